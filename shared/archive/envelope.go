@@ -1,0 +1,190 @@
+package archive
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Envelope is one encrypted message of a page.
+type Envelope struct {
+	Position int // in the reply's chatdata, from 0
+
+	// Seq is valid if HasSeq. WeCom's seq is a uint64; one beyond int64 cannot be
+	// stored in a segment and is taken for garbage (HasSeq false).
+	Seq    int64
+	HasSeq bool
+
+	MsgID            string
+	PublicKeyVer     int64  // -1 if it cannot be read
+	EncryptRandomKey string // base64 of the RSA ciphertext
+	EncryptChatMsg   string // for DecryptData, as it is
+}
+
+// SeqLimits bounds what seqs are believed. WeCom promises neither contiguity
+// nor a largest step, so both are settings.
+type SeqLimits struct {
+	MaxJump  uint64 // greatest step between two neighbours in the stream
+	MaxFirst uint64 // greatest first seq of a stream asked from 0
+}
+
+// DefaultSeqLimits are far above what a corp can send (10,000 messages a second
+// for a day) and far below a flipped high bit.
+func DefaultSeqLimits() SeqLimits {
+	return SeqLimits{MaxJump: 1e9, MaxFirst: 1e13}
+}
+
+// Reasons why a reply is no page.
+var (
+	// ErrNotJSON: not a JSON object, cut off, or followed by something else.
+	ErrNotJSON = errors.New("reply is not a JSON object of the known form")
+	// ErrErrcode: WeCom refused; Reply says with what.
+	ErrErrcode = errors.New("reply carries an errcode")
+	// ErrBadSeq: an envelope without a seq, or with one that was not asked for.
+	ErrBadSeq = errors.New("reply has an envelope that does not come after the seq asked")
+	// ErrImplausibleSeq: a seq so far ahead that following it could skip messages
+	// for ever. The puller stops until somebody has looked.
+	ErrImplausibleSeq = errors.New("reply jumps implausibly far ahead")
+)
+
+// Reply is what GetChatData returned, understood.
+type Reply struct {
+	Errcode   int
+	Errmsg    string
+	Envelopes []Envelope // empty: the end of the stream
+	FirstSeq  uint64     // least and greatest believable seq; 0 without envelopes
+	LastSeq   uint64
+}
+
+// ParseReply reads the reply to "what comes after asked". Without error it is a
+// page or, without envelopes, the end of the stream. Otherwise the error wraps
+// one of the reasons above, and the reply must not move the cursor.
+func ParseReply(reply []byte, asked uint64, limits SeqLimits) (Reply, error) {
+	var doc struct {
+		Errcode  *int              `json:"errcode"`
+		Errmsg   string            `json:"errmsg"`
+		Chatdata []json.RawMessage `json:"chatdata"`
+	}
+	if err := json.Unmarshal(reply, &doc); err != nil {
+		return Reply{}, fmt.Errorf("%w: %s", ErrNotJSON, parseFault(err))
+	}
+	if doc.Errcode == nil {
+		return Reply{}, fmt.Errorf("%w: no errcode", ErrNotJSON)
+	}
+	r := Reply{Errcode: *doc.Errcode, Errmsg: doc.Errmsg}
+	if r.Errcode != 0 {
+		return r, fmt.Errorf("%w: %d", ErrErrcode, r.Errcode)
+	}
+	r.Envelopes = make([]Envelope, len(doc.Chatdata))
+	for i, raw := range doc.Chatdata {
+		env, err := parseEnvelope(raw, asked)
+		if err != nil {
+			return r, fmt.Errorf("envelope %d: %w", i, err)
+		}
+		env.Position = i
+		r.Envelopes[i] = env
+	}
+	return r, r.bound(asked, limits)
+}
+
+// ParseStored reads the envelopes of a page that is already stored: it was
+// judged when it was pulled, so only its form is checked.
+func ParseStored(p Page) ([]Envelope, error) {
+	r, err := ParseReply(p.Reply, p.Header.SeqAsked, SeqLimits{MaxJump: math.MaxUint64, MaxFirst: math.MaxUint64})
+	if err != nil {
+		return nil, fmt.Errorf("page %d: %w", p.Header.SeqAsked, err)
+	}
+	return r.Envelopes, nil
+}
+
+// parseFault describes a JSON error without quoting the reply.
+func parseFault(err error) string {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return fmt.Sprintf("syntax error at byte %d", syntax.Offset)
+	}
+	var typ *json.UnmarshalTypeError
+	if errors.As(err, &typ) {
+		return fmt.Sprintf("unexpected type in %q at byte %d", typ.Field, typ.Offset)
+	}
+	return "not readable"
+}
+
+// parseEnvelope is strict about the seq, since the cursor depends on it, and
+// tolerant about everything else: the archiver keeps what it cannot read.
+func parseEnvelope(raw json.RawMessage, asked uint64) (Envelope, error) {
+	var doc struct {
+		Seq    json.RawMessage `json:"seq"`
+		MsgID  json.RawMessage `json:"msgid"`
+		KeyVer json.RawMessage `json:"publickey_ver"`
+		Key    json.RawMessage `json:"encrypt_random_key"`
+		Msg    json.RawMessage `json:"encrypt_chat_msg"`
+	}
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		return Envelope{}, fmt.Errorf("%w: no JSON object", ErrBadSeq)
+	}
+	env := Envelope{
+		MsgID:            lenientString(doc.MsgID),
+		PublicKeyVer:     -1,
+		EncryptRandomKey: lenientString(doc.Key),
+		EncryptChatMsg:   lenientString(doc.Msg),
+	}
+	if v, err := strconv.ParseInt(lenientString(doc.KeyVer), 10, 64); err == nil && v >= 0 {
+		env.PublicKeyVer = v
+	}
+	seq := string(bytes.TrimSpace(doc.Seq))
+	switch n, err := strconv.ParseUint(seq, 10, 64); {
+	case err == nil && n <= asked:
+		return Envelope{}, fmt.Errorf("%w: %d after %d", ErrBadSeq, n, asked)
+	case err == nil && n <= math.MaxInt64:
+		env.Seq, env.HasSeq = int64(n), true
+	case err == nil || (errors.Is(err, strconv.ErrRange) && !strings.HasPrefix(seq, "-")):
+		// Beyond int64: kept as an unreadable row, and the cursor ignores it.
+	default:
+		return Envelope{}, fmt.Errorf("%w: no whole number", ErrBadSeq)
+	}
+	return env, nil
+}
+
+// lenientString reads a JSON string, or any other scalar as it is written.
+func lenientString(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return s
+	}
+	return string(raw)
+}
+
+// bound finds the first and last believable seq and refuses a jump.
+func (r *Reply) bound(asked uint64, limits SeqLimits) error {
+	if len(r.Envelopes) == 0 {
+		return nil
+	}
+	seqs := make([]uint64, 0, len(r.Envelopes))
+	for _, e := range r.Envelopes {
+		if e.HasSeq {
+			seqs = append(seqs, uint64(e.Seq))
+		}
+	}
+	if len(seqs) == 0 {
+		return fmt.Errorf("%w: every seq is beyond int64", ErrImplausibleSeq)
+	}
+	slices.Sort(seqs)
+	before, limit := asked, limits.MaxJump
+	if asked == 0 {
+		limit = limits.MaxFirst
+	}
+	for _, s := range seqs {
+		if s-before > limit {
+			return fmt.Errorf("%w: from %d to %d (the limit is %d)", ErrImplausibleSeq, before, s, limit)
+		}
+		before, limit = s, limits.MaxJump
+	}
+	r.FirstSeq, r.LastSeq = seqs[0], seqs[len(seqs)-1]
+	return nil
+}

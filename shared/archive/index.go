@@ -1,0 +1,57 @@
+package archive
+
+import "context"
+
+// Limits that every Index adapter enforces, so that what works on one machine
+// works in DynamoDB.
+const (
+	MaxIndexKey   = 1024      // bytes, of partition and of sort key
+	MaxIndexValue = 300 << 10 // bytes
+)
+
+// Item is one entry of the index.
+type Item struct {
+	Partition string // not empty
+	Sort      string // not empty; items of a partition are ordered by its bytes
+	Value     []byte // JSON, at most MaxIndexValue
+
+	// Revision is 1 for a new item and grows with every write to it. On PutIf it
+	// is the revision that the writer has seen, 0 for "there is none".
+	Revision int64
+}
+
+// IndexQuery asks for items of one partition.
+type IndexQuery struct {
+	Partition  string
+	From       string // first sort key wanted, inclusive; empty: from the start
+	To         string // exclusive; empty: to the end
+	Descending bool   // from the end of the range backwards
+	Limit      int    // at most so many items; must be at least 1
+}
+
+// Index is a table of items in partitions. All of it is derived from objects
+// and can be rebuilt. It is written so that DynamoDB can do it with single-item
+// conditional writes and no transaction.
+//
+// Reads see every write that returned before them (strongly consistent).
+type Index interface {
+	// Get returns the item, or ErrNotFound.
+	Get(ctx context.Context, partition, sort string) (Item, error)
+
+	// Query returns the items asked for, in order. Fewer than Limit means that
+	// the range holds no more.
+	Query(ctx context.Context, q IndexQuery) ([]Item, error)
+
+	// Put writes items whatever was there before, ignoring their Revision. It is
+	// not atomic: after an error some may be written. The same call again is safe.
+	// No two items of one call may have the same key.
+	Put(ctx context.Context, items ...Item) error
+
+	// PutIf writes one item if the stored one still has item.Revision (0: if
+	// there is none), else it returns ErrConflict.
+	PutIf(ctx context.Context, item Item) error
+
+	// Delete removes items; that one is not there is no error. Not atomic. Only
+	// the keys of the items count.
+	Delete(ctx context.Context, items ...Item) error
+}

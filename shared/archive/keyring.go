@@ -1,0 +1,50 @@
+package archive
+
+import (
+	"context"
+	"time"
+)
+
+// KeyContext names the key that a wrapped private key belongs to. It is bound
+// into the wrapping (KMS encryption context): a wrapped key opens only under the
+// context it was made with.
+type KeyContext struct {
+	Corp string // corpid
+	Key  string // our own key id, see KeyRecord.ID
+}
+
+// Keyring makes and opens RSA-2048 private keys that are stored encrypted.
+// Private keys are PKCS#8 DER, public keys SubjectPublicKeyInfo DER.
+type Keyring interface {
+	// NewPair makes a key pair. The private half exists only wrapped.
+	NewPair(ctx context.Context, kc KeyContext) (public, wrapped []byte, err error)
+	// Wrap encrypts a private key that the company already uses.
+	Wrap(ctx context.Context, kc KeyContext, pkcs8 []byte) (wrapped []byte, err error)
+	// Unwrap opens a wrapped private key. It fails if kc is not the context that
+	// the key was wrapped under, or a byte was changed.
+	Unwrap(ctx context.Context, kc KeyContext, wrapped []byte) (pkcs8 []byte, err error)
+}
+
+// KeyRecord is the object keys/<id>.json: one key pair of the corp.
+type KeyRecord struct {
+	Format      int       `json:"format"` // KeyFormat
+	ID          string    `json:"id"`
+	Corp        string    `json:"corp"`
+	PublicPEM   string    `json:"public_pem"`  // SubjectPublicKeyInfo, as pasted into the console
+	Fingerprint string    `json:"fingerprint"` // hex SHA-256 of the public key's DER
+	Wrapped     []byte    `json:"wrapped"`     // private key as the Keyring wrapped it
+	Imported    bool      `json:"imported"`    // made elsewhere, not by us
+	CreatedAt   time.Time `json:"created_at"`
+}
+
+// KeyFormat is the version of KeyRecord. A reader refuses a greater one.
+const KeyFormat = 1
+
+// Secrets holds the few values that must not be written anywhere else: the corp
+// secret of the archive and of the companion app.
+type Secrets interface {
+	// Get returns the secret, or ErrNotFound.
+	Get(ctx context.Context, name string) (string, error)
+	// Set stores the secret under name, replacing an older value.
+	Set(ctx context.Context, name, value string) error
+}

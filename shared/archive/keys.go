@@ -1,0 +1,103 @@
+package archive
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Prefixes of the archive bucket. docs/format.md specifies what lies below each.
+const (
+	PagesPrefix    = "pages/"
+	RejectsPrefix  = "rejects/"
+	SegmentsPrefix = "messages/"
+	KeysPrefix     = "keys/"
+	EventsPrefix   = "events/"
+	AccessPrefix   = "access/"
+)
+
+const pageSuffix = ".json.zst"
+
+// seqDigits is wide enough for every uint64, so that keys sort as numbers.
+const seqDigits = 20
+
+func seqName(seq uint64) string { return fmt.Sprintf("%0*d", seqDigits, seq) }
+
+func parseSeqName(s string) (uint64, bool) {
+	if len(s) != seqDigits {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(s, 10, 64)
+	return n, err == nil
+}
+
+// PageKey is the key of the page that WeCom returned when asked for what comes
+// after seq.
+func PageKey(asked uint64) string { return PagesPrefix + seqName(asked) + pageSuffix }
+
+// ParsePageKey is the reverse of PageKey.
+func ParsePageKey(key string) (asked uint64, ok bool) {
+	name, ok := strings.CutPrefix(key, PagesPrefix)
+	if !ok {
+		return 0, false
+	}
+	name, ok = strings.CutSuffix(name, pageSuffix)
+	if !ok {
+		return 0, false
+	}
+	return parseSeqName(name)
+}
+
+// RejectKey is the key of the n-th reply of a run that is no page.
+func RejectKey(asked uint64, run string, n int) string {
+	return fmt.Sprintf("%s%s/%s-%d.zst", RejectsPrefix, seqName(asked), run, n)
+}
+
+// SegmentKey is the key of the segment of a page. Part 0 is the segment with a
+// row for each envelope; parts above hold what later tries recovered ("-rN").
+func SegmentKey(pulledAt time.Time, asked uint64, part int) string {
+	key := SegmentsPrefix + "dt=" + Day(pulledAt) + "/" + seqName(asked)
+	if part > 0 {
+		key += "-r" + strconv.Itoa(part)
+	}
+	return key + ".parquet"
+}
+
+// ParseSegmentKey is the reverse of SegmentKey; day is the pull date.
+func ParseSegmentKey(key string) (day string, asked uint64, part int, ok bool) {
+	rest, ok := strings.CutPrefix(key, SegmentsPrefix+"dt=")
+	if !ok {
+		return "", 0, 0, false
+	}
+	day, name, ok := strings.Cut(rest, "/")
+	if !ok {
+		return "", 0, 0, false
+	}
+	name, ok = strings.CutSuffix(name, ".parquet")
+	if !ok {
+		return "", 0, 0, false
+	}
+	name, suffix, recovered := strings.Cut(name, "-r")
+	if recovered {
+		n, err := strconv.Atoi(suffix)
+		if err != nil || n < 1 || strconv.Itoa(n) != suffix {
+			return "", 0, 0, false
+		}
+		part = n
+	}
+	asked, ok = parseSeqName(name)
+	return day, asked, part, ok
+}
+
+// SegmentStem is the common beginning of the keys of all parts of a page's
+// segment.
+func SegmentStem(page PageHeader) string {
+	return SegmentsPrefix + "dt=" + Day(page.PulledAt) + "/" + seqName(page.SeqAsked)
+}
+
+// KeyRecordKey is the key of a key pair's object.
+func KeyRecordKey(id string) string { return KeysPrefix + id + ".json" }
+
+// Day is the UTC date of t as in dt=2026-11-23.
+func Day(t time.Time) string { return t.UTC().Format(time.DateOnly) }

@@ -1,0 +1,73 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Lease says who may pull. It only spares WeCom double calls: that each message
+// is stored once follows from pages and cursor, also when two hold the lease.
+type Lease struct {
+	Owner   string    `json:"owner"`
+	Expires time.Time `json:"expires"`
+
+	revision int64
+}
+
+// LeaseHeldError says that somebody else has the lease.
+type LeaseHeldError struct {
+	Owner   string
+	Expires time.Time
+}
+
+func (e *LeaseHeldError) Error() string {
+	return fmt.Sprintf("the lease is held by %s until %s", e.Owner, e.Expires.Format(time.RFC3339))
+}
+
+// AcquireLease takes the lease for owner until now+ttl. It returns a
+// *LeaseHeldError if another owner holds it and it has not expired.
+func (c *Catalog) AcquireLease(ctx context.Context, owner string, now time.Time, ttl time.Duration) (Lease, error) {
+	var held Lease
+	rev, err := c.get(ctx, partitionPuller, "lease", &held)
+	if err != nil {
+		return Lease{}, err
+	}
+	if rev != 0 && held.Owner != owner && held.Owner != "" && held.Expires.After(now) {
+		return Lease{}, &LeaseHeldError{Owner: held.Owner, Expires: held.Expires}
+	}
+	return c.writeLease(ctx, Lease{Owner: owner, Expires: now.Add(ttl).UTC(), revision: rev})
+}
+
+// RenewLease extends a lease. It returns a *LeaseHeldError if it was lost.
+func (c *Catalog) RenewLease(ctx context.Context, l Lease, now time.Time, ttl time.Duration) (Lease, error) {
+	l.Expires = now.Add(ttl).UTC()
+	return c.writeLease(ctx, l)
+}
+
+// ReleaseLease gives the lease up early. That it was lost is no error.
+func (c *Catalog) ReleaseLease(ctx context.Context, l Lease) error {
+	_, err := c.writeLease(ctx, Lease{revision: l.revision})
+	var held *LeaseHeldError
+	if errors.As(err, &held) {
+		return nil
+	}
+	return err
+}
+
+func (c *Catalog) writeLease(ctx context.Context, l Lease) (Lease, error) {
+	err := c.putIf(ctx, partitionPuller, "lease", l.revision, l)
+	if errors.Is(err, ErrConflict) {
+		var held Lease
+		if _, err := c.get(ctx, partitionPuller, "lease", &held); err != nil {
+			return Lease{}, err
+		}
+		return Lease{}, &LeaseHeldError{Owner: held.Owner, Expires: held.Expires}
+	}
+	if err != nil {
+		return Lease{}, fmt.Errorf("writing the lease: %w", err)
+	}
+	l.revision++
+	return l, nil
+}

@@ -1,0 +1,192 @@
+package archive
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// PageFormat is the version of the stored page. Whoever changes what a reader
+// must know to read a page raises it, keeps reading the older ones for ever (they
+// are locked), and describes both in docs/format.md.
+const PageFormat = 1
+
+// MaxReplySize bounds what DecodePage unpacks, in bytes. A reply of 1,000
+// envelopes has about 1 MB; the library's own slices end at 2 GiB.
+const MaxReplySize = 1 << 30
+
+// maxHeaderSize bounds the header frame, in bytes.
+const maxHeaderSize = 1 << 20
+
+// headerMagic marks a zstd skippable frame (RFC 8878 §3.1.2): decoders pass it
+// over, so any zstd tool yields exactly WeCom's reply.
+const headerMagic = 0x184D2A50
+
+// PageHeader holds the facts about a page that its bytes do not show.
+type PageHeader struct {
+	Format     int       `json:"format"` // PageFormat
+	Corp       string    `json:"corp"`   // corpid
+	SeqAsked   uint64    `json:"seq_asked"`
+	Limit      int       `json:"limit"` // most envelopes asked for
+	FirstSeq   uint64    `json:"first_seq"`
+	LastSeq    uint64    `json:"last_seq"` // the cursor after this page
+	Count      int       `json:"count"`    // envelopes
+	Size       int64     `json:"size"`     // bytes of the reply
+	SHA256     string    `json:"sha256"`   // of the reply, hex
+	PulledAt   time.Time `json:"pulled_at"`
+	Run        string    `json:"run"`
+	Program    string    `json:"program"`     // our version
+	SDKVersion string    `json:"sdk_version"` // of WeCom's library
+	SDKSHA256  string    `json:"sdk_sha256"`  // of the library's file, hex; empty for the simulator
+
+	// Gap says that WeCom may have dropped messages before this page: it is the
+	// first one after five days without a pull that reached the end.
+	Gap bool `json:"gap"`
+}
+
+// Page is one stored page.
+type Page struct {
+	Header PageHeader
+	Reply  []byte // exactly what GetChatData returned
+}
+
+// Errors of DecodePage.
+var (
+	ErrDamaged   = errors.New("damaged")
+	ErrNewFormat = errors.New("format is newer than this program")
+)
+
+// EncodePage packs a reply and the facts about it. Size, SHA256 and Format of
+// the header are set here.
+func EncodePage(h PageHeader, reply []byte) ([]byte, error) {
+	sum := sha256.Sum256(reply)
+	h.Format, h.Size, h.SHA256 = PageFormat, int64(len(reply)), hex.EncodeToString(sum[:])
+	return packWithHeader(h, reply)
+}
+
+func packWithHeader(header any, body []byte) ([]byte, error) {
+	head, err := json.Marshal(header)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the header: %w", err)
+	}
+	out := make([]byte, 8, 8+len(head)+len(body)/2)
+	binary.LittleEndian.PutUint32(out[0:], headerMagic)
+	binary.LittleEndian.PutUint32(out[4:], uint32(len(head)))
+	out = append(out, head...)
+
+	// Single goroutine: pages are packed while other work keeps the cores busy.
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return nil, fmt.Errorf("starting zstd: %w", err)
+	}
+	defer enc.Close()
+	return enc.EncodeAll(body, out), nil
+}
+
+// DecodePageHeader reads the header from the beginning of a stored page, without
+// the reply. HeaderProbe bytes are enough for every page that this program
+// writes.
+func DecodePageHeader(stored []byte) (PageHeader, error) {
+	var h PageHeader
+	head, _, err := splitHeader(stored)
+	if err != nil {
+		return h, err
+	}
+	if err := json.Unmarshal(head, &h); err != nil {
+		return h, fmt.Errorf("page header: %w: %w", ErrDamaged, err)
+	}
+	if h.Format > PageFormat {
+		return h, fmt.Errorf("page header: format %d: %w", h.Format, ErrNewFormat)
+	}
+	if h.Format < 1 || h.LastSeq <= h.SeqAsked || h.Count < 1 {
+		return h, fmt.Errorf("page header: format %d, asked %d, last %d, count %d: %w",
+			h.Format, h.SeqAsked, h.LastSeq, h.Count, ErrDamaged)
+	}
+	return h, nil
+}
+
+// HeaderProbe is how many bytes of a page to read for its header.
+const HeaderProbe = 4 << 10
+
+func splitHeader(stored []byte) (head, rest []byte, err error) {
+	if len(stored) < 8 || binary.LittleEndian.Uint32(stored) != headerMagic {
+		return nil, nil, fmt.Errorf("page header: no skippable frame at the start: %w", ErrDamaged)
+	}
+	n := binary.LittleEndian.Uint32(stored[4:])
+	if n > maxHeaderSize || int(n) > len(stored)-8 {
+		return nil, nil, fmt.Errorf("page header: %d bytes announced, %d there: %w", n, len(stored)-8, ErrDamaged)
+	}
+	return stored[8 : 8+n], stored[8+n:], nil
+}
+
+// DecodePage reads a stored page and checks the reply against the header's
+// size and hash.
+func DecodePage(stored []byte) (Page, error) {
+	h, err := DecodePageHeader(stored)
+	if err != nil {
+		return Page{}, err
+	}
+	if h.Size < 0 || h.Size > MaxReplySize {
+		return Page{}, fmt.Errorf("page header: size %d: %w", h.Size, ErrDamaged)
+	}
+	_, body, err := splitHeader(stored)
+	if err != nil {
+		return Page{}, err
+	}
+	reply, err := unpack(body, h.Size)
+	if err != nil {
+		return Page{}, fmt.Errorf("page reply: %w", err)
+	}
+	if sum := sha256.Sum256(reply); hex.EncodeToString(sum[:]) != h.SHA256 {
+		return Page{}, fmt.Errorf("page reply: SHA-256 differs from the header's: %w", ErrDamaged)
+	}
+	return Page{Header: h, Reply: reply}, nil
+}
+
+func unpack(body []byte, size int64) ([]byte, error) {
+	dec, err := zstd.NewReader(bytes.NewReader(body), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(64<<20))
+	if err != nil {
+		return nil, fmt.Errorf("starting zstd: %w", err)
+	}
+	defer dec.Close()
+	// The buffer grows with what is really there: a header may announce anything.
+	var out bytes.Buffer
+	n, err := io.Copy(&out, io.LimitReader(dec, size+1))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if n != size {
+		return nil, fmt.Errorf("not the %d bytes that the header announces: %w", size, ErrDamaged)
+	}
+	return out.Bytes(), nil
+}
+
+// RejectHeader holds the facts about a reply that is no page.
+type RejectHeader struct {
+	Format     int       `json:"format"` // PageFormat
+	Corp       string    `json:"corp"`
+	SeqAsked   uint64    `json:"seq_asked"`
+	Limit      int       `json:"limit"`
+	Size       int64     `json:"size"`
+	SHA256     string    `json:"sha256"`
+	PulledAt   time.Time `json:"pulled_at"`
+	Run        string    `json:"run"`
+	Program    string    `json:"program"`
+	SDKVersion string    `json:"sdk_version"`
+	Reason     string    `json:"reason"` // why it is no page
+}
+
+// EncodeReject packs a reply that is no page, in the layout of a page.
+func EncodeReject(h RejectHeader, reply []byte) ([]byte, error) {
+	sum := sha256.Sum256(reply)
+	h.Format, h.Size, h.SHA256 = PageFormat, int64(len(reply)), hex.EncodeToString(sum[:])
+	return packWithHeader(h, reply)
+}

@@ -1,0 +1,226 @@
+package archive
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"time"
+)
+
+// Place is where a message of a conversation lies.
+type Place struct {
+	Object string // segment's key
+	Row    int    // row in it, from 0
+	Position
+}
+
+// Position is a message's place in the order that people read: by time, then by
+// seq.
+type Position struct {
+	Time time.Time // ms
+	Seq  int64
+}
+
+// Compare orders positions.
+func (p Position) Compare(q Position) int {
+	return cmp.Or(p.Time.Compare(q.Time), cmp.Compare(p.Seq, q.Seq))
+}
+
+// posting is one index item: the rows that a conversation has in one segment
+// within one hour. The hour leads the sort key: who has read all items of an
+// hour knows all its messages, in whatever order their pages came.
+type posting struct {
+	Object  string     `json:"o"`
+	Entries [][3]int64 `json:"e"` // row, seq, time in ms
+}
+
+// maxPostingEntries keeps an item below MaxIndexValue.
+const maxPostingEntries = 4000
+
+// maxPlaces bounds what one hour of one conversation may hold for a reader.
+const maxPlaces = 1 << 20
+
+const hourLayout = "2006010215"
+
+// dayShards spreads the conversations of a day over partitions.
+const dayShards = 8
+
+// IndexSegment writes the postings of a segment. rows are all its rows in the
+// order that they have in the object. Writing them again changes nothing.
+func (c *Catalog) IndexSegment(ctx context.Context, key string, rows []Row) error {
+	_, asked, part, ok := ParseSegmentKey(key)
+	if !ok {
+		return fmt.Errorf("indexing %s: not the key of a segment", key)
+	}
+	type group struct{ conversation, hour string }
+	type active struct{ partition, conversation string }
+	entries := map[group][][3]int64{}
+	days := map[active]bool{}
+	for i, r := range rows {
+		if !r.Readable() {
+			continue
+		}
+		g := group{r.Conversation, r.MsgTime.UTC().Format(hourLayout)}
+		entries[g] = append(entries[g], [3]int64{int64(i), r.Seq, r.MsgTime.UnixMilli()})
+		days[active{dayPartition(Day(r.MsgTime), r.Conversation), r.Conversation}] = true
+	}
+	var items []Item
+	for g, all := range entries {
+		for n := 0; len(all) > 0; n++ {
+			k := min(len(all), maxPostingEntries)
+			sort := fmt.Sprintf("m#%s#%s#%04d#%03d", g.hour, seqName(asked), part, n)
+			item, err := newItem(partitionConv+g.conversation, sort, posting{Object: key, Entries: all[:k]})
+			if err != nil {
+				return err
+			}
+			items, all = append(items, item), all[k:]
+		}
+	}
+	for a := range days {
+		items = append(items, Item{Partition: a.partition, Sort: a.conversation, Value: []byte("{}")})
+	}
+	if err := c.index.Put(ctx, items...); err != nil {
+		return fmt.Errorf("indexing %s: %w", key, err)
+	}
+	return nil
+}
+
+func dayPartition(day, conversation string) string {
+	h := fnv.New32a()
+	h.Write([]byte(conversation))
+	return dayShard(day, int(h.Sum32()%dayShards))
+}
+
+func dayShard(day string, shard int) string { return fmt.Sprintf("%s%s#%d", partitionDay, day, shard) }
+
+// ActiveConversations returns at most limit ids of conversations with a message
+// on that UTC day (2026-11-23), in order, greater than after.
+func (c *Catalog) ActiveConversations(ctx context.Context, day, after string, limit int) ([]string, error) {
+	var ids []string
+	for shard := range dayShards {
+		q := IndexQuery{Partition: dayShard(day, shard), Limit: limit}
+		if after != "" {
+			q.From = after + "\x00"
+		}
+		items, err := c.index.Query(ctx, q)
+		if err != nil {
+			return nil, fmt.Errorf("listing the conversations of %s: %w", day, err)
+		}
+		for _, item := range items {
+			ids = append(ids, item.Sort)
+		}
+	}
+	slices.Sort(ids)
+	return ids[:min(limit, len(ids))], nil
+}
+
+// PlaceQuery asks for messages of a conversation.
+type PlaceQuery struct {
+	Conversation string
+	From         time.Time // inclusive; zero: from the first
+	To           time.Time // exclusive; zero: to the last
+	After        *Position // only what is read after it (before it, if Descending)
+	Descending   bool      // newest first
+	Limit        int
+}
+
+// Places returns at most Limit messages in the order of reading. Fewer mean
+// that there are no more. A message that two pages hold (which takes a
+// damaged archive) appears once.
+func (c *Catalog) Places(ctx context.Context, q PlaceQuery) ([]Place, error) {
+	lower, upper := q.From, q.To
+	if q.After != nil {
+		if q.Descending {
+			upper = earlier(upper, q.After.Time.Add(time.Millisecond))
+		} else {
+			lower = later(lower, q.After.Time)
+		}
+	}
+	iq := IndexQuery{Partition: partitionConv + q.Conversation, From: "m#", To: "m$", Descending: q.Descending, Limit: 100}
+	if !lower.IsZero() {
+		iq.From = "m#" + lower.UTC().Format(hourLayout)
+	}
+	if !upper.IsZero() {
+		iq.To = "m#" + upper.UTC().Format(hourLayout) + "$"
+	}
+	var complete, hour []Place
+	lastHour := ""
+	for {
+		items, err := c.index.Query(ctx, iq)
+		if err != nil {
+			return nil, fmt.Errorf("listing the messages of a conversation: %w", err)
+		}
+		for _, item := range items {
+			if h := item.Sort[:min(len(item.Sort), len("m#")+len(hourLayout))]; h != lastHour {
+				complete, hour, lastHour = append(complete, q.arrange(hour)...), nil, h
+				if len(complete) >= q.Limit {
+					return complete[:q.Limit], nil
+				}
+			}
+			var p posting
+			if err := json.Unmarshal(item.Value, &p); err != nil {
+				return nil, fmt.Errorf("posting %s: %w: %w", item.Sort, ErrDamaged, err)
+			}
+			hour = append(hour, q.wanted(p)...)
+			if len(hour) > maxPlaces {
+				return nil, fmt.Errorf("one hour of a conversation holds over %d messages", maxPlaces)
+			}
+		}
+		if len(items) < iq.Limit {
+			complete = append(complete, q.arrange(hour)...)
+			return complete[:min(q.Limit, len(complete))], nil
+		}
+		if last := items[len(items)-1].Sort; q.Descending {
+			iq.To = last
+		} else {
+			iq.From = last + "\x00"
+		}
+	}
+}
+
+// wanted are the entries of a posting within the query's bounds.
+func (q PlaceQuery) wanted(p posting) []Place {
+	var out []Place
+	for _, e := range p.Entries {
+		pos := Position{Time: time.UnixMilli(e[2]).UTC(), Seq: e[1]}
+		if !q.From.IsZero() && pos.Time.Before(q.From) || !q.To.IsZero() && !pos.Time.Before(q.To) {
+			continue
+		}
+		if q.After != nil {
+			if d := pos.Compare(*q.After); d == 0 || d < 0 != q.Descending {
+				continue
+			}
+		}
+		out = append(out, Place{Object: p.Object, Row: int(e[0]), Position: pos})
+	}
+	return out
+}
+
+// arrange sorts the places of one hour and drops doubles.
+func (q PlaceQuery) arrange(hour []Place) []Place {
+	slices.SortFunc(hour, func(a, b Place) int {
+		d := a.Compare(b.Position)
+		if q.Descending {
+			d = -d
+		}
+		return cmp.Or(d, cmp.Compare(a.Object, b.Object), cmp.Compare(a.Row, b.Row))
+	})
+	return slices.CompactFunc(hour, func(a, b Place) bool { return a.Compare(b.Position) == 0 })
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if a.IsZero() || b.After(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,58 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// PullState is what the puller remembers to judge its own health. All of it can
+// be read again from pages and run events.
+type PullState struct {
+	FirstRunAt    time.Time `json:"first_run_at,omitzero"`
+	EndReachedAt  time.Time `json:"end_reached_at,omitzero"`  // last proof that nothing waits at WeCom
+	LastSuccessAt time.Time `json:"last_success_at,omitzero"` // last run that ended without error
+	LastRecordAt  time.Time `json:"last_record_at,omitzero"`  // last run event written
+	LastError     string    `json:"last_error,omitempty"`     // of the last run; empty if it ended well
+	LastRemedy    string    `json:"last_remedy,omitempty"`
+	Seats         *int      `json:"seats,omitempty"` // employees WeCom archives; nil: not known
+}
+
+// PullState returns the state, zero before the first run.
+func (c *Catalog) PullState(ctx context.Context) (PullState, error) {
+	var s PullState
+	_, err := c.get(ctx, partitionPuller, "state", &s)
+	return s, err
+}
+
+// UpdatePullState applies change to the stored state. change may be called more
+// than once, if another run writes at the same time.
+func (c *Catalog) UpdatePullState(ctx context.Context, change func(*PullState)) (PullState, error) {
+	const tries = 20
+	for range tries {
+		var s PullState
+		rev, err := c.get(ctx, partitionPuller, "state", &s)
+		if err != nil {
+			return s, err
+		}
+		change(&s)
+		err = c.putIf(ctx, partitionPuller, "state", rev, s)
+		if err == nil {
+			return s, nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return s, fmt.Errorf("writing the puller's state: %w", err)
+		}
+	}
+	return PullState{}, fmt.Errorf("writing the puller's state: %d others were quicker: %w", tries, ErrConflict)
+}
+
+// LastProof is when it was last sure that nothing older waits at WeCom: the end
+// of the stream was reached, or archiving had not begun.
+func (s PullState) LastProof() time.Time {
+	if s.EndReachedAt.IsZero() {
+		return s.FirstRunAt
+	}
+	return s.EndReachedAt
+}

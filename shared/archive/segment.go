@@ -1,0 +1,89 @@
+package archive
+
+import (
+	"errors"
+	"time"
+)
+
+// SegmentFormat is the version of the segment's columns and metadata. Whoever
+// changes their meaning raises it, keeps reading the older ones for ever (they
+// are locked), and describes both in docs/format.md. Adding a column does not
+// change the meaning of the others and needs no new version.
+const SegmentFormat = 1
+
+// Outcome says what became of one envelope.
+type Outcome string
+
+// Outcomes. Everything but OutcomeOK is unreadable for now, and a redrive may
+// read it later.
+const (
+	OutcomeOK         Outcome = "ok"
+	OutcomeUnknownKey Outcome = "unknown_key_version" // no private key of ours opens it
+	OutcomeBadKey     Outcome = "bad_random_key"      // encrypt_random_key is no RSA block, or the key it names does not open it
+	OutcomeBadMessage Outcome = "bad_message"         // DecryptData refused key or body
+	OutcomeCrash      Outcome = "library_crash"       // WeCom's library died of it
+	OutcomeBadSeq     Outcome = "seq_out_of_range"    // seq beyond int64
+)
+
+// Row is one row of a segment: one envelope of one page.
+type Row struct {
+	// Facts. They never change.
+	Position     int    // of the envelope in the page's chatdata, from 0
+	Seq          int64  // valid if HasSeq
+	HasSeq       bool   // false: the seq is beyond int64
+	MsgID        string // as the envelope says
+	PublicKeyVer int64  // -1 if the envelope has none that can be read
+	PulledAt     time.Time
+	Raw          []byte // exactly what DecryptData returned; nil unless Outcome is ok
+	RawSHA256    string // hex; empty unless Outcome is ok
+	Outcome      Outcome
+
+	// Reading is what the parser of that day made of Raw. Zero unless Outcome is ok.
+	Reading
+}
+
+// Readable says whether the row holds its message.
+func (r Row) Readable() bool { return r.Outcome == OutcomeOK }
+
+// Reading is how one parser version understands a message. It can be superseded;
+// the facts beside it cannot.
+type Reading struct {
+	ParserVersion int
+	Action        string
+	Conversation  string // see docs/format.md, conversation ids
+	RoomID        string
+	FromID        string // employees case-folded
+	ToIDs         []string
+	MsgTime       time.Time // UTC, ms
+	TimeSource    string    // where MsgTime was read
+	MsgType       string
+	SenderKind    string // employee, external, robot
+	ChatKind      string // internal, external, updown_stream
+	RefMsgID      string // the message this one refers to
+	Text          string // what a person would search for
+	Media         []MediaRef
+}
+
+// MediaRef is a file that a message refers to. The sdkfileid itself opens the
+// file and stands only in Raw.
+type MediaRef struct {
+	Path         string // where in the message
+	Kind         string // image, voice, video, emotion, file, call, voip_doc
+	Name         string
+	Size         int64 // bytes; -1 if the message does not say
+	MD5          string
+	FileIDSHA256 string // hex, of the sdkfileid
+}
+
+// SegmentMeta is written into the segment's footer.
+type SegmentMeta struct {
+	Corp       string
+	PageKey    string
+	PageSHA256 string // hex, of the page's reply
+	Part       int    // 0: all rows of the page; above: rows recovered later
+	Program    string // our version
+	WrittenAt  time.Time
+}
+
+// ErrRows says that rows do not make a segment.
+var ErrRows = errors.New("rows do not make a segment")
