@@ -1,0 +1,129 @@
+package capture
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/wecom"
+)
+
+// A minute's ban follows too many calls (wecom-facts §6).
+const rateBan = time.Minute
+
+// ask calls GetChatData until it gets a page or the end of the stream. It waits
+// by the class of each error, and gives up after Tries in a row.
+func (r *run) ask(ctx context.Context) ([]byte, archive.Reply, error) {
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = time.Second, 30*time.Second
+	pause.RandomizationFactor = 0 // one puller; nobody to get out of step with
+	for try := 1; ; try++ {
+		if err := r.mayGoOn(ctx); err != nil {
+			return nil, archive.Reply{}, err
+		}
+		reply, parsed, err := r.call(ctx)
+		if err == nil {
+			r.limit = min(r.limit*2, r.Limit, 1000)
+			return reply, parsed, nil
+		}
+		wait := pause.NextBackOff()
+		var refused *wecom.Error
+		switch {
+		case ctx.Err() != nil, errors.Is(err, errDeadline), errors.Is(err, archive.ErrImplausibleSeq), errors.Is(err, errStoring):
+			return nil, archive.Reply{}, err
+		case errors.As(err, &refused) && refused.Class() == wecom.Smaller:
+			if r.limit == 1 {
+				return nil, archive.Reply{}, fmt.Errorf("one message alone is too large to pull: %w", err)
+			}
+			r.limit, wait = r.limit/2, 0
+			try-- // the limit bounds these tries
+		case errors.As(err, &refused) && refused.Class() == wecom.Slower:
+			wait = rateBan
+		case errors.As(err, &refused) && refused.Class() != wecom.Retry:
+			return nil, archive.Reply{}, err
+		}
+		if try >= r.Tries {
+			return nil, archive.Reply{}, fmt.Errorf("gave up after %d tries: %w", try, err)
+		}
+		r.Log.Warn("call failed, trying again", "seq", r.cursor.Seq, "try", try, "wait", wait, "limit", r.limit, "error", err)
+		if restErr := r.rest(ctx, wait); restErr != nil {
+			return nil, archive.Reply{}, fmt.Errorf("%w: %w", restErr, err)
+		}
+	}
+}
+
+// rest sleeps unless that would use up the run.
+func (r *run) rest(ctx context.Context, d time.Duration) error {
+	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(r.Now()) < d+r.Margin {
+		return errDeadline
+	}
+	if d <= 0 {
+		return nil
+	}
+	return r.Sleep(ctx, d)
+}
+
+// call makes one call. A reply that is neither a page nor the end of the stream
+// is kept below rejects/ and returned as an error.
+func (r *run) call(ctx context.Context) ([]byte, archive.Reply, error) {
+	if err := r.rest(ctx, r.limiter.ReserveN(r.Now(), 1).DelayFrom(r.Now())); err != nil {
+		return nil, archive.Reply{}, err
+	}
+	r.Calls++
+	reply, err := r.Chats.GetChatData(ctx, r.cursor.Seq, r.limit)
+	if err != nil {
+		return nil, archive.Reply{}, fmt.Errorf("asking WeCom for what comes after %d: %w", r.cursor.Seq, err)
+	}
+	parsed, err := archive.ParseReply(reply, r.cursor.Seq, r.Seqs)
+	if err == nil {
+		return reply, parsed, nil
+	}
+	if keepErr := r.reject(ctx, reply, parsed.Errcode, err); keepErr != nil {
+		return nil, parsed, keepErr
+	}
+	if errors.Is(err, archive.ErrErrcode) {
+		err = wecom.NewReplyError("GetChatData", parsed.Errcode, parsed.Errmsg)
+	}
+	return nil, parsed, fmt.Errorf("reply to what comes after %d: %w", r.cursor.Seq, err)
+}
+
+// errStoring marks errors of our own store: asking WeCom again does not help.
+var errStoring = errors.New("cannot store")
+
+// reject keeps a reply that is no page: the first MaxRejects of a run, and one of
+// each errcode, so that refusals leave room for what is harder to explain.
+func (r *run) reject(ctx context.Context, reply []byte, errcode int, reason error) error {
+	r.Rejects++
+	r.Log.Error("reply is no page", "seq", r.cursor.Seq, "bytes", len(reply), "reason", reason)
+	if r.kept >= r.MaxRejects || r.refused[errcode] {
+		return nil
+	}
+	stored, err := archive.EncodeReject(archive.RejectHeader{
+		Corp: r.Corp, SeqAsked: r.cursor.Seq, Limit: r.limit, PulledAt: r.Now().UTC().Truncate(time.Millisecond),
+		Run: r.ID, Program: r.Program, SDKVersion: r.SDKVersion, Reason: reason.Error(),
+	}, reply)
+	if err != nil {
+		return fmt.Errorf("%w: packing a rejected reply: %w", errStoring, err)
+	}
+	key := archive.RejectKey(r.cursor.Seq, r.ID, r.Rejects)
+	if err := putBytes(ctx, r.Objects, key, stored); err != nil && !errors.Is(err, archive.ErrExists) {
+		return fmt.Errorf("%w: %w", errStoring, err)
+	}
+	r.kept++
+	if errcode != 0 {
+		r.refused[errcode] = true
+	}
+	return nil
+}
+
+func putBytes(ctx context.Context, objects archive.Objects, key string, body []byte) error {
+	if err := objects.PutIfAbsent(ctx, key, bytes.NewReader(body)); err != nil {
+		return fmt.Errorf("storing %s: %w", key, err)
+	}
+	return nil
+}

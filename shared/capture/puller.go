@@ -1,0 +1,326 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/wecom"
+)
+
+// Chats is WeCom's native library, as far as the puller needs it.
+type Chats interface {
+	// GetChatData returns the reply to "at most limit messages after seq", as it
+	// came. A refusal by the library itself is a *wecom.Error; one in the reply
+	// is the caller's to find.
+	GetChatData(ctx context.Context, seq uint64, limit int) ([]byte, error)
+}
+
+// Seats tells whose chats WeCom archives.
+type Seats interface {
+	// Seats returns the userids in the archive's scope.
+	Seats(ctx context.Context) ([]string, error)
+}
+
+// Config is what a Puller works with. Fields without a default must be set.
+type Config struct {
+	Corp    string           // corpid
+	Objects archive.Objects  // archive bucket
+	Catalog *archive.Catalog //
+	Queue   archive.Notifier // of the archiver
+	Chats   Chats            //
+	Seats   Seats            // optional: without it an empty stream is never proof of health
+	Now     func() time.Time //
+	Sleep   func(ctx context.Context, d time.Duration) error
+	Owner   string        // who holds the lease; one per process
+	NewID   func() string // ids of runs, unique
+	Log     *slog.Logger
+
+	Program    string // our version, written into pages
+	SDKVersion string // of WeCom's library
+	SDKSHA256  string // of its file, hex
+
+	Limit          int               // most envelopes per call; default and maximum 1,000
+	CallsPerMinute int               // default 600, WeCom's own limit
+	Tries          int               // of one call before a run gives up; default 8
+	LeaseTTL       time.Duration     // default 2 min
+	Margin         time.Duration     // stop so long before the context's deadline; default 20 s
+	RequeueAfter   time.Duration     // queue a page again that waits so long; default 10 min
+	MaxRejects     int               // replies kept per run that are no page; default 20
+	Seqs           archive.SeqLimits // default archive.DefaultSeqLimits
+}
+
+// Puller stores pages. One Run at a time.
+type Puller struct {
+	Config
+	limiter *rate.Limiter
+}
+
+// New returns a Puller; zero fields of the config get their defaults.
+func New(c Config) *Puller {
+	setDefault(&c.Limit, 1000)
+	setDefault(&c.CallsPerMinute, 600)
+	setDefault(&c.Tries, 8)
+	setDefault(&c.LeaseTTL, 2*time.Minute)
+	setDefault(&c.Margin, 20*time.Second)
+	setDefault(&c.RequeueAfter, 10*time.Minute)
+	setDefault(&c.MaxRejects, 20)
+	setDefault(&c.Seqs, archive.DefaultSeqLimits())
+	return &Puller{Config: c, limiter: newLimiter(c.CallsPerMinute)}
+}
+
+// newLimiter keeps below so many calls in any minute: a full bucket and a
+// minute's refill together are no more.
+func newLimiter(callsPerMinute int) *rate.Limiter {
+	burst := min(10, callsPerMinute/10)
+	if burst < 2 {
+		return rate.NewLimiter(rate.Limit(float64(callsPerMinute)/60), 1)
+	}
+	return rate.NewLimiter(rate.Limit(float64(callsPerMinute-burst)/60), burst)
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Reasons why a run stopped, in Run.Stopped.
+const (
+	StoppedEnd      = "end"      // nothing more to pull
+	StoppedDeadline = "deadline" // time ran out; the next run goes on
+	StoppedLease    = "lease"    // another puller is at work
+	StoppedError    = "error"
+)
+
+// errDeadline ends a run that has used up its time. If it was waiting to try a
+// failed call again, the failure is wrapped beside it.
+var errDeadline = errors.New("no time left in this run")
+
+// run is the state of one Run.
+type run struct {
+	*Puller
+	archive.Run
+	cursor  archive.Cursor
+	lease   archive.Lease
+	limit   int
+	kept    int          // rejects stored
+	refused map[int]bool // errcodes of rejects stored
+}
+
+// Run pulls until the end of the stream, the context's deadline less Margin, or
+// an error, and returns what it did. The returned error is also in the record;
+// it wraps a *wecom.Error if WeCom refused, and a *archive.LeaseHeldError if
+// another puller is at work.
+func (p *Puller) Run(ctx context.Context) (archive.Run, error) {
+	r := &run{Puller: p, limit: min(p.Limit, 1000), refused: map[int]bool{}}
+	r.Run = archive.Run{ID: p.NewID(), Stage: stage, StartedAt: p.Now().UTC()}
+
+	if err := p.Objects.CheckLock(ctx); err != nil {
+		err = fmt.Errorf("refusing to pull: archive bucket: %w", err)
+		r.describe(err)
+		return r.Run, errors.Join(err, r.noteInIndex(ctx, nil))
+	}
+	var err error
+	if r.lease, err = p.Catalog.AcquireLease(ctx, p.Owner, p.Now(), p.LeaseTTL); err != nil {
+		err = fmt.Errorf("starting a pull: %w", err)
+		r.describe(err)
+		return r.Run, err
+	}
+	return r.Run, r.work(ctx)
+}
+
+// stage is the name of this stage in records of runs.
+const stage = "puller"
+
+// work is Run under the lease. What went wrong does not keep it from queueing
+// what waits and from recording what it did.
+func (r *run) work(ctx context.Context) error {
+	state, err := r.prepare(ctx)
+	if err == nil {
+		err = r.pull(ctx)
+	}
+	r.SeqTo = r.cursor.Seq
+	r.describe(err)
+	if r.Stopped != StoppedError && r.Stopped != StoppedLease {
+		err = nil
+	}
+	if requeueErr := r.requeue(ctx); requeueErr != nil {
+		err = errors.Join(err, requeueErr)
+		if r.Error == "" {
+			r.Error = requeueErr.Error()
+		}
+	}
+	return errors.Join(err, r.record(ctx, state), r.Catalog.ReleaseLease(ctx, r.lease))
+}
+
+// prepare finds out where things stand, and records a gap if there is one.
+func (r *run) prepare(ctx context.Context) (archive.PullState, error) {
+	state, err := r.restoreState(ctx)
+	if err != nil {
+		return state, err
+	}
+	if r.cursor, err = r.Catalog.Cursor(ctx); err != nil {
+		return state, err
+	}
+	r.SeqFrom = r.cursor.Seq
+	// First to the true end of what is stored: a gap's record names it.
+	adoptErr := r.adopt(ctx)
+	if errors.Is(adoptErr, errDeadline) {
+		return state, adoptErr
+	}
+	return state, errors.Join(adoptErr, r.recordGap(ctx, state))
+}
+
+// describe notes how the pulling ended.
+func (r *run) describe(err error) {
+	var refused *wecom.Error
+	var held *archive.LeaseHeldError
+	switch {
+	case err == nil:
+		r.Stopped = StoppedEnd
+	case errors.As(err, &held):
+		r.Stopped = StoppedLease
+		return
+	case errors.Is(err, errDeadline):
+		r.Stopped = StoppedDeadline
+	default:
+		r.Stopped = StoppedError
+	}
+	if err == nil || err == errDeadline { // alone: no failed call beside it
+		return
+	}
+	r.Error = err.Error()
+	switch {
+	case errors.As(err, &refused):
+		r.Remedy = refused.Remedy()
+	case errors.Is(err, archive.ErrImplausibleSeq):
+		r.Remedy = "Look at the reply below rejects/. If the seq is real, raise the puller's limit for jumps of seq."
+	case errors.Is(err, archive.ErrNotLocked):
+		r.Remedy = "Switch on versioning and Object Lock with a default retention for the archive bucket. Nothing is stored before."
+	}
+}
+
+// pull stores pages until the stream is at its end.
+func (r *run) pull(ctx context.Context) error {
+	for {
+		asked := r.Now().UTC()
+		reply, parsed, err := r.ask(ctx)
+		if err != nil {
+			return err
+		}
+		if len(parsed.Envelopes) == 0 {
+			r.EndReachedAt = asked
+			return nil
+		}
+		if err := r.store(ctx, reply, parsed); err != nil {
+			return err
+		}
+	}
+}
+
+// store puts a page and moves the cursor over what is stored then.
+func (r *run) store(ctx context.Context, reply []byte, parsed archive.Reply) error {
+	h := archive.PageHeader{
+		Corp: r.Corp, SeqAsked: r.cursor.Seq, Limit: r.limit,
+		FirstSeq: parsed.FirstSeq, LastSeq: parsed.LastSeq, Count: len(parsed.Envelopes),
+		Size: int64(len(reply)), PulledAt: r.Now().UTC().Truncate(time.Millisecond), Run: r.ID,
+		Program: r.Program, SDKVersion: r.SDKVersion, SDKSHA256: r.SDKSHA256,
+		Gap: r.Gap && r.Pages == 0,
+	}
+	stored, err := archive.EncodePage(h, reply)
+	if err != nil {
+		return fmt.Errorf("packing page %d: %w", h.SeqAsked, err)
+	}
+	switch err := putBytes(ctx, r.Objects, archive.PageKey(h.SeqAsked), stored); {
+	case errors.Is(err, archive.ErrExists):
+		// Another run stored it, or a lost reply hid that we did. What is stored wins.
+		return r.adopt(ctx)
+	case err != nil:
+		return err
+	}
+	r.Pages++
+	r.Envelopes += h.Count
+	if ours, err := r.advance(ctx, h); err != nil || ours {
+		return err
+	}
+	return r.adopt(ctx)
+}
+
+// advance notes a stored page and moves the cursor over it. If another run has
+// moved it, the cursor is read again and ours is false.
+func (r *run) advance(ctx context.Context, h archive.PageHeader) (ours bool, err error) {
+	if err := r.Catalog.NotePage(ctx, h); err != nil {
+		return false, err
+	}
+	next, err := r.Catalog.AdvanceCursor(ctx, r.cursor, h)
+	if errors.Is(err, archive.ErrConflict) {
+		r.cursor, err = r.Catalog.Cursor(ctx)
+		return false, err
+	}
+	if err != nil {
+		return false, err
+	}
+	r.cursor = next
+	return true, nil
+}
+
+// adopt moves the cursor over pages that are stored already: by a run that died
+// before it moved the cursor, or by another one at work.
+func (r *run) adopt(ctx context.Context) error {
+	for {
+		if err := r.mayGoOn(ctx); err != nil {
+			return err
+		}
+		key := archive.PageKey(r.cursor.Seq)
+		head, err := r.Objects.GetRange(ctx, key, 0, archive.HeaderProbe)
+		if errors.Is(err, archive.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("looking for page %d: %w", r.cursor.Seq, err)
+		}
+		h, err := archive.DecodePageHeader(head)
+		if err != nil {
+			return fmt.Errorf("adopting %s: %w", key, err)
+		}
+		if h.SeqAsked != r.cursor.Seq || h.Corp != r.Corp {
+			return fmt.Errorf("adopting %s: its header says page %d of corp %s, not of %s: %w",
+				key, h.SeqAsked, h.Corp, r.Corp, archive.ErrDamaged)
+		}
+		ours, err := r.advance(ctx, h)
+		if err != nil {
+			return err
+		}
+		if ours {
+			r.Adopted++
+			r.Log.Info("adopted a stored page", "page", h.SeqAsked, "envelopes", h.Count)
+		}
+	}
+}
+
+// mayGoOn renews the lease when it is due, and ends a run that is out of time.
+func (r *run) mayGoOn(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	now := r.Now()
+	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(now) < r.Margin {
+		return errDeadline
+	}
+	if r.lease.Expires.Sub(now) > r.LeaseTTL/2 {
+		return nil
+	}
+	lease, err := r.Catalog.RenewLease(ctx, r.lease, now, r.LeaseTTL)
+	if err != nil {
+		return fmt.Errorf("renewing the lease: %w", err)
+	}
+	r.lease = lease
+	return nil
+}

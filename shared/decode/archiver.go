@@ -1,0 +1,162 @@
+package decode
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/keyring"
+	"wecom-archive/shared/wecom"
+)
+
+// Library is WeCom's native library, as far as the archiver needs it. It is safe
+// for concurrent use.
+type Library interface {
+	// DecryptData decrypts a batch, one result for each item in its order. The
+	// error is about the library itself; what is wrong with an item is in its
+	// result.
+	DecryptData(ctx context.Context, batch []wecom.Sealed) ([]wecom.Opened, error)
+}
+
+// Keys opens random keys; *keyring.Ring is one.
+type Keys interface {
+	Candidates(ctx context.Context, version int64) (keys []*keyring.Key, bound bool, err error)
+	Bind(ctx context.Context, version int64, key *keyring.Key, msgid string) error
+}
+
+// Config is what an Archiver works with.
+type Config struct {
+	Corp    string // corpid
+	Program string // our version
+	Objects archive.Objects
+	Catalog *archive.Catalog
+	Keys    Keys
+	Library Library
+	Read    Reader // default Read
+	Now     func() time.Time
+	Log     *slog.Logger
+	Workers int // goroutines that open envelopes; default one for each core
+}
+
+// Archiver makes segments of pages. It is safe for concurrent use, also by
+// archivers in other processes.
+type Archiver struct{ Config }
+
+// New returns an Archiver.
+func New(c Config) *Archiver {
+	if c.Read == nil {
+		c.Read = Read
+	}
+	if c.Workers == 0 {
+		c.Workers = runtime.GOMAXPROCS(0)
+	}
+	return &Archiver{c}
+}
+
+// Ready says whether the archiver can work: the bucket locks what is put there.
+func (a *Archiver) Ready(ctx context.Context) error {
+	if err := a.Objects.CheckLock(ctx); err != nil {
+		return fmt.Errorf("refusing to archive: archive bucket: %w", err)
+	}
+	return nil
+}
+
+// Handle makes or completes the segment of a stored page. An error means that it
+// should be handled again later; nothing is lost by it.
+func (a *Archiver) Handle(ctx context.Context, pageKey string) error {
+	if err := a.handle(ctx, pageKey); err != nil {
+		return fmt.Errorf("archiving %s: %w", pageKey, err)
+	}
+	return nil
+}
+
+func (a *Archiver) handle(ctx context.Context, pageKey string) error {
+	if _, ok := archive.ParsePageKey(pageKey); !ok {
+		return errors.New("not the key of a page")
+	}
+	stored, err := archive.ReadObject(ctx, a.Objects, pageKey)
+	if err != nil {
+		return err
+	}
+	page, err := archive.DecodePage(stored)
+	if err != nil {
+		return err
+	}
+	envelopes, err := archive.ParseStored(page)
+	if err != nil {
+		return err
+	}
+	seg, err := a.loadSegment(ctx, page.Header)
+	if err != nil {
+		return err
+	}
+	rows, err := a.open(ctx, page.Header, seg.unresolved(envelopes))
+	if err != nil {
+		return err
+	}
+	if err := a.complete(ctx, seg, rows); err != nil {
+		return err
+	}
+	return a.finish(ctx, seg, len(envelopes))
+}
+
+// complete stores rows that are not stored yet. When another archiver is
+// quicker, only the difference to what it stored is left to do.
+func (a *Archiver) complete(ctx context.Context, seg *segment, rows []archive.Row) error {
+	for {
+		missing := seg.missing(rows)
+		if len(missing) == 0 {
+			return nil
+		}
+		err := a.putPart(ctx, seg, missing)
+		if !errors.Is(err, archive.ErrExists) {
+			return err
+		}
+		if err := seg.reload(ctx, a.Objects); err != nil {
+			return err
+		}
+	}
+}
+
+func (a *Archiver) putPart(ctx context.Context, seg *segment, rows []archive.Row) error {
+	archive.SortRows(rows)
+	number := seg.nextPart()
+	key := archive.SegmentKey(seg.page.PulledAt, seg.page.SeqAsked, number)
+	body, err := archive.EncodeSegment(archive.SegmentMeta{
+		Corp: a.Corp, PageKey: archive.PageKey(seg.page.SeqAsked), PageSHA256: seg.page.SHA256,
+		Part: number, Program: a.Program, WrittenAt: a.Now().UTC(),
+	}, rows)
+	if err != nil {
+		return err
+	}
+	if err := a.Objects.PutIfAbsent(ctx, key, bytes.NewReader(body)); err != nil {
+		return fmt.Errorf("storing %s: %w", key, err)
+	}
+	seg.add(part{key: key, number: number, rows: rows})
+	return nil
+}
+
+// finish indexes all parts and then, last, marks the page as done.
+func (a *Archiver) finish(ctx context.Context, seg *segment, envelopes int) error {
+	for _, p := range seg.parts {
+		if err := a.Catalog.IndexSegment(ctx, p.key, p.rows); err != nil {
+			return err
+		}
+	}
+	h := seg.page
+	state := archive.PageState{
+		Key: archive.PageKey(h.SeqAsked), SeqAsked: h.SeqAsked, LastSeq: h.LastSeq, Count: envelopes,
+		PulledAt: h.PulledAt, ArchivedAt: a.Now().UTC(), Parts: len(seg.parts),
+	}
+	state.OK, state.Unreadable = seg.count()
+	if err := a.Catalog.FinishPage(ctx, state); err != nil {
+		return err
+	}
+	a.Log.Info("archived a page", "page", h.SeqAsked, "envelopes", envelopes, "ok", state.OK, "unreadable", state.Unreadable)
+	return nil
+}

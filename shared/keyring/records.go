@@ -1,0 +1,136 @@
+package keyring
+
+import (
+	"bytes"
+	"context"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"wecom-archive/shared/archive"
+)
+
+// Record returns the stored key with this id without opening it, or ErrNotFound.
+func (r *Ring) Record(ctx context.Context, id string) (archive.KeyRecord, error) {
+	var rec archive.KeyRecord
+	doc, err := archive.ReadObject(ctx, r.Objects, archive.KeyRecordKey(id))
+	if err != nil {
+		return rec, err
+	}
+	if err := json.Unmarshal(doc, &rec); err != nil {
+		return rec, fmt.Errorf("key %s: %w: %w", id, archive.ErrDamaged, err)
+	}
+	if rec.Format > archive.KeyFormat {
+		return rec, fmt.Errorf("key %s: format %d: %w", id, rec.Format, archive.ErrNewFormat)
+	}
+	if rec.ID != id {
+		return rec, fmt.Errorf("key %s: its record says %q: %w", id, rec.ID, archive.ErrDamaged)
+	}
+	return rec, nil
+}
+
+// Records returns the stored keys in order of their making, without opening
+// them.
+func (r *Ring) Records(ctx context.Context) ([]archive.KeyRecord, error) {
+	var recs []archive.KeyRecord
+	for info, err := range r.Objects.List(ctx, archive.KeysPrefix, "") {
+		if err != nil {
+			return nil, fmt.Errorf("listing the keys: %w", err)
+		}
+		rec, err := r.Record(ctx, strings.TrimSuffix(strings.TrimPrefix(info.Key, archive.KeysPrefix), ".json"))
+		if err != nil {
+			return nil, err
+		}
+		recs = append(recs, rec)
+	}
+	slices.SortStableFunc(recs, func(a, b archive.KeyRecord) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	return recs, nil
+}
+
+// Create makes a new key pair under id and stores it. If the id is taken it
+// returns the stored one with ErrExists.
+func (r *Ring) Create(ctx context.Context, id string) (archive.KeyRecord, error) {
+	public, wrapped, err := r.Port.NewPair(ctx, archive.KeyContext{Corp: r.Corp, Key: id})
+	if err != nil {
+		return archive.KeyRecord{}, fmt.Errorf("making key %s: %w", id, err)
+	}
+	return r.store(ctx, id, public, wrapped, false)
+}
+
+// Import stores a private key that the company uses already: PEM, PKCS#1 or
+// PKCS#8, RSA-2048.
+func (r *Ring) Import(ctx context.Context, id string, privatePEM []byte) (archive.KeyRecord, error) {
+	private, err := ParsePrivatePEM(privatePEM)
+	if err != nil {
+		return archive.KeyRecord{}, fmt.Errorf("importing key %s: %w", id, err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return archive.KeyRecord{}, fmt.Errorf("importing key %s: %w", id, err)
+	}
+	wrapped, err := r.Port.Wrap(ctx, archive.KeyContext{Corp: r.Corp, Key: id}, der)
+	if err != nil {
+		return archive.KeyRecord{}, fmt.Errorf("importing key %s: %w", id, err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
+	if err != nil {
+		return archive.KeyRecord{}, fmt.Errorf("importing key %s: %w", id, err)
+	}
+	return r.store(ctx, id, public, wrapped, true)
+}
+
+func (r *Ring) store(ctx context.Context, id string, public, wrapped []byte, imported bool) (archive.KeyRecord, error) {
+	sum := sha256.Sum256(public)
+	rec := archive.KeyRecord{
+		Format: archive.KeyFormat, ID: id, Corp: r.Corp,
+		PublicPEM:   string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
+		Fingerprint: hex.EncodeToString(sum[:]),
+		Wrapped:     wrapped, Imported: imported, CreatedAt: r.Now().UTC(),
+	}
+	doc, err := json.MarshalIndent(rec, "", "  ")
+	if err != nil {
+		return rec, fmt.Errorf("storing key %s: %w", id, err)
+	}
+	err = r.Objects.PutIfAbsent(ctx, archive.KeyRecordKey(id), bytes.NewReader(doc))
+	if errors.Is(err, archive.ErrExists) {
+		stored, readErr := r.Record(ctx, id)
+		if readErr != nil {
+			return rec, readErr
+		}
+		return stored, fmt.Errorf("key %s: %w", id, archive.ErrExists)
+	}
+	if err != nil {
+		return rec, fmt.Errorf("storing key %s: %w", id, err)
+	}
+	return rec, nil
+}
+
+// ParsePrivatePEM reads an RSA-2048 private key, PKCS#1 or PKCS#8.
+func ParsePrivatePEM(text []byte) (*rsa.PrivateKey, error) {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, errors.New("no PEM block: paste the private key with its BEGIN and END lines")
+	}
+	private, err := x509.ParsePKCS1PrivateKey(block.Bytes)
+	if err != nil {
+		parsed, err8 := x509.ParsePKCS8PrivateKey(block.Bytes)
+		if err8 != nil {
+			return nil, fmt.Errorf("PEM block %q is neither a PKCS#1 nor a PKCS#8 private key", block.Type)
+		}
+		var ok bool
+		if private, ok = parsed.(*rsa.PrivateKey); !ok {
+			return nil, errors.New("not an RSA key: WeCom takes RSA-2048 only")
+		}
+	}
+	if bits := private.N.BitLen(); bits != 2048 {
+		return nil, fmt.Errorf("an RSA key of %d bits: WeCom takes RSA-2048 only", bits)
+	}
+	return private, nil
+}
