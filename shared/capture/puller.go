@@ -125,7 +125,8 @@ func (p *Puller) Run(ctx context.Context) (archive.Run, error) {
 	if err := p.Objects.CheckLock(ctx); err != nil {
 		err = fmt.Errorf("refusing to pull: archive bucket: %w", err)
 		r.describe(err)
-		return r.Run, errors.Join(err, r.noteInIndex(ctx, nil))
+		err = errors.Join(err, r.noteInIndex(ctx, nil))
+		return r.Run, err
 	}
 	var err error
 	if r.lease, err = p.Catalog.AcquireLease(ctx, p.Owner, p.Now(), p.LeaseTTL); err != nil {
@@ -133,7 +134,8 @@ func (p *Puller) Run(ctx context.Context) (archive.Run, error) {
 		r.describe(err)
 		return r.Run, err
 	}
-	return r.Run, r.work(ctx)
+	err = r.work(ctx)
+	return r.Run, err
 }
 
 // stage is the name of this stage in records of runs.

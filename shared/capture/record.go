@@ -133,7 +133,9 @@ func (r *run) record(ctx context.Context, state archive.PullState) error {
 
 // noteInIndex records the run in the index, and what it means for the state.
 func (r *run) noteInIndex(ctx context.Context, more func(*archive.PullState)) error {
-	r.EndedAt = r.Now().UTC()
+	if r.EndedAt.IsZero() {
+		r.EndedAt = r.Now().UTC()
+	}
 	if err := r.Catalog.PutRun(ctx, r.Run); err != nil {
 		return err
 	}

@@ -76,7 +76,8 @@ func (a *Archiver) Handle(ctx context.Context, pageKey string) error {
 }
 
 func (a *Archiver) handle(ctx context.Context, pageKey string) error {
-	if _, ok := archive.ParsePageKey(pageKey); !ok {
+	asked, ok := archive.ParsePageKey(pageKey)
+	if !ok {
 		return errors.New("not the key of a page")
 	}
 	stored, err := archive.ReadObject(ctx, a.Objects, pageKey)
@@ -87,12 +88,15 @@ func (a *Archiver) handle(ctx context.Context, pageKey string) error {
 	if err != nil {
 		return err
 	}
+	if h := page.Header; h.SeqAsked != asked || h.Corp != a.Corp {
+		return fmt.Errorf("its header says page %d of corp %s, not of %s: %w", h.SeqAsked, h.Corp, a.Corp, archive.ErrDamaged)
+	}
 	envelopes, err := archive.ParseStored(page)
 	if err != nil {
 		return err
 	}
-	seg, err := a.loadSegment(ctx, page.Header)
-	if err != nil {
+	seg := &segment{page: page.Header}
+	if _, err := seg.reload(ctx, a.Objects); err != nil {
 		return err
 	}
 	rows, err := a.open(ctx, page.Header, seg.unresolved(envelopes))
@@ -117,14 +121,18 @@ func (a *Archiver) complete(ctx context.Context, seg *segment, rows []archive.Ro
 		if !errors.Is(err, archive.ErrExists) {
 			return err
 		}
-		if err := seg.reload(ctx, a.Objects); err != nil {
+		switch more, err := seg.reload(ctx, a.Objects); {
+		case err != nil:
 			return err
+		case !more:
+			return errors.New("the next part is stored, but the listing does not show it")
 		}
 	}
 }
 
+// putPart stores rows as the next part. A part is locked for years, so it is read
+// back before it is stored; and what was read back is what will be indexed.
 func (a *Archiver) putPart(ctx context.Context, seg *segment, rows []archive.Row) error {
-	archive.SortRows(rows)
 	number := seg.nextPart()
 	key := archive.SegmentKey(seg.page.PulledAt, seg.page.SeqAsked, number)
 	body, err := archive.EncodeSegment(archive.SegmentMeta{
@@ -134,29 +142,44 @@ func (a *Archiver) putPart(ctx context.Context, seg *segment, rows []archive.Row
 	if err != nil {
 		return err
 	}
+	_, stored, err := archive.DecodeSegment(body)
+	if err != nil {
+		return fmt.Errorf("reading %s back: %w", key, err)
+	}
+	if err := sameFacts(rows, stored); err != nil {
+		return fmt.Errorf("reading %s back: %w", key, err)
+	}
 	if err := a.Objects.PutIfAbsent(ctx, key, bytes.NewReader(body)); err != nil {
 		return fmt.Errorf("storing %s: %w", key, err)
 	}
-	seg.add(part{key: key, number: number, rows: rows})
+	seg.add(part{key: key, number: number, rows: stored})
 	return nil
 }
 
-// finish indexes all parts and then, last, marks the page as done.
+// finish indexes all parts and then, last, marks the page as done. It looks
+// again afterwards: an archiver that stored one more part meanwhile may have
+// marked the page before, and the last to mark it must know all parts.
 func (a *Archiver) finish(ctx context.Context, seg *segment, envelopes int) error {
-	for _, p := range seg.parts {
-		if err := a.Catalog.IndexSegment(ctx, p.key, p.rows); err != nil {
+	for more := true; more; {
+		for _, p := range seg.parts {
+			if err := a.Catalog.IndexSegment(ctx, p.key, p.rows); err != nil {
+				return err
+			}
+		}
+		h := seg.page
+		state := archive.PageState{
+			Key: archive.PageKey(h.SeqAsked), SeqAsked: h.SeqAsked, LastSeq: h.LastSeq, Count: envelopes,
+			PulledAt: h.PulledAt, ArchivedAt: a.Now().UTC(), Parts: len(seg.parts),
+		}
+		state.OK, state.Unreadable = seg.count()
+		if err := a.Catalog.FinishPage(ctx, state); err != nil {
+			return err
+		}
+		a.Log.Info("archived a page", "page", h.SeqAsked, "envelopes", envelopes, "ok", state.OK, "unreadable", state.Unreadable)
+		var err error
+		if more, err = seg.reload(ctx, a.Objects); err != nil {
 			return err
 		}
 	}
-	h := seg.page
-	state := archive.PageState{
-		Key: archive.PageKey(h.SeqAsked), SeqAsked: h.SeqAsked, LastSeq: h.LastSeq, Count: envelopes,
-		PulledAt: h.PulledAt, ArchivedAt: a.Now().UTC(), Parts: len(seg.parts),
-	}
-	state.OK, state.Unreadable = seg.count()
-	if err := a.Catalog.FinishPage(ctx, state); err != nil {
-		return err
-	}
-	a.Log.Info("archived a page", "page", h.SeqAsked, "envelopes", envelopes, "ok", state.OK, "unreadable", state.Unreadable)
 	return nil
 }

@@ -47,11 +47,11 @@ func (a *Archiver) open(ctx context.Context, page archive.PageHeader, envelopes 
 }
 
 // openBatch fills in rows, which stand beside their envelopes.
-func (a *Archiver) openBatch(ctx context.Context, keys map[int64][]*keyring.Key, envelopes []archive.Envelope, rows []archive.Row) error {
+func (a *Archiver) openBatch(ctx context.Context, keys chosenKeys, envelopes []archive.Envelope, rows []archive.Row) error {
 	var sealed []wecom.Sealed
 	var of []int // index of each sealed message's row
 	for i, e := range envelopes {
-		s, outcome := sealedWith(keys[e.PublicKeyVer], e)
+		s, outcome := sealedWith(keys.of(e), e)
 		if rows[i].Outcome = outcome; outcome == archive.OutcomeOK {
 			sealed, of = append(sealed, s), append(of, i)
 		}
@@ -74,7 +74,7 @@ func (a *Archiver) openBatch(ctx context.Context, keys map[int64][]*keyring.Key,
 		if row.Raw == nil {
 			row.Raw = []byte{}
 		}
-		row.Reading = a.Read(row.Raw, row.MsgID, row.PulledAt)
+		row.Reading = a.read(row)
 	}
 	return nil
 }
@@ -90,76 +90,115 @@ func (a *Archiver) decrypt(ctx context.Context, sealed []wecom.Sealed) ([]wecom.
 	return opened, nil
 }
 
-// sealedWith opens an envelope's random key with the first key that fits.
-func sealedWith(keys []*keyring.Key, e archive.Envelope) (wecom.Sealed, archive.Outcome) {
+// read makes the reading of a row. A parser that panics must cost no more than
+// the reading: the message is archived as one that does not parse.
+func (a *Archiver) read(row *archive.Row) (reading archive.Reading) {
+	defer func() {
+		if recover() != nil { // the panic's value may quote the message
+			a.Log.Error("the parser panicked", "seq", row.Seq)
+			reading = Read(nil, row.MsgID, row.PulledAt)
+		}
+	}()
+	return a.Read(row.Raw, row.MsgID, row.PulledAt)
+}
+
+// sealedWith opens an envelope's random key with a key; nil: none is known.
+func sealedWith(key *keyring.Key, e archive.Envelope) (wecom.Sealed, archive.Outcome) {
 	if !e.HasSeq {
 		return wecom.Sealed{}, archive.OutcomeBadSeq
 	}
-	if len(keys) == 0 {
+	if key == nil {
 		return wecom.Sealed{}, archive.OutcomeUnknownKey
 	}
 	random, err := base64.StdEncoding.DecodeString(e.EncryptRandomKey)
 	if err != nil {
 		return wecom.Sealed{}, archive.OutcomeBadKey
 	}
-	for _, key := range keys {
-		if s, err := key.OpenRandomKey(random); err == nil {
-			return wecom.Sealed{Key: s, Message: e.EncryptChatMsg}, archive.OutcomeOK
-		}
+	opened, err := key.OpenRandomKey(random)
+	if err != nil {
+		return wecom.Sealed{}, archive.OutcomeBadKey
 	}
-	return wecom.Sealed{}, archive.OutcomeBadKey
+	return wecom.Sealed{Key: opened, Message: e.EncryptChatMsg}, archive.OutcomeOK
+}
+
+// chosenKeys says which key opens which envelopes of a page.
+type chosenKeys struct {
+	byVersion  map[int64]*keyring.Key
+	byPosition map[int]*keyring.Key // of envelopes without a version that can be read
+}
+
+func (c chosenKeys) of(e archive.Envelope) *keyring.Key {
+	if e.PublicKeyVer < 0 {
+		return c.byPosition[e.Position]
+	}
+	return c.byVersion[e.PublicKeyVer]
 }
 
 // chooseKeys finds the key of each version that occurs. A version that no
 // message binds has no key, unless just one key opens its messages at all.
-func (a *Archiver) chooseKeys(ctx context.Context, envelopes []archive.Envelope) (map[int64][]*keyring.Key, error) {
+// Envelopes without a version may belong to different keys, so each is tried by
+// itself.
+func (a *Archiver) chooseKeys(ctx context.Context, envelopes []archive.Envelope) (chosenKeys, error) {
+	chosen := chosenKeys{map[int64]*keyring.Key{}, map[int]*keyring.Key{}}
 	byVersion := map[int64][]archive.Envelope{}
 	for _, e := range envelopes {
 		if e.HasSeq {
 			byVersion[e.PublicKeyVer] = append(byVersion[e.PublicKeyVer], e)
 		}
 	}
-	chosen := map[int64][]*keyring.Key{}
 	for version, of := range byVersion {
 		keys, bound, err := a.Keys.Candidates(ctx, version)
 		if err != nil {
-			return nil, fmt.Errorf("keys of version %d: %w", version, err)
+			return chosen, fmt.Errorf("keys of version %d: %w", version, err)
 		}
-		if !bound {
-			if keys, err = a.prove(ctx, version, keys, of); err != nil {
-				return nil, err
+		switch {
+		case version < 0:
+			for _, e := range of {
+				if chosen.byPosition[e.Position], _, err = a.prove(ctx, keys, []archive.Envelope{e}); err != nil {
+					return chosen, err
+				}
+			}
+		case bound:
+			chosen.byVersion[version] = keys[0]
+		default:
+			if chosen.byVersion[version], err = a.bind(ctx, version, keys, of); err != nil {
+				return chosen, err
 			}
 		}
-		chosen[version] = keys
 	}
 	return chosen, nil
 }
 
-// prove finds out which key belongs to a version by opening its messages. That a
-// key opens the RSA block is no proof, since padding fits by chance; a message
-// that carries its envelope's msgid is.
+// bind finds the key of a version and, if a message proves it, remembers it.
+func (a *Archiver) bind(ctx context.Context, version int64, candidates []*keyring.Key, envelopes []archive.Envelope) (*keyring.Key, error) {
+	key, proof, err := a.prove(ctx, candidates, envelopes)
+	if err != nil || proof == "" {
+		return key, err
+	}
+	if err := a.Keys.Bind(ctx, version, key, proof); err != nil {
+		return nil, err
+	}
+	a.Log.Info("bound a key version", "publickey_ver", version, "key", key.ID)
+	return key, nil
+}
+
+// prove finds out which key opens some envelopes, which all have the same one.
+// That a key opens the RSA block is no proof, since padding fits by chance; a
+// message that carries its envelope's msgid is, and its msgid is returned.
 //
-// Messages that carry no msgid at all cannot prove anything. If all messages of
-// the version on this page are such, and one key alone opens any, that key is
-// used without being bound.
-func (a *Archiver) prove(ctx context.Context, version int64, candidates []*keyring.Key, envelopes []archive.Envelope) ([]*keyring.Key, error) {
+// Messages that carry no msgid at all cannot prove anything. If all that open are
+// such, and one key alone opens any, that key is returned without proof.
+func (a *Archiver) prove(ctx context.Context, candidates []*keyring.Key, envelopes []archive.Envelope) (key *keyring.Key, proof string, err error) {
 	var opens []*keyring.Key
 	for _, e := range envelopes {
 		for _, key := range candidates {
 			verdict, err := a.try(ctx, key, e)
 			if err != nil {
-				return nil, err
+				return nil, "", err
 			}
 			switch verdict {
 			case proven:
-				if version < 0 { // the envelope's own version cannot be read
-					return []*keyring.Key{key}, nil
-				}
-				if err := a.Keys.Bind(ctx, version, key, e.MsgID); err != nil {
-					return nil, err
-				}
-				a.Log.Info("bound a key version", "publickey_ver", version, "key", key.ID)
-				return []*keyring.Key{key}, nil
+				return key, e.MsgID, nil
 			case unproven:
 				if !slices.Contains(opens, key) {
 					opens = append(opens, key)
@@ -168,9 +207,9 @@ func (a *Archiver) prove(ctx context.Context, version int64, candidates []*keyri
 		}
 	}
 	if len(opens) == 1 {
-		return opens, nil
+		return opens[0], "", nil
 	}
-	return nil, nil
+	return nil, "", nil
 }
 
 type verdict int
@@ -182,7 +221,7 @@ const (
 )
 
 func (a *Archiver) try(ctx context.Context, key *keyring.Key, e archive.Envelope) (verdict, error) {
-	sealed, outcome := sealedWith([]*keyring.Key{key}, e)
+	sealed, outcome := sealedWith(key, e)
 	if outcome != archive.OutcomeOK {
 		return refused, nil
 	}

@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -20,38 +21,35 @@ type part struct {
 	rows   []archive.Row // in the order of the object
 }
 
-func (a *Archiver) loadSegment(ctx context.Context, page archive.PageHeader) (*segment, error) {
-	seg := &segment{page: page}
-	return seg, seg.reload(ctx, a.Objects)
-}
-
-// reload reads the parts that are stored and not known yet.
-func (s *segment) reload(ctx context.Context, objects archive.Objects) error {
+// reload reads the parts that are stored and not known yet, and says whether
+// there were any.
+func (s *segment) reload(ctx context.Context, objects archive.Objects) (more bool, err error) {
 	for info, err := range objects.List(ctx, archive.SegmentStem(s.page), "") {
 		if err != nil {
-			return fmt.Errorf("listing the segment: %w", err)
+			return more, fmt.Errorf("listing the segment: %w", err)
 		}
 		_, asked, number, ok := archive.ParseSegmentKey(info.Key)
 		if !ok || asked != s.page.SeqAsked {
-			return fmt.Errorf("%s: not a part of the segment: %w", info.Key, archive.ErrDamaged)
+			return more, fmt.Errorf("%s: not a part of the segment: %w", info.Key, archive.ErrDamaged)
 		}
 		if slices.ContainsFunc(s.parts, func(p part) bool { return p.number == number }) {
 			continue
 		}
 		body, err := archive.ReadObject(ctx, objects, info.Key)
 		if err != nil {
-			return err
+			return more, err
 		}
 		meta, rows, err := archive.DecodeSegment(body)
 		if err != nil {
-			return fmt.Errorf("reading %s: %w", info.Key, err)
+			return more, fmt.Errorf("reading %s: %w", info.Key, err)
 		}
 		if meta.PageSHA256 != s.page.SHA256 {
-			return fmt.Errorf("%s: made of another page: %w", info.Key, archive.ErrDamaged)
+			return more, fmt.Errorf("%s: made of another page: %w", info.Key, archive.ErrDamaged)
 		}
 		s.add(part{key: info.Key, number: number, rows: rows})
+		more = true
 	}
-	return nil
+	return more, nil
 }
 
 func (s *segment) add(p part) {
@@ -98,6 +96,24 @@ func (s *segment) missing(rows []archive.Row) []archive.Row {
 	return slices.DeleteFunc(slices.Clone(rows), func(r archive.Row) bool {
 		return !r.Readable() || known[r.Position] == archive.OutcomeOK
 	})
+}
+
+// sameFacts compares rows with what was read back of them, by position.
+func sameFacts(rows, stored []archive.Row) error {
+	at := map[int]archive.Row{}
+	for _, r := range stored {
+		at[r.Position] = r
+	}
+	if len(stored) != len(rows) || len(at) != len(rows) {
+		return fmt.Errorf("%d rows, not %d: %w", len(stored), len(rows), archive.ErrDamaged)
+	}
+	for _, r := range rows {
+		if got := at[r.Position]; got.Outcome != r.Outcome || got.Seq != r.Seq || got.HasSeq != r.HasSeq ||
+			got.RawSHA256 != r.RawSHA256 || !bytes.Equal(got.Raw, r.Raw) {
+			return fmt.Errorf("position %d differs: %w", r.Position, archive.ErrDamaged)
+		}
+	}
+	return nil
 }
 
 // count sums up what the stored parts say.
