@@ -11,11 +11,12 @@ const (
 
 // Item is one entry of the index.
 type Item struct {
-	Partition string // not empty
-	Sort      string // not empty; items of a partition are ordered by its bytes
+	Partition string // not empty, UTF-8
+	Sort      string // not empty, UTF-8; items of a partition are ordered by its bytes
 	Value     []byte // JSON, at most MaxIndexValue
 
-	// Revision is 1 for a new item and grows with every write to it. On PutIf it
+	// Revision is 1 for a new item and grows with every write to it, by exactly 1
+	// with PutIf. On PutIf it
 	// is the revision that the writer has seen, 0 for "there is none".
 	Revision int64
 }
@@ -43,8 +44,8 @@ type Index interface {
 	Query(ctx context.Context, q IndexQuery) ([]Item, error)
 
 	// Put writes items whatever was there before, ignoring their Revision. It is
-	// not atomic: after an error some may be written. The same call again is safe.
-	// No two items of one call may have the same key.
+	// not atomic: after an error some may be written, but none if CheckItems
+	// refuses them. The same call again is safe.
 	Put(ctx context.Context, items ...Item) error
 
 	// PutIf writes one item if the stored one still has item.Revision (0: if

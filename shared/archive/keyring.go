@@ -9,8 +9,8 @@ import (
 // into the wrapping (KMS encryption context): a wrapped key opens only under the
 // context it was made with.
 type KeyContext struct {
-	Corp string // corpid
-	Key  string // our own key id, see KeyRecord.ID
+	Corp string // corpid, not empty
+	Key  string // our own key id, not empty, see KeyRecord.ID
 }
 
 // Keyring makes and opens RSA-2048 private keys that are stored encrypted.
@@ -18,7 +18,7 @@ type KeyContext struct {
 type Keyring interface {
 	// NewPair makes a key pair. The private half exists only wrapped.
 	NewPair(ctx context.Context, kc KeyContext) (public, wrapped []byte, err error)
-	// Wrap encrypts a private key that the company already uses.
+	// Wrap encrypts a private key that the company already uses: RSA-2048 only.
 	Wrap(ctx context.Context, kc KeyContext, pkcs8 []byte) (wrapped []byte, err error)
 	// Unwrap opens a wrapped private key. It fails if kc is not the context that
 	// the key was wrapped under, or a byte was changed.
@@ -45,6 +45,7 @@ const KeyFormat = 1
 type Secrets interface {
 	// Get returns the secret, or ErrNotFound.
 	Get(ctx context.Context, name string) (string, error)
-	// Set stores the secret under name, replacing an older value.
+	// Set stores the secret under name, replacing an older value. Neither may be
+	// empty.
 	Set(ctx context.Context, name, value string) error
 }

@@ -31,7 +31,8 @@ type ObjectInfo struct {
 }
 
 // Objects is one bucket. Nothing in it can be changed or removed through this
-// port. Keys are UTF-8, at most 900 bytes, without leading slash.
+// port. Keys are as CheckObjectKey demands, and none is a directory of another
+// ("a" beside "a/b"), so that they can be files.
 //
 // Adapters retry what is worth retrying (throttling, broken connections) by
 // themselves; an error means that they gave up.
@@ -62,7 +63,7 @@ type Objects interface {
 	List(ctx context.Context, prefix, after string) iter.Seq2[ObjectInfo, error]
 
 	// PresignGet returns a URL that reads the object, and nothing else, until
-	// ttl has passed. fileName is what a browser will save it as; the URL makes
+	// ttl, at least a second and at most MaxPresign, has passed. fileName is what a browser will save it as; the URL makes
 	// it an attachment.
 	PresignGet(ctx context.Context, key, fileName string, ttl time.Duration) (string, error)
 

@@ -1,0 +1,37 @@
+# Everything here runs on a machine with Go and git; what needs more says so.
+GO ?= go
+FUZZTIME ?= 30s
+
+.PHONY: help test race lint fuzz duckdb bench build local ci
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-8s %s\n", $$1, $$2}'
+
+local: ## run the whole system on simulated data
+	$(GO) run ./cmd/wecom-archive local
+
+test: ## all tests that need only Go
+	$(GO) test ./...
+
+race: ## the same under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+lint: ## formatting, vet, staticcheck
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || (echo 'run: gofmt -w .' && false)
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+fuzz: ## each fuzz target for FUZZTIME
+	FUZZTIME=$(FUZZTIME) bash infra/fuzz.sh
+
+duckdb: ## read the archive with DuckDB (needs a C compiler)
+	cd infra/duckdb && CGO_ENABLED=1 $(GO) vet ./... && CGO_ENABLED=1 $(GO) test ./...
+
+bench: ## speed and memory, as ratios measured side by side
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+build: ## functions and command for both architectures, without cgo
+	bash infra/build.sh
+
+ci: ## all that CI runs
+	bash .ci/run

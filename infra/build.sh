@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Builds the command and every function for both of Lambda's architectures, in
+# plain Go, into bin/<architecture>/.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+for arch in amd64 arm64; do
+	for main in cmd/wecom-archive functions/*/; do
+		main=${main%/}
+		[ -f "$main/main.go" ] || continue
+		name=$(basename "$main")
+		out=bin/$arch/$name
+		case $main in functions/*) out=bin/$arch/$name/bootstrap ;; esac
+		echo "build $out"
+		CGO_ENABLED=0 GOOS=linux GOARCH=$arch go build -trimpath -o "$out" "./$main"
+	done
+done

@@ -1,0 +1,261 @@
+// Package local runs the whole system in one process on one machine: a simulated
+// corp, an embedded S3, an index in SQLite, and the stages that run as Lambdas in
+// the cloud, connected by the same events. It is what `wecom-archive local`
+// starts, for demonstrations, development and tests; no Lambda imports it.
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	locals3 "wecom-archive/infra/local/s3"
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/capture"
+	"wecom-archive/shared/decode"
+	"wecom-archive/shared/keyring"
+	"wecom-archive/shared/localstore"
+	"wecom-archive/shared/wecom/wecomtest"
+)
+
+// The simulated corp.
+const (
+	corpID     = "ww5117a9e0c0ffee01"
+	secretName = "archive-secret"
+	keyCount   = 3 // public keys uploaded over time
+)
+
+// Buckets, which are folders of the data folder.
+const (
+	archiveBucket = "objects"
+	derivedBucket = "derived"
+	lockDays      = 1 // of the local archive: enough to show that the lock holds
+)
+
+// Config is what the operator chooses on the command line.
+type Config struct {
+	Dir      string // data folder
+	Messages int    // that the simulated corp has said in all
+	Seed     uint64
+	Corpus   string // file of plaintext lines to serve instead; empty: made-up messages
+	Truth    string // file to write what is served to; empty: none
+	Program  string // our version
+	Log      *slog.Logger
+	Now      func() time.Time
+}
+
+// System is the running system.
+type System struct {
+	Config
+	Objects archive.Objects
+	Catalog *archive.Catalog
+	Corp    *wecomtest.Corp
+
+	ring     *keyring.Ring
+	queue    *localstore.Queue
+	puller   *capture.Puller
+	archiver *decode.Archiver
+	closers  []func() error
+
+	pulledAll atomic.Bool // a run reached the end after the last message had arrived
+}
+
+// Open starts everything that Run needs. Two processes cannot open the same
+// folder.
+func Open(ctx context.Context, c Config) (_ *System, err error) {
+	s := &System{Config: c}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	// The embedded S3 changes the working directory of the process.
+	for _, path := range []*string{&s.Dir, &s.Corpus, &s.Truth} {
+		if *path == "" {
+			continue
+		}
+		if *path, err = filepath.Abs(*path); err != nil {
+			return nil, err
+		}
+	}
+	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("--dir: %w", err)
+	}
+	unlock, err := lockFolder(filepath.Join(s.Dir, "lock"))
+	if err != nil {
+		return nil, fmt.Errorf("--dir %s: %w", s.Dir, err)
+	}
+	s.closers = append(s.closers, unlock)
+	if err := s.openStores(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.openCorp(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.openStages(ctx); err != nil {
+		return nil, err
+	}
+	return s, s.writeTruth(ctx)
+}
+
+// Close stops everything, last started first.
+func (s *System) Close() error {
+	var errs []error
+	for len(s.closers) > 0 {
+		last := len(s.closers) - 1
+		errs = append(errs, s.closers[last]())
+		s.closers = s.closers[:last]
+	}
+	return errors.Join(errs...)
+}
+
+func (s *System) openStores(ctx context.Context) error {
+	server, err := locals3.Start(ctx, locals3.Config{Root: s.Dir})
+	if err != nil {
+		return fmt.Errorf("starting the embedded S3: %w", err)
+	}
+	s.closers = append(s.closers, server.Close)
+	if err := server.CreateBucket(ctx, archiveBucket, lockDays); err != nil {
+		return err
+	}
+	if err := server.CreateBucket(ctx, derivedBucket, 0); err != nil {
+		return err
+	}
+	index, err := localstore.OpenIndex(ctx, filepath.Join(s.Dir, "index.db"))
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, index.Close)
+	s.Catalog = archive.NewCatalog(index)
+	s.queue = localstore.NewQueue(localstore.QueueConfig{RetryAfter: 2 * time.Second, MaxReceives: maxReceives})
+	s.Objects = localstore.Announcing(
+		awsstore.NewObjects(server.Client(), server.Presigner(), archiveBucket),
+		localstore.ByPrefix(map[string]archive.Notifier{archive.PagesPrefix: s.queue}),
+	)
+	return nil
+}
+
+// openCorp makes the corp and does what the operator does in its console: keys
+// are made, and their public halves uploaded.
+func (s *System) openCorp(ctx context.Context) error {
+	config := wecomtest.Config{Corp: corpID, Now: s.Now}
+	messages := s.Messages
+	if s.Corpus != "" {
+		corpus, err := wecomtest.OpenCorpus(s.Corpus)
+		if err != nil {
+			return fmt.Errorf("--corpus: %w", err)
+		}
+		s.closers = append(s.closers, corpus.Close)
+		config.Corpus, messages = corpus, corpus.Len()
+	}
+	var sum string
+	if s.Corpus != "" {
+		var err error
+		if sum, err = fileSHA256(s.Corpus); err != nil {
+			return fmt.Errorf("--corpus: %w", err)
+		}
+	}
+	set, err := loadSettings(s.Dir, s.Seed, messages, sum, s.Now())
+	if err != nil {
+		return err
+	}
+	config.Seed, config.Extents, config.Unreadable = set.Seed, set.Extents, set.Unreadable
+
+	secrets := localstore.OpenSecrets(filepath.Join(s.Dir, "secrets.json"))
+	if config.Secret, err = secrets.Get(ctx, secretName); errors.Is(err, archive.ErrNotFound) {
+		config.Secret = uuid.NewString()
+		err = secrets.Set(ctx, secretName, config.Secret)
+	}
+	if err != nil {
+		return err
+	}
+	if s.Corp, err = wecomtest.New(config); err != nil {
+		return err
+	}
+	return s.uploadKeys(ctx)
+}
+
+func (s *System) uploadKeys(ctx context.Context) error {
+	port, err := localstore.OpenKeyring(filepath.Join(s.Dir, "wrapping.key"))
+	if err != nil {
+		return err
+	}
+	s.ring = keyring.New(keyring.Config{Corp: corpID, Objects: s.Objects, Port: port, Catalog: s.Catalog, Now: s.Now})
+	for i := range keyCount {
+		// The name fixes the order of upload, so a restart gives the same versions.
+		id := fmt.Sprintf("local-%d", i+1)
+		rec, err := s.ring.Record(ctx, id)
+		if errors.Is(err, archive.ErrNotFound) {
+			rec, err = s.ring.Create(ctx, id)
+		}
+		if err != nil {
+			return err
+		}
+		public, err := keyring.ParsePublicPEM([]byte(rec.PublicPEM))
+		if err != nil {
+			return fmt.Errorf("key %s: %w", id, err)
+		}
+		if _, err := s.Corp.UploadKey(public); err != nil {
+			return fmt.Errorf("key %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+func (s *System) openStages(ctx context.Context) error {
+	s.puller = capture.New(capture.Config{
+		Corp: corpID, Objects: s.Objects, Catalog: s.Catalog, Queue: s.queue,
+		Chats: s.Corp, Seats: s.Corp, Now: s.Now, Sleep: sleep,
+		Owner: "local", NewID: newID, Log: s.Log.With("stage", "puller"),
+		Program: s.Program, SDKVersion: "simulator",
+	})
+	s.archiver = decode.New(decode.Config{
+		Corp: corpID, Program: s.Program, Objects: s.Objects, Catalog: s.Catalog,
+		Keys: s.ring, Library: wecomtest.Library{}, Now: s.Now, Log: s.Log.With("stage", "archiver"),
+	})
+	return s.archiver.Ready(ctx)
+}
+
+// newID makes ids of runs; v7 so that they sort by time.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// writeTruth writes what an archive that missed nothing will hold.
+func (s *System) writeTruth(ctx context.Context) error {
+	if s.Truth == "" {
+		return nil
+	}
+	return replaceFile(s.Truth, func(w io.Writer) error { return s.Corp.WriteTruth(ctx, w) })
+}
+
+// replaceFile writes a file whole or not at all.
+func replaceFile(path string, write func(io.Writer) error) error {
+	temp := path + ".new"
+	f, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(write(f), f.Close()); err != nil {
+		return errors.Join(fmt.Errorf("writing %s: %w", path, err), os.Remove(temp))
+	}
+	return os.Rename(temp, path)
+}

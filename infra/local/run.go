@@ -1,0 +1,198 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/capture"
+)
+
+const (
+	archivers   = 2 // pages in work at a time: one decrypts while the other stores
+	maxReceives = 5 // of a page before it becomes a dead letter
+	pullEvery   = 10 * time.Second
+	pollOnce    = 100 * time.Millisecond
+)
+
+// Progress is how far the archive is.
+type Progress struct {
+	Total       int // messages that WeCom has received
+	Pulled      int // envelopes in pages
+	Archived    int // readable, in segments
+	Quarantined int // not decrypted
+	Pages       int
+	Pending     int // pages waiting for the archiver
+}
+
+// Run pulls and archives until ctx ends, or, with once, until all is archived
+// that was served. report, if not nil, is called now and then with how far it is.
+func (s *System) Run(ctx context.Context, once bool, report func(Progress)) error {
+	// The queue of an earlier process went with it.
+	if err := s.queueWaiting(ctx); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	group, ctx := errgroup.WithContext(ctx)
+	for range archivers {
+		group.Go(func() error { return s.archive(ctx) })
+	}
+	group.Go(func() error { return s.pull(ctx, once) })
+	group.Go(func() error {
+		defer stop()
+		return s.watch(ctx, once, report)
+	})
+	err := group.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// archive works on pages as the queue hands them out.
+func (s *System) archive(ctx context.Context) error {
+	for {
+		d, err := s.queue.Receive(ctx)
+		if err != nil {
+			return err
+		}
+		err = s.archiver.Handle(ctx, d.Key)
+		if err != nil && ctx.Err() == nil {
+			s.Log.Error("archiving failed, will be tried again", "key", d.Key, "try", d.Receives, "error", err)
+		}
+		d.Done(err)
+	}
+}
+
+// pull runs the puller as its schedule does.
+func (s *System) pull(ctx context.Context, once bool) error {
+	for {
+		all := s.Corp.Arrived() == s.Corp.Len()
+		run, err := s.puller.Run(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if once {
+				return fmt.Errorf("%w (%s)", err, run.Remedy)
+			}
+			s.Log.Error("pull failed", "error", err, "remedy", run.Remedy)
+		}
+		wait := pullEvery
+		if once && !all {
+			wait = pollOnce
+		}
+		if all && run.Stopped == capture.StoppedEnd {
+			s.pulledAll.Store(true)
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// watch reports progress, and returns when all is done that once asks for.
+func (s *System) watch(ctx context.Context, once bool, report func(Progress)) error {
+	for {
+		pulledAll := s.pulledAll.Load() // before the look at what waits
+		p, err := s.Progress(ctx)
+		if err != nil {
+			return err
+		}
+		if report != nil {
+			report(p)
+		}
+		if once && pulledAll && p.Pending == 0 {
+			return nil
+		}
+		if dead := s.queue.Dead(); once && len(dead) > 0 {
+			return fmt.Errorf("archiving %s failed %d times: %w", dead[0].Key, dead[0].Receives, dead[0].Err)
+		}
+		if err := sleep(ctx, pollOnce); err != nil {
+			return err
+		}
+	}
+}
+
+// queueWaiting queues every page without a segment.
+func (s *System) queueWaiting(ctx context.Context) error {
+	return eachPage(ctx, s.Catalog.PendingPages, func(p archive.PageState) error {
+		return s.queue.Notify(ctx, p.Key)
+	})
+}
+
+// Progress looks how far the archive is.
+func (s *System) Progress(ctx context.Context) (Progress, error) {
+	cursor, err := s.Catalog.Cursor(ctx)
+	if err != nil {
+		return Progress{}, err
+	}
+	p := Progress{Total: s.Corp.Arrived(), Pulled: int(cursor.Envelopes), Pages: int(cursor.Pages)}
+	waiting := 0
+	err = eachPage(ctx, s.Catalog.PendingPages, func(page archive.PageState) error {
+		p.Pending++
+		waiting += page.Count
+		return nil
+	})
+	if err != nil {
+		return p, err
+	}
+	err = eachPage(ctx, s.Catalog.Quarantined, func(page archive.PageState) error {
+		for _, n := range page.Unreadable {
+			p.Quarantined += n
+		}
+		return nil
+	})
+	p.Archived = max(p.Pulled-waiting-p.Quarantined, 0)
+	return p, err
+}
+
+func eachPage(ctx context.Context, list func(ctx context.Context, from uint64, limit int) ([]archive.PageState, error), do func(archive.PageState) error) error {
+	const batch = 500
+	for from := uint64(0); ; {
+		pages, err := list(ctx, from, batch)
+		if err != nil {
+			return err
+		}
+		for _, p := range pages {
+			if err := do(p); err != nil {
+				return err
+			}
+		}
+		if len(pages) < batch {
+			return nil
+		}
+		from = pages[len(pages)-1].SeqAsked + 1
+	}
+}
+
+// Summary is what a run with --once ends with.
+type Summary struct {
+	Pulled      int     `json:"pulled"`
+	Archived    int     `json:"archived"`
+	Quarantined int     `json:"quarantined"`
+	Pages       int     `json:"pages"`
+	Segments    int     `json:"segments"` // objects, parts included
+	Seconds     float64 `json:"seconds"`
+}
+
+// Summary sums up what is archived.
+func (s *System) Summary(ctx context.Context, since time.Time) (Summary, error) {
+	p, err := s.Progress(ctx)
+	if err != nil {
+		return Summary{}, err
+	}
+	sum := Summary{Pulled: p.Pulled, Archived: p.Archived, Quarantined: p.Quarantined, Pages: p.Pages, Seconds: s.Now().Sub(since).Seconds()}
+	for _, err := range s.Objects.List(ctx, archive.SegmentsPrefix, "") {
+		if err != nil {
+			return sum, err
+		}
+		sum.Segments++
+	}
+	return sum, nil
+}

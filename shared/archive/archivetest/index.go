@@ -1,0 +1,174 @@
+package archivetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"wecom-archive/shared/archive"
+)
+
+// Index is an index in memory. It is safe for concurrent use.
+type Index struct {
+	mu         sync.RWMutex
+	partitions map[string]*partition
+}
+
+type partition struct {
+	items map[string]archive.Item
+	sorts []string // sorted
+}
+
+var _ archive.Index = (*Index)(nil)
+
+// NewIndex makes an empty index.
+func NewIndex() *Index { return &Index{partitions: map[string]*partition{}} }
+
+// Get implements archive.Index.
+func (x *Index) Get(ctx context.Context, part, sort string) (archive.Item, error) {
+	if err := errors.Join(ctx.Err(), archive.CheckIndexKey(part, sort)); err != nil {
+		return archive.Item{}, fmt.Errorf("getting index item: %w", err)
+	}
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if p := x.partitions[part]; p != nil {
+		if item, ok := p.items[sort]; ok {
+			return cloneItem(item), nil
+		}
+	}
+	return archive.Item{}, fmt.Errorf("getting index item %q of %q: %w", sort, part, archive.ErrNotFound)
+}
+
+// Query implements archive.Index.
+func (x *Index) Query(ctx context.Context, q archive.IndexQuery) ([]archive.Item, error) {
+	if err := errors.Join(ctx.Err(), checkQuery(q)); err != nil {
+		return nil, fmt.Errorf("querying the index: %w", err)
+	}
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	p := x.partitions[q.Partition]
+	if p == nil {
+		return nil, nil
+	}
+	first, _ := slices.BinarySearch(p.sorts, q.From)
+	end := len(p.sorts)
+	if q.To != "" {
+		end, _ = slices.BinarySearch(p.sorts, q.To)
+	}
+	if first >= end {
+		return nil, nil
+	}
+	sorts := p.sorts[first:end]
+	n := min(q.Limit, len(sorts))
+	items := make([]archive.Item, n)
+	for i := range n {
+		at := i
+		if q.Descending {
+			at = len(sorts) - 1 - i
+		}
+		items[i] = cloneItem(p.items[sorts[at]])
+	}
+	return items, nil
+}
+
+// Put implements archive.Index.
+func (x *Index) Put(ctx context.Context, items ...archive.Item) error {
+	if err := errors.Join(ctx.Err(), archive.CheckItems(items...)); err != nil {
+		return fmt.Errorf("putting index items: %w", err)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, item := range items {
+		x.write(item)
+	}
+	return nil
+}
+
+// PutIf implements archive.Index.
+func (x *Index) PutIf(ctx context.Context, item archive.Item) error {
+	if err := errors.Join(ctx.Err(), archive.CheckItems(item)); err != nil {
+		return fmt.Errorf("putting index item: %w", err)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var have int64
+	if p := x.partitions[item.Partition]; p != nil {
+		have = p.items[item.Sort].Revision
+	}
+	if have != item.Revision {
+		return fmt.Errorf("putting index item %q of %q: seen revision %d, stored is %d: %w",
+			item.Sort, item.Partition, item.Revision, have, archive.ErrConflict)
+	}
+	x.write(item)
+	return nil
+}
+
+func (x *Index) write(item archive.Item) {
+	p := x.partitions[item.Partition]
+	if p == nil {
+		p = &partition{items: map[string]archive.Item{}}
+		x.partitions[item.Partition] = p
+	}
+	old, replaces := p.items[item.Sort]
+	if !replaces {
+		at, _ := slices.BinarySearch(p.sorts, item.Sort)
+		p.sorts = slices.Insert(p.sorts, at, item.Sort)
+	}
+	item.Revision = old.Revision + 1
+	p.items[item.Sort] = cloneItem(item)
+}
+
+// Delete implements archive.Index.
+func (x *Index) Delete(ctx context.Context, items ...archive.Item) error {
+	err := ctx.Err()
+	for _, item := range items {
+		err = errors.Join(err, archive.CheckIndexKey(item.Partition, item.Sort))
+	}
+	if err != nil {
+		return fmt.Errorf("deleting index items: %w", err)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, item := range items {
+		p := x.partitions[item.Partition]
+		if p == nil {
+			continue
+		}
+		if at, found := slices.BinarySearch(p.sorts, item.Sort); found {
+			p.sorts = slices.Delete(p.sorts, at, at+1)
+			delete(p.items, item.Sort)
+		}
+	}
+	return nil
+}
+
+// All returns every item, ordered by partition and sort key. Tests compare
+// indexes with it.
+func (x *Index) All() []archive.Item {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	var all []archive.Item
+	for _, name := range slices.Sorted(maps.Keys(x.partitions)) {
+		p := x.partitions[name]
+		for _, sort := range p.sorts {
+			all = append(all, cloneItem(p.items[sort]))
+		}
+	}
+	return all
+}
+
+func cloneItem(item archive.Item) archive.Item {
+	item.Value = bytes.Clone(item.Value)
+	return item
+}
+
+func checkQuery(q archive.IndexQuery) error {
+	if q.Limit < 1 {
+		return fmt.Errorf("limit %d is not at least 1", q.Limit)
+	}
+	return archive.CheckIndexKey(q.Partition) // bounds may be anything
+}

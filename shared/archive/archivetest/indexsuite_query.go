@@ -1,0 +1,126 @@
+package archivetest
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"testing"
+
+	"wecom-archive/shared/archive"
+)
+
+func testQueryBounds(t *testing.T, index archive.Index) {
+	sorts := []string{"a", "a#1", "b", "b/1", "c"}
+	for _, part := range []string{"o", "p", "pp"} {
+		for _, s := range sorts {
+			putItems(t, index, archive.Item{Partition: part, Sort: s, Value: []byte(part + s)})
+		}
+	}
+	for _, test := range []struct {
+		from, to string
+		want     []string
+	}{
+		{"", "", sorts},
+		{"a", "", sorts},
+		{"a\x00", "", sorts[1:]},
+		{"b", "", sorts[2:]},
+		{"b", "c", sorts[2:4]},
+		{"", "a", nil},
+		{"", "b", sorts[:2]},
+		{"aa", "bb", sorts[2:4]},
+		{"c", "c", nil},
+		{"c", "a", nil},
+		{"d", "", nil},
+		{"c", "d", sorts[4:]},
+	} {
+		for _, limit := range []int{1, 2, 1000} {
+			q := archive.IndexQuery{Partition: "p", From: test.from, To: test.to, Limit: limit}
+			wantSorts(t, index, q, test.want[:min(limit, len(test.want))])
+			reversed := slices.Clone(test.want)
+			slices.Reverse(reversed)
+			q.Descending = true
+			wantSorts(t, index, q, reversed[:min(limit, len(reversed))])
+		}
+	}
+	wantSorts(t, index, archive.IndexQuery{Partition: "none", Limit: 5}, nil)
+	items, err := index.Query(t.Context(), archive.IndexQuery{Partition: "p", From: "b", Limit: 1})
+	if err != nil || len(items) != 1 || items[0].Partition != "p" || string(items[0].Value) != "pb" || items[0].Revision != 1 {
+		t.Errorf("Query gives %+v, %v", items, err)
+	}
+}
+
+// testQueryPaging walks a partition in steps of an awkward size, both ways, as
+// the viewer does: the last sort key seen bounds the next query.
+func testQueryPaging(t *testing.T, index archive.Index) {
+	var sorts []string
+	var items []archive.Item
+	for i := range 100 {
+		sorts = append(sorts, fmt.Sprintf("%03d", i))
+		items = append(items, archive.Item{Partition: "p", Sort: sorts[i], Value: []byte("v")})
+	}
+	putItems(t, index, items...)
+
+	var up, down []string
+	for from := ""; ; {
+		page, err := index.Query(t.Context(), archive.IndexQuery{Partition: "p", From: from, Limit: 7})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range page {
+			up = append(up, item.Sort)
+		}
+		if len(page) < 7 {
+			break
+		}
+		from = page[len(page)-1].Sort + "\x00"
+	}
+	for to := ""; ; {
+		page, err := index.Query(t.Context(), archive.IndexQuery{Partition: "p", To: to, Descending: true, Limit: 7})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range page {
+			down = append(down, item.Sort)
+		}
+		if len(page) < 7 {
+			break
+		}
+		to = page[len(page)-1].Sort
+	}
+	slices.Reverse(down)
+	if !slices.Equal(up, sorts) || !slices.Equal(down, sorts) {
+		t.Errorf("paging up found %d of 100, paging down %d", len(up), len(down))
+	}
+}
+
+// testQueryBig: DynamoDB answers at most 1 MB at a time, Query must go on.
+func testQueryBig(t *testing.T, index archive.Index) {
+	const n = 15
+	var sorts []string
+	for i := range n {
+		sorts = append(sorts, fmt.Sprintf("%03d", i))
+		putItems(t, index, archive.Item{Partition: "p", Sort: sorts[i], Value: bytes.Repeat([]byte{'a' + byte(i)}, 200<<10)})
+	}
+	wantSorts(t, index, archive.IndexQuery{Partition: "p", Limit: 1000}, sorts)
+	wantSorts(t, index, archive.IndexQuery{Partition: "p", Limit: 12}, sorts[:12])
+	slices.Reverse(sorts)
+	wantSorts(t, index, archive.IndexQuery{Partition: "p", Limit: n, Descending: true}, sorts)
+}
+
+func testByteOrder(t *testing.T, index archive.Index) {
+	sorts := []string{
+		"\x00", "\x01", " ", "!", "#", "%", "+", ",", "-", ".", "/", "0", "00", "0\x00", "1", "10", "2", ":", "A", "B", "Z",
+		"_", "a", "aB", "ab", "b", "~", "\x7f", "é", "e\u0301", "ß", "会", "\uFFFD", "\U0001F600", "\U0010FFFF",
+	}
+	var items []archive.Item
+	for _, s := range sorts {
+		items = append(items, archive.Item{Partition: "p", Sort: s, Value: []byte(s)})
+	}
+	putItems(t, index, items...)
+	slices.Sort(sorts)
+	wantSorts(t, index, archive.IndexQuery{Partition: "p", Limit: 1000}, sorts)
+	for i, s := range sorts {
+		wantSorts(t, index, archive.IndexQuery{Partition: "p", From: s, Limit: 1000}, sorts[i:])
+		wantItem(t, index, "p", s, s)
+	}
+}

@@ -1,0 +1,236 @@
+package archivetest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"wecom-archive/shared/archive"
+)
+
+// Objects is a bucket in memory. It is safe for concurrent use.
+type Objects struct {
+	unlocked bool
+
+	mu     sync.RWMutex
+	stored map[string]*object
+	keys   []string // sorted
+	links  map[string]link
+	server *httptest.Server // of presigned URLs; nil until the first one
+}
+
+type object struct {
+	body []byte
+	sum  [sha256.Size]byte // of body, when it was put
+	info archive.ObjectInfo
+}
+
+type link struct {
+	key, fileName string
+	until         time.Time
+}
+
+var _ archive.Objects = (*Objects)(nil)
+
+// NewObjects makes an empty bucket that locks.
+func NewObjects() *Objects {
+	return &Objects{stored: map[string]*object{}, links: map[string]link{}}
+}
+
+// NewUnlockedObjects makes an empty bucket that CheckLock refuses.
+func NewUnlockedObjects() *Objects {
+	o := NewObjects()
+	o.unlocked = true
+	return o
+}
+
+// PutIfAbsent implements archive.Objects.
+func (o *Objects) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeker) error {
+	if err := errors.Join(ctx.Err(), archive.CheckObjectKey(key)); err != nil {
+		return fmt.Errorf("putting %q: %w", key, err)
+	}
+	stored, err := io.ReadAll(body)
+	if err != nil {
+		return fmt.Errorf("putting %q: reading the body: %w", key, err)
+	}
+	sum := sha256.Sum256(stored)
+
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if _, taken := o.stored[key]; taken {
+		return fmt.Errorf("putting %q: %w", key, archive.ErrExists)
+	}
+	o.stored[key] = &object{body: stored, sum: sum, info: archive.ObjectInfo{
+		Key:      key,
+		Size:     int64(len(stored)),
+		Modified: time.Now().UTC(),
+		Version:  "v" + strconv.Itoa(len(o.keys)+1),
+	}}
+	at, _ := slices.BinarySearch(o.keys, key)
+	o.keys = slices.Insert(o.keys, at, key)
+	return nil
+}
+
+// Get implements archive.Objects.
+func (o *Objects) Get(ctx context.Context, key string) (io.ReadCloser, archive.ObjectInfo, error) {
+	found, err := o.find(ctx, key)
+	if err != nil {
+		return nil, archive.ObjectInfo{}, fmt.Errorf("getting %q: %w", key, err)
+	}
+	return io.NopCloser(bytes.NewReader(found.body)), found.info, nil
+}
+
+// GetRange implements archive.Objects.
+func (o *Objects) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
+	if offset < 0 || length < 0 {
+		return nil, fmt.Errorf("getting %d bytes at %d of %q: negative range", length, offset, key)
+	}
+	found, err := o.find(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("getting a range of %q: %w", key, err)
+	}
+	rest := found.body[min(offset, found.info.Size):]
+	return bytes.Clone(rest[:min(length, int64(len(rest)))]), nil
+}
+
+// Head implements archive.Objects.
+func (o *Objects) Head(ctx context.Context, key string) (archive.ObjectInfo, error) {
+	found, err := o.find(ctx, key)
+	if err != nil {
+		return archive.ObjectInfo{}, fmt.Errorf("head of %q: %w", key, err)
+	}
+	return found.info, nil
+}
+
+func (o *Objects) find(ctx context.Context, key string) (*object, error) {
+	if err := errors.Join(ctx.Err(), archive.CheckObjectKey(key)); err != nil {
+		return nil, err
+	}
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	found, ok := o.stored[key]
+	if !ok {
+		return nil, archive.ErrNotFound
+	}
+	return found, nil
+}
+
+// List implements archive.Objects. Objects put while it runs may be missing.
+func (o *Objects) List(ctx context.Context, prefix, after string) iter.Seq2[archive.ObjectInfo, error] {
+	return func(yield func(archive.ObjectInfo, error) bool) {
+		for _, info := range o.below(prefix, after) {
+			if err := ctx.Err(); err != nil {
+				yield(archive.ObjectInfo{}, fmt.Errorf("listing %q: %w", prefix, err))
+				return
+			}
+			info.Version = ""
+			if !yield(info, nil) {
+				return
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			yield(archive.ObjectInfo{}, fmt.Errorf("listing %q: %w", prefix, err))
+		}
+	}
+}
+
+func (o *Objects) below(prefix, after string) []archive.ObjectInfo {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	var infos []archive.ObjectInfo
+	first, _ := slices.BinarySearch(o.keys, max(prefix, after))
+	for _, key := range o.keys[first:] {
+		if !strings.HasPrefix(key, prefix) {
+			break
+		}
+		if key > after {
+			infos = append(infos, o.stored[key].info)
+		}
+	}
+	return infos
+}
+
+// PresignGet implements archive.Objects. The first call starts a server on
+// 127.0.0.1 that Close stops.
+func (o *Objects) PresignGet(ctx context.Context, key, fileName string, ttl time.Duration) (string, error) {
+	if err := errors.Join(ctx.Err(), archive.CheckObjectKey(key)); err != nil {
+		return "", fmt.Errorf("presigning %q: %w", key, err)
+	}
+	if ttl <= 0 || ttl > archive.MaxPresign {
+		return "", fmt.Errorf("presigning %q: a time of %v is not between 0 and %v", key, ttl, archive.MaxPresign)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.server == nil {
+		o.server = httptest.NewServer(http.HandlerFunc(o.serveLink))
+	}
+	token := rand.Text()
+	o.links[token] = link{key, fileName, time.Now().Add(ttl)}
+	return o.server.URL + "/" + token, nil
+}
+
+func (o *Objects) serveLink(w http.ResponseWriter, r *http.Request) {
+	o.mu.RLock()
+	l, ok := o.links[strings.TrimPrefix(r.URL.Path, "/")]
+	found := o.stored[l.key]
+	o.mu.RUnlock()
+	switch {
+	case r.Method != http.MethodGet || !ok || !time.Now().Before(l.until):
+		http.Error(w, "no such link, or it has expired", http.StatusForbidden)
+	case found == nil:
+		http.NotFound(w, r)
+	default:
+		w.Header().Set("Content-Type", "application/octet-stream")
+		w.Header().Set("Content-Disposition", archive.Attachment(l.fileName))
+		http.ServeContent(w, r, "", found.info.Modified, bytes.NewReader(found.body))
+	}
+}
+
+// CheckLock implements archive.Objects.
+func (o *Objects) CheckLock(ctx context.Context) error {
+	if o.unlocked {
+		return fmt.Errorf("checking the lock: %w", archive.ErrNotLocked)
+	}
+	return ctx.Err()
+}
+
+// Verify returns an error for every object whose bytes are no longer those that
+// were put. Nothing in the port can change them; this proves that nothing did.
+func (o *Objects) Verify() error {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	var errs []error
+	for _, key := range slices.Sorted(maps.Keys(o.stored)) {
+		if found := o.stored[key]; sha256.Sum256(found.body) != found.sum {
+			errs = append(errs, fmt.Errorf("object %q was changed after it was put", key))
+		}
+	}
+	if len(o.keys) != len(o.stored) {
+		errs = append(errs, fmt.Errorf("%d objects are left of %d", len(o.stored), len(o.keys)))
+	}
+	return errors.Join(errs...)
+}
+
+// Close stops the server of presigned URLs, if one was started.
+func (o *Objects) Close() {
+	o.mu.Lock()
+	server := o.server
+	o.server = nil
+	o.mu.Unlock()
+	if server != nil {
+		server.Close() // waits for requests, which take the lock
+	}
+}

@@ -1,0 +1,90 @@
+package archive
+
+import (
+	"fmt"
+	"mime"
+	"path"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Rules of the ports that every adapter enforces alike, so that what works on
+// one works on all.
+
+const (
+	// MaxObjectKey bounds keys of objects, in bytes.
+	MaxObjectKey = 900
+	// MaxPresign bounds how long a URL of PresignGet works: S3 takes no more.
+	MaxPresign = 7 * 24 * time.Hour
+
+	maxFileName = 200 // bytes, of a downloaded file
+)
+
+// CheckObjectKey refuses keys that the port does not take. S3 would take more,
+// but parts that a path cannot have get lost in proxies, browsers and downloads.
+func CheckObjectKey(key string) error {
+	if key == "" || len(key) > MaxObjectKey || !utf8.ValidString(key) {
+		return fmt.Errorf("the key is not 1 to %d bytes of UTF-8", MaxObjectKey)
+	}
+	for part := range strings.SplitSeq(key, "/") {
+		if part == "" || part == "." || part == ".." {
+			return fmt.Errorf("the key has %q between slashes", part)
+		}
+	}
+	return nil
+}
+
+// Attachment is a Content-Disposition that makes a browser save a file under a
+// name that a stranger chose: no path, no control characters, no turned reading
+// direction, and RFC 2231 encoding for what is not ASCII.
+func Attachment(fileName string) string {
+	name := strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '/' || r == '\\' {
+			return '_'
+		}
+		return r
+	}, strings.ToValidUTF8(fileName, "\uFFFD"))
+	name = strings.TrimSpace(name)
+	if ext := path.Ext(name); len(name) > maxFileName && len(ext) < 20 {
+		name = strings.ToValidUTF8(name[:maxFileName-len(ext)], "") + ext
+	} else if len(name) > maxFileName {
+		name = strings.ToValidUTF8(name[:maxFileName], "")
+	}
+	if name == "" {
+		name = "download"
+	}
+	return mime.FormatMediaType("attachment", map[string]string{"filename": name})
+}
+
+// CheckItems refuses items that the index does not take, and two with the same
+// key.
+func CheckItems(items ...Item) error {
+	type key struct{ partition, sort string }
+	seen := make(map[key]bool, len(items))
+	for _, item := range items {
+		if err := CheckIndexKey(item.Partition, item.Sort); err != nil {
+			return err
+		}
+		if len(item.Value) > MaxIndexValue {
+			return fmt.Errorf("value of %d bytes, at most %d fit", len(item.Value), MaxIndexValue)
+		}
+		k := key{item.Partition, item.Sort}
+		if seen[k] {
+			return fmt.Errorf("item %q of %q twice in one call", item.Sort, item.Partition)
+		}
+		seen[k] = true
+	}
+	return nil
+}
+
+// CheckIndexKey refuses partition and sort keys that the index does not take.
+func CheckIndexKey(keys ...string) error {
+	for _, key := range keys {
+		if key == "" || len(key) > MaxIndexKey || !utf8.ValidString(key) {
+			return fmt.Errorf("key of %d bytes is not 1 to %d bytes of UTF-8", len(key), MaxIndexKey)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,308 @@
+package awsstore_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/awsstore"
+)
+
+// script answers requests with what S3 answers rarely, one reply after another,
+// and records them.
+type script struct {
+	replies  []reply
+	requests []*http.Request
+	bodies   []string
+}
+
+type reply struct {
+	method string // of the request that it is for
+	status int
+	code   string // of an error
+	body   string // of a success
+	lost   bool   // the server does it, and the connection breaks before the reply
+}
+
+func (s *script) Do(r *http.Request) (*http.Response, error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	var body []byte
+	if r.Body != nil {
+		body, _ = io.ReadAll(r.Body)
+	}
+	s.requests, s.bodies = append(s.requests, r), append(s.bodies, string(body))
+	if len(s.requests) > len(s.replies) {
+		return nil, fmt.Errorf("request %d was not expected", len(s.requests))
+	}
+	next := s.replies[len(s.requests)-1]
+	if next.method != r.Method {
+		return nil, fmt.Errorf("request %d is a %s, want %s", len(s.requests), r.Method, next.method)
+	}
+	if next.lost {
+		return nil, io.ErrUnexpectedEOF
+	}
+	text := next.body
+	if next.code != "" && r.Method != http.MethodHead {
+		text = "<Error><Code>" + next.code + "</Code><Message>m</Message></Error>"
+	}
+	return &http.Response{
+		StatusCode: next.status, Header: http.Header{"Content-Type": {"application/xml"}},
+		Body: io.NopCloser(strings.NewReader(text)), ContentLength: int64(len(text)), Request: r,
+	}, nil
+}
+
+func (s *script) objects() *awsstore.Objects {
+	client := s3.New(s3.Options{
+		BaseEndpoint: aws.String("https://s3.example"), Region: "cn-north-1", UsePathStyle: true, HTTPClient: s,
+		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
+		Retryer: retry.NewStandard(func(o *retry.StandardOptions) {
+			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
+		}),
+	})
+	return awsstore.NewObjects(client, s3.NewPresignClient(client), "bucket")
+}
+
+func TestPutReplies(t *testing.T) {
+	put := func(status int, code string) reply {
+		return reply{method: http.MethodPut, status: status, code: code}
+	}
+	head := func(status int) reply { return reply{method: http.MethodHead, status: status, code: "x"} }
+	conflict := put(409, "ConditionalRequestConflict")
+	for _, test := range []struct {
+		name    string
+		replies []reply
+		want    error // nil: none; errAny: some other error
+	}{
+		{"stored", []reply{put(200, "")}, nil},
+		{"taken", []reply{put(412, "PreconditionFailed")}, archive.ErrExists},
+		{"a race that the other put won", []reply{conflict, head(200)}, archive.ErrExists},
+		{"a race that the other put lost", []reply{conflict, head(404), put(200, "")}, nil},
+		{"two races", []reply{conflict, head(404), conflict, head(200)}, archive.ErrExists},
+		{"then taken", []reply{conflict, head(404), put(412, "PreconditionFailed")}, archive.ErrExists},
+		{"a conflict, and no right to look", []reply{conflict, head(403)}, errAny},
+		{"throttled, then stored", []reply{put(503, "SlowDown"), put(200, "")}, nil},
+		{"the reply got lost", []reply{{method: http.MethodPut, lost: true}, put(412, "PreconditionFailed")}, archive.ErrExists},
+		{"forbidden", []reply{put(403, "AccessDenied")}, errAny},
+		{"no bucket", []reply{put(404, "NoSuchBucket")}, errAny},
+		{"the body arrived damaged", []reply{put(400, "BadDigest")}, errAny},
+		{"endless races", []reply{
+			conflict, head(404), conflict, head(404), conflict, head(404),
+			conflict, head(404), conflict, head(404), conflict, head(404),
+		}, errAny},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := &script{replies: test.replies}
+			err := s.objects().PutIfAbsent(t.Context(), "pages/1", strings.NewReader("body"))
+			switch {
+			case test.want == errAny && (err == nil || errors.Is(err, archive.ErrExists) || errors.Is(err, archive.ErrNotFound)):
+				t.Errorf("PutIfAbsent = %v, want another error", err)
+			case test.want != errAny && !errors.Is(err, test.want):
+				t.Errorf("PutIfAbsent = %v, want %v", err, test.want)
+			}
+			if len(s.requests) != len(test.replies) {
+				t.Errorf("%d requests, want %d", len(s.requests), len(test.replies))
+			}
+			for i, r := range s.requests {
+				if r.Method == http.MethodPut {
+					wantPut(t, r, s.bodies[i])
+				}
+			}
+		})
+	}
+}
+
+var errAny = errors.New("any other error")
+
+// bodySHA256 is what `printf body | openssl dgst -sha256 -binary | base64` prints.
+const bodySHA256 = "Iw2DWNyOiJC0xY3utikS7i8gNXrpKlzIYbmOaP4xrLU="
+
+// wantPut: every try is whole, conditional, with a checksum and without lock.
+func wantPut(t *testing.T, r *http.Request, body string) {
+	t.Helper()
+	if body != "body" || r.Header.Get("If-None-Match") != "*" || r.Header.Get("X-Amz-Checksum-Sha256") != bodySHA256 {
+		t.Errorf("put of %q with If-None-Match %q, checksum %q", body, r.Header.Get("If-None-Match"), r.Header.Get("X-Amz-Checksum-Sha256"))
+	}
+	for name := range r.Header {
+		if strings.HasPrefix(name, "X-Amz-Object-Lock") || strings.HasPrefix(name, "X-Amz-Bypass") {
+			t.Errorf("the put has a lock header: %s", name)
+		}
+	}
+}
+
+// TestPutFromHere: the body is what is left of the reader, at every try.
+func TestPutFromHere(t *testing.T) {
+	body := bytes.NewReader([]byte("headbody"))
+	if _, err := body.Seek(4, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	s := &script{replies: []reply{
+		{method: http.MethodPut, status: 409, code: "ConditionalRequestConflict"},
+		{method: http.MethodHead, status: 404},
+		{method: http.MethodPut, status: 503, code: "SlowDown"},
+		{method: http.MethodPut, status: 200},
+	}}
+	if err := s.objects().PutIfAbsent(t.Context(), "a", body); err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range s.requests {
+		if r.Method == http.MethodPut {
+			wantPut(t, r, s.bodies[i])
+		}
+	}
+}
+
+func TestPutCancelledBetweenTries(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &script{replies: []reply{
+		{method: http.MethodPut, status: 409, code: "ConditionalRequestConflict"},
+		{method: http.MethodHead, status: 404},
+	}}
+	hook := &cancelAfter{script: s, n: 2, cancel: cancel}
+	client := s3.New(s3.Options{
+		BaseEndpoint: aws.String("https://s3.example"), Region: "x", UsePathStyle: true, HTTPClient: hook,
+		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
+	})
+	objects := awsstore.NewObjects(client, s3.NewPresignClient(client), "bucket")
+	if err := objects.PutIfAbsent(ctx, "a", strings.NewReader("body")); !errors.Is(err, context.Canceled) {
+		t.Errorf("PutIfAbsent = %v, want context.Canceled", err)
+	}
+}
+
+// cancelAfter cancels once n requests were answered.
+type cancelAfter struct {
+	*script
+	n      int
+	cancel func()
+}
+
+func (c *cancelAfter) Do(r *http.Request) (*http.Response, error) {
+	resp, err := c.script.Do(r)
+	if len(c.requests) == c.n {
+		c.cancel()
+	}
+	return resp, err
+}
+
+func TestCheckLockReplies(t *testing.T) {
+	const enabled = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+	lock := func(enabled, rule string) string {
+		return "<ObjectLockConfiguration><ObjectLockEnabled>" + enabled + "</ObjectLockEnabled>" + rule + "</ObjectLockConfiguration>"
+	}
+	rule := func(retention string) string {
+		return "<Rule><DefaultRetention>" + retention + "</DefaultRetention></Rule>"
+	}
+	ok := func(body string) reply { return reply{method: http.MethodGet, status: 200, body: body} }
+	for _, test := range []struct {
+		name    string
+		replies []reply
+		want    error
+	}{
+		{"days", []reply{ok(enabled), ok(lock("Enabled", rule("<Mode>GOVERNANCE</Mode><Days>1</Days>")))}, nil},
+		{"years", []reply{ok(enabled), ok(lock("Enabled", rule("<Mode>COMPLIANCE</Mode><Years>7</Years>")))}, nil},
+		{"no versioning", []reply{ok("<VersioningConfiguration/>")}, archive.ErrNotLocked},
+		{"suspended", []reply{ok("<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>")}, archive.ErrNotLocked},
+		{"no lock", []reply{ok(enabled), {method: http.MethodGet, status: 404, code: "ObjectLockConfigurationNotFoundError"}}, archive.ErrNotLocked},
+		{"not enabled", []reply{ok(enabled), ok(lock("", rule("<Mode>COMPLIANCE</Mode><Years>7</Years>")))}, archive.ErrNotLocked},
+		{"no rule", []reply{ok(enabled), ok(lock("Enabled", ""))}, archive.ErrNotLocked},
+		{"empty rule", []reply{ok(enabled), ok(lock("Enabled", "<Rule/>"))}, archive.ErrNotLocked},
+		{"no period", []reply{ok(enabled), ok(lock("Enabled", rule("<Mode>COMPLIANCE</Mode>")))}, archive.ErrNotLocked},
+		{"zero days", []reply{ok(enabled), ok(lock("Enabled", rule("<Mode>COMPLIANCE</Mode><Days>0</Days>")))}, archive.ErrNotLocked},
+		{"no mode", []reply{ok(enabled), ok(lock("Enabled", rule("<Days>5</Days>")))}, archive.ErrNotLocked},
+		{"empty reply", []reply{ok(enabled), ok("")}, archive.ErrNotLocked},
+		{"no bucket", []reply{{method: http.MethodGet, status: 404, code: "NoSuchBucket"}}, errAny},
+		{"bucket goes away", []reply{ok(enabled), {method: http.MethodGet, status: 404, code: "NoSuchBucket"}}, errAny},
+		{"no right", []reply{ok(enabled), {method: http.MethodGet, status: 403, code: "AccessDenied"}}, errAny},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := &script{replies: test.replies}
+			err := s.objects().CheckLock(t.Context())
+			switch {
+			case test.want == errAny && (err == nil || errors.Is(err, archive.ErrNotLocked)):
+				t.Errorf("CheckLock = %v, want another error", err)
+			case test.want != errAny && !errors.Is(err, test.want):
+				t.Errorf("CheckLock = %v, want %v", err, test.want)
+			}
+		})
+	}
+}
+
+func TestListReplies(t *testing.T) {
+	page := func(next string, keys ...string) reply {
+		var b strings.Builder
+		b.WriteString("<ListBucketResult>")
+		for _, key := range keys {
+			fmt.Fprintf(&b, "<Contents><Key>%s</Key><Size>1</Size></Contents>", key)
+		}
+		fmt.Fprintf(&b, "<IsTruncated>%v</IsTruncated>", next != "")
+		if next != "" {
+			fmt.Fprintf(&b, "<NextContinuationToken>%s</NextContinuationToken>", next)
+		}
+		return reply{method: http.MethodGet, status: 200, body: b.String() + "</ListBucketResult>"}
+	}
+	s := &script{replies: []reply{page("token", "p/1", "p/2"), page("empty"), page("", "p/3"), page("token", "p/1"), {method: http.MethodGet, status: 403, code: "AccessDenied"}}}
+	objects := s.objects()
+	list := func() (keys []string, err error) {
+		for info, err := range objects.List(t.Context(), "p/", "p/0") {
+			if err != nil {
+				return keys, err
+			}
+			keys = append(keys, info.Key)
+		}
+		return keys, nil
+	}
+	if keys, err := list(); err != nil || fmt.Sprint(keys) != "[p/1 p/2 p/3]" {
+		t.Errorf("List = %q, %v", keys, err)
+	}
+	first, second := s.requests[0].URL.Query(), s.requests[1].URL.Query()
+	if first.Get("start-after") != "p/0" || first.Get("prefix") != "p/" || second.Get("continuation-token") != "token" {
+		t.Errorf("requests %v, %v", first, second)
+	}
+	if keys, err := list(); err == nil || len(keys) != 1 {
+		t.Errorf("List with a refusal on its second page = %q, %v", keys, err)
+	}
+}
+
+// TestLockHolds: the bucket's default retention locks what PutIfAbsent stores.
+func TestLockHolds(t *testing.T) {
+	bucket := fmt.Sprintf("locked-%d", buckets.Add(1))
+	if err := server.CreateBucket(t.Context(), bucket, 30); err != nil {
+		t.Fatal(err)
+	}
+	client := server.Client()
+	objects := awsstore.NewObjects(client, server.Presigner(), bucket)
+	if err := objects.PutIfAbsent(t.Context(), "pages/1", strings.NewReader("body")); err != nil {
+		t.Fatal(err)
+	}
+	info, err := objects.Head(t.Context(), "pages/1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.DeleteObject(t.Context(), &s3.DeleteObjectInput{
+		Bucket: &bucket, Key: aws.String("pages/1"), VersionId: &info.Version,
+	})
+	if err == nil {
+		t.Error("a locked version can be deleted")
+	}
+	// Its checksum is stored: what a damaged file would be found by.
+	head, err := client.HeadObject(t.Context(), &s3.HeadObjectInput{
+		Bucket: &bucket, Key: aws.String("pages/1"), ChecksumMode: types.ChecksumModeEnabled,
+	})
+	if err != nil || aws.ToString(head.ChecksumSHA256) != bodySHA256 {
+		t.Errorf("stored checksum %q, %v", aws.ToString(head.ChecksumSHA256), err)
+	}
+}

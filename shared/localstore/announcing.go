@@ -1,0 +1,48 @@
+package localstore
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"wecom-archive/shared/archive"
+)
+
+// Announcing makes a bucket send an event for each object that is created in it,
+// as S3 does: route names the queue that is interested in a key, or nil.
+//
+// As with S3, a put that finds its key taken sends nothing, and an event can get
+// lost without the put failing.
+func Announcing(objects archive.Objects, route func(key string) archive.Notifier) archive.Objects {
+	return &announcing{objects, route}
+}
+
+// ByPrefix routes a key to the notifier of the longest prefix that it has.
+func ByPrefix(notifiers map[string]archive.Notifier) func(key string) archive.Notifier {
+	return func(key string) archive.Notifier {
+		var found archive.Notifier
+		longest := -1
+		for prefix, n := range notifiers {
+			if strings.HasPrefix(key, prefix) && len(prefix) > longest {
+				found, longest = n, len(prefix)
+			}
+		}
+		return found
+	}
+}
+
+type announcing struct {
+	archive.Objects
+	route func(key string) archive.Notifier
+}
+
+func (a *announcing) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeker) error {
+	if err := a.Objects.PutIfAbsent(ctx, key, body); err != nil {
+		return err
+	}
+	if n := a.route(key); n != nil {
+		// The object is there whatever becomes of the caller and of the event.
+		_ = n.Notify(context.WithoutCancel(ctx), key)
+	}
+	return nil
+}
