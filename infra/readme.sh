@@ -22,11 +22,11 @@ for _ in $(seq 600); do
 	token=$(sed -n 's/^Token: //p' err)
 	if [ -n "$token" ]; then
 		status=$(curl -fs -H "Authorization: Bearer $token" http://127.0.0.1:8080/v1/status || true)
-		case $status in *'"archived":1'[0-9][0-9][0-9][0-9]*'"pending":0'*) break ;; esac
+		case $status in *'"envelopes":20000'*'"pending":{"pages":0'*) break ;; esac
 	fi
 	sleep 0.5
 done
-echo "$status" | grep -q '"pulled":20000\|"envelopes":20000' || { echo "status: $status" >&2; cat err >&2; exit 1; }
+echo "$status" | grep -q '"pending":{"pages":0' || { echo "status: $status" >&2; cat err >&2; exit 1; }
 kill -INT -- "-$pid"
 wait "$pid" || true
 tail -n 1 err

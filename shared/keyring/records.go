@@ -134,3 +134,20 @@ func ParsePrivatePEM(text []byte) (*rsa.PrivateKey, error) {
 	}
 	return private, nil
 }
+
+// ParsePublicPEM reads an RSA public key, SubjectPublicKeyInfo.
+func ParsePublicPEM(text []byte) (*rsa.PublicKey, error) {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, errors.New("no PEM block")
+	}
+	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("PEM block %q is no public key: %w", block.Type, err)
+	}
+	public, ok := parsed.(*rsa.PublicKey)
+	if !ok {
+		return nil, errors.New("not an RSA key")
+	}
+	return public, nil
+}

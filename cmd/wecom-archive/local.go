@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"wecom-archive/infra/local"
+	"wecom-archive/shared/access"
+	"wecom-archive/shared/viewer"
+)
+
+const defaultListen = "127.0.0.1:8080"
+
+type localCommand struct {
+	Dir      string `default:"wecom-archive-data" type:"path" help:"Folder of the data. A second start continues there."`
+	Messages int    `default:"20000" help:"How many messages the simulated company has said in all."`
+	Seed     uint64 `default:"1" help:"Of everything that is made up: the same seed gives the same messages."`
+	Corpus   string `type:"existingfile" help:"Serve the lines of this file, byte for byte and in order, instead of made-up messages."`
+	Truth    string `type:"path" help:"Write what is served to this file: a JSON object per line with seq, msgid, raw (base64)."`
+	Once     bool   `help:"Exit when all that was served is archived."`
+	JSON     bool   `name:"json" help:"Print a summary as JSON at the end."`
+	Listen   string `default:"${listen}" help:"Address of the API."`
+	Verbose  bool   `short:"v" help:"Log each page."`
+}
+
+func (c *localCommand) Validate() error {
+	if c.Messages < 0 {
+		return fmt.Errorf("--messages %d: must not be negative", c.Messages)
+	}
+	return nil
+}
+
+// Run runs the system until it is interrupted, or done with --once.
+func (c *localCommand) Run(ctx context.Context, to streams) (err error) {
+	started := time.Now()
+	log := newLogger(to.Err, c.Verbose)
+	system, err := local.Open(ctx, local.Config{
+		Dir: c.Dir, Messages: c.Messages, Seed: c.Seed, Corpus: c.Corpus, Truth: c.Truth,
+		Program: version(), Log: log, Now: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, system.Close()) }()
+
+	stop, err := c.serve(ctx, system, log, to.Err)
+	if err != nil {
+		return err
+	}
+	defer stop()
+
+	progress := newProgress(to.Err)
+	err = system.Run(ctx, c.Once, progress.show)
+	progress.finish()
+	if err != nil {
+		return err
+	}
+	return c.summarise(system, started, to)
+}
+
+func newLogger(w io.Writer, verbose bool) *slog.Logger {
+	level := slog.LevelError
+	if verbose {
+		level = slog.LevelInfo
+	}
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+}
+
+// serve starts the API. With --once nobody waits for it, so the default address
+// being taken is no reason to fail.
+func (c *localCommand) serve(ctx context.Context, system *local.System, log *slog.Logger, w io.Writer) (stop func(), err error) {
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		if c.Once && c.Listen == defaultListen {
+			return func() {}, nil
+		}
+		return nil, fmt.Errorf("--listen %s: %w: give another address, or stop what listens there", c.Listen, err)
+	}
+	token := rand.Text()
+	server := &http.Server{
+		Handler:           c.handler(system, log, token),
+		ReadHeaderTimeout: 10 * time.Second,
+	}
+	go server.Serve(listener) //nolint:errcheck // ends with ErrServerClosed
+	base := "http://" + listener.Addr().String()
+	fmt.Fprintf(w, "API:   %s/v1/status  (described at %s/v1/openapi.json)\nToken: %s\nTry:   curl -H 'Authorization: Bearer %s' %s/v1/status\n", base, base, token, token, base)
+	return func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_ = server.Shutdown(ctx)
+	}, nil
+}
+
+func (c *localCommand) handler(system *local.System, log *slog.Logger, token string) http.Handler {
+	person := viewer.Person{Subject: "local", Roles: []viewer.Role{viewer.RoleReader, viewer.RoleAuditor, viewer.RoleOperator}}
+	return viewer.New(viewer.Config{
+		Objects: system.Objects, Catalog: system.Catalog,
+		Access: &access.Recorder{Objects: system.Objects, Now: time.Now, NewID: rand.Text},
+		Auth:   viewer.StaticToken(token, person),
+		Now:    time.Now, Log: log.With("stage", "admin"),
+	})
+}
+
+// summarise prints what is archived, also after an interruption.
+func (c *localCommand) summarise(system *local.System, started time.Time, to streams) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	sum, err := system.Summary(ctx, started)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(to.Out).Encode(sum)
+	}
+	fmt.Fprintf(to.Err, "%d messages pulled in %d pages: %d archived, %d not decrypted yet (待解密), in %d segments below %s%c%s, %.1f s\n",
+		sum.Pulled, sum.Pages, sum.Archived, sum.Quarantined, sum.Segments, c.Dir, os.PathSeparator, "objects", sum.Seconds)
+	return nil
+}

@@ -1,0 +1,76 @@
+// Command wecom-archive is the operator's command line: it runs the whole system
+// on one machine (local).
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// commands is what the command line understands.
+type commands struct {
+	Local   localCommand     `cmd:"" help:"Run the whole system on this machine, on a simulated company (在本机运行整套系统,使用模拟数据)."`
+	Version kong.VersionFlag `help:"Print the version."`
+}
+
+// streams are where a command writes: results to Out, everything else to Err.
+type streams struct{ Out, Err io.Writer }
+
+// run is main with its surroundings given; it returns the exit status.
+func run(ctx context.Context, args []string, out, errOut io.Writer) int {
+	var cli commands
+	exited := -1
+	parser, err := kong.New(&cli,
+		kong.Name("wecom-archive"),
+		kong.Description("Archive of a company's WeCom chats (企业微信会话内容存档)."),
+		kong.Vars{"version": version(), "listen": defaultListen},
+		kong.Writers(out, errOut),
+		kong.Exit(func(status int) { exited = status }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(streams{out, errOut}),
+	)
+	if err != nil {
+		fmt.Fprintln(errOut, "wecom-archive:", err)
+		return 2
+	}
+	command, err := parser.Parse(args)
+	if exited >= 0 { // --help and --version have answered
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintf(errOut, "wecom-archive: %v\nSee: wecom-archive --help\n", err)
+		return 2
+	}
+	if err := command.Run(); err != nil {
+		fmt.Fprintln(errOut, "wecom-archive:", err)
+		return 1
+	}
+	return 0
+}
+
+// version is the module's version, or the commit that was built.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return info.Main.Version
+}

@@ -1,0 +1,91 @@
+package wecomarchive_test
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const module = "wecom-archive/"
+
+// TestImports checks what the design separates (design §1, §5.7, §8): which
+// packages must not be reachable from where, and why.
+func TestImports(t *testing.T) {
+	const localOnly = "stands in for AWS on one machine; Lambda binaries import only what they run"
+	rules := []struct {
+		from   string
+		banned []string
+		why    string
+	}{
+		{"shared/archive", []string{module}, "the domain depends on nobody"},
+		{"shared/wecom", []string{module}, "messages and errors of WeCom know nothing of the archive"},
+		{"shared/capture", []string{module + "shared/keyring", module + "shared/decode"},
+			"the puller talks to the outside, so it must not be able to read"},
+		{"shared/viewer", []string{module + "shared/keyring", module + "shared/decode", module + "shared/capture"},
+			"admin serves what is archived; it has no business with keys or pulling"},
+		{"shared/awsstore", []string{module + "shared/localstore", module + "infra", module + "shared/capture", module + "shared/decode", module + "shared/viewer"},
+			"adapters import the domain only"},
+		{"shared/localstore", []string{module + "shared/awsstore", module + "infra", module + "shared/capture", module + "shared/decode", module + "shared/viewer"},
+			"adapters import the domain only"},
+		{"shared/decode", []string{module + "shared/capture", module + "shared/awsstore", module + "shared/localstore", "net/http"},
+			"the archiver's stage has no route out, and works on ports"},
+	}
+	for _, f := range functions(t) {
+		rules = append(rules, struct {
+			from   string
+			banned []string
+			why    string
+		}{f, []string{module + "shared/localstore", module + "infra", module + "shared/wecom/wecomtest", module + "shared/archive/archivetest", "github.com/versity", "modernc.org", "testing"}, localOnly})
+	}
+	for _, rule := range rules {
+		for _, dep := range deps(t, rule.from) {
+			for _, banned := range rule.banned {
+				if dep == module+rule.from || strings.HasPrefix(dep, module+rule.from+"/") {
+					continue
+				}
+				if dep == banned || strings.HasPrefix(dep, strings.TrimSuffix(banned, "/")+"/") {
+					t.Errorf("%s imports %s: %s", rule.from, dep, rule.why)
+				}
+			}
+		}
+	}
+}
+
+// TestNoCgo checks that nothing needs a C compiler: with cgo switched on, no
+// package of the program has a C file or imports "C", outside the standard
+// library.
+func TestNoCgo(t *testing.T) {
+	out := goList(t, "-deps", "-f", "{{if and .CgoFiles (not .Standard)}}{{.ImportPath}}{{end}}", "./...")
+	for _, path := range strings.Fields(out) {
+		t.Errorf("%s uses cgo: binaries must be plain Go, to build for both architectures anywhere", path)
+	}
+}
+
+func functions(t *testing.T) []string {
+	t.Helper()
+	mains, err := filepath.Glob("functions/*/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, m := range mains {
+		mains[i] = filepath.ToSlash(filepath.Dir(m))
+	}
+	return mains
+}
+
+func deps(t *testing.T, folder string) []string {
+	t.Helper()
+	return strings.Fields(goList(t, "-deps", "./"+folder))
+}
+
+func goList(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list"}, args...)...)
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=1")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %v", cmd.Args, err)
+	}
+	return string(out)
+}

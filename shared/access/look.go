@@ -1,0 +1,163 @@
+// Package access keeps the record of who looked at content. A look is one
+// response that carries messages to a person; viewer records it here, in the
+// locked archive bucket, before the response leaves (design §5, invariant 8).
+//
+// # Stored format
+//
+// A look is an object access/dt=<day>/<ms>-<id>.json. <day> is the UTC date of
+// the look, <ms> its time in Unix milliseconds with 13 digits, <id> a random
+// name, so that the objects of a day sort by time. The object is one JSON object
+// in UTF-8:
+//
+//	format        number    version of this format: 1. A reader refuses a greater one
+//	at            string    time of the look, RFC 3339, UTC, ms
+//	who           string    subject of the person, as the sign-in gives it
+//	how           string    "api" or "web"
+//	what          string    "messages": as the parser read them; "messages_raw": and as decrypted
+//	conversation  string    id of the conversation
+//	seqs          object    what was shown:
+//	  first       number    smallest seq
+//	  last        number    greatest seq
+//	  count       number    messages
+//	  list        [number]  every seq, in ascending order; absent above 1,000
+//	from          string    begin of the period asked for, RFC 3339, inclusive; absent: from the first
+//	to            string    its end, exclusive; absent: to the last
+//	remote        string    address that the request came from; absent if not known
+//	request       string    id of the request, as in the program's log
+//
+// It never holds message text. Members may be added; a reader ignores those that
+// it does not know.
+package access
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"wecom-archive/shared/archive"
+)
+
+// Format is the version of the stored look. Whoever changes the meaning of a
+// member raises it and keeps reading the older ones for ever: they are locked.
+const Format = 1
+
+// How a person looked.
+const (
+	HowAPI = "api"
+	HowWeb = "web"
+)
+
+// What was shown.
+const (
+	WhatMessages    = "messages"     // as the parser read them
+	WhatMessagesRaw = "messages_raw" // and the bytes that DecryptData returned, with the sdkfileids in them
+)
+
+// maxList is how many messages a look names one by one. A page of the API is far
+// below; an export is far above.
+const maxList = 1000
+
+// ErrIncomplete says that a look lacks what makes it evidence.
+var ErrIncomplete = errors.New("look is not complete")
+
+// Look is one response that carried content to a person.
+type Look struct {
+	At           time.Time // UTC, ms; Recorder sets it if it is zero
+	Who          string    // subject
+	How          string    // HowAPI, HowWeb
+	What         string    // WhatMessages, WhatMessagesRaw
+	Conversation string
+	Seqs         Seqs
+	From         time.Time // period asked for, inclusive; zero: from the first
+	To           time.Time // exclusive; zero: to the last
+	Remote       string    // address of the client
+	Request      string    // request id
+}
+
+// Seqs says which messages were shown.
+type Seqs struct {
+	First int64   `json:"first"` // smallest
+	Last  int64   `json:"last"`  // greatest
+	Count int     `json:"count"`
+	List  []int64 `json:"list,omitempty"` // all, ascending; nil if there are over 1,000
+}
+
+// SeqsOf describes the messages with these seqs.
+func SeqsOf(seqs []int64) Seqs {
+	if len(seqs) == 0 {
+		return Seqs{}
+	}
+	s := Seqs{First: slices.Min(seqs), Last: slices.Max(seqs), Count: len(seqs)}
+	if len(seqs) <= maxList {
+		s.List = slices.Sorted(slices.Values(seqs))
+	}
+	return s
+}
+
+// record is a Look as it is stored.
+type record struct {
+	Format       int       `json:"format"`
+	At           time.Time `json:"at"`
+	Who          string    `json:"who"`
+	How          string    `json:"how"`
+	What         string    `json:"what"`
+	Conversation string    `json:"conversation"`
+	Seqs         Seqs      `json:"seqs"`
+	From         time.Time `json:"from,omitzero"`
+	To           time.Time `json:"to,omitzero"`
+	Remote       string    `json:"remote,omitempty"`
+	Request      string    `json:"request"`
+}
+
+// Encode writes the object of a look. It returns ErrIncomplete, wrapped with
+// what is missing.
+func Encode(l Look) ([]byte, error) {
+	if err := l.check(); err != nil {
+		return nil, err
+	}
+	return json.Marshal(record{
+		Format: Format, At: l.At, Who: l.Who, How: l.How, What: l.What, Conversation: l.Conversation,
+		Seqs: l.Seqs, From: l.From, To: l.To, Remote: l.Remote, Request: l.Request,
+	})
+}
+
+// Decode reads the object of a look. It returns archive.ErrDamaged for bytes
+// that are none, and archive.ErrNewFormat for one of a later program.
+func Decode(stored []byte) (Look, error) {
+	var r record
+	if err := json.Unmarshal(stored, &r); err != nil {
+		return Look{}, fmt.Errorf("look: %w: %w", archive.ErrDamaged, err)
+	}
+	if r.Format > Format {
+		return Look{}, fmt.Errorf("look: format %d: %w", r.Format, archive.ErrNewFormat)
+	}
+	l := Look{
+		At: r.At, Who: r.Who, How: r.How, What: r.What, Conversation: r.Conversation,
+		Seqs: r.Seqs, From: r.From, To: r.To, Remote: r.Remote, Request: r.Request,
+	}
+	if r.Format < 1 {
+		return Look{}, fmt.Errorf("look: no format: %w", archive.ErrDamaged)
+	}
+	if err := l.check(); err != nil {
+		return Look{}, fmt.Errorf("look: %w: %w", archive.ErrDamaged, err)
+	}
+	return l, nil
+}
+
+func (l Look) check() error {
+	switch {
+	case l.At.IsZero():
+		return fmt.Errorf("%w: no time", ErrIncomplete)
+	case l.Who == "":
+		return fmt.Errorf("%w: nobody looked", ErrIncomplete)
+	case l.How == "" || l.What == "":
+		return fmt.Errorf("%w: no how or what", ErrIncomplete)
+	case l.Conversation == "":
+		return fmt.Errorf("%w: no conversation", ErrIncomplete)
+	case l.Request == "":
+		return fmt.Errorf("%w: no request id", ErrIncomplete)
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+package viewer
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"wecom-archive/shared/archive"
+)
+
+// backlog is what is not archived yet.
+type backlog struct {
+	pending    pendingStatus
+	oldest     time.Time // when the oldest pending page was pulled; zero: there is none
+	quarantine quarantineStatus
+	unreadable int64 // envelopes in quarantine that the cursor has passed and that are not pending
+}
+
+// count counts what the cursor has passed but is not archived. Pages beyond the
+// cursor wait and may alarm, but their envelopes are not among its envelopes.
+func (s *server) count(ctx context.Context, cursor archive.Cursor) (backlog, error) {
+	var b backlog
+	waiting := map[uint64]bool{}
+	for page, err := range bounded(ctx, s.Catalog.PendingPages, &b.pending.AtLeast) {
+		if err != nil {
+			return b, err
+		}
+		b.pending.Pages++
+		if b.oldest.IsZero() || page.PulledAt.Before(b.oldest) {
+			b.oldest = page.PulledAt
+		}
+		if page.LastSeq <= cursor.Seq {
+			b.pending.Envelopes += int64(page.Count)
+			waiting[page.SeqAsked] = true
+		}
+	}
+	b.pending.Oldest = formatTime(b.oldest)
+	b.quarantine.Reasons = map[archive.Outcome]int64{}
+	for page, err := range bounded(ctx, s.Catalog.Quarantined, &b.quarantine.AtLeast) {
+		if err != nil {
+			return b, err
+		}
+		b.quarantine.Pages++
+		for reason, n := range page.Unreadable {
+			b.quarantine.Envelopes += int64(n)
+			b.quarantine.Reasons[reason] += int64(n)
+			// A page that is being finished stands in both lists.
+			if page.LastSeq <= cursor.Seq && !waiting[page.SeqAsked] {
+				b.unreadable += int64(n)
+			}
+		}
+	}
+	return b, nil
+}
+
+// bounded yields the pages of a listing, batch by batch, up to statusMaxPages,
+// and sets more if there are more.
+func bounded(ctx context.Context, list func(context.Context, uint64, int) ([]archive.PageState, error), more *bool) iter.Seq2[archive.PageState, error] {
+	return func(yield func(archive.PageState, error) bool) {
+		from := uint64(0)
+		for n := 0; ; {
+			batch, err := list(ctx, from, statusBatch)
+			if err != nil {
+				yield(archive.PageState{}, err)
+				return
+			}
+			for _, page := range batch {
+				if n++; n > statusMaxPages {
+					*more = true
+					return
+				}
+				if !yield(page, nil) {
+					return
+				}
+				from = page.SeqAsked + 1
+			}
+			if len(batch) < statusBatch {
+				return
+			}
+		}
+	}
+}

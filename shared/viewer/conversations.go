@@ -1,0 +1,78 @@
+package viewer
+
+import (
+	"context"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"wecom-archive/shared/archive"
+)
+
+type conversationsInput struct {
+	Day    string `query:"day" required:"true" format:"date" example:"2026-11-23" doc:"UTC day"`
+	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"200" doc:"Most conversations to return"`
+}
+
+type conversationsOutput struct {
+	Body struct {
+		Conversations []conversation `json:"conversations" nullable:"false" doc:"In byte order of their ids"`
+		NextCursor    string         `json:"next_cursor,omitempty" doc:"Absent at the end"`
+	}
+}
+
+type conversation struct {
+	ID string `json:"id" example:"pair:li.na,wang.wei" doc:"Percent-encode it where it becomes part of a path"`
+}
+
+func (s *server) registerConversations() {
+	register(s, huma.Operation{
+		OperationID: "list-conversations",
+		Path:        "/v1/conversations",
+		Summary:     "Conversations with a message on a day",
+		Tags:        []string{"content"},
+		Errors:      []int{http.StatusBadRequest},
+	}, contentRoles, s.conversations)
+}
+
+func (s *server) conversations(ctx context.Context, in *conversationsInput) (*conversationsOutput, error) {
+	if _, err := time.Parse(time.DateOnly, in.Day); err != nil {
+		return nil, badParameter(http.StatusUnprocessableEntity, "query.day", "day must be a date like 2026-11-23.")
+	}
+	sum := querySum("conversations", in.Day)
+	after := ""
+	if in.Cursor != "" {
+		place, err := decodeCursor(in.Cursor, sum)
+		if err == nil && !conversationID(string(place)) {
+			err = errBadCursor
+		}
+		if err != nil {
+			return nil, refusedCursor(err, "day")
+		}
+		after = string(place)
+	}
+	ids, err := s.Catalog.ActiveConversations(ctx, in.Day, after, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	out := new(conversationsOutput)
+	out.Body.Conversations = []conversation{}
+	for _, id := range ids[:min(in.Limit, len(ids))] {
+		out.Body.Conversations = append(out.Body.Conversations, conversation{ID: id})
+	}
+	if len(ids) > in.Limit {
+		out.Body.NextCursor = encodeCursor(sum, []byte(ids[in.Limit-1]))
+	}
+	return out, nil
+}
+
+// maxConversationID leaves room for what the index puts before an id.
+const maxConversationID = archive.MaxIndexKey - 64 // bytes
+
+// conversationID says whether the index could know a conversation by this id.
+func conversationID(id string) bool {
+	return id != "" && len(id) <= maxConversationID && utf8.ValidString(id)
+}

@@ -1,0 +1,168 @@
+package viewer
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"wecom-archive/shared/access"
+	"wecom-archive/shared/archive"
+)
+
+type messagesInput struct {
+	ID     string `path:"id" example:"pair:li.na,wang.wei" doc:"Id of the conversation, percent-encoded"`
+	From   string `query:"from" maxLength:"64" example:"2026-11-23T00:00:00Z" doc:"Only messages at or after this time: RFC 3339, or Unix milliseconds"`
+	To     string `query:"to" maxLength:"64" example:"1795392000000" doc:"Only messages before this time: RFC 3339, or Unix milliseconds"`
+	Order  string `query:"order" enum:"asc,desc" default:"asc" doc:"asc: oldest first; desc: newest first"`
+	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before; the other parameters but limit and raw must stay the same"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Most messages to return. Fewer may come, with a next_cursor, if they are long"`
+	Raw    bool   `query:"raw" doc:"Also return each message as it was decrypted. Needs the role auditor: it holds the ids that open the files"`
+
+	remote string
+}
+
+// Resolve notes what the record of the look needs to know of the request.
+func (in *messagesInput) Resolve(hc huma.Context) []error {
+	in.remote = hc.RemoteAddr()
+	if host, _, err := net.SplitHostPort(in.remote); err == nil {
+		in.remote = host
+	}
+	return nil
+}
+
+type messagesOutput struct {
+	Body struct {
+		Messages   []message `json:"messages" nullable:"false" doc:"By time, then by seq, in the order asked for"`
+		NextCursor string    `json:"next_cursor,omitempty" doc:"Absent at the end"`
+	}
+}
+
+func (s *server) registerMessages() {
+	register(s, huma.Operation{
+		OperationID: "list-messages",
+		Path:        "/v1/conversations/{id}/messages",
+		Summary:     "Messages of a conversation",
+		Description: "The look is recorded before the answer leaves. A conversation that is not known has no messages.",
+		Tags:        []string{"content"},
+		Errors:      []int{http.StatusBadRequest},
+	}, contentRoles, s.messages)
+}
+
+// maxAnswer bounds the content of one answer, in bytes before JSON: Lambda
+// returns at most 6 MB. One message always fits.
+const maxAnswer = 3 << 20
+
+func (s *server) messages(ctx context.Context, in *messagesInput) (*messagesOutput, error) {
+	if person := personOf(ctx); in.Raw && !person.Has(RoleAuditor) {
+		return nil, forbidden([]Role{RoleAuditor})
+	}
+	query, sum, err := in.query()
+	if err != nil {
+		return nil, err
+	}
+	query.Limit = in.Limit + 1 // one more tells whether there is more
+	places, err := s.Catalog.Places(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	shown, err := s.readMessages(ctx, in.ID, places[:min(in.Limit, len(places))], in.Raw)
+	if err != nil {
+		return nil, err
+	}
+	shown = shown[:fitting(shown)]
+	out := new(messagesOutput)
+	out.Body.Messages = shown
+	if n := len(shown); n < len(places) {
+		out.Body.NextCursor = encodeCursor(sum, encodePosition(places[n-1].Position))
+	}
+	if err := s.recordLook(ctx, in, query, shown); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// recordLook makes the record that must exist before messages leave. An answer
+// without messages carries no content.
+func (s *server) recordLook(ctx context.Context, in *messagesInput, query archive.PlaceQuery, shown []message) error {
+	if len(shown) == 0 {
+		return nil
+	}
+	seqs := make([]int64, len(shown))
+	for i, m := range shown {
+		seqs[i] = m.Seq
+	}
+	look := access.Look{
+		At: s.Now(), Who: personOf(ctx).Subject, How: access.HowAPI, What: access.WhatMessages,
+		Conversation: in.ID, Seqs: access.SeqsOf(seqs), From: query.From, To: query.To,
+		Remote: in.remote, Request: requestID(ctx),
+	}
+	if in.Raw {
+		look.What = access.WhatMessagesRaw
+	}
+	if err := s.Access.Record(ctx, look); err != nil {
+		s.logFailure(ctx, "recording the look", err)
+		return huma.Error503ServiceUnavailable("This look could not be recorded, so nothing is shown. Try again later.")
+	}
+	return nil
+}
+
+// query understands the parameters. sum ties cursors to them.
+func (in *messagesInput) query() (q archive.PlaceQuery, sum [querySumSize]byte, err error) {
+	if !conversationID(in.ID) {
+		return q, sum, badParameter(http.StatusUnprocessableEntity, "path.id",
+			"The conversation's id must be UTF-8, percent-encoded, of 1 to "+strconv.Itoa(maxConversationID)+" bytes.")
+	}
+	q = archive.PlaceQuery{Conversation: in.ID, Descending: in.Order == "desc"}
+	if q.From, err = parseBound("from", in.From); err != nil {
+		return q, sum, err
+	}
+	if q.To, err = parseBound("to", in.To); err != nil {
+		return q, sum, err
+	}
+	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
+		return q, sum, badParameter(http.StatusUnprocessableEntity, "query.to", "to must be after from.")
+	}
+	sum = querySum("messages", in.ID, q.From.Format(time.RFC3339Nano), q.To.Format(time.RFC3339Nano), in.Order)
+	if in.Cursor == "" {
+		return q, sum, nil
+	}
+	place, err := decodeCursor(in.Cursor, sum)
+	if err != nil {
+		return q, sum, refusedCursor(err, "id, from, to and order")
+	}
+	after, err := decodePosition(place)
+	if err != nil {
+		return q, sum, refusedCursor(err, "")
+	}
+	q.After = &after
+	return q, sum, nil
+}
+
+// parseBound reads a bound of time. Empty is zero: no bound.
+func parseBound(name, value string) (time.Time, error) {
+	if value == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, value)
+	if ms, numErr := strconv.ParseInt(value, 10, 64); numErr == nil {
+		if t, err = time.UnixMilli(ms), nil; ms >= maxTime.UnixMilli() {
+			t = maxTime // UnixMilli overflows
+		}
+	}
+	if err != nil {
+		detail := name + " must be a time like 2026-11-23T08:00:00Z, or Unix milliseconds."
+		if strings.Contains(value, " ") {
+			detail += " Write + as %2B in a URL."
+		}
+		return t, badParameter(http.StatusUnprocessableEntity, "query."+name, detail)
+	}
+	if t = t.UTC(); t.Before(time.UnixMilli(0)) || !t.Before(maxTime) {
+		return t, badParameter(http.StatusUnprocessableEntity, "query."+name, name+" must lie between 1970 and 9999. Unix times are in milliseconds.")
+	}
+	return t, nil
+}

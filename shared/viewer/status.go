@@ -1,0 +1,198 @@
+package viewer
+
+import (
+	"context"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"wecom-archive/shared/archive"
+)
+
+// Bounds of what one status reads. A page holds up to 1,000 envelopes.
+const (
+	statusBatch    = 500    // pages of one query
+	statusMaxPages = 10_000 // pages counted of each kind
+	statusRuns     = 10
+	statusGaps     = 100
+	statusBindings = 100
+)
+
+type statusOutput struct {
+	Body status
+}
+
+type status struct {
+	Now     time.Time `json:"now"`
+	Healthy bool      `json:"healthy" doc:"No alarm"`
+	Alarms  []alarm   `json:"alarms" nullable:"false" doc:"What is wrong, and what to do"`
+
+	LagSeconds          *int64 `json:"lag_seconds,omitempty" doc:"Since it was last sure that nothing older waits at WeCom; absent before the first run"`
+	HoursUntilFirstLoss *int64 `json:"hours_until_first_loss,omitempty" doc:"Whole hours until WeCom forgets the first message that may not be archived; 0: messages may be gone"`
+	LastSuccess         string `json:"last_success,omitempty" format:"date-time" doc:"When a pull last ended without error"`
+	Seats               *int   `json:"seats,omitempty" doc:"Employees that WeCom archives, if known"`
+
+	Cursor      cursorStatus     `json:"cursor"`
+	Archived    int64            `json:"archived" doc:"Envelopes in segments, readable. An upper bound if pending or quarantine is at_least"`
+	Pending     pendingStatus    `json:"pending"`
+	Quarantine  quarantineStatus `json:"quarantine"`
+	Gaps        []gap            `json:"gaps" nullable:"false" doc:"Newest first, at most 100. They stay for ever"`
+	Runs        []run            `json:"runs" nullable:"false" doc:"Last runs of the puller, newest first"`
+	KeyBindings []keyBinding     `json:"key_bindings" nullable:"false" doc:"Which of our keys opens which publickey_ver, at most 100"`
+}
+
+type alarm struct {
+	Code    archive.AlarmCode `json:"code" example:"behind"`
+	Level   int               `json:"level" doc:"1 to 4, growing"`
+	Message string            `json:"message"`
+	Remedy  string            `json:"remedy"`
+}
+
+type cursorStatus struct {
+	Seq       uint64 `json:"seq" doc:"Everything up to it is stored"`
+	Pages     int64  `json:"pages"`
+	Envelopes int64  `json:"envelopes"`
+	Bytes     int64  `json:"bytes" doc:"Of WeCom's replies"`
+	PulledAt  string `json:"pulled_at,omitempty" format:"date-time" doc:"When the last page was pulled"`
+}
+
+type pendingStatus struct {
+	Pages     int64  `json:"pages" doc:"Stored pages that wait for the archiver"`
+	Envelopes int64  `json:"envelopes" doc:"In them, of those that the cursor has passed"`
+	Oldest    string `json:"oldest,omitempty" format:"date-time" doc:"When the oldest was pulled"`
+	AtLeast   bool   `json:"at_least,omitempty" doc:"There are more than were counted"`
+}
+
+type quarantineStatus struct {
+	Envelopes int64                     `json:"envelopes" doc:"That could not be decrypted yet"`
+	Pages     int64                     `json:"pages" doc:"With such envelopes"`
+	Reasons   map[archive.Outcome]int64 `json:"reasons" doc:"Envelopes by reason"`
+	AtLeast   bool                      `json:"at_least,omitempty" doc:"There are more than were counted"`
+}
+
+type gap struct {
+	Since  time.Time `json:"since" doc:"When the end of the stream was last reached before"`
+	Until  time.Time `json:"until" doc:"Messages after it were still there"`
+	Seq    uint64    `json:"seq" doc:"The cursor then"`
+	SeenAt time.Time `json:"seen_at"`
+}
+
+type run struct {
+	ID        string    `json:"id"`
+	StartedAt time.Time `json:"started_at"`
+	EndedAt   time.Time `json:"ended_at"`
+	SeqFrom   uint64    `json:"seq_from" doc:"The cursor before"`
+	SeqTo     uint64    `json:"seq_to" doc:"The cursor after"`
+	Calls     int       `json:"calls"`
+	Pages     int       `json:"pages" doc:"Stored by this run"`
+	Adopted   int       `json:"adopted" doc:"Pages found stored"`
+	Envelopes int       `json:"envelopes"`
+	Rejects   int       `json:"rejects" doc:"Replies that were no page"`
+	Requeued  int       `json:"requeued" doc:"Pages queued again for the archiver"`
+	Stopped   string    `json:"stopped" example:"end" doc:"Why it ended"`
+	Error     string    `json:"error,omitempty"`
+	Remedy    string    `json:"remedy,omitempty"`
+	Gap       bool      `json:"gap" doc:"It noticed a gap"`
+}
+
+type keyBinding struct {
+	PublicKeyVer int64  `json:"publickey_ver"`
+	Key          string `json:"key" doc:"Our id of the key"`
+}
+
+func (s *server) registerStatus() {
+	register(s, huma.Operation{
+		OperationID: "get-status",
+		Path:        "/v1/status",
+		Summary:     "Health of the archive",
+		Description: "Holds no content.",
+		Tags:        []string{"health"},
+	}, healthRoles, s.status)
+}
+
+func (s *server) status(ctx context.Context, _ *struct{}) (*statusOutput, error) {
+	// The cursor comes first: what is stored from here on is not counted, so that
+	// the counts add up while the archive works.
+	cursor, err := s.Catalog.Cursor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	state, err := s.Catalog.PullState(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := s.Now().UTC()
+	body := status{Now: now, Cursor: cursorStatus{
+		Seq: cursor.Seq, Pages: cursor.Pages, Envelopes: cursor.Envelopes, Bytes: cursor.Bytes, PulledAt: formatTime(cursor.PulledAt),
+	}}
+	backlog, err := s.count(ctx, cursor)
+	if err != nil {
+		return nil, err
+	}
+	body.Pending, body.Quarantine = backlog.pending, backlog.quarantine
+	body.Archived = max(0, cursor.Envelopes-backlog.pending.Envelopes-backlog.unreadable)
+	if err := s.addHistory(ctx, &body); err != nil {
+		return nil, err
+	}
+	body.addHealth(now, archive.Facts{
+		State: state, Cursor: cursor, OldestPending: backlog.oldest,
+		Quarantined: int(backlog.quarantine.Envelopes), Gaps: len(body.Gaps),
+	})
+	return &statusOutput{Body: body}, nil
+}
+
+// addHealth judges the facts.
+func (b *status) addHealth(now time.Time, f archive.Facts) {
+	b.Alarms = []alarm{}
+	for _, a := range archive.Judge(now, f) {
+		b.Alarms = append(b.Alarms, alarm(a))
+	}
+	b.Healthy = len(b.Alarms) == 0
+	b.LastSuccess = formatTime(f.State.LastSuccessAt)
+	b.Seats = f.State.Seats
+	if proof := f.State.LastProof(); !proof.IsZero() {
+		lag := now.Sub(proof)
+		seconds := int64(lag / time.Second)
+		left := max(0, int64((archive.Window-lag)/time.Hour))
+		b.LagSeconds, b.HoursUntilFirstLoss = &seconds, &left
+	}
+}
+
+// addHistory adds the lists.
+func (s *server) addHistory(ctx context.Context, b *status) error {
+	gaps, err := s.Catalog.Gaps(ctx, statusGaps)
+	if err != nil {
+		return err
+	}
+	runs, err := s.Catalog.Runs(ctx, "puller", statusRuns)
+	if err != nil {
+		return err
+	}
+	bindings, err := s.Catalog.Bindings(ctx, statusBindings)
+	if err != nil {
+		return err
+	}
+	b.Gaps, b.Runs, b.KeyBindings = []gap{}, []run{}, []keyBinding{}
+	for _, g := range gaps {
+		b.Gaps = append(b.Gaps, gap{Since: g.Since, Until: g.Until, Seq: g.Seq, SeenAt: g.SeenAt})
+	}
+	for _, r := range runs {
+		b.Runs = append(b.Runs, run{
+			ID: r.ID, StartedAt: r.StartedAt, EndedAt: r.EndedAt, SeqFrom: r.SeqFrom, SeqTo: r.SeqTo,
+			Calls: r.Calls, Pages: r.Pages, Adopted: r.Adopted, Envelopes: r.Envelopes, Rejects: r.Rejects,
+			Requeued: r.Requeued, Stopped: r.Stopped, Error: r.Error, Remedy: r.Remedy, Gap: r.Gap,
+		})
+	}
+	for _, k := range bindings {
+		b.KeyBindings = append(b.KeyBindings, keyBinding{PublicKeyVer: k.PublicKeyVer, Key: k.Key})
+	}
+	return nil
+}
+
+// formatTime is empty for the zero time.
+func formatTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(timeLayout)
+}
