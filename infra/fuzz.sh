@@ -8,7 +8,7 @@ count=0
 for target in $targets; do
 	folder=$(dirname "${target%%:*}") name=${target##*:}
 	echo "fuzz $name in $folder"
-	go test -run '^$' -fuzz "^$name\$" -fuzztime "${FUZZTIME:-30s}" "./$folder"
+	go test -run '^$' -fuzz "^$name\$" -fuzztime "${FUZZTIME:-30s}" -fuzzminimizetime 200x "./$folder"
 	count=$((count + 1))
 done
 if [ "$count" -lt 4 ]; then # page, envelope, message, segment

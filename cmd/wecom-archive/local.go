@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"wecom-archive/infra/local"
@@ -39,9 +40,17 @@ func (c *localCommand) Validate() error {
 	return nil
 }
 
+// softMemory is where the garbage collector begins to work harder, in bytes. What
+// the system holds at a time is far less, whatever the size of the archive; with
+// the limit that also shows from outside. GOMEMLIMIT overrides it.
+const softMemory = 96 << 20
+
 // Run runs the system until it is interrupted, or done with --once.
 func (c *localCommand) Run(ctx context.Context, to streams) (err error) {
 	started := time.Now()
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(softMemory)
+	}
 	log := newLogger(to.Err, c.Verbose)
 	system, err := local.Open(ctx, local.Config{
 		Dir: c.Dir, Messages: c.Messages, Seed: c.Seed, Corpus: c.Corpus, Truth: c.Truth,

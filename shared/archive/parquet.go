@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -155,9 +156,8 @@ func DecodeSegment(stored []byte) (meta SegmentMeta, rows []Row, err error) {
 	buf := make([]parquetRow, file.NumRows())
 	for n := 0; n < len(buf); {
 		k, err := reader.Read(buf[n:])
-		n += k
-		if err != nil && n < len(buf) {
-			return meta, nil, fmt.Errorf("segment: row %d of %d: %w: %w", n, len(buf), ErrDamaged, err)
+		if n += k; n < len(buf) && (err != nil || k == 0) {
+			return meta, nil, fmt.Errorf("segment: row %d of %d: %w: %w", n, len(buf), ErrDamaged, cmp.Or(err, io.ErrNoProgress))
 		}
 	}
 	rows = make([]Row, len(buf))
