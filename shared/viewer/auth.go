@@ -53,12 +53,11 @@ type Authenticator interface {
 // StaticToken accepts one bearer token and takes its bearer for person. It is
 // for use on one machine. An empty token accepts nobody.
 func StaticToken(token string, person Person) Authenticator {
-	return staticToken{hash: sha256.Sum256([]byte(token)), empty: token == "", person: person}
+	return staticToken{hash: sha256.Sum256([]byte(token)), person: person}
 }
 
 type staticToken struct {
 	hash   [sha256.Size]byte // of equal length for every token, as the comparison needs
-	empty  bool
 	person Person
 }
 
@@ -68,13 +67,13 @@ func (s staticToken) Authenticate(r *http.Request) (Person, error) {
 		return Person{}, fmt.Errorf("%w: no bearer token", ErrUnauthenticated)
 	}
 	hash := sha256.Sum256([]byte(token))
-	if subtle.ConstantTimeCompare(hash[:], s.hash[:]) != 1 || s.empty {
+	if subtle.ConstantTimeCompare(hash[:], s.hash[:]) != 1 {
 		return Person{}, fmt.Errorf("%w: wrong token", ErrUnauthenticated)
 	}
 	return s.person, nil
 }
 
-// bearerToken is the token of the Authorization header (RFC 6750). Tokens in
+// bearerToken is the token of the Authorization header (RFC 6750), never empty. Tokens in
 // URLs are not accepted: URLs end up in logs.
 func bearerToken(r *http.Request) (string, bool) {
 	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")

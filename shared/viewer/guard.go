@@ -116,9 +116,6 @@ func (a *answer) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Unwrap serves http.ResponseController.
-func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
-
 // discarded keeps status and headers of an answer that nobody gets.
 type discarded struct {
 	header http.Header

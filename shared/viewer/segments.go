@@ -3,6 +3,7 @@ package viewer
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 
 	"golang.org/x/sync/errgroup"
 
@@ -32,7 +33,7 @@ type message struct {
 	Segment       string `json:"segment" doc:"Key of the archive's object that holds it"`
 	Row           int    `json:"row" doc:"Its row there, from 0"`
 	Page          string `json:"page" doc:"Key of the object that holds it as WeCom returned it, encrypted"`
-	Raw           []byte `json:"raw_base64,omitempty" doc:"The message exactly as decrypted; with raw=true"`
+	Raw           []byte `json:"raw_base64,omitzero" required:"false" doc:"The message exactly as decrypted; with raw=true"`
 }
 
 type mediaRef struct {
@@ -58,7 +59,12 @@ func (s *server) readMessages(ctx context.Context, conversation string, places [
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(maxDecoding)
 	for key, wanted := range bySegment {
-		group.Go(func() error {
+		group.Go(func() (err error) {
+			defer func() { // outside of the request's goroutine a panic would end the program
+				if p := recover(); p != nil {
+					err = fmt.Errorf("reading %s: panic: %v\n%s", key, p, debug.Stack())
+				}
+			}()
 			select {
 			case s.decoding <- struct{}{}:
 				defer func() { <-s.decoding }()

@@ -1,0 +1,129 @@
+package archive_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"pgregory.net/rapid"
+
+	"wecom-archive/shared/archive"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func samplePage(t testing.TB) []byte {
+	t.Helper()
+	stored, err := archive.EncodePage(archive.PageHeader{
+		Corp: "ww5117a9e0c0ffee01", SeqAsked: 10, Limit: 1000, FirstSeq: 11, LastSeq: 14, Count: 2,
+		PulledAt: time.Date(2026, 11, 23, 8, 0, 0, 5e6, time.UTC), Run: "run-1", Program: "v1",
+		SDKVersion: "simulator", Gap: true,
+	}, []byte(goodReply))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stored
+}
+
+// golden compares with a file below testdata, which -update writes.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s differs from what was stored before; the format is locked for years\ngot  %q\nwant %q", path, got, want)
+	}
+}
+
+// TestPageHeaderFormat pins the bytes of the header frame: other programs read it.
+func TestPageHeaderFormat(t *testing.T) {
+	stored := samplePage(t)
+	length := 8 + int(stored[4]) + int(stored[5])<<8
+	golden(t, "page-header.golden", stored[:length])
+}
+
+// TestStoredPageStaysReadable reads a whole page that an earlier program stored.
+func TestStoredPageStaysReadable(t *testing.T) {
+	path := filepath.Join("testdata", "page-v1.json.zst")
+	if *update {
+		if _, err := os.Stat(path); err != nil {
+			if err := os.WriteFile(path, samplePage(t), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	stored, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := archive.DecodePage(stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(page.Reply) != goodReply || page.Header.LastSeq != 14 || !page.Header.Gap || page.Header.Run != "run-1" {
+		t.Errorf("read %+v, %q", page.Header, page.Reply)
+	}
+}
+
+func TestPageVerbatim(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		reply := rapid.SliceOf(rapid.Byte()).Draw(t, "reply")
+		stored, err := archive.EncodePage(archive.PageHeader{SeqAsked: 1, LastSeq: 2, Count: 1}, reply)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := archive.DecodePage(stored)
+		if err != nil || !bytes.Equal(page.Reply, reply) {
+			t.Fatalf("%q, %v; want %q", page.Reply, err, reply)
+		}
+		dec, err := zstd.NewReader(bytes.NewReader(stored))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dec.Close()
+		var plain bytes.Buffer
+		if _, err := plain.ReadFrom(dec); err != nil || !bytes.Equal(plain.Bytes(), reply) {
+			t.Fatalf("a zstd tool reads %q, %v", plain.Bytes(), err)
+		}
+	})
+}
+
+// TestDamagedPage cuts a page at every byte and flips every byte: it is never
+// read as something else.
+func TestDamagedPage(t *testing.T) {
+	stored := samplePage(t)
+	for n := range stored {
+		if _, err := archive.DecodePage(stored[:n]); !errors.Is(err, archive.ErrDamaged) {
+			t.Fatalf("cut at %d: %v", n, err)
+		}
+		flipped := slices.Clone(stored)
+		flipped[n] ^= 0x10
+		if page, err := archive.DecodePage(flipped); err == nil && string(page.Reply) != goodReply {
+			t.Fatalf("byte %d flipped: read %q", n, page.Reply)
+		}
+	}
+}
+
+func TestNewerPage(t *testing.T) {
+	newer := bytes.Replace(samplePage(t), []byte(`"format":1`), []byte(`"format":2`), 1)
+	if _, err := archive.DecodePage(newer); !errors.Is(err, archive.ErrNewFormat) {
+		t.Errorf("a page of a later program: %v", err)
+	}
+}

@@ -1,0 +1,247 @@
+package viewer_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/viewer"
+)
+
+// statusAnswer is what the tests look at.
+type statusAnswer struct {
+	Healthy bool
+	Alarms  []struct{ Code, Message, Remedy string }
+	Lag     *int64 `json:"lag_seconds"`
+	Hours   *int64 `json:"hours_until_first_loss"`
+	Seats   *int
+	Success string `json:"last_success"`
+	Cursor  struct {
+		Seq, Pages, Envelopes, Bytes int64
+		PulledAt                     string `json:"pulled_at"`
+	}
+	Archived int64
+	Pending  struct {
+		Pages, Envelopes int64
+		Oldest           string
+		AtLeast          bool `json:"at_least"`
+	}
+	Quarantine struct {
+		Pages, Envelopes int64
+		Reasons          map[string]int64
+		AtLeast          bool `json:"at_least"`
+	}
+	Gaps []struct {
+		Since string
+		Seq   uint64
+	}
+	Runs []struct{ ID string }
+	Keys []struct {
+		Version int64 `json:"publickey_ver"`
+		Key     string
+	} `json:"key_bindings"`
+}
+
+func (s statusAnswer) codes() []string {
+	var codes []string
+	for _, a := range s.Alarms {
+		codes = append(codes, a.Code)
+	}
+	return codes
+}
+
+func (f *fixture) status() statusAnswer {
+	f.tb.Helper()
+	return into[statusAnswer](f.tb, f.get("operator-token", "/v1/status"))
+}
+
+func (f *fixture) must(err error) {
+	f.tb.Helper()
+	if err != nil {
+		f.tb.Fatal(err)
+	}
+}
+
+// pull notes n pages of 10 envelopes and moves the cursor over all but the last
+// ahead of them.
+func (f *fixture) pull(n, ahead int) []archive.PageHeader {
+	f.tb.Helper()
+	cursor, err := f.catalog.Cursor(f.tb.Context())
+	f.must(err)
+	asked := cursor.Seq
+	var pages []archive.PageHeader
+	for i := range n {
+		h := archive.PageHeader{SeqAsked: asked, FirstSeq: asked + 1, LastSeq: asked + 10, Count: 10, Size: 500, PulledAt: now.Add(-time.Duration(n-i) * time.Second)}
+		f.must(f.catalog.NotePage(f.tb.Context(), h))
+		if i < n-ahead {
+			cursor, err = f.catalog.AdvanceCursor(f.tb.Context(), cursor, h)
+			f.must(err)
+		}
+		pages, asked = append(pages, h), h.LastSeq
+	}
+	return pages
+}
+
+func (f *fixture) finish(h archive.PageHeader, unreadable map[archive.Outcome]int) {
+	f.tb.Helper()
+	ok := h.Count
+	for _, n := range unreadable {
+		ok -= n
+	}
+	f.must(f.catalog.FinishPage(f.tb.Context(), archive.PageState{
+		Key: archive.PageKey(h.SeqAsked), SeqAsked: h.SeqAsked, LastSeq: h.LastSeq, Count: h.Count,
+		PulledAt: h.PulledAt, OK: ok, Unreadable: unreadable,
+	}))
+}
+
+func (f *fixture) proof(age time.Duration) {
+	f.tb.Helper()
+	_, err := f.catalog.UpdatePullState(f.tb.Context(), func(s *archive.PullState) {
+		seats := 12
+		s.FirstRunAt, s.EndReachedAt, s.LastSuccessAt, s.Seats = now.Add(-age), now.Add(-age), now.Add(-age), &seats
+	})
+	f.must(err)
+}
+
+func TestStatusOfNothing(t *testing.T) {
+	s := newFixture(t).status()
+	if s.Healthy || !slices.Equal(s.codes(), []string{"never_ran"}) || s.Lag != nil || s.Hours != nil || s.Archived != 0 || s.Cursor.Seq != 0 {
+		t.Errorf("%+v", s)
+	}
+	if s.Gaps == nil || s.Runs == nil || s.Keys == nil || s.Quarantine.Reasons == nil {
+		t.Errorf("a list is null: %+v", s)
+	}
+}
+
+func TestStatusHealthy(t *testing.T) {
+	f := newFixture(t)
+	for _, h := range f.pull(3, 0) {
+		f.finish(h, nil)
+	}
+	f.proof(90 * time.Minute)
+	s := f.status()
+	if !s.Healthy || len(s.Alarms) != 0 || *s.Lag != 5400 || *s.Hours != 118 || *s.Seats != 12 || s.Success != "2026-11-24T07:30:00.000Z" {
+		t.Errorf("%+v", s)
+	}
+	if s.Cursor.Seq != 30 || s.Cursor.Pages != 3 || s.Cursor.Envelopes != 30 || s.Cursor.Bytes != 1500 || s.Cursor.PulledAt != "2026-11-24T08:59:59.000Z" {
+		t.Errorf("cursor %+v", s.Cursor)
+	}
+	if s.Archived != 30 || s.Pending.Pages != 0 || s.Pending.Oldest != "" || s.Quarantine.Pages != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestStatusCounts(t *testing.T) {
+	f := newFixture(t)
+	pages := f.pull(8, 2) // the cursor has passed 6: 60 envelopes
+	f.finish(pages[0], nil)
+	f.finish(pages[1], map[archive.Outcome]int{archive.OutcomeUnknownKey: 3, archive.OutcomeCrash: 1})
+	f.finish(pages[3], map[archive.Outcome]int{archive.OutcomeUnknownKey: 2})
+	f.finish(pages[6], map[archive.Outcome]int{archive.OutcomeBadMessage: 5}) // before the cursor got there
+	f.proof(time.Minute)
+	// A page that is just being finished stands in both lists.
+	both := map[archive.Outcome]int{archive.OutcomeBadKey: 1}
+	f.finish(pages[4], both)
+	f.must(f.index.Put(t.Context(), archive.Item{Partition: "pages:pending", Sort: fmt.Sprintf("%020d", pages[4].SeqAsked),
+		Value: []byte(`{"seq_asked":40,"last_seq":50,"count":10,"pulled_at":"2026-11-24T08:59:56Z"}`)}))
+
+	s := f.status()
+	// Pending: 2, 4 and 5 of those passed, 7 beyond the cursor.
+	if s.Pending.Pages != 4 || s.Pending.Envelopes != 30 || s.Pending.Oldest != "2026-11-24T08:59:54.000Z" || s.Pending.AtLeast {
+		t.Errorf("pending %+v", s.Pending)
+	}
+	want := map[string]int64{"unknown_key_version": 5, "library_crash": 1, "bad_message": 5, "bad_random_key": 1}
+	if s.Quarantine.Pages != 4 || s.Quarantine.Envelopes != 12 || fmt.Sprint(s.Quarantine.Reasons) != fmt.Sprint(want) || s.Quarantine.AtLeast {
+		t.Errorf("quarantine %+v", s.Quarantine)
+	}
+	if s.Archived != 60-30-6 {
+		t.Errorf("archived %d, want 24", s.Archived)
+	}
+	if !slices.Equal(s.codes(), []string{"quarantine"}) {
+		t.Errorf("alarms %v", s.Alarms)
+	}
+}
+
+func TestStatusAlarms(t *testing.T) {
+	f := newFixture(t)
+	f.pull(1, 0)
+	f.proof(98 * time.Hour)
+	for i := range 3 {
+		since := start.AddDate(0, 0, -20*i)
+		f.must(f.catalog.PutGap(t.Context(), archive.Gap{Since: since, Until: since.Add(time.Hour), Seq: uint64(i), Run: "r", SeenAt: now}))
+	}
+	for i := range 15 {
+		f.must(f.catalog.PutRun(t.Context(), archive.Run{ID: fmt.Sprint("run", i), Stage: "puller", StartedAt: start.Add(time.Duration(i) * time.Hour)}))
+	}
+	f.must(f.catalog.PutRun(t.Context(), archive.Run{ID: "other", Stage: "archiver", StartedAt: now}))
+	f.must(f.catalog.Bind(t.Context(), archive.KeyBinding{PublicKeyVer: 2, Key: "key-two", MsgID: "m"}))
+	f.must(f.catalog.Bind(t.Context(), archive.KeyBinding{PublicKeyVer: 10, Key: "key-ten", MsgID: "m"}))
+
+	s := f.status()
+	if s.Healthy || !slices.Contains(s.codes(), "behind") || !slices.Contains(s.codes(), "gap") || *s.Hours != 22 {
+		t.Errorf("%+v", s)
+	}
+	for _, a := range s.Alarms {
+		if a.Message == "" || a.Remedy == "" {
+			t.Errorf("alarm %+v", a)
+		}
+	}
+	if len(s.Gaps) != 3 || s.Gaps[0].Since != "2026-11-23T08:00:00Z" || s.Gaps[2].Seq != 2 {
+		t.Errorf("gaps %+v", s.Gaps)
+	}
+	if len(s.Runs) != 10 || s.Runs[0].ID != "run14" || s.Runs[9].ID != "run5" {
+		t.Errorf("runs %+v", s.Runs)
+	}
+	if len(s.Keys) != 2 || s.Keys[0].Key != "key-two" || s.Keys[1].Version != 10 {
+		t.Errorf("keys %+v", s.Keys)
+	}
+
+	f.proof(200 * time.Hour)
+	if s := f.status(); *s.Hours != 0 || !slices.Contains(s.codes(), "loss") {
+		t.Errorf("after the window: %+v", s)
+	}
+}
+
+// However large the backlog: 500 pages a query, 10,000 counted.
+func TestStatusIsBounded(t *testing.T) {
+	f := newFixture(t)
+	var items []archive.Item
+	for i := range 10_001 {
+		sort := fmt.Sprintf("%020d", i)
+		value := fmt.Appendf(nil, `{"seq_asked":%d,"last_seq":%d,"count":1,"pulled_at":"2026-11-24T08:00:00Z","unreadable":{"bad_message":1}}`, i, i+1)
+		items = append(items, archive.Item{Partition: "quarantine", Sort: sort, Value: value})
+		if i < 10_000 {
+			items = append(items, archive.Item{Partition: "pages:pending", Sort: sort, Value: value})
+		}
+	}
+	f.must(f.index.Put(t.Context(), items...))
+	limits := &watchedIndex{Index: f.index}
+	f.handler = viewer.New(viewer.Config{Objects: f.objects, Catalog: archive.NewCatalog(limits), Access: f.access, Auth: people{}})
+	s := f.status()
+	if s.Pending.Pages != 10_000 || s.Pending.AtLeast {
+		t.Errorf("pending %+v", s.Pending)
+	}
+	if s.Quarantine.Pages != 10_000 || s.Quarantine.Envelopes != 10_000 || !s.Quarantine.AtLeast {
+		t.Errorf("quarantine %+v", s.Quarantine)
+	}
+	if s.Archived != 0 {
+		t.Errorf("archived %d", s.Archived)
+	}
+	if limits.most > 500 || limits.queries > 60 {
+		t.Errorf("%d queries, of up to %d items", limits.queries, limits.most)
+	}
+}
+
+type watchedIndex struct {
+	archive.Index
+	most, queries int
+}
+
+func (x *watchedIndex) Query(ctx context.Context, q archive.IndexQuery) ([]archive.Item, error) {
+	x.most = max(x.most, q.Limit)
+	x.queries++
+	return x.Index.Query(ctx, q)
+}
