@@ -29,14 +29,15 @@ const (
 const dataPageBytes = 64 << 10
 
 // parquetRow is the schema of a segment. Pointers are null when there is nothing
-// to say, which a reader can tell from empty.
+// to say, which a reader can tell from empty. Also for bytes: of an optional
+// []byte, parquet-go v0.32.0 writes runs of nil as empty.
 type parquetRow struct {
 	Position     int32   `parquet:"position"`
 	Seq          *int64  `parquet:"seq,optional"`
 	MsgID        string  `parquet:"msgid"`
 	PublicKeyVer *int64  `parquet:"publickey_ver,optional"`
 	PulledAt     int64   `parquet:"pulled_at,timestamp(millisecond)"`
-	Raw          []byte  `parquet:"raw,optional"` // nil is null, empty is empty
+	Raw          *[]byte `parquet:"raw,optional"`
 	RawSHA256    *string `parquet:"raw_sha256,optional"`
 	Outcome      string  `parquet:"outcome,dict"`
 

@@ -11,11 +11,13 @@ func (r Row) toParquet() parquetRow {
 		MsgID:     valid(r.MsgID),
 		PulledAt:  r.PulledAt.UnixMilli(),
 		Outcome:   string(r.Outcome),
-		Raw:       r.Raw,
 		RawSHA256: orNull(r.RawSHA256),
 	}
 	if r.HasSeq {
 		p.Seq = &r.Seq
+	}
+	if r.Raw != nil {
+		p.Raw = &r.Raw
 	}
 	if r.PublicKeyVer >= 0 {
 		p.PublicKeyVer = &r.PublicKeyVer
@@ -55,12 +57,14 @@ func (p parquetRow) toRow() Row {
 		MsgID:        p.MsgID,
 		PublicKeyVer: -1,
 		PulledAt:     time.UnixMilli(p.PulledAt).UTC(),
-		Raw:          p.Raw,
 		RawSHA256:    fromNull(p.RawSHA256),
 		Outcome:      Outcome(p.Outcome),
 	}
 	if p.Seq != nil {
 		r.Seq, r.HasSeq = *p.Seq, true
+	}
+	if p.Raw != nil {
+		r.Raw = *p.Raw
 	}
 	if p.PublicKeyVer != nil {
 		r.PublicKeyVer = *p.PublicKeyVer

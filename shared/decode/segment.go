@@ -109,7 +109,7 @@ func sameFacts(rows, stored []archive.Row) error {
 	}
 	for _, r := range rows {
 		if got := at[r.Position]; got.Outcome != r.Outcome || got.Seq != r.Seq || got.HasSeq != r.HasSeq ||
-			got.RawSHA256 != r.RawSHA256 || !bytes.Equal(got.Raw, r.Raw) {
+			got.RawSHA256 != r.RawSHA256 || (got.Raw == nil) != (r.Raw == nil) || !bytes.Equal(got.Raw, r.Raw) {
 			return fmt.Errorf("position %d differs: %w", r.Position, archive.ErrDamaged)
 		}
 	}

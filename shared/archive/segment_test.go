@@ -1,0 +1,203 @@
+package archive_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/parquet-go/parquet-go"
+	"pgregory.net/rapid"
+
+	"wecom-archive/shared/archive"
+)
+
+func encode(t testing.TB, rows ...archive.Row) []byte {
+	t.Helper()
+	stored, err := archive.EncodeSegment(archive.SegmentMeta{Corp: "ww", PageKey: archive.PageKey(7), PageSHA256: "aa", Part: 2, Program: "v1", WrittenAt: time.UnixMilli(9)}, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stored
+}
+
+// TestSegmentSchema pins names and types of the columns: other programs read them.
+func TestSegmentSchema(t *testing.T) {
+	stored := encode(t, fuzzRows()...)
+	f, err := parquet.OpenFile(bytes.NewReader(stored), int64(len(stored)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "segment-schema.golden", []byte(f.Schema().String()+"\n"))
+	for _, column := range f.Metadata().RowGroups[0].Columns {
+		if column.MetaData.Codec.String() != "ZSTD" {
+			t.Errorf("%v is not zstd", column.MetaData.PathInSchema)
+		}
+	}
+	if len(f.ColumnIndexes()) == 0 || len(f.OffsetIndexes()) == 0 {
+		t.Error("no page index")
+	}
+}
+
+// TestStoredSegmentStaysReadable reads a segment that an earlier program stored.
+func TestStoredSegmentStaysReadable(t *testing.T) {
+	path := filepath.Join("testdata", "segment-v1.parquet")
+	if _, err := os.Stat(path); err != nil && *update {
+		if err := os.WriteFile(path, encode(t, fuzzRows()...), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stored, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	meta, rows, err := archive.DecodeSegment(stored)
+	if err != nil || len(rows) != 2 || string(rows[0].Raw) != `{"x":1}` || rows[0].Text != "文本" || rows[1].Outcome != archive.OutcomeUnknownKey {
+		t.Errorf("%+v, %v", rows, err)
+	}
+	if meta.Part != 2 || meta.PageKey != archive.PageKey(7) {
+		t.Errorf("%+v", meta)
+	}
+}
+
+// TestSegmentRoundTrip: rows come back as they were, in seq order; raw byte for
+// byte, and null apart from empty.
+func TestSegmentRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rows := make([]archive.Row, rapid.IntRange(1, 20).Draw(t, "rows"))
+		for i := range rows {
+			rows[i] = drawRow(t, i)
+		}
+		stored, err := archive.EncodeSegment(archive.SegmentMeta{WrittenAt: time.UnixMilli(9)}, rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, got, err := archive.DecodeSegment(stored)
+		if err != nil {
+			t.Fatal(err)
+		}
+		archive.SortRows(rows)
+		for i, want := range rows {
+			want.Text = strings.ToValidUTF8(want.Text, "\uFFFD") // a reading is UTF-8, raw need not be
+			want.MsgID = strings.ToValidUTF8(want.MsgID, "\uFFFD")
+			if !reflect.DeepEqual(got[i], want) {
+				t.Fatalf("row %d\ngot  %#v\nwant %#v", i, got[i], want)
+			}
+		}
+	})
+}
+
+func drawRow(t *rapid.T, position int) archive.Row {
+	text := rapid.OneOf(rapid.String(), rapid.Just("\xff\x00中文"), rapid.Just(""))
+	r := archive.Row{
+		Position: position, MsgID: text.Draw(t, "msgid"), PublicKeyVer: rapid.Int64Range(-1, 1<<40).Draw(t, "ver"),
+		PulledAt: time.UnixMilli(rapid.Int64Range(0, 1<<42).Draw(t, "pulled")).UTC(),
+	}
+	if r.HasSeq = rapid.Bool().Draw(t, "has seq"); r.HasSeq {
+		r.Seq = rapid.Int64Min(1).Draw(t, "seq")
+	}
+	if !r.HasSeq || rapid.Bool().Draw(t, "unreadable") {
+		r.Outcome = rapid.SampledFrom([]archive.Outcome{archive.OutcomeBadSeq, archive.OutcomeUnknownKey, "a later reason"}).Draw(t, "why")
+		return r
+	}
+	r.Outcome, r.RawSHA256 = archive.OutcomeOK, "00"
+	r.Raw = rapid.SliceOf(rapid.Byte()).Draw(t, "raw")
+	if r.Raw == nil {
+		r.Raw = []byte{}
+	}
+	r.Reading = archive.Reading{
+		ParserVersion: rapid.IntRange(0, 1000).Draw(t, "parser"),
+		Conversation:  "pair:a,b", Text: text.Draw(t, "text"), MsgType: rapid.SampledFrom([]string{"", "text"}).Draw(t, "type"),
+		MsgTime: time.UnixMilli(rapid.Int64Range(0, 1<<42).Draw(t, "time")).UTC(),
+	}
+	if rapid.Bool().Draw(t, "to") {
+		r.ToIDs = []string{"li.na", "", "wmX"}
+	}
+	if rapid.Bool().Draw(t, "media") {
+		r.Media = []archive.MediaRef{{Path: "image", Kind: "image", Name: "报价.xlsx", Size: rapid.Int64Range(-1, 1<<40).Draw(t, "size"), MD5: "m", FileIDSHA256: "f"}}
+	}
+	return r
+}
+
+func TestRowsThatMakeNoSegment(t *testing.T) {
+	ok := fuzzRows()[0]
+	tests := map[string]func(*archive.Row){
+		"no outcome":          func(r *archive.Row) { r.Outcome = "" },
+		"ok without raw":      func(r *archive.Row) { r.Raw = nil },
+		"ok without hash":     func(r *archive.Row) { r.RawSHA256 = "" },
+		"ok without seq":      func(r *archive.Row) { r.HasSeq = false },
+		"ok, belongs nowhere": func(r *archive.Row) { r.Conversation = "" },
+		"unreadable with raw": func(r *archive.Row) { r.Outcome = archive.OutcomeBadKey },
+		"position":            func(r *archive.Row) { r.Position = -1 },
+	}
+	for name, spoil := range tests {
+		row := ok
+		spoil(&row)
+		if _, err := archive.EncodeSegment(archive.SegmentMeta{}, []archive.Row{row}); !errors.Is(err, archive.ErrRows) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := archive.EncodeSegment(archive.SegmentMeta{}, nil); !errors.Is(err, archive.ErrRows) {
+		t.Errorf("no rows: %v", err)
+	}
+}
+
+func TestForeignSegments(t *testing.T) {
+	var foreign bytes.Buffer
+	if err := parquet.Write(&foreign, []struct{ A int }{{1}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := archive.DecodeSegment(foreign.Bytes()); !errors.Is(err, archive.ErrDamaged) {
+		t.Errorf("a Parquet file of somebody else: %v", err)
+	}
+	// The footer holds the format's number as text, just after its key.
+	newer := bytes.Replace(encode(t, fuzzRows()...), []byte("wecom-archive.format\x18\x011"), []byte("wecom-archive.format\x18\x012"), 1)
+	if _, _, err := archive.DecodeSegment(newer); !errors.Is(err, archive.ErrNewFormat) {
+		t.Errorf("a segment of a later program: %v", err)
+	}
+}
+
+func TestKeys(t *testing.T) {
+	if got := archive.PageKey(18446744073709551615); got != "pages/18446744073709551615.json.zst" {
+		t.Error(got)
+	}
+	at := time.Date(2026, 11, 23, 23, 0, 0, 0, time.FixedZone("", -2*3600)) // already the 24th in UTC
+	if got := archive.SegmentKey(at, 12, 0); got != "messages/dt=2026-11-24/00000000000000000012.parquet" {
+		t.Error(got)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := rapid.Uint64().Draw(t, "a"), rapid.Uint64().Draw(t, "b")
+		if (a < b) != (archive.PageKey(a) < archive.PageKey(b)) {
+			t.Fatalf("%d and %d do not sort as numbers", a, b)
+		}
+		if got, ok := archive.ParsePageKey(archive.PageKey(a)); !ok || got != a {
+			t.Fatalf("%d comes back as %d, %v", a, got, ok)
+		}
+		part := rapid.IntRange(0, 99).Draw(t, "part")
+		if day, got, n, ok := archive.ParseSegmentKey(archive.SegmentKey(at, a, part)); !ok || got != a || n != part || day != "2026-11-24" {
+			t.Fatalf("%d part %d comes back as %s %d part %d, %v", a, part, day, got, n, ok)
+		}
+		junk := rapid.String().Draw(t, "junk")
+		if got, ok := archive.ParsePageKey(junk); ok && archive.PageKey(got) != junk {
+			t.Fatalf("%q passes for page %d", junk, got)
+		}
+	})
+	for _, bad := range []string{"", "pages/1.json.zst", "pages/0000000000000000000x.json.zst", "pages/00000000000000000001.json"} {
+		if _, ok := archive.ParsePageKey(bad); ok {
+			t.Errorf("%q passes for the key of a page", bad)
+		}
+	}
+	for _, bad := range []string{"", "messages/dt=x/1.parquet", "messages/dt=2026-11-24/00000000000000000012-r0.parquet", "messages/dt=2026-11-24/00000000000000000012-r01.parquet"} {
+		if _, _, _, ok := archive.ParseSegmentKey(bad); ok {
+			t.Errorf("%q passes for the key of a segment", bad)
+		}
+	}
+	if !utf8.ValidString(archive.RejectKey(1, "run", 2)) || archive.RejectKey(1, "run", 2) != "rejects/00000000000000000001/run-2.zst" {
+		t.Error(archive.RejectKey(1, "run", 2))
+	}
+}
