@@ -34,8 +34,9 @@ func (r *run) restoreState(ctx context.Context) (archive.PullState, error) {
 	})
 }
 
-// readEvents finds the first run, the last proof that the stream's end was
-// reached, and all gaps.
+// readEvents finds the first run and the last proof that the stream's end was
+// reached, and puts what else stands in events only back into the index: gaps and
+// key bindings, which the archiver would not find again in pages that are done.
 func (r *run) readEvents(ctx context.Context) (archive.PullState, error) {
 	var state archive.PullState
 	var runs []string
@@ -52,6 +53,14 @@ func (r *run) readEvents(ctx context.Context) (archive.PullState, error) {
 				return state, err
 			}
 			if err := r.Catalog.PutGap(ctx, gap); err != nil {
+				return state, err
+			}
+		case strings.HasPrefix(name, "binding-"):
+			var binding archive.KeyBinding
+			if _, err := archive.GetEvent(ctx, r.Objects, info.Key, &binding); err != nil {
+				return state, err
+			}
+			if err := r.Catalog.Bind(ctx, binding); err != nil {
 				return state, err
 			}
 		}

@@ -174,9 +174,18 @@ func (w *world) mustPull(t *testing.T) archive.Run {
 	return run
 }
 
+// tester is a *testing.T or a *rapid.T.
+type tester interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+	Error(...any)
+	Errorf(string, ...any)
+}
+
 // checkChain checks that all below pages/ is one chain of true pages from 0 to
 // the cursor, and returns their headers and the seqs that they hold.
-func (w *world) checkChain(t testing.TB) (headers []archive.PageHeader, seqs []uint64) {
+func (w *world) checkChain(t tester) (headers []archive.PageHeader, seqs []uint64) {
 	t.Helper()
 	ctx := context.Background()
 	next := uint64(0)
@@ -224,7 +233,7 @@ func (w *world) checkChain(t testing.TB) (headers []archive.PageHeader, seqs []u
 
 // checkComplete checks that each message of the stream is in exactly one page,
 // and that cursor and totals agree.
-func (w *world) checkComplete(t testing.TB) []archive.PageHeader {
+func (w *world) checkComplete(t tester) []archive.PageHeader {
 	t.Helper()
 	headers, seqs := w.checkChain(t)
 	if fmt.Sprint(seqs) != fmt.Sprint(w.stream.seqs) {

@@ -1,0 +1,217 @@
+package decode_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/decode"
+)
+
+// TestVerbatim: raw is what DecryptData returned, whatever it is.
+func TestVerbatim(t *testing.T) {
+	raws := []string{
+		message(1), "", "{}", "null", "\x00", "{\"msgid\":\"a\x01b\u2028\"}", strings.Repeat("[", 100_000),
+		`{"from":{"nested":[]},"tolist":7,"msgtime":"x"}`, "\r\n\t {\"text\":{\"content\":\"\x1b[31m\"}} \n",
+		"plain words", `{"msgtype":"text","text":{"content":"` + strings.Repeat("长", 50_000) + `"}}`,
+	}
+	w := newWorld(t)
+	var envelopes []envelope
+	for i, raw := range raws {
+		envelopes = append(envelopes, seal(t, 0, i+1, 1, raw))
+	}
+	key := w.page(t, 0, envelopes...)
+	w.handle(t, key)
+	rows := w.parts(t, key)[0]
+	for i, raw := range raws {
+		sum := sha256.Sum256([]byte(raw))
+		if r := rows[i]; string(r.Raw) != raw || r.Raw == nil || r.RawSHA256 != hex.EncodeToString(sum[:]) || r.Conversation == "" || r.MsgTime.IsZero() {
+			t.Errorf("message %d of %d bytes is archived with %d bytes, conversation %q, at %v", i+1, len(raw), len(r.Raw), r.Conversation, r.MsgTime)
+		}
+	}
+}
+
+// TestLibraryFails: an error of the library itself stores nothing, and the page
+// is archived when it works again.
+func TestLibraryFails(t *testing.T) {
+	for name, broken := range map[string]library{"error": {err: errors.New("the child died")}, "too few results": {short: true}} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			key := w.page(t, 0, seal(t, 0, 1, 1, message(1)), seal(t, 0, 2, 1, message(2)))
+			*w.library = broken
+			if err := w.archiver().Handle(t.Context(), key); err == nil || !strings.Contains(err.Error(), key) {
+				t.Errorf("error %v, want one that names the page", err)
+			}
+			if parts := w.parts(t, key); len(parts) > 0 {
+				t.Errorf("%d parts are stored", len(parts))
+			}
+			*w.library = library{}
+			if got := w.handle(t, key); got != "1:ok 2:ok" {
+				t.Errorf("outcomes %s", got)
+			}
+		})
+	}
+}
+
+// TestParserPanics: a parser that panics costs its reading, not the message.
+func TestParserPanics(t *testing.T) {
+	w := newWorld(t)
+	w.read = func(raw []byte, id string, at time.Time) archive.Reading {
+		if id == msgid(2) {
+			panic("index out of range")
+		}
+		return decode.Read(raw, id, at)
+	}
+	key := w.page(t, 0, seal(t, 0, 1, 1, message(1)), seal(t, 0, 2, 1, message(2)), seal(t, 0, 3, 1, message(3)))
+	if got := w.handle(t, key); got != "1:ok 2:ok 3:ok" {
+		t.Fatalf("outcomes %s", got)
+	}
+	rows := w.parts(t, key)[0]
+	if string(rows[1].Raw) != message(2) || rows[1].Conversation != "unparsed" || rows[0].Conversation == "unparsed" {
+		t.Errorf("row %+v", rows[1])
+	}
+}
+
+// TestIndexSaysWhatIsStored: a reading with bytes that are no UTF-8 is indexed
+// under the name that the stored row has.
+func TestIndexSaysWhatIsStored(t *testing.T) {
+	w := newWorld(t)
+	w.read = func(raw []byte, id string, at time.Time) archive.Reading {
+		return archive.Reading{ParserVersion: 1, Conversation: "room:\xff\xfe", MsgTime: at.Add(1234567 * time.Nanosecond)}
+	}
+	key := w.page(t, 0, seal(t, 0, 1, 1, message(1)))
+	w.handle(t, key)
+	row := w.parts(t, key)[0][0]
+	places, err := w.catalog.Places(t.Context(), archive.PlaceQuery{Conversation: row.Conversation, Limit: 10})
+	if err != nil || len(places) != 1 || !places[0].Time.Equal(row.MsgTime) {
+		t.Errorf("places of %q: %+v: %v", row.Conversation, places, err)
+	}
+}
+
+// TestNoPage: what is no page of this corp is refused and leaves nothing behind.
+func TestNoPage(t *testing.T) {
+	w := newWorld(t)
+	good := w.page(t, 0, seal(t, 0, 1, 1, message(1)))
+	stored, err := archive.ReadObject(t.Context(), w.objects, good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := archive.PageKey(777)
+	w.put(t, elsewhere, stored)
+	damaged := archive.PageKey(888)
+	w.put(t, damaged, stored[:len(stored)-3])
+	foreign, err := archive.EncodePage(archive.PageHeader{Corp: "wwother", SeqAsked: 999, LastSeq: 1000, Count: 1}, []byte(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.put(t, archive.PageKey(999), foreign)
+	for key, want := range map[string]error{
+		elsewhere: archive.ErrDamaged, damaged: archive.ErrDamaged, archive.PageKey(999): archive.ErrDamaged,
+		archive.PageKey(5): archive.ErrNotFound, "pages/x": nil, archive.SegmentKey(noon, 0, 0): nil,
+	} {
+		if err := w.archiver().Handle(t.Context(), key); err == nil || want != nil && !errors.Is(err, want) {
+			t.Errorf("%s: error %v, want %v", key, err, want)
+		}
+	}
+	for info, err := range w.objects.List(t.Context(), archive.SegmentsPrefix, "") {
+		t.Errorf("stored %s (%v)", info.Key, err)
+	}
+}
+
+// TestSegmentOfAnotherPage: a part that was made of another page is not gone on
+// from.
+func TestSegmentOfAnotherPage(t *testing.T) {
+	w := newWorld(t)
+	key := w.page(t, 0, seal(t, 0, 1, 1, message(1)))
+	body, err := archive.EncodeSegment(archive.SegmentMeta{Corp: corpID, PageKey: key, PageSHA256: "beef", WrittenAt: noon},
+		[]archive.Row{{Seq: 1, HasSeq: true, PulledAt: noon, Outcome: archive.OutcomeUnknownKey}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.put(t, archive.SegmentKey(noon, 0, 0), body)
+	if err := w.archiver().Handle(t.Context(), key); !errors.Is(err, archive.ErrDamaged) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestManyParts: recovered one by one, messages stand in one part each, and the
+// tenth part sorts after the ninth.
+func TestManyParts(t *testing.T) {
+	w := newWorld(t)
+	var envelopes []envelope
+	const n = 12
+	for i := range n {
+		envelopes = append(envelopes, seal(t, 0, i+1, 1, message(i+1)))
+	}
+	key := w.page(t, 0, envelopes...)
+	for up := range n + 1 {
+		w.handleWith(t, key, up)
+	}
+	parts := w.parts(t, key)
+	if len(parts) != n+1 {
+		t.Fatalf("%d parts", len(parts))
+	}
+	for i, rows := range parts[1:] {
+		if len(rows) != 1 || rows[0].Seq != int64(i+1) || !rows[0].Readable() {
+			t.Errorf("part %d: %+v", i+1, rows)
+		}
+	}
+	places, err := w.catalog.Places(t.Context(), archive.PlaceQuery{Conversation: parts[1][0].Conversation, Limit: 100})
+	if err != nil || len(places) != n {
+		t.Errorf("%d places: %v", len(places), err)
+	}
+	state, err := w.catalog.Page(t.Context(), 0)
+	if err != nil || state.Parts != n+1 || state.OK != n || len(state.Unreadable) != 0 {
+		t.Errorf("state %+v: %v", state, err)
+	}
+}
+
+// handleWith archives with a library that opens only messages up to a seq.
+func (w *world) handleWith(t *testing.T, key string, up int) {
+	t.Helper()
+	c := w.archiver().Config
+	c.Library = limited{w.library, up}
+	if err := decode.New(c).Handle(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestStaleFinish: an archiver that marks a page after another one has stored a
+// further part does not leave the index behind.
+func TestStaleFinish(t *testing.T) {
+	w := newWorld(t)
+	key := w.page(t, 0, seal(t, 0, 1, 1, message(1)), seal(t, 0, 2, 1, message(2)))
+	slow := w.archiver().Config
+	slow.Library = limited{w.library, 1}
+	// Just before the slow one marks the page, the quick one handles it whole.
+	slow.Catalog = archive.NewCatalog(&interrupted{Index: w.index, sort: fmt.Sprintf("%020d", 0), f: func() { w.handle(t, key) }})
+	if err := decode.New(slow).Handle(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	state, err := w.catalog.Page(t.Context(), 0)
+	if err != nil || state.OK != 2 || state.Parts != 2 || len(state.Unreadable) != 0 {
+		t.Errorf("state %+v: %v", state, err)
+	}
+	if quarantined, err := w.catalog.Quarantined(t.Context(), 0, 10); err != nil || len(quarantined) > 0 {
+		t.Errorf("quarantined %+v: %v", quarantined, err)
+	}
+}
+
+// TestUnlockedBucket: the archiver refuses to work without the lock.
+func TestUnlockedBucket(t *testing.T) {
+	w := newWorld(t)
+	if err := w.archiver().Ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+	c := w.archiver().Config
+	c.Objects = archivetest.NewUnlockedObjects()
+	if err := decode.New(c).Ready(t.Context()); !errors.Is(err, archive.ErrNotLocked) {
+		t.Errorf("error %v", err)
+	}
+}
