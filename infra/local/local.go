@@ -244,7 +244,10 @@ func (s *System) writeTruth(ctx context.Context) error {
 	if s.Truth == "" {
 		return nil
 	}
-	return replaceFile(s.Truth, func(w io.Writer) error { return s.Corp.WriteTruth(ctx, w) })
+	if err := replaceFile(s.Truth, func(w io.Writer) error { return s.Corp.WriteTruth(ctx, w) }); err != nil {
+		return fmt.Errorf("--truth: %w", err)
+	}
+	return nil
 }
 
 // replaceFile writes a file whole or not at all.

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestCommandLine(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name   string
+		args   []string
+		status int
+		says   string // on stdout or stderr
+	}{
+		{"help", []string{"--help"}, 0, "企业微信会话内容存档"},
+		{"help of local", []string{"local", "--help"}, 0, "--corpus"},
+		{"nothing", nil, 2, "expected"},
+		{"unknown flag", []string{"local", "--sed", "1"}, 2, "--seed"},
+		{"not a number", []string{"local", "--messages", "many"}, 2, "--messages"},
+		{"negative", []string{"local", "--messages=-1"}, 2, "--messages"},
+		{"no such corpus", []string{"local", "--corpus", "/nowhere"}, 2, "--corpus"},
+		{"folder is a file", []string{"local", "--once", "--dir", file}, 1, "--dir"},
+		{"address taken", []string{"local", "--once", "--messages", "1", "--dir", t.TempDir(), "--listen", taken.Addr().String()}, 1, "--listen"},
+		{"nowhere to write the truth", []string{"local", "--once", "--messages", "1", "--dir", t.TempDir(), "--truth", "/nowhere/truth"}, 1, "--truth"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var out bytes.Buffer
+			status := run(t.Context(), test.args, &out, &out)
+			if status != test.status || !strings.Contains(out.String(), test.says) {
+				t.Errorf("status %d, want %d; it says %q, want %q in it", status, test.status, out.String(), test.says)
+			}
+		})
+	}
+}
+
+// output collects what the program prints while it runs.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+// TestServesUntilInterrupted starts the program as README says, waits until all
+// is archived, reads a conversation through the API, and interrupts it.
+func TestServesUntilInterrupted(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	var out, errOut output
+	status := make(chan int)
+	go func() {
+		status <- run(ctx, []string{"local", "--json", "--messages", "200", "--dir", t.TempDir(), "--listen", "127.0.0.1:0"}, &out, &errOut)
+	}()
+
+	deadline := time.Now().Add(30 * time.Second)
+	var base, token string
+	for base == "" || token == "" {
+		if time.Now().After(deadline) {
+			t.Fatalf("it did not say where it listens: %s", errOut.String())
+		}
+		time.Sleep(10 * time.Millisecond)
+		base = firstMatch(errOut.String(), `http://127\.0\.0\.1:\d+`)
+		token = strings.TrimPrefix(firstMatch(errOut.String(), `Token: \w+`), "Token: ")
+	}
+	var health struct {
+		Archived int
+		Cursor   struct{ Envelopes int }
+		Pending  struct{ Pages int }
+	}
+	for health.Cursor.Envelopes < 200 || health.Pending.Pages > 0 {
+		if time.Now().After(deadline) {
+			t.Fatalf("not archived in time: %+v", health)
+		}
+		time.Sleep(10 * time.Millisecond)
+		call(t, base+"/v1/status", token, &health)
+	}
+
+	read := 0
+	for back := range 6 {
+		day := time.Now().UTC().AddDate(0, 0, -back).Format(time.DateOnly)
+		var list struct{ Conversations []struct{ ID string } }
+		call(t, base+"/v1/conversations?day="+day, token, &list)
+		if len(list.Conversations) == 0 {
+			continue
+		}
+		var page struct{ Messages []struct{ Seq int64 } }
+		call(t, base+"/v1/conversations/"+url.PathEscape(list.Conversations[0].ID)+"/messages", token, &page)
+		read += len(page.Messages)
+	}
+	if read == 0 {
+		t.Error("no message could be read")
+	}
+
+	interrupt()
+	if got := <-status; got != 0 {
+		t.Errorf("status %d after an interruption: %s", got, errOut.String())
+	}
+	var sum struct{ Pulled, Archived, Quarantined int }
+	if err := json.Unmarshal([]byte(out.String()), &sum); err != nil || sum.Pulled != 200 || sum.Archived+sum.Quarantined != 200 {
+		t.Errorf("summary %q: %v", out.String(), err)
+	}
+}
+
+func firstMatch(text, pattern string) string { return regexp.MustCompile(pattern).FindString(text) }
+
+func call(t *testing.T, address, token string, into any) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s answers %s", address, resp.Status)
+	}
+	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+		t.Fatalf("%s: %v", address, err)
+	}
+}
