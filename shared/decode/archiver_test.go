@@ -182,6 +182,21 @@ func (w *world) handleWith(t *testing.T, key string, up int) {
 	}
 }
 
+// TestOvertaken: when another archiver stores the segment first, only the
+// difference to it is added.
+func TestOvertaken(t *testing.T) {
+	w := newWorld(t)
+	key := w.page(t, 0, seal(t, 0, 1, 1, message(1)), seal(t, 0, 2, 1, message(2)))
+	slow := w.archiver().Config
+	slow.Objects = &overtaken{Objects: w.objects, f: func() { w.handleWith(t, key, 1) }}
+	if err := decode.New(slow).Handle(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.handle(t, key); got != "1:ok 2:bad_message 2:ok" {
+		t.Errorf("outcomes %s, want message 2 alone in a second part", got)
+	}
+}
+
 // TestStaleFinish: an archiver that marks a page after another one has stored a
 // further part does not leave the index behind.
 func TestStaleFinish(t *testing.T) {

@@ -2,6 +2,7 @@ package decode_test
 
 import (
 	"context"
+	"io"
 	"strings"
 	"sync"
 
@@ -44,4 +45,18 @@ func (x *interrupted) Put(ctx context.Context, items ...archive.Item) error {
 		x.once.Do(x.f)
 	}
 	return x.Index.Put(ctx, items...)
+}
+
+// overtaken calls f once, before the first segment is put.
+type overtaken struct {
+	archive.Objects
+	f    func()
+	once sync.Once
+}
+
+func (o *overtaken) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeker) error {
+	if strings.HasPrefix(key, archive.SegmentsPrefix) {
+		o.once.Do(o.f)
+	}
+	return o.Objects.PutIfAbsent(ctx, key, body)
 }
