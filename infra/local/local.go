@@ -189,7 +189,7 @@ func (s *System) uploadKeys(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.ring = keyring.New(keyring.Config{Corp: corpID, Objects: s.Objects, Port: port, Catalog: s.Catalog, Now: s.Now})
+	s.ring = keyring.New(keyring.Config{Corp: corpID, Objects: s.Objects, Port: port, Catalog: s.Catalog, Now: s.Now, Log: s.Log})
 	for i := range keyCount {
 		// The name fixes the order of upload, so a restart gives the same versions.
 		id := fmt.Sprintf("local-%d", i+1)

@@ -130,10 +130,15 @@ func (c *Catalog) NotePage(ctx context.Context, h PageHeader) error {
 }
 
 // FinishPage records what became of a page's envelopes. Everything that the
-// page's readers need must be written before.
+// page's readers need must be written before. A state that knows fewer parts of
+// the segment than the recorded one comes late and changes nothing.
 func (c *Catalog) FinishPage(ctx context.Context, s PageState) error {
+	s.Archived = true
 	name := seqName(s.SeqAsked)
-	var err error
+	current, err := c.replaceState(ctx, name, s)
+	if err != nil || !current {
+		return err
+	}
 	if len(s.Unreadable) > 0 {
 		err = c.put(ctx, partitionQuarantine, name, s)
 	} else {
@@ -142,14 +147,31 @@ func (c *Catalog) FinishPage(ctx context.Context, s PageState) error {
 	if err != nil {
 		return fmt.Errorf("finishing page %d: quarantine: %w", s.SeqAsked, err)
 	}
-	s.Archived = true
-	if err := c.put(ctx, partitionPages, name, s); err != nil {
-		return err
-	}
+	// Last: until then the page counts as waiting and is handled again.
 	if err := c.index.Delete(ctx, Item{Partition: partitionPending, Sort: name}); err != nil {
 		return fmt.Errorf("finishing page %d: %w", s.SeqAsked, err)
 	}
 	return nil
+}
+
+// replaceState writes the state of a page unless a newer one is recorded.
+func (c *Catalog) replaceState(ctx context.Context, name string, s PageState) (current bool, err error) {
+	const tries = 20
+	for range tries {
+		var known PageState
+		revision, err := c.get(ctx, partitionPages, name, &known)
+		if err != nil || (known.Archived && known.Parts > s.Parts) {
+			return false, err
+		}
+		err = c.putIf(ctx, partitionPages, name, revision, s)
+		if err == nil {
+			return true, nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return false, fmt.Errorf("finishing page %d: %w", s.SeqAsked, err)
+		}
+	}
+	return false, fmt.Errorf("finishing page %d: %d others were quicker: %w", s.SeqAsked, tries, ErrConflict)
 }
 
 // Page returns the state of the page asked at seq, or ErrNotFound.

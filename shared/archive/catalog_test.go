@@ -100,6 +100,19 @@ func TestPageStates(t *testing.T) {
 		mustDo(t, c.MarkQueued(ctx, waiting[0], noon))
 		pending(t, c, 0)
 	})
+	t.Run("an archiver that knows fewer parts comes late", func(t *testing.T) {
+		c := archive.NewCatalog(archivetest.NewIndex())
+		late, newer := finished, well
+		late.Parts, newer.Parts = 1, 2
+		mustDo(t, c.FinishPage(ctx, newer))
+		mustDo(t, c.FinishPage(ctx, late))
+		if p, err := c.Page(ctx, 0); err != nil || p.Parts != 2 || p.OK != 3 {
+			t.Errorf("%+v, %v", p, err)
+		}
+		if q, err := c.Quarantined(ctx, 0, 10); err != nil || len(q) != 0 {
+			t.Errorf("quarantine %+v, %v", q, err)
+		}
+	})
 	if _, err := archive.NewCatalog(archivetest.NewIndex()).Page(ctx, 7); !errors.Is(err, archive.ErrNotFound) {
 		t.Errorf("a page that is not there: %v", err)
 	}

@@ -76,9 +76,9 @@ func RunKey(r Run) string {
 	return eventKey(r.StartedAt, fmt.Sprintf("run-%013d-%s", r.StartedAt.UnixMilli(), r.ID))
 }
 
-// GapKey: see RunKey. A gap that lasts is recorded once a day, with its extent.
+// GapKey: see RunKey. While a gap lasts, each run records how far it has grown.
 func GapKey(g Gap) string {
-	return eventKey(g.SeenAt, fmt.Sprintf("gap-%013d", g.Since.UnixMilli()))
+	return eventKey(g.SeenAt, fmt.Sprintf("gap-%013d-%013d", g.Since.UnixMilli(), g.SeenAt.UnixMilli()))
 }
 
 // BindingKey: see RunKey.

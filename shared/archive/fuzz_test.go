@@ -2,6 +2,8 @@ package archive_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"math"
 	"testing"
@@ -112,9 +114,14 @@ func FuzzDecodeSegment(f *testing.F) {
 	})
 }
 
+func hexSum(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
 func fuzzRows() []archive.Row {
 	return []archive.Row{
-		{Position: 0, Seq: 11, HasSeq: true, MsgID: "a", PublicKeyVer: 1, PulledAt: time.UnixMilli(5), Raw: []byte(`{"x":1}`), RawSHA256: "00", Outcome: archive.OutcomeOK,
+		{Position: 0, Seq: 11, HasSeq: true, MsgID: "a", PublicKeyVer: 1, PulledAt: time.UnixMilli(5), Raw: []byte(`{"x":1}`), RawSHA256: hexSum([]byte(`{"x":1}`)), Outcome: archive.OutcomeOK,
 			Reading: archive.Reading{ParserVersion: 1, Conversation: "pair:a,b", ToIDs: []string{"b"}, Text: "文本", MsgTime: time.UnixMilli(7), Media: []archive.MediaRef{{Path: "image", Size: 4}}}},
 		{Position: 1, Seq: 12, HasSeq: true, MsgID: "b", PublicKeyVer: -1, PulledAt: time.UnixMilli(5), Outcome: archive.OutcomeUnknownKey},
 	}

@@ -134,21 +134,30 @@ func DecodePage(stored []byte) (Page, error) {
 	if err != nil {
 		return Page{}, err
 	}
-	if h.Size < 0 || h.Size > MaxReplySize {
-		return Page{}, fmt.Errorf("page header: size %d: %w", h.Size, ErrDamaged)
-	}
-	_, body, err := splitHeader(stored)
-	if err != nil {
-		return Page{}, err
-	}
-	reply, err := unpack(body, h.Size)
+	reply, err := unpackVerified(stored, h.Size, h.SHA256)
 	if err != nil {
 		return Page{}, fmt.Errorf("page reply: %w", err)
 	}
-	if sum := sha256.Sum256(reply); hex.EncodeToString(sum[:]) != h.SHA256 {
-		return Page{}, fmt.Errorf("page reply: SHA-256 differs from the header's: %w", ErrDamaged)
-	}
 	return Page{Header: h, Reply: reply}, nil
+}
+
+// unpackVerified returns what follows the header, if it is what the header says.
+func unpackVerified(stored []byte, size int64, hash string) ([]byte, error) {
+	if size < 0 || size > MaxReplySize {
+		return nil, fmt.Errorf("a size of %d in the header: %w", size, ErrDamaged)
+	}
+	_, body, err := splitHeader(stored)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := unpack(body, size)
+	if err != nil {
+		return nil, err
+	}
+	if sum := sha256.Sum256(reply); hex.EncodeToString(sum[:]) != hash {
+		return nil, fmt.Errorf("SHA-256 differs from the header's: %w", ErrDamaged)
+	}
+	return reply, nil
 }
 
 func unpack(body []byte, size int64) ([]byte, error) {
@@ -189,4 +198,24 @@ func EncodeReject(h RejectHeader, reply []byte) ([]byte, error) {
 	sum := sha256.Sum256(reply)
 	h.Format, h.Size, h.SHA256 = PageFormat, int64(len(reply)), hex.EncodeToString(sum[:])
 	return packWithHeader(h, reply)
+}
+
+// DecodeReject reads a stored reply that is no page, and checks it like a page.
+func DecodeReject(stored []byte) (RejectHeader, []byte, error) {
+	var h RejectHeader
+	head, _, err := splitHeader(stored)
+	if err != nil {
+		return h, nil, err
+	}
+	if err := json.Unmarshal(head, &h); err != nil {
+		return h, nil, fmt.Errorf("reject header: %w: %w", ErrDamaged, err)
+	}
+	if h.Format > PageFormat {
+		return h, nil, fmt.Errorf("reject header: format %d: %w", h.Format, ErrNewFormat)
+	}
+	reply, err := unpackVerified(stored, h.Size, h.SHA256)
+	if err != nil {
+		return h, nil, fmt.Errorf("rejected reply: %w", err)
+	}
+	return h, reply, nil
 }

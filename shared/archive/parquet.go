@@ -3,6 +3,9 @@ package archive
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -74,15 +77,14 @@ func EncodeSegment(meta SegmentMeta, rows []Row) ([]byte, error) {
 	}
 	rows = slices.Clone(rows)
 	SortRows(rows)
-	for i := range rows {
-		if err := rows[i].check(); err != nil {
-			return nil, err
-		}
+	if err := checkRows(rows); err != nil {
+		return nil, err
 	}
 	var out bytes.Buffer
 	w := parquet.NewGenericWriter[parquetRow](&out,
 		parquet.Compression(&parquet.Zstd),
 		parquet.PageBufferSize(dataPageBytes),
+		parquet.DataPageStatistics(false), // else whole messages, in clear; the page index has bounds
 		parquet.CreatedBy("wecom-archive", meta.Program, ""),
 		parquet.KeyValueMetadata(metaFormat, strconv.Itoa(SegmentFormat)),
 		parquet.KeyValueMetadata(metaCorp, meta.Corp),
@@ -119,70 +121,102 @@ func bySeq(a, b Row) int {
 	return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Position, b.Position))
 }
 
+// checkRows refuses rows that contradict themselves or one another. They are
+// locked for years, so a mistake must show before.
+func checkRows(rows []Row) error {
+	seen := make(map[int]bool, len(rows))
+	for _, r := range rows {
+		if err := r.check(); err != nil {
+			return fmt.Errorf("%w: position %d %w", ErrRows, r.Position, err)
+		}
+		if seen[r.Position] {
+			return fmt.Errorf("%w: position %d twice", ErrRows, r.Position)
+		}
+		seen[r.Position] = true
+	}
+	return nil
+}
+
 func (r Row) check() error {
 	switch {
 	case r.Position < 0 || r.Position > math.MaxInt32:
-		return fmt.Errorf("%w: position %d", ErrRows, r.Position)
+		return errors.New("is out of range")
 	case r.Outcome == "":
-		return fmt.Errorf("%w: position %d has no outcome", ErrRows, r.Position)
-	case r.Readable() && (r.Raw == nil || r.RawSHA256 == "" || r.Conversation == "" || !r.HasSeq):
-		return fmt.Errorf("%w: position %d is ok, but has no raw, hash, conversation or seq", ErrRows, r.Position)
-	case !r.Readable() && r.Raw != nil:
-		return fmt.Errorf("%w: position %d is %s, but has raw", ErrRows, r.Position, r.Outcome)
+		return errors.New("has no outcome")
+	case r.ParserVersion < 0 || r.ParserVersion > math.MaxInt32:
+		return fmt.Errorf("has parser version %d", r.ParserVersion)
+	case !r.Readable() && (r.Raw != nil || r.RawSHA256 != ""):
+		return fmt.Errorf("is %s, but has raw", r.Outcome)
+	case !r.Readable():
+		return nil
+	case r.Raw == nil || !r.HasSeq || r.Conversation == "":
+		return errors.New("is ok, but has no raw, seq or conversation")
+	}
+	if sum := sha256.Sum256(r.Raw); r.RawSHA256 != hex.EncodeToString(sum[:]) {
+		return errors.New("has raw that differs from its hash")
 	}
 	return nil
 }
 
 // DecodeSegment reads a segment. It returns ErrDamaged for bytes that are none,
-// and ErrNewFormat for one of a later program.
-func DecodeSegment(stored []byte) (meta SegmentMeta, rows []Row, err error) {
-	// The Parquet library panics on some damaged files.
-	defer func() {
-		if p := recover(); p != nil {
-			meta, rows, err = SegmentMeta{}, nil, fmt.Errorf("segment: %w: %v", ErrDamaged, p)
-		}
-	}()
-	file, err := parquet.OpenFile(bytes.NewReader(stored), int64(len(stored)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+// and ErrNewFormat for one of a later program. Each raw is checked against its
+// hash.
+func DecodeSegment(stored []byte) (SegmentMeta, []Row, error) {
+	meta, rows, err := decodeSegment(stored)
+	if errors.Is(err, ErrNewFormat) {
+		return SegmentMeta{}, nil, fmt.Errorf("segment: %w", err)
+	}
 	if err != nil {
-		return meta, nil, fmt.Errorf("segment: %w: %w", ErrDamaged, err)
-	}
-	if meta, err = readMeta(file); err != nil {
-		return meta, nil, err
-	}
-	if err := plausible(file, len(stored)); err != nil {
-		return meta, nil, err
-	}
-	reader := parquet.NewGenericReader[parquetRow](file)
-	defer reader.Close()
-	buf := make([]parquetRow, file.NumRows())
-	for n := 0; n < len(buf); {
-		k, err := reader.Read(buf[n:])
-		if n += k; n < len(buf) && (err != nil || k == 0) {
-			return meta, nil, fmt.Errorf("segment: row %d of %d: %w: %w", n, len(buf), ErrDamaged, cmp.Or(err, io.ErrNoProgress))
-		}
-	}
-	rows = make([]Row, len(buf))
-	for i, p := range buf {
-		rows[i] = p.toRow()
+		return SegmentMeta{}, nil, fmt.Errorf("segment: %w: %w", ErrDamaged, err)
 	}
 	return meta, rows, nil
 }
 
-// plausible refuses files whose footer announces more than such a file can
-// hold, before anything is allocated for it.
-func plausible(file *parquet.File, size int) error {
-	const maxRatio = 1 << 12 // zstd on the most repetitive chat
-	var unpacked, values int64
-	for _, group := range file.Metadata().RowGroups {
-		for _, column := range group.Columns {
-			unpacked += max(column.MetaData.TotalUncompressedSize, 0)
-			values = max(values, column.MetaData.NumValues)
+// decodeSegment returns ErrNewFormat; every other error means damage.
+func decodeSegment(stored []byte) (meta SegmentMeta, rows []Row, err error) {
+	// The Parquet library panics on some damaged files.
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the Parquet library gave up: %v", p)
 		}
+	}()
+	if err := checkFooter(stored); err != nil {
+		return meta, nil, err
 	}
-	if rows := file.NumRows(); rows < 0 || rows > int64(size)*8 || values > int64(size)*maxRatio || unpacked > int64(size)*maxRatio {
-		return fmt.Errorf("segment: announces %d rows and %d bytes in %d: %w", rows, unpacked, size, ErrDamaged)
+	file, err := parquet.OpenFile(bytes.NewReader(stored), int64(len(stored)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return meta, nil, err
 	}
-	return nil
+	if meta, err = readMeta(file); err != nil {
+		return meta, nil, err
+	}
+	if err := checkPages(file, stored); err != nil {
+		return meta, nil, err
+	}
+	if rows, err = readRows(file); err != nil {
+		return meta, nil, err
+	}
+	return meta, rows, checkRows(rows)
+}
+
+func readRows(file *parquet.File) ([]Row, error) {
+	reader := parquet.NewGenericReader[parquetRow](file)
+	defer reader.Close()
+	var rows []Row
+	buf := make([]parquetRow, min(file.NumRows(), 1000))
+	for {
+		n, err := reader.Read(buf)
+		for _, p := range buf[:n] {
+			rows = append(rows, p.toRow())
+		}
+		switch {
+		case errors.Is(err, io.EOF) && int64(len(rows)) == file.NumRows():
+			return rows, nil
+		case err != nil || n == 0:
+			return nil, fmt.Errorf("row %d of %d: %w", len(rows), file.NumRows(), cmp.Or(err, io.ErrNoProgress))
+		}
+		clear(buf) // the reader writes into what the rows now own
+	}
 }
 
 func readMeta(file *parquet.File) (SegmentMeta, error) {
@@ -193,18 +227,18 @@ func readMeta(file *parquet.File) (SegmentMeta, error) {
 	}
 	format, err := strconv.Atoi(get(metaFormat))
 	if err != nil || format < 1 {
-		return m, fmt.Errorf("segment: no %s in the footer: %w", metaFormat, ErrDamaged)
+		return m, fmt.Errorf("no %s in the footer", metaFormat)
 	}
 	if format > SegmentFormat {
-		return m, fmt.Errorf("segment: format %d: %w", format, ErrNewFormat)
+		return m, fmt.Errorf("format %d: %w", format, ErrNewFormat)
 	}
 	part, err := strconv.Atoi(get(metaPart))
 	if err != nil {
-		return m, fmt.Errorf("segment: %s in the footer: %w", metaPart, ErrDamaged)
+		return m, fmt.Errorf("%s in the footer: %w", metaPart, err)
 	}
 	written, err := time.Parse(time.RFC3339Nano, get(metaWrittenAt))
 	if err != nil {
-		return m, fmt.Errorf("segment: %s in the footer: %w", metaWrittenAt, ErrDamaged)
+		return m, fmt.Errorf("%s in the footer: %w", metaWrittenAt, err)
 	}
 	return SegmentMeta{
 		Corp: get(metaCorp), PageKey: get(metaPage), PageSHA256: get(metaPageSHA256),

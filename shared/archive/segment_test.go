@@ -105,11 +105,12 @@ func drawRow(t *rapid.T, position int) archive.Row {
 		r.Outcome = rapid.SampledFrom([]archive.Outcome{archive.OutcomeBadSeq, archive.OutcomeUnknownKey, "a later reason"}).Draw(t, "why")
 		return r
 	}
-	r.Outcome, r.RawSHA256 = archive.OutcomeOK, "00"
+	r.Outcome = archive.OutcomeOK
 	r.Raw = rapid.SliceOf(rapid.Byte()).Draw(t, "raw")
 	if r.Raw == nil {
 		r.Raw = []byte{}
 	}
+	r.RawSHA256 = hexSum(r.Raw)
 	r.Reading = archive.Reading{
 		ParserVersion: rapid.IntRange(0, 1000).Draw(t, "parser"),
 		Conversation:  "pair:a,b", Text: text.Draw(t, "text"), MsgType: rapid.SampledFrom([]string{"", "text"}).Draw(t, "type"),

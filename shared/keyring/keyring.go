@@ -14,6 +14,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -29,6 +30,7 @@ type Config struct {
 	Port    archive.Keyring // makes and opens wrapped keys
 	Catalog *archive.Catalog
 	Now     func() time.Time
+	Log     *slog.Logger // nil: none
 }
 
 // Ring is the corp's keys. It is safe for concurrent use and opens each private
@@ -41,7 +43,12 @@ type Ring struct {
 }
 
 // New returns a Ring. Keys are read when they are first needed.
-func New(c Config) *Ring { return &Ring{Config: c} }
+func New(c Config) *Ring {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Ring{Config: c}
+}
 
 // Key is one key pair with its private half open. It never leaves the process.
 type Key struct {
@@ -155,9 +162,16 @@ func (r *Ring) load(ctx context.Context) error {
 			continue
 		}
 		rec, err := r.Record(ctx, id)
+		if errors.Is(err, archive.ErrDamaged) {
+			// The other keys still open their messages.
+			r.Log.Error("a key cannot be read and is left out", "key", id, "error", err)
+			continue
+		}
 		if err != nil {
 			return err
 		}
+		// A keyring that does not answer must not make messages count as
+		// undecryptable: whoever asked tries again later.
 		key, err := r.open(ctx, rec)
 		if err != nil {
 			return err

@@ -230,3 +230,29 @@ func TestCreateTwice(t *testing.T) {
 		t.Errorf("a key that is not there: %v", err)
 	}
 }
+
+// TestDamagedRecord: a key that cannot be read leaves the others in use; a keyring
+// that does not answer is an error, since the key may be the one that is needed.
+func TestDamagedRecord(t *testing.T) {
+	f := newFixture(t)
+	f.create(t, "good")
+	if err := f.objects.PutIfAbsent(t.Context(), archive.KeyRecordKey("bad"), strings.NewReader("{")); err != nil {
+		t.Fatal(err)
+	}
+	keys, _, err := f.ring().Candidates(t.Context(), 1)
+	if err != nil || !slices.Equal(ids(keys), []string{"good"}) {
+		t.Errorf("%v, %v", ids(keys), err)
+	}
+	f.port.Keyring = deadPort{f.port.Keyring}
+	if keys, _, err := f.ring().Candidates(t.Context(), 1); !errors.Is(err, errDead) {
+		t.Errorf("%v, %v from a keyring that does not answer", ids(keys), err)
+	}
+}
+
+var errDead = errors.New("does not answer")
+
+type deadPort struct{ archive.Keyring }
+
+func (deadPort) Unwrap(context.Context, archive.KeyContext, []byte) ([]byte, error) {
+	return nil, errDead
+}

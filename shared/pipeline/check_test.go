@@ -117,15 +117,12 @@ func (s stored) checkTruth(t *testing.T, corp *wecomtest.Corp, cannot func(wecom
 				continue
 			}
 			inPages[e.Seq]++
-			least, most := 1, 1
+			want := 1
 			if cannot(truth[e.Seq]) {
-				least, most = 0, 0
+				want = 0
 			}
-			if truth[e.Seq].Unreadable == wecomtest.UnknownKeyVersion {
-				most = 1 // a key of ours may open it all the same, and then proves it
-			}
-			if n := ok[e.Seq]; n < least || n > most {
-				t.Errorf("seq %d (%s) has %d rows that are ok, want %d to %d", e.Seq, truth[e.Seq].Unreadable, n, least, most)
+			if n := ok[e.Seq]; n != want {
+				t.Errorf("seq %d (%s) has %d rows that are ok, want %d", e.Seq, truth[e.Seq].Unreadable, n, want)
 			}
 		}
 	}

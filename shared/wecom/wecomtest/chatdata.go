@@ -142,9 +142,13 @@ func (c *Corp) seal(m Message, keys []publicKey, index int) (envelope, error) {
 	if err != nil {
 		return envelope{}, err
 	}
+	key := keys[version-1]
+	if m.Unreadable == UnknownKeyVersion {
+		key = c.foreign
+	}
 	e := envelope{
 		version: version,
-		key:     keys[version-1].encrypt([]byte(secret), &padding),
+		key:     key.encrypt([]byte(secret), &padding),
 		body:    body,
 	}
 	if m.Unreadable != "" {

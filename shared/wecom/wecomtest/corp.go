@@ -57,9 +57,10 @@ type Message struct {
 
 // Corp is a simulated corp. Its methods may be called at the same time.
 type Corp struct {
-	config Config
-	seqs   seqs
-	crowd  *crowd
+	config  Config
+	seqs    seqs
+	foreign publicKey // of key versions that nobody uploaded
+	crowd   *crowd
 
 	kindTable [kindPeriod]uint8
 
@@ -95,6 +96,7 @@ func New(config Config) (*Corp, error) {
 	return &Corp{
 		config:    config,
 		seqs:      newSeqs(config.Seed),
+		foreign:   foreignKey(config.Seed),
 		crowd:     newCrowd(config.Seed, config.Employees),
 		kindTable: newKindTable(config.Seed),
 		schedule:  s,

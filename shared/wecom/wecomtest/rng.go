@@ -32,6 +32,7 @@ const (
 	forNonce
 	forUnreadable
 	forToken
+	forForeignKey
 )
 
 // stream starts the random stream that seed, purpose and n determine.

@@ -1,8 +1,10 @@
 package wecomtest
 
+import "math/big"
+
 // Ways in which a planted envelope is unreadable, as Corp.Unreadable names them.
 const (
-	UnknownKeyVersion = "unknown key version" // one that was never uploaded
+	UnknownKeyVersion = "unknown key version" // never uploaded, and nobody has its private key
 	BadBase64         = "bad base64"          // encrypt_random_key is not base64
 	RandomBlock       = "random bytes"        // encrypt_random_key was never an RSA ciphertext
 	WrongLengthBlock  = "wrong length"        // encrypt_random_key is not 256 bytes
@@ -48,4 +50,15 @@ func (e *envelope) spoil(why string, r *rng) {
 	case CorruptedBody:
 		e.body[nonceLen+r.n(len(e.body)-nonceLen)] ^= byte(1 << r.n(8))
 	}
+}
+
+// foreignKey is a modulus that nobody knows the factors of: what is encrypted
+// under it stays closed, whatever keys are tried.
+func foreignKey(seed uint64) publicKey {
+	r := stream(seed, forForeignKey, 0)
+	n := make([]byte, 256)
+	r.fill(n)
+	n[0] |= 0x80
+	n[len(n)-1] |= 1
+	return publicKey{n: new(big.Int).SetBytes(n), e: big.NewInt(65537), size: len(n)}
 }
