@@ -2,10 +2,10 @@
 GO ?= go
 FUZZTIME ?= 30s
 
-.PHONY: help test race lint fuzz duckdb bench build local ci
+.PHONY: help test race lint fuzz duckdb test-aws bench memory build local ci
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-9s %s\n", $$1, $$2}'
 
 local: ## run the whole system on simulated data
 	$(GO) run ./cmd/wecom-archive local
@@ -26,6 +26,12 @@ fuzz: ## each fuzz target for FUZZTIME
 
 duckdb: ## read the archive with DuckDB (needs a C compiler)
 	cd infra/duckdb && CGO_ENABLED=1 $(GO) vet ./... && CGO_ENABLED=1 $(GO) test ./...
+
+test-aws: ## the AWS adapters against stand-ins (needs node, npm, python3)
+	bash infra/aws/test.sh
+
+memory: ## peak memory for a small and a large archive
+	bash infra/memory.sh
 
 bench: ## speed and memory, as ratios measured side by side
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -11,6 +11,6 @@ for arch in amd64 arm64; do
 		out=bin/$arch/$name
 		case $main in functions/*) out=bin/$arch/$name/bootstrap ;; esac
 		echo "build $out"
-		CGO_ENABLED=0 GOOS=linux GOARCH=$arch go build -trimpath -o "$out" "./$main"
+		CGO_ENABLED=0 GOOS=linux GOARCH=$arch go build -trimpath -ldflags "-s -w" -o "$out" "./$main"
 	done
 done

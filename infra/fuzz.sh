@@ -3,7 +3,7 @@
 # other. Fails if one finds something, or if targets went missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-targets=$(grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' shared cmd infra | sed -E 's/:[0-9]+:func /:/' | sort)
+targets=$(grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' shared cmd infra functions | sed -E 's/:[0-9]+:func /:/' | sort)
 count=0
 for target in $targets; do
 	folder=$(dirname "${target%%:*}") name=${target##*:}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/awslabs/aws-lambda-go-api-proxy/core"
+
+	"wecom-archive/shared/viewer"
+)
+
+// authorizer takes a person from the claims of the token that API Gateway's JWT
+// authorizer has checked. They come in the request context of the event, which a
+// client cannot write; nothing that a client sends is believed.
+type authorizer struct {
+	rolesClaim string
+}
+
+var _ viewer.Authenticator = authorizer{}
+
+// Authenticate implements viewer.Authenticator.
+func (a authorizer) Authenticate(r *http.Request) (viewer.Person, error) {
+	gateway, ok := core.GetAPIGatewayV2ContextFromContext(r.Context())
+	if !ok || gateway.Authorizer == nil || gateway.Authorizer.JWT == nil {
+		return viewer.Person{}, fmt.Errorf("%w: no JWT authorizer checked the request", viewer.ErrUnauthenticated)
+	}
+	claims := gateway.Authorizer.JWT.Claims
+	if claims["sub"] == "" {
+		return viewer.Person{}, fmt.Errorf("%w: the token has no subject", viewer.ErrUnauthenticated)
+	}
+	// Cognito signs ID tokens for the same client with the same keys. They say who
+	// signed in, and are no permission to call an API.
+	if use, ok := claims["token_use"]; ok && use != "access" {
+		return viewer.Person{}, fmt.Errorf("%w: not an access token", viewer.ErrUnauthenticated)
+	}
+	return viewer.Person{Subject: claims["sub"], Roles: roles(claims[a.rolesClaim])}, nil
+}
+
+// roles are the known roles in the value of a claim. API Gateway makes a list
+// "[a b]", in which a name with a space looks like two names: an issuer whose
+// groups may have spaces in their names needs a claim of its own for roles. A
+// plain claim is one role, or several with spaces between, as in a scope.
+func roles(claim string) []viewer.Role {
+	claim = strings.TrimSpace(claim)
+	var names []string
+	if inner, ok := strings.CutPrefix(claim, "["); ok && json.Unmarshal([]byte(claim), &names) != nil {
+		names = strings.Fields(strings.TrimSuffix(inner, "]"))
+	} else if !ok {
+		names = strings.Fields(claim)
+	}
+	var found []viewer.Role
+	for _, role := range []viewer.Role{viewer.RoleReader, viewer.RoleAuditor, viewer.RoleOperator} {
+		if slices.Contains(names, string(role)) {
+			found = append(found, role)
+		}
+	}
+	return found
+}

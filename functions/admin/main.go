@@ -1,0 +1,87 @@
+// The admin function serves the archive's HTTP API (package viewer) behind an API
+// Gateway HTTP API with payload format 2.0. It reads the archive bucket and the
+// index, and writes the record of each look. It has no route out and no right to
+// any key.
+//
+// Its settings come from the environment; settings lists them. It refuses to
+// start if the bucket does not lock what is put there, since a look could then
+// be erased.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"wecom-archive/shared/access"
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/viewer"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("stage", "admin")
+	app, err := build(context.Background(), os.Getenv, log)
+	if err != nil {
+		log.Error("cannot start", "error", err)
+		os.Exit(1)
+	}
+	lambda.Start(app.Handle)
+}
+
+// settings are what the stack sets.
+type settings struct {
+	Bucket     string // WECOM_ARCHIVE_BUCKET: archive bucket
+	Table      string // WECOM_ARCHIVE_TABLE: index
+	RolesClaim string // WECOM_ARCHIVE_ROLES_CLAIM: claim of the token that holds a person's roles
+}
+
+func readSettings(getenv func(string) string) (settings, error) {
+	var s settings
+	for _, v := range []struct {
+		name string
+		to   *string
+		what string
+	}{
+		{"WECOM_ARCHIVE_BUCKET", &s.Bucket, "the name of the archive bucket"},
+		{"WECOM_ARCHIVE_TABLE", &s.Table, "the name of the DynamoDB table of the index"},
+		{"WECOM_ARCHIVE_ROLES_CLAIM", &s.RolesClaim, "the claim that holds a person's roles, such as cognito:groups"},
+	} {
+		if *v.to = getenv(v.name); *v.to == "" {
+			return settings{}, fmt.Errorf("the environment variable %s is not set: it is %s", v.name, v.what)
+		}
+	}
+	return s, nil
+}
+
+// build makes the App on AWS.
+func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*App, error) {
+	set, err := readSettings(getenv)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+	}
+	s3Client := s3.NewFromConfig(cfg)
+	objects := awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket)
+	if err := objects.CheckLock(ctx); err != nil {
+		return nil, fmt.Errorf("refusing to show content: %w", err)
+	}
+	return NewApp(viewer.Config{
+		Objects: objects,
+		Catalog: archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
+		Access:  &access.Recorder{Objects: objects, Now: time.Now, NewID: rand.Text},
+		Auth:    authorizer{rolesClaim: set.RolesClaim},
+		Log:     log,
+	}), nil
+}

@@ -1,0 +1,99 @@
+package awsstore_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"wecom-archive/shared/archive"
+)
+
+func storedItem(sort, value, revision string) map[string]any {
+	return map[string]any{
+		"p": map[string]any{"S": "p"}, "s": map[string]any{"S": sort},
+		"v": map[string]any{"B": value}, "r": map[string]any{"N": revision},
+	}
+}
+
+// TestQueryGoesOn: a page may end early, also with no item at all.
+func TestQueryGoesOn(t *testing.T) {
+	pages := [][]any{{storedItem("a", "MQ==", "1")}, {}, {storedItem("b", "Mg==", "9"), storedItem("c", "Mw==", "1")}}
+	d := &dynamo{answer: func(n int, call dynamoCall) dynamoReply {
+		body := map[string]any{"Items": pages[n-1], "LastEvaluatedKey": map[string]any{"p": map[string]any{"S": "p"}, "s": map[string]any{"S": fmt.Sprint("key", n)}}}
+		if n > 1 && at(call.Body, "ExclusiveStartKey", "s", "S") != fmt.Sprint("key", n-1) {
+			t.Errorf("call %d begins at %v", n, call.Body["ExclusiveStartKey"])
+		}
+		if call.Body["ConsistentRead"] != true {
+			t.Errorf("call %d is not strongly consistent", n)
+		}
+		return dynamoReply{body: body}
+	}}
+	items, err := d.index().Query(t.Context(), archive.IndexQuery{Partition: "p", Limit: 3})
+	if err != nil || len(items) != 3 || items[1].Revision != 9 || string(items[2].Value) != "3" {
+		t.Errorf("Query = %+v, %v", items, err)
+	}
+	if len(d.calls) != 3 || d.calls[1].Body["Limit"] != 2.0 {
+		t.Errorf("%d calls, want 3, and no more asked for than is missing: %v", len(d.calls), d.calls)
+	}
+}
+
+// TestQueryBounds: what DynamoDB is asked for. It bounds twice with BETWEEN only,
+// which includes both ends.
+func TestQueryBounds(t *testing.T) {
+	longest := strings.Repeat("k", archive.MaxIndexKey)
+	for _, test := range []struct {
+		name      string
+		q         archive.IndexQuery
+		condition string
+		from, to  any
+		limit     float64
+	}{
+		{"all", archive.IndexQuery{}, "p = :p", nil, nil, 5},
+		{"from", archive.IndexQuery{From: "a"}, "p = :p AND s >= :from", "a", nil, 5},
+		{"to", archive.IndexQuery{To: "b"}, "p = :p AND s <= :to", nil, "b", 5},
+		{"to, downwards", archive.IndexQuery{To: "b", Descending: true}, "p = :p AND s <= :to", nil, "b", 6},
+		{"both", archive.IndexQuery{From: "a", To: "b"}, "p = :p AND s BETWEEN :from AND :to", "a", "b", 5},
+		{"both, downwards", archive.IndexQuery{From: "a", To: "b", Descending: true}, "p = :p AND s BETWEEN :from AND :to", "a", "b", 6},
+		{"after a key", archive.IndexQuery{From: "a\x00"}, "p = :p AND s >= :from", "a\x00", nil, 5},
+		{"after the longest key", archive.IndexQuery{From: longest + "\x00"}, "p = :p AND s >= :from", longest, nil, 6},
+		{"to after the longest key", archive.IndexQuery{To: longest + "\x00"}, "p = :p AND s <= :to", nil, longest, 5},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := &dynamo{answer: func(int, dynamoCall) dynamoReply {
+				return dynamoReply{body: map[string]any{"Items": []any{storedItem(longest, "", "1")}}}
+			}}
+			test.q.Partition, test.q.Limit = "p", 5
+			items, err := d.index().Query(t.Context(), test.q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			values := d.calls[0].Body["ExpressionAttributeValues"]
+			if body := d.calls[0].Body; body["KeyConditionExpression"] != test.condition || at(values, ":from", "S") != test.from ||
+				at(values, ":to", "S") != test.to || body["Limit"] != test.limit || body["ScanIndexForward"] != !test.q.Descending {
+				t.Errorf("request %.300v", body)
+			}
+			if in := longest >= test.q.From && (test.q.To == "" || longest < test.q.To); in != (len(items) == 1) {
+				t.Errorf("%d items, want the one stored: %v", len(items), in)
+			}
+		})
+	}
+	d := &dynamo{answer: func(int, dynamoCall) dynamoReply { return dynamoReply{} }}
+	for _, bad := range []archive.IndexQuery{{From: longest + "kk"}, {To: longest + "k"}, {From: "\xff"}, {To: "会"[:1]}} {
+		bad.Partition, bad.Limit = "p", 1
+		if _, err := d.index().Query(t.Context(), bad); err == nil || len(d.calls) > 0 {
+			t.Errorf("Query(%.20q, %.20q) = %v after %d calls, want it refused", bad.From, bad.To, err, len(d.calls))
+		}
+	}
+}
+
+// TestQueryOfNothing: DynamoDB calls it an error if the bounds are the wrong way
+// round; it is a range without items, and not worth a request.
+func TestQueryOfNothing(t *testing.T) {
+	d := &dynamo{answer: func(int, dynamoCall) dynamoReply { return dynamoReply{fault: "ValidationException"} }}
+	for _, q := range []archive.IndexQuery{{From: "b", To: "a"}, {From: "a", To: "a"}} {
+		q.Partition, q.Limit = "p", 1
+		if items, err := d.index().Query(t.Context(), q); err != nil || len(items) > 0 || len(d.calls) > 0 {
+			t.Errorf("Query from %q to %q = %v, %v after %d calls", q.From, q.To, items, err, len(d.calls))
+		}
+	}
+}
