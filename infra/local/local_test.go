@@ -3,6 +3,7 @@ package local_test
 import (
 	"context"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -52,6 +53,31 @@ func TestArchivesAndContinues(t *testing.T) {
 	c.Messages = 1700
 	if more := runOnce(t, c); more.Pulled != 1700 || more.Archived+more.Quarantined != 1700 || more.Pages != 3 {
 		t.Errorf("after the corp talked on: %+v", more)
+	}
+}
+
+// TestIndexLost: without its index a second start makes it anew from the objects,
+// at once, and the archive stays as it was.
+func TestIndexLost(t *testing.T) {
+	dir := t.TempDir()
+	c := config(dir)
+	c.Messages = 300
+	sum := runOnce(t, c)
+	files, err := filepath.Glob(filepath.Join(dir, "index.db*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("index files %v, %v", files, err)
+	}
+	for _, f := range files {
+		if err := os.Remove(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := runOnce(t, c)
+	if again.Seconds > 60 {
+		t.Errorf("it took %.0f s", again.Seconds)
+	}
+	if again.Seconds, sum.Seconds = 0, 0; again != sum {
+		t.Errorf("%+v, was %+v", again, sum)
 	}
 }
 

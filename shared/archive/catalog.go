@@ -113,20 +113,27 @@ func stateOf(h PageHeader) PageState {
 // NotePage records a stored page as waiting for the archiver, unless the
 // archiver was quicker.
 func (c *Catalog) NotePage(ctx context.Context, h PageHeader) error {
-	state := stateOf(h)
-	err := c.putIf(ctx, partitionPages, seqName(h.SeqAsked), 0, state)
-	if errors.Is(err, ErrConflict) {
-		var known PageState
-		if _, err := c.get(ctx, partitionPages, seqName(h.SeqAsked), &known); err != nil {
-			return err
-		}
-		if known.Archived {
-			return nil
-		}
-	} else if err != nil {
+	name, state := seqName(h.SeqAsked), stateOf(h)
+	// First: FinishPage removes it last, so a page that is finished meanwhile is
+	// seen as such below.
+	if err := c.put(ctx, partitionPending, name, state); err != nil {
 		return fmt.Errorf("noting page %d: %w", h.SeqAsked, err)
 	}
-	return c.put(ctx, partitionPending, seqName(h.SeqAsked), state)
+	err := c.putIf(ctx, partitionPages, name, 0, state)
+	if !errors.Is(err, ErrConflict) {
+		if err != nil {
+			return fmt.Errorf("noting page %d: %w", h.SeqAsked, err)
+		}
+		return nil
+	}
+	var known PageState
+	if _, err := c.get(ctx, partitionPages, name, &known); err != nil || !known.Archived {
+		return err
+	}
+	if err := c.index.Delete(ctx, Item{Partition: partitionPending, Sort: name}); err != nil {
+		return fmt.Errorf("noting page %d: %w", h.SeqAsked, err)
+	}
+	return nil
 }
 
 // FinishPage records what became of a page's envelopes. Everything that the
@@ -135,17 +142,20 @@ func (c *Catalog) NotePage(ctx context.Context, h PageHeader) error {
 func (c *Catalog) FinishPage(ctx context.Context, s PageState) error {
 	s.Archived = true
 	name := seqName(s.SeqAsked)
-	current, err := c.replaceState(ctx, name, s)
-	if err != nil || !current {
+	// Before the page counts as done: nobody would look for what is missing.
+	if len(s.Unreadable) > 0 {
+		if err := c.putQuarantine(ctx, name, s); err != nil {
+			return err
+		}
+	}
+	recorded, err := c.replaceState(ctx, name, s)
+	if err != nil {
 		return err
 	}
-	if len(s.Unreadable) > 0 {
-		err = c.put(ctx, partitionQuarantine, name, s)
-	} else {
-		err = c.index.Delete(ctx, Item{Partition: partitionQuarantine, Sort: name})
-	}
-	if err != nil {
-		return fmt.Errorf("finishing page %d: quarantine: %w", s.SeqAsked, err)
+	if len(s.Unreadable) == 0 || recorded.Parts != s.Parts {
+		if err := c.putQuarantine(ctx, name, recorded); err != nil {
+			return err
+		}
 	}
 	// Last: until then the page counts as waiting and is handled again.
 	if err := c.index.Delete(ctx, Item{Partition: partitionPending, Sort: name}); err != nil {
@@ -154,24 +164,42 @@ func (c *Catalog) FinishPage(ctx context.Context, s PageState) error {
 	return nil
 }
 
-// replaceState writes the state of a page unless a newer one is recorded.
-func (c *Catalog) replaceState(ctx context.Context, name string, s PageState) (current bool, err error) {
+// putQuarantine lists a page in the quarantine, or takes it out.
+func (c *Catalog) putQuarantine(ctx context.Context, name string, s PageState) error {
+	var err error
+	if len(s.Unreadable) > 0 {
+		err = c.put(ctx, partitionQuarantine, name, s)
+	} else {
+		err = c.index.Delete(ctx, Item{Partition: partitionQuarantine, Sort: name})
+	}
+	if err != nil {
+		return fmt.Errorf("finishing page %d: quarantine: %w", s.SeqAsked, err)
+	}
+	return nil
+}
+
+// replaceState writes the state of a page unless a newer one is recorded, and
+// returns which is recorded then.
+func (c *Catalog) replaceState(ctx context.Context, name string, s PageState) (recorded PageState, err error) {
 	const tries = 20
 	for range tries {
 		var known PageState
 		revision, err := c.get(ctx, partitionPages, name, &known)
-		if err != nil || (known.Archived && known.Parts > s.Parts) {
-			return false, err
+		if err != nil {
+			return s, err
+		}
+		if known.Archived && known.Parts > s.Parts {
+			return known, nil
 		}
 		err = c.putIf(ctx, partitionPages, name, revision, s)
 		if err == nil {
-			return true, nil
+			return s, nil
 		}
 		if !errors.Is(err, ErrConflict) {
-			return false, fmt.Errorf("finishing page %d: %w", s.SeqAsked, err)
+			return s, fmt.Errorf("finishing page %d: %w", s.SeqAsked, err)
 		}
 	}
-	return false, fmt.Errorf("finishing page %d: %d others were quicker: %w", s.SeqAsked, tries, ErrConflict)
+	return s, fmt.Errorf("finishing page %d: %d others were quicker: %w", s.SeqAsked, tries, ErrConflict)
 }
 
 // Page returns the state of the page asked at seq, or ErrNotFound.

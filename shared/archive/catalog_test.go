@@ -1,7 +1,12 @@
 package archive_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -168,4 +173,210 @@ func mustDo(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// interleaved is an index that lets somebody else act just before an operation.
+type interleaved struct {
+	archive.Index
+	before func(op, partition string)
+}
+
+func (x *interleaved) Put(ctx context.Context, items ...archive.Item) error {
+	x.before("put", items[0].Partition)
+	return x.Index.Put(ctx, items...)
+}
+
+func (x *interleaved) PutIf(ctx context.Context, item archive.Item) error {
+	x.before("putif", item.Partition)
+	return x.Index.PutIf(ctx, item)
+}
+
+func (x *interleaved) Delete(ctx context.Context, items ...archive.Item) error {
+	x.before("delete", items[0].Partition)
+	return x.Index.Delete(ctx, items...)
+}
+
+// TestFinishedWhileNoted: wherever in NotePage the archiver finishes the page, it
+// does not wait for ever afterwards.
+func TestFinishedWhileNoted(t *testing.T) {
+	ctx := t.Context()
+	for at := range 3 {
+		index := archivetest.NewIndex()
+		direct := archive.NewCatalog(index)
+		n := 0
+		slow := archive.NewCatalog(&interleaved{index, func(string, string) {
+			if n++; n == at+1 {
+				mustDo(t, direct.FinishPage(ctx, archive.PageState{Key: archive.PageKey(0), Count: 3, OK: 3}))
+			}
+		}})
+		mustDo(t, slow.NotePage(ctx, header(0, 5, 3)))
+		if n <= at { // fewer operations than that: finish afterwards
+			mustDo(t, direct.FinishPage(ctx, archive.PageState{Key: archive.PageKey(0), Count: 3, OK: 3}))
+		}
+		pages, err := direct.PendingPages(ctx, 0, 10)
+		if err != nil || len(pages) != 0 {
+			t.Errorf("finished before operation %d: %d pages wait, %v", at+1, len(pages), err)
+		}
+		if p, err := direct.Page(ctx, 0); err != nil || !p.Archived {
+			t.Errorf("finished before operation %d: %+v, %v", at+1, p, err)
+		}
+	}
+}
+
+// TestOvertakenFinish: an archiver that knows fewer parts is overtaken by one
+// that knows more, at any operation. What the later one knows stands.
+func TestOvertakenFinish(t *testing.T) {
+	ctx := t.Context()
+	older := archive.PageState{Key: archive.PageKey(0), Count: 3, OK: 1, Parts: 1, Unreadable: map[archive.Outcome]int{archive.OutcomeUnknownKey: 2}}
+	for _, newer := range []archive.PageState{
+		{Key: archive.PageKey(0), Count: 3, OK: 3, Parts: 2},
+		{Key: archive.PageKey(0), Count: 3, OK: 2, Parts: 2, Unreadable: map[archive.Outcome]int{archive.OutcomeBadKey: 1}},
+	} {
+		for at := range 6 {
+			index := archivetest.NewIndex()
+			direct := archive.NewCatalog(index)
+			mustDo(t, direct.NotePage(ctx, header(0, 5, 3)))
+			n := 0
+			slow := archive.NewCatalog(&interleaved{index, func(string, string) {
+				if n++; n == at+1 {
+					mustDo(t, direct.FinishPage(ctx, newer))
+				}
+			}})
+			mustDo(t, slow.FinishPage(ctx, older))
+			if n <= at {
+				mustDo(t, direct.FinishPage(ctx, newer))
+			}
+			p, err := direct.Page(ctx, 0)
+			if err != nil || p.Parts != 2 || p.OK != newer.OK {
+				t.Errorf("overtaken before operation %d: page %+v, %v", at+1, p, err)
+			}
+			q, err := direct.Quarantined(ctx, 0, 10)
+			if err != nil || len(q) != min(len(newer.Unreadable), 1) || (len(q) == 1 && q[0].Parts != 2) {
+				t.Errorf("overtaken before operation %d: quarantine %+v, %v; want %v", at+1, q, err, newer.Unreadable)
+			}
+			if pages, err := direct.PendingPages(ctx, 0, 10); err != nil || len(pages) != 0 {
+				t.Errorf("overtaken before operation %d: %d pages wait, %v", at+1, len(pages), err)
+			}
+		}
+	}
+}
+
+// TestFinishCrashes: a page whose finishing broke off waits still, or is finished
+// wholly: its quarantine is never forgotten.
+func TestFinishCrashes(t *testing.T) {
+	ctx := t.Context()
+	state := archive.PageState{Key: archive.PageKey(0), Count: 3, OK: 1, Parts: 1, Unreadable: map[archive.Outcome]int{archive.OutcomeUnknownKey: 2}}
+	for _, when := range []archivetest.When{archivetest.Before, archivetest.After} {
+		for k := 1; ; k++ {
+			index := archivetest.NewIndex()
+			direct := archive.NewCatalog(index)
+			mustDo(t, direct.NotePage(ctx, header(0, 5, 3)))
+			faults := archivetest.NewFaults()
+			faults.CrashAt(k, when)
+			err := archive.NewCatalog(faults.Index(index)).FinishPage(ctx, state)
+			if !faults.Crashed() {
+				mustDo(t, err)
+				break
+			}
+			mustDo(t, direct.NotePage(ctx, header(0, 5, 3))) // another puller adopts it
+			waiting, err := direct.PendingPages(ctx, 0, 10)
+			mustDo(t, err)
+			quarantined, err := direct.Quarantined(ctx, 0, 10)
+			mustDo(t, err)
+			if len(waiting)+len(quarantined) == 0 {
+				t.Errorf("crash %d at operation %d: nobody knows of the unreadable envelopes", when, k)
+			}
+		}
+	}
+}
+
+// lossyIndex does what it is told, but the reply is lost and the adapter's next
+// try finds its own write.
+type lossyIndex struct{ archive.Index }
+
+func (x lossyIndex) PutIf(ctx context.Context, item archive.Item) error {
+	return errors.Join(x.Index.PutIf(ctx, item), x.Index.PutIf(ctx, item))
+}
+
+// TestLeaseReplyLost: a puller is not locked out by its own lease.
+func TestLeaseReplyLost(t *testing.T) {
+	ctx, c := t.Context(), archive.NewCatalog(lossyIndex{archivetest.NewIndex()})
+	lease, err := c.AcquireLease(ctx, "a", noon, time.Minute)
+	mustDo(t, err)
+	lease, err = c.RenewLease(ctx, lease, noon.Add(time.Second), time.Minute)
+	mustDo(t, err)
+	var held *archive.LeaseHeldError
+	if _, err := c.AcquireLease(ctx, "b", noon.Add(2*time.Second), time.Minute); !errors.As(err, &held) || held.Owner != "a" {
+		t.Errorf("b while a holds it: %v", err)
+	}
+	mustDo(t, c.ReleaseLease(ctx, lease))
+	_, err = c.AcquireLease(ctx, "b", noon.Add(2*time.Second), time.Minute)
+	mustDo(t, err)
+}
+
+// TestLeaseIsOneAtATime: of many who want it at once one gets it.
+func TestLeaseIsOneAtATime(t *testing.T) {
+	c := archive.NewCatalog(archivetest.NewIndex())
+	var got atomic.Int32
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			_, err := c.AcquireLease(t.Context(), fmt.Sprint("owner", i), noon, time.Minute)
+			var held *archive.LeaseHeldError
+			if err == nil {
+				got.Add(1)
+			} else if !errors.As(err, &held) {
+				t.Errorf("owner %d: %v", i, err)
+			}
+		})
+	}
+	wg.Wait()
+	if got.Load() != 1 {
+		t.Errorf("%d got the lease", got.Load())
+	}
+}
+
+// TestPullStateUnderContention: changes by several writers all stand.
+func TestPullStateUnderContention(t *testing.T) {
+	c := archive.NewCatalog(archivetest.NewIndex())
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if _, err := c.UpdatePullState(t.Context(), func(s *archive.PullState) {
+				n := 1
+				if s.Seats != nil {
+					n += *s.Seats
+				}
+				s.Seats = &n
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if s, err := c.PullState(t.Context()); err != nil || s.Seats == nil || *s.Seats != 8 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// TestDamagedIndex: what is no JSON in the index is an error that says where.
+func TestDamagedIndex(t *testing.T) {
+	index := archivetest.NewIndex()
+	mustDo(t, index.Put(t.Context(), archive.Item{Partition: "puller", Sort: "cursor", Value: []byte("{")},
+		archive.Item{Partition: "pages:pending", Sort: "00000000000000000007", Value: []byte("{")}))
+	c := archive.NewCatalog(index)
+	if _, err := c.Cursor(t.Context()); !errors.Is(err, archive.ErrDamaged) {
+		t.Errorf("cursor: %v", err)
+	}
+	if _, err := c.PendingPages(t.Context(), 0, 10); !errors.Is(err, archive.ErrDamaged) {
+		t.Errorf("pending: %v", err)
+	}
+}
+
+// objectsWith is a bucket with one object.
+func objectsWith(t *testing.T, key, body string) *archivetest.Objects {
+	t.Helper()
+	objects := archivetest.NewObjects()
+	mustDo(t, objects.PutIfAbsent(t.Context(), key, strings.NewReader(body)))
+	return objects
 }

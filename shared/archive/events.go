@@ -113,11 +113,8 @@ func GetEvent(ctx context.Context, objects Objects, key string, body any) (Event
 	if err != nil {
 		return e, err
 	}
-	if err := json.Unmarshal(doc, &e); err != nil {
-		return e, fmt.Errorf("event %s: %w: %w", key, ErrDamaged, err)
-	}
-	if e.Format > EventFormat {
-		return e, fmt.Errorf("event %s: format %d: %w", key, e.Format, ErrNewFormat)
+	if err := decodeJSON(doc, EventFormat, &e); err != nil {
+		return Event{}, fmt.Errorf("event %s: %w", key, err)
 	}
 	if body != nil {
 		if err := json.Unmarshal(e.Body, body); err != nil {

@@ -123,13 +123,13 @@ func judgeQuiet(now time.Time, f Facts) (Alarm, bool) {
 	case s.Seats == nil:
 		return Alarm{AlarmQuiet, 1, "No messages for a day, and the list of archived seats is not known.", remedy}, true
 	case !silenceIsUsual(now, f):
-		return Alarm{AlarmQuiet, 1, "No messages for a day, which is not usual for this corp.", remedy}, true
+		return Alarm{AlarmQuiet, 1, fmt.Sprintf("No messages for %d h, which is not usual for this corp.", hours(s.EndReachedAt.Sub(last))), remedy}, true
 	}
 	return Alarm{}, false
 }
 
-// silenceIsUsual says whether one of the days before the present silence had no
-// message either.
+// silenceIsUsual says whether there were as many silent days in a row before: a
+// corp that rests on Sundays is not well when Monday and Tuesday are silent, too.
 func silenceIsUsual(now time.Time, f Facts) bool {
 	first := f.State.FirstRunAt.UTC().AddDate(0, 0, 1) // the first day was not a whole one
 	until := f.Cursor.PulledAt.UTC()
@@ -139,8 +139,18 @@ func silenceIsUsual(now time.Time, f Facts) bool {
 	if f.Cursor.PulledAt.IsZero() || until.Sub(first) < learnDays*24*time.Hour {
 		return false
 	}
+	// Whole UTC days without a message; a day's silence may touch none.
+	silent := 0
+	for d := until.AddDate(0, 0, 1); Day(d) < Day(f.State.EndReachedAt); d = d.AddDate(0, 0, 1) {
+		silent++
+	}
+	row := 0
 	for d := first; Day(d) < Day(until); d = d.AddDate(0, 0, 1) {
-		if f.Cursor.Days[Day(d)] == 0 {
+		row++
+		if f.Cursor.Days[Day(d)] > 0 {
+			row = 0
+		}
+		if row >= max(silent, 1) {
 			return true
 		}
 	}

@@ -85,6 +85,9 @@ func TestQuiet(t *testing.T) {
 		{"not usual", seats(5), 30, days(30), 2, true},
 		{"usual", seats(5), 30, days(30, 8), 2, false},
 		{"too young to tell", seats(5), 5, days(5, 3), 2, true},
+		{"two silent days are usual", seats(5), 30, days(30, 2, 8, 9), 3, false},
+		{"three are not", seats(5), 30, days(30, 2, 3, 8, 9), 4, true},
+		{"silent for a month", seats(5), 60, days(60, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 22), 21, true},
 		{"never a message", seats(5), 30, nil, 0, true},
 		{"first day", seats(5), 0, nil, 0, false},
 	}

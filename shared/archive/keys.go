@@ -71,7 +71,7 @@ func ParseSegmentKey(key string) (day string, asked uint64, part int, ok bool) {
 		return "", 0, 0, false
 	}
 	day, name, ok := strings.Cut(rest, "/")
-	if !ok {
+	if _, err := time.Parse(time.DateOnly, day); !ok || err != nil {
 		return "", 0, 0, false
 	}
 	name, ok = strings.CutSuffix(name, ".parquet")
@@ -86,8 +86,10 @@ func ParseSegmentKey(key string) (day string, asked uint64, part int, ok bool) {
 		}
 		part = n
 	}
-	asked, ok = parseSeqName(name)
-	return day, asked, part, ok
+	if asked, ok = parseSeqName(name); !ok {
+		return "", 0, 0, false
+	}
+	return day, asked, part, true
 }
 
 // SegmentStem is the common beginning of the keys of all parts of a page's

@@ -60,8 +60,14 @@ func (c *Catalog) writeLease(ctx context.Context, l Lease) (Lease, error) {
 	err := c.putIf(ctx, partitionPuller, "lease", l.revision, l)
 	if errors.Is(err, ErrConflict) {
 		var held Lease
-		if _, err := c.get(ctx, partitionPuller, "lease", &held); err != nil {
+		rev, err := c.get(ctx, partitionPuller, "lease", &held)
+		if err != nil {
 			return Lease{}, err
+		}
+		if rev == l.revision+1 && held.Owner == l.Owner && held.Expires.Equal(l.Expires) {
+			// Our own write: its reply got lost and the adapter tried again.
+			held.revision = rev
+			return held, nil
 		}
 		return Lease{}, &LeaseHeldError{Owner: held.Owner, Expires: held.Expires}
 	}

@@ -65,17 +65,35 @@ var (
 )
 
 // EncodePage packs a reply and the facts about it. Size, SHA256 and Format of
-// the header are set here.
+// the header are set here. It refuses what DecodePage would not read back: a
+// stored page cannot be mended, and the cursor never gets past one.
 func EncodePage(h PageHeader, reply []byte) ([]byte, error) {
 	sum := sha256.Sum256(reply)
 	h.Format, h.Size, h.SHA256 = PageFormat, int64(len(reply)), hex.EncodeToString(sum[:])
-	return packWithHeader(h, reply)
+	if err := h.check(); err != nil {
+		return nil, fmt.Errorf("page header: %w", err)
+	}
+	if h.Size > MaxReplySize {
+		return nil, fmt.Errorf("a reply of %d bytes, at most %d fit", h.Size, MaxReplySize)
+	}
+	return packWithHeader(h, reply, HeaderProbe-8)
 }
 
-func packWithHeader(header any, body []byte) ([]byte, error) {
+// check refuses a header that cannot be that of a page.
+func (h PageHeader) check() error {
+	if h.LastSeq <= h.SeqAsked || h.Count < 1 {
+		return fmt.Errorf("asked %d, last %d, count %d", h.SeqAsked, h.LastSeq, h.Count)
+	}
+	return nil
+}
+
+func packWithHeader(header any, body []byte, maxHeader int) ([]byte, error) {
 	head, err := json.Marshal(header)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the header: %w", err)
+	}
+	if len(head) > maxHeader {
+		return nil, fmt.Errorf("a header of %d bytes, at most %d fit", len(head), maxHeader)
 	}
 	out := make([]byte, 8, 8+len(head)+len(body)/2)
 	binary.LittleEndian.PutUint32(out[0:], headerMagic)
@@ -100,17 +118,34 @@ func DecodePageHeader(stored []byte) (PageHeader, error) {
 	if err != nil {
 		return h, err
 	}
-	if err := json.Unmarshal(head, &h); err != nil {
-		return h, fmt.Errorf("page header: %w: %w", ErrDamaged, err)
+	if err := decodeJSON(head, PageFormat, &h); err != nil {
+		return PageHeader{}, fmt.Errorf("page header: %w", err)
 	}
-	if h.Format > PageFormat {
-		return h, fmt.Errorf("page header: format %d: %w", h.Format, ErrNewFormat)
-	}
-	if h.Format < 1 || h.LastSeq <= h.SeqAsked || h.Count < 1 {
-		return h, fmt.Errorf("page header: format %d, asked %d, last %d, count %d: %w",
-			h.Format, h.SeqAsked, h.LastSeq, h.Count, ErrDamaged)
+	if err := h.check(); err != nil {
+		return PageHeader{}, fmt.Errorf("page header: %w: %w", ErrDamaged, err)
 	}
 	return h, nil
+}
+
+// decodeJSON decodes a stored document. Its format is looked at first and by
+// itself: in a newer one any other field may have changed.
+func decodeJSON(doc []byte, newest int, v any) error {
+	var version struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(doc, &version); err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	switch {
+	case version.Format > newest:
+		return fmt.Errorf("format %d: %w", version.Format, ErrNewFormat)
+	case version.Format < 1:
+		return fmt.Errorf("format %d: %w", version.Format, ErrDamaged)
+	}
+	if err := json.Unmarshal(doc, v); err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return nil
 }
 
 // HeaderProbe is how many bytes of a page to read for its header.
@@ -197,7 +232,7 @@ type RejectHeader struct {
 func EncodeReject(h RejectHeader, reply []byte) ([]byte, error) {
 	sum := sha256.Sum256(reply)
 	h.Format, h.Size, h.SHA256 = PageFormat, int64(len(reply)), hex.EncodeToString(sum[:])
-	return packWithHeader(h, reply)
+	return packWithHeader(h, reply, maxHeaderSize)
 }
 
 // DecodeReject reads a stored reply that is no page, and checks it like a page.
@@ -207,11 +242,8 @@ func DecodeReject(stored []byte) (RejectHeader, []byte, error) {
 	if err != nil {
 		return h, nil, err
 	}
-	if err := json.Unmarshal(head, &h); err != nil {
-		return h, nil, fmt.Errorf("reject header: %w: %w", ErrDamaged, err)
-	}
-	if h.Format > PageFormat {
-		return h, nil, fmt.Errorf("reject header: format %d: %w", h.Format, ErrNewFormat)
+	if err := decodeJSON(head, PageFormat, &h); err != nil {
+		return RejectHeader{}, nil, fmt.Errorf("reject header: %w", err)
 	}
 	reply, err := unpackVerified(stored, h.Size, h.SHA256)
 	if err != nil {

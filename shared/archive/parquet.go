@@ -25,6 +25,7 @@ const (
 	metaPart       = "wecom-archive.part"
 	metaProgram    = "wecom-archive.program"
 	metaWrittenAt  = "wecom-archive.written_at"
+	metaSHA256     = "wecom-archive.sha256" // see seal
 )
 
 // dataPageBytes keeps data pages small, so that one message can be read without
@@ -93,6 +94,7 @@ func EncodeSegment(meta SegmentMeta, rows []Row) ([]byte, error) {
 		parquet.KeyValueMetadata(metaPart, strconv.Itoa(meta.Part)),
 		parquet.KeyValueMetadata(metaProgram, meta.Program),
 		parquet.KeyValueMetadata(metaWrittenAt, meta.WrittenAt.UTC().Format(time.RFC3339Nano)),
+		parquet.KeyValueMetadata(metaSHA256, unsealed),
 	)
 	stored := make([]parquetRow, len(rows))
 	for i, r := range rows {
@@ -102,6 +104,9 @@ func EncodeSegment(meta SegmentMeta, rows []Row) ([]byte, error) {
 		return nil, fmt.Errorf("encoding %d rows: %w", len(rows), err)
 	}
 	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("finishing the segment: %w", err)
+	}
+	if err := seal(out.Bytes()); err != nil {
 		return nil, fmt.Errorf("finishing the segment: %w", err)
 	}
 	return out.Bytes(), nil
@@ -158,9 +163,8 @@ func (r Row) check() error {
 	return nil
 }
 
-// DecodeSegment reads a segment. It returns ErrDamaged for bytes that are none,
-// and ErrNewFormat for one of a later program. Each raw is checked against its
-// hash.
+// DecodeSegment reads a segment. It returns ErrDamaged for bytes that are none or
+// were changed, and ErrNewFormat for one of a later program.
 func DecodeSegment(stored []byte) (SegmentMeta, []Row, error) {
 	meta, rows, err := decodeSegment(stored)
 	if errors.Is(err, ErrNewFormat) {
@@ -180,7 +184,7 @@ func decodeSegment(stored []byte) (meta SegmentMeta, rows []Row, err error) {
 			err = fmt.Errorf("the Parquet library gave up: %v", p)
 		}
 	}()
-	if err := checkFooter(stored); err != nil {
+	if err := checkSeal(stored); err != nil {
 		return meta, nil, err
 	}
 	file, err := parquet.OpenFile(bytes.NewReader(stored), int64(len(stored)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
@@ -188,9 +192,6 @@ func decodeSegment(stored []byte) (meta SegmentMeta, rows []Row, err error) {
 		return meta, nil, err
 	}
 	if meta, err = readMeta(file); err != nil {
-		return meta, nil, err
-	}
-	if err := checkPages(file, stored); err != nil {
 		return meta, nil, err
 	}
 	if rows, err = readRows(file); err != nil {
@@ -215,7 +216,6 @@ func readRows(file *parquet.File) ([]Row, error) {
 		case err != nil || n == 0:
 			return nil, fmt.Errorf("row %d of %d: %w", len(rows), file.NumRows(), cmp.Or(err, io.ErrNoProgress))
 		}
-		clear(buf) // the reader writes into what the rows now own
 	}
 }
 

@@ -45,6 +45,18 @@ const maxPlaces = 1 << 20
 
 const hourLayout = "2006010215"
 
+// hourName is the hour of t in a sort key. Years outside 0 to 9999 count as the
+// nearest hour, so that names sort as times.
+func hourName(t time.Time) string {
+	switch t = t.UTC(); {
+	case t.Year() < 0:
+		return "0000010100"
+	case t.Year() > 9999:
+		return "9999123123"
+	}
+	return t.Format(hourLayout)
+}
+
 // dayShards spreads the conversations of a day over partitions.
 const dayShards = 8
 
@@ -63,7 +75,7 @@ func (c *Catalog) IndexSegment(ctx context.Context, key string, rows []Row) erro
 		if !r.Readable() {
 			continue
 		}
-		g := group{r.Conversation, r.MsgTime.UTC().Format(hourLayout)}
+		g := group{r.Conversation, hourName(r.MsgTime)}
 		entries[g] = append(entries[g], [3]int64{int64(i), r.Seq, r.MsgTime.UnixMilli()})
 		days[active{dayPartition(Day(r.MsgTime), r.Conversation), r.Conversation}] = true
 	}
@@ -124,27 +136,30 @@ type PlaceQuery struct {
 	To           time.Time // exclusive; zero: to the last
 	After        *Position // only what is read after it (before it, if Descending)
 	Descending   bool      // newest first
-	Limit        int
+	Limit        int       // at least 1
 }
 
 // Places returns at most Limit messages in the order of reading. Fewer mean
-// that there are no more. A message that two pages hold (which takes a
-// damaged archive) appears once.
+// that there are no more. Of rows with the same time and seq, which takes a
+// damaged archive, one appears.
 func (c *Catalog) Places(ctx context.Context, q PlaceQuery) ([]Place, error) {
+	if q.Limit < 1 {
+		return nil, fmt.Errorf("listing the messages of a conversation: limit %d is not at least 1", q.Limit)
+	}
 	lower, upper := q.From, q.To
 	if q.After != nil {
 		if q.Descending {
-			upper = earlier(upper, q.After.Time.Add(time.Millisecond))
+			upper = earlier(upper, q.After.Time) // its hour is still read
 		} else {
 			lower = later(lower, q.After.Time)
 		}
 	}
 	iq := IndexQuery{Partition: partitionConv + q.Conversation, From: "m#", To: "m$", Descending: q.Descending, Limit: 100}
 	if !lower.IsZero() {
-		iq.From = "m#" + lower.UTC().Format(hourLayout)
+		iq.From = "m#" + hourName(lower)
 	}
 	if !upper.IsZero() {
-		iq.To = "m#" + upper.UTC().Format(hourLayout) + "$"
+		iq.To = "m#" + hourName(upper) + "$"
 	}
 	var complete, hour []Place
 	lastHour := ""

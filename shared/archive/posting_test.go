@@ -3,6 +3,7 @@ package archive_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -193,5 +194,72 @@ func TestActiveConversations(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %d ids, want %d, each once and in order", len(got), len(want))
+	}
+}
+
+// TestPagingCost: a screen costs the same number of queries wherever in the
+// conversation the reader is, in both directions.
+func TestPagingCost(t *testing.T) {
+	index := &countingIndex{Index: archivetest.NewIndex()}
+	catalog := archive.NewCatalog(index)
+	start := time.Date(2026, 1, 1, 0, 30, 0, 0, time.UTC)
+	const hours = 2000
+	for hour := range hours {
+		at := start.Add(time.Duration(hour) * time.Hour)
+		row := archive.Row{Seq: int64(hour + 1), HasSeq: true, Outcome: archive.OutcomeOK, Reading: archive.Reading{Conversation: "room:r", MsgTime: at}}
+		mustDo(t, catalog.IndexSegment(t.Context(), archive.SegmentKey(at, uint64(hour), 0), []archive.Row{row}))
+	}
+	for _, descending := range []bool{false, true} {
+		q := archive.PlaceQuery{Conversation: "room:r", Limit: 50, Descending: descending}
+		total := 0
+		for {
+			index.queries = 0
+			places, err := catalog.Places(t.Context(), q)
+			mustDo(t, err)
+			if index.queries > 1 {
+				t.Fatalf("%d queries for the screen after %v", index.queries, q.After)
+			}
+			if total += len(places); len(places) < q.Limit {
+				break
+			}
+			q.After = &places[len(places)-1].Position
+		}
+		if total != hours {
+			t.Errorf("descending %v: %d messages, want %d", descending, total, hours)
+		}
+	}
+	if _, err := catalog.Places(t.Context(), archive.PlaceQuery{Conversation: "room:r"}); err == nil {
+		t.Error("a limit of 0 is taken")
+	}
+}
+
+// TestBusyHour: a page's rows of one hour fill several items of the index, none
+// too large for it, and paging through the hour neither skips nor repeats.
+func TestBusyHour(t *testing.T) {
+	index := archivetest.NewIndex()
+	catalog := archive.NewCatalog(index)
+	at := time.UnixMilli(253_402_300_799_999).UTC() // the longest time there is
+	rows := make([]archive.Row, 9000)
+	for i := range rows {
+		rows[i] = archive.Row{Seq: math.MaxInt64 - int64(i), HasSeq: true, Outcome: archive.OutcomeOK, Reading: archive.Reading{Conversation: "room:r", MsgTime: at}}
+	}
+	mustDo(t, catalog.IndexSegment(t.Context(), archive.SegmentKey(at, math.MaxUint64, 1), rows))
+	q, n := archive.PlaceQuery{Conversation: "room:r", Limit: 4001, From: at, To: at.Add(time.Millisecond)}, 0
+	for {
+		places, err := catalog.Places(t.Context(), q)
+		mustDo(t, err)
+		for _, p := range places {
+			if want := math.MaxInt64 - int64(len(rows)-1-n); p.Seq != want || p.Row != len(rows)-1-n {
+				t.Fatalf("place %d is row %d, seq %d", n, p.Row, p.Seq)
+			}
+			n++
+		}
+		if len(places) < q.Limit {
+			break
+		}
+		q.After = &places[len(places)-1].Position
+	}
+	if n != len(rows) {
+		t.Errorf("%d places, want %d", n, len(rows))
 	}
 }

@@ -135,6 +135,9 @@ func TestRowsThatMakeNoSegment(t *testing.T) {
 		"ok, belongs nowhere": func(r *archive.Row) { r.Conversation = "" },
 		"unreadable with raw": func(r *archive.Row) { r.Outcome = archive.OutcomeBadKey },
 		"position":            func(r *archive.Row) { r.Position = -1 },
+		"another's hash":      func(r *archive.Row) { r.RawSHA256 = hexSum([]byte("other")) },
+		"hash of nothing":     func(r *archive.Row) { r.Outcome, r.Raw = archive.OutcomeBadKey, nil },
+		"parser version":      func(r *archive.Row) { r.ParserVersion = 1 << 40 },
 	}
 	for name, spoil := range tests {
 		row := ok
@@ -142,6 +145,9 @@ func TestRowsThatMakeNoSegment(t *testing.T) {
 		if _, err := archive.EncodeSegment(archive.SegmentMeta{}, []archive.Row{row}); !errors.Is(err, archive.ErrRows) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if _, err := archive.EncodeSegment(archive.SegmentMeta{}, []archive.Row{ok, ok}); !errors.Is(err, archive.ErrRows) {
+		t.Errorf("a position twice: %v", err)
 	}
 	if _, err := archive.EncodeSegment(archive.SegmentMeta{}, nil); !errors.Is(err, archive.ErrRows) {
 		t.Errorf("no rows: %v", err)
@@ -158,6 +164,9 @@ func TestForeignSegments(t *testing.T) {
 	}
 	// The footer holds the format's number as text, just after its key.
 	newer := bytes.Replace(encode(t, fuzzRows()...), []byte("wecom-archive.format\x18\x011"), []byte("wecom-archive.format\x18\x012"), 1)
+	if err := archive.Reseal(newer); err != nil {
+		t.Fatal(err)
+	}
 	if _, _, err := archive.DecodeSegment(newer); !errors.Is(err, archive.ErrNewFormat) {
 		t.Errorf("a segment of a later program: %v", err)
 	}
@@ -193,7 +202,9 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%q passes for the key of a page", bad)
 		}
 	}
-	for _, bad := range []string{"", "messages/dt=x/1.parquet", "messages/dt=2026-11-24/00000000000000000012-r0.parquet", "messages/dt=2026-11-24/00000000000000000012-r01.parquet"} {
+	for _, bad := range []string{"", "messages/dt=x/1.parquet", "messages/dt=2026-11-24/00000000000000000012-r0.parquet", "messages/dt=2026-11-24/00000000000000000012-r01.parquet",
+		"messages/dt=x/00000000000000000012.parquet", "messages/dt=2026-11-31/00000000000000000012.parquet", "messages/dt=2026-11-24/99999999999999999999.parquet",
+		"messages/dt=2026-11-24/+0000000000000000012.parquet", "messages/dt=2026-11-24/00000000000000000012-r1-r2.parquet", "messages/dt=2026-11-24/a/00000000000000000012.parquet"} {
 		if _, _, _, ok := archive.ParseSegmentKey(bad); ok {
 			t.Errorf("%q passes for the key of a segment", bad)
 		}

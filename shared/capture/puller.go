@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -274,37 +275,59 @@ func (r *run) advance(ctx context.Context, h archive.PageHeader) (ours bool, err
 }
 
 // adopt moves the cursor over pages that are stored already: by a run that died
-// before it moved the cursor, or by another one at work.
+// before it moved the cursor, or by another one at work. Their created-event may
+// have died with that run, so they are queued again.
 func (r *run) adopt(ctx context.Context) error {
 	for {
 		if err := r.mayGoOn(ctx); err != nil {
 			return err
 		}
-		key := archive.PageKey(r.cursor.Seq)
-		head, err := r.Objects.GetRange(ctx, key, 0, archive.HeaderProbe)
+		h, err := r.storedPage(ctx)
 		if errors.Is(err, archive.ErrNotFound) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("looking for page %d: %w", r.cursor.Seq, err)
-		}
-		h, err := archive.DecodePageHeader(head)
-		if err != nil {
-			return fmt.Errorf("adopting %s: %w", key, err)
-		}
-		if h.SeqAsked != r.cursor.Seq || h.Corp != r.Corp {
-			return fmt.Errorf("adopting %s: its header says page %d of corp %s, not of %s: %w",
-				key, h.SeqAsked, h.Corp, r.Corp, archive.ErrDamaged)
+			return err
 		}
 		ours, err := r.advance(ctx, h)
 		if err != nil {
 			return err
 		}
-		if ours {
-			r.Adopted++
-			r.Log.Info("adopted a stored page", "page", h.SeqAsked, "envelopes", h.Count)
+		if !ours {
+			continue
+		}
+		r.Adopted++
+		r.Log.Info("adopted a stored page", "page", h.SeqAsked, "envelopes", h.Count)
+		if err := r.Queue.Notify(ctx, archive.PageKey(h.SeqAsked)); err != nil {
+			r.Log.Warn("cannot queue an adopted page; it is queued again later", "page", h.SeqAsked, "error", err)
 		}
 	}
+}
+
+// storedPage reads the page at the cursor, or ErrNotFound. The cursor follows its
+// header, which has no checksum of its own, so it must agree with the reply.
+func (r *run) storedPage(ctx context.Context) (archive.PageHeader, error) {
+	key := archive.PageKey(r.cursor.Seq)
+	stored, err := archive.ReadObject(ctx, r.Objects, key)
+	if err != nil {
+		return archive.PageHeader{}, fmt.Errorf("looking for page %d: %w", r.cursor.Seq, err)
+	}
+	page, err := archive.DecodePage(stored)
+	if err != nil {
+		return archive.PageHeader{}, fmt.Errorf("adopting %s: %w", key, err)
+	}
+	h := page.Header
+	if h.SeqAsked != r.cursor.Seq || h.Corp != r.Corp {
+		return h, fmt.Errorf("adopting %s: its header says page %d of corp %s, not of %s: %w",
+			key, h.SeqAsked, h.Corp, r.Corp, archive.ErrDamaged)
+	}
+	// Whether its steps are believable was judged when it was stored.
+	parsed, err := archive.ParseReply(page.Reply, h.SeqAsked, archive.SeqLimits{MaxJump: math.MaxUint64, MaxFirst: math.MaxUint64})
+	if err != nil || parsed.FirstSeq != h.FirstSeq || parsed.LastSeq != h.LastSeq || len(parsed.Envelopes) != h.Count {
+		return h, fmt.Errorf("adopting %s: its header (%d to %d, %d envelopes) is not that of its reply: %w",
+			key, h.FirstSeq, h.LastSeq, h.Count, archive.ErrDamaged)
+	}
+	return h, nil
 }
 
 // mayGoOn renews the lease when it is due, and ends a run that is out of time.

@@ -9,6 +9,7 @@ package keyring
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"crypto/x509"
@@ -16,7 +17,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -96,14 +96,17 @@ func (r *Ring) Candidates(ctx context.Context, version int64) (keys []*Key, boun
 	if err != nil {
 		return nil, false, err
 	}
-	if key := r.opened(id); key != nil {
-		return []*Key{key}, true, nil
+	if id != "" {
+		// This key alone: what is wrong with others must not keep it from use.
+		switch key, err := r.openBound(ctx, id); {
+		case err == nil:
+			return []*Key{key}, true, nil
+		case !errors.Is(err, archive.ErrNotFound) && !errors.Is(err, archive.ErrDamaged):
+			return nil, false, err
+		}
 	}
 	if err := r.load(ctx); err != nil {
 		return nil, false, err
-	}
-	if key := r.opened(id); key != nil {
-		return []*Key{key}, true, nil
 	}
 	bindings, err := r.Catalog.Bindings(ctx, 10_000)
 	if err != nil {
@@ -125,14 +128,32 @@ func (r *Ring) Candidates(ctx context.Context, version int64) (keys []*Key, boun
 	return keys, false, nil
 }
 
-// opened returns the key with this id if it is open, else nil.
-func (r *Ring) opened(id string) *Key {
+// openBound returns the key with this id.
+func (r *Ring) openBound(ctx context.Context, id string) (*Key, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.add(ctx, id)
+}
+
+// add returns the key with this id, and opens it if it is not open yet. The
+// caller holds the lock.
+func (r *Ring) add(ctx context.Context, id string) (*Key, error) {
 	if i := slices.IndexFunc(r.keys, func(k *Key) bool { return k.ID == id }); i >= 0 {
-		return r.keys[i]
+		return r.keys[i], nil
 	}
-	return nil
+	rec, err := r.Record(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	key, err := r.open(ctx, rec)
+	if err != nil {
+		return nil, err
+	}
+	r.keys = append(r.keys, key)
+	slices.SortStableFunc(r.keys, func(a, b *Key) int {
+		return cmp.Or(a.created.Compare(b.created), cmp.Compare(a.ID, b.ID))
+	})
+	return key, nil
 }
 
 // Bind records that a key opens messages of a version: a locked event first,
@@ -157,28 +178,22 @@ func (r *Ring) load(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("listing the keys: %w", err)
 		}
-		id := strings.TrimSuffix(strings.TrimPrefix(info.Key, archive.KeysPrefix), ".json")
-		if slices.ContainsFunc(r.keys, func(k *Key) bool { return k.ID == id }) {
+		id, ok := idOf(info.Key)
+		if !ok {
 			continue
 		}
-		rec, err := r.Record(ctx, id)
+		_, err := r.add(ctx, id)
 		if errors.Is(err, archive.ErrDamaged) {
 			// The other keys still open their messages.
 			r.Log.Error("a key cannot be read and is left out", "key", id, "error", err)
 			continue
 		}
 		if err != nil {
+			// A keyring that does not answer must not make messages count as
+			// undecryptable: whoever asked tries again later.
 			return err
 		}
-		// A keyring that does not answer must not make messages count as
-		// undecryptable: whoever asked tries again later.
-		key, err := r.open(ctx, rec)
-		if err != nil {
-			return err
-		}
-		r.keys = append(r.keys, key)
 	}
-	slices.SortStableFunc(r.keys, func(a, b *Key) int { return a.created.Compare(b.created) })
 	return nil
 }
 
@@ -189,11 +204,11 @@ func (r *Ring) open(ctx context.Context, rec archive.KeyRecord) (*Key, error) {
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return nil, fmt.Errorf("opening key %s: %w", rec.ID, err)
+		return nil, fmt.Errorf("opening key %s: no PKCS#8: %w", rec.ID, archive.ErrDamaged)
 	}
 	private, ok := parsed.(*rsa.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("opening key %s: not an RSA key", rec.ID)
+		return nil, fmt.Errorf("opening key %s: not an RSA key: %w", rec.ID, archive.ErrDamaged)
 	}
 	return &Key{ID: rec.ID, created: rec.CreatedAt, private: private}, nil
 }

@@ -30,33 +30,62 @@ func (r *Ring) Record(ctx context.Context, id string) (archive.KeyRecord, error)
 	if rec.Format > archive.KeyFormat {
 		return rec, fmt.Errorf("key %s: format %d: %w", id, rec.Format, archive.ErrNewFormat)
 	}
-	if rec.ID != id {
-		return rec, fmt.Errorf("key %s: its record says %q: %w", id, rec.ID, archive.ErrDamaged)
+	if rec.ID != id || rec.Corp != r.Corp {
+		return rec, fmt.Errorf("key %s: its record says %q of corp %q: %w", id, rec.ID, rec.Corp, archive.ErrDamaged)
 	}
 	return rec, nil
 }
 
 // Records returns the stored keys in order of their making, without opening
-// them.
+// them. Beside an error about some records it returns the others.
 func (r *Ring) Records(ctx context.Context) ([]archive.KeyRecord, error) {
 	var recs []archive.KeyRecord
+	var errs []error
 	for info, err := range r.Objects.List(ctx, archive.KeysPrefix, "") {
 		if err != nil {
 			return nil, fmt.Errorf("listing the keys: %w", err)
 		}
-		rec, err := r.Record(ctx, strings.TrimSuffix(strings.TrimPrefix(info.Key, archive.KeysPrefix), ".json"))
+		id, ok := idOf(info.Key)
+		if !ok {
+			continue
+		}
+		rec, err := r.Record(ctx, id)
 		if err != nil {
-			return nil, err
+			errs = append(errs, err)
+			continue
 		}
 		recs = append(recs, rec)
 	}
 	slices.SortStableFunc(recs, func(a, b archive.KeyRecord) int { return a.CreatedAt.Compare(b.CreatedAt) })
-	return recs, nil
+	return recs, errors.Join(errs...)
 }
+
+// idOf is the id of the key that an object below keys/ holds.
+func idOf(objectKey string) (id string, ok bool) {
+	id, ok = strings.CutSuffix(strings.TrimPrefix(objectKey, archive.KeysPrefix), ".json")
+	return id, ok && checkID(id) == nil
+}
+
+// maxID bounds ids of keys, in bytes.
+const maxID = 64
+
+// checkID refuses ids that cannot be part of a name: they stand in keys of
+// objects, below keys/ and in the events of bindings.
+func checkID(id string) error {
+	if id == "" || len(id) > maxID || strings.Trim(id, idCharacters) != "" || strings.HasPrefix(id, ".") {
+		return fmt.Errorf("key id %q: not 1 to %d letters, digits, dots, hyphens and underscores, the first no dot", id, maxID)
+	}
+	return nil
+}
+
+const idCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
 
 // Create makes a new key pair under id and stores it. If the id is taken it
 // returns the stored one with ErrExists.
 func (r *Ring) Create(ctx context.Context, id string) (archive.KeyRecord, error) {
+	if err := checkID(id); err != nil {
+		return archive.KeyRecord{}, err
+	}
 	public, wrapped, err := r.Port.NewPair(ctx, archive.KeyContext{Corp: r.Corp, Key: id})
 	if err != nil {
 		return archive.KeyRecord{}, fmt.Errorf("making key %s: %w", id, err)
@@ -67,6 +96,9 @@ func (r *Ring) Create(ctx context.Context, id string) (archive.KeyRecord, error)
 // Import stores a private key that the company uses already: PEM, PKCS#1 or
 // PKCS#8, RSA-2048.
 func (r *Ring) Import(ctx context.Context, id string, privatePEM []byte) (archive.KeyRecord, error) {
+	if err := checkID(id); err != nil {
+		return archive.KeyRecord{}, err
+	}
 	private, err := ParsePrivatePEM(privatePEM)
 	if err != nil {
 		return archive.KeyRecord{}, fmt.Errorf("importing key %s: %w", id, err)
@@ -112,17 +144,25 @@ func (r *Ring) store(ctx context.Context, id string, public, wrapped []byte, imp
 	return rec, nil
 }
 
-// ParsePrivatePEM reads an RSA-2048 private key, PKCS#1 or PKCS#8.
+// ParsePrivatePEM reads an RSA-2048 private key, PKCS#1 or PKCS#8. Other blocks,
+// such as the public key that stands in the same file, are passed over.
 func ParsePrivatePEM(text []byte) (*rsa.PrivateKey, error) {
-	block, _ := pem.Decode(text)
+	// Windows editors put a byte order mark before the first line.
+	block, rest := pem.Decode(bytes.TrimPrefix(text, []byte("\ufeff")))
 	if block == nil {
 		return nil, errors.New("no PEM block: paste the private key with its BEGIN and END lines")
+	}
+	for block != nil && !strings.HasSuffix(block.Type, "PRIVATE KEY") {
+		block, rest = pem.Decode(rest)
+	}
+	if block == nil {
+		return nil, errors.New("no PEM block is a private key")
 	}
 	private, err := x509.ParsePKCS1PrivateKey(block.Bytes)
 	if err != nil {
 		parsed, err8 := x509.ParsePKCS8PrivateKey(block.Bytes)
 		if err8 != nil {
-			return nil, fmt.Errorf("PEM block %q is neither a PKCS#1 nor a PKCS#8 private key", block.Type)
+			return nil, fmt.Errorf("PEM block %q is neither a PKCS#1 nor a PKCS#8 private key without password", block.Type)
 		}
 		var ok bool
 		if private, ok = parsed.(*rsa.PrivateKey); !ok {

@@ -119,16 +119,22 @@ func (l *logBuffer) String() string {
 
 // row is a readable text message.
 func row(seq int64, conversation string, at time.Time, text string) archive.Row {
-	raw := fmt.Appendf(nil, `{"msgid":"m%d","text":{"content":%q},"sdkfileid":"secret-file-id"}`, seq, text)
-	sum := sha256.Sum256(raw)
-	return archive.Row{
+	r := archive.Row{
 		Position: int(seq), Seq: seq, HasSeq: true, MsgID: fmt.Sprintf("m%d", seq), PublicKeyVer: 3,
-		PulledAt: at, Raw: raw, RawSHA256: hex.EncodeToString(sum[:]), Outcome: archive.OutcomeOK,
+		PulledAt: at, Outcome: archive.OutcomeOK,
 		Reading: archive.Reading{
 			ParserVersion: 1, Action: "send", Conversation: conversation, FromID: "li.na", ToIDs: []string{"wang.wei"},
 			MsgTime: at, TimeSource: "msgtime", MsgType: "text", SenderKind: "employee", ChatKind: "internal", Text: text,
 		},
 	}
+	setRaw(&r, fmt.Appendf(nil, `{"msgid":"m%d","text":{"content":%q},"sdkfileid":"secret-file-id"}`, seq, text))
+	return r
+}
+
+// setRaw sets a row's message together with its hash.
+func setRaw(r *archive.Row, raw []byte) {
+	sum := sha256.Sum256(raw)
+	r.Raw, r.RawSHA256 = raw, hex.EncodeToString(sum[:])
 }
 
 // store writes the rows as the segment of the page asked at seq, and indexes it.

@@ -52,7 +52,8 @@ func TestMessage(t *testing.T) {
 func TestMessagesWithoutMembers(t *testing.T) {
 	f := newFixture(t)
 	r := row(1, "unparsed", at(0), "")
-	r.ToIDs, r.Text, r.Raw, r.PublicKeyVer = nil, "", []byte{}, -1
+	r.ToIDs, r.Text, r.PublicKeyVer = nil, "", -1
+	setRaw(&r, []byte{})
 	f.store(0, r)
 	w := f.get("auditor-token", messagesPath("unparsed", "raw", "true"))
 	for _, part := range []string{`"to":[]`, `"media":[]`, `"raw_base64":""`} {
@@ -72,7 +73,7 @@ func TestMessagesWithoutMembers(t *testing.T) {
 func TestRaw(t *testing.T) {
 	f := newFixture(t)
 	r := row(1, pair, at(0), "x")
-	r.Raw = []byte("{\"a\":\"\x01\xff\",\"sdkfileid\":\"secret-file-id\"}")
+	setRaw(&r, []byte("{\"a\":\"\x01\xff\",\"sdkfileid\":\"secret-file-id\"}"))
 	f.store(0, r)
 
 	w := f.get("auditor-token", messagesPath(pair, "raw", "true"))

@@ -1,0 +1,277 @@
+package archive_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/parquet-go/parquet-go"
+
+	"wecom-archive/shared/archive"
+)
+
+// TestFlippedBits flips every bit of a page: what is read is the reply, or an
+// error that says why not.
+func TestFlippedBits(t *testing.T) {
+	stored := samplePage(t)
+	for i := range len(stored) * 8 {
+		flipped := slices.Clone(stored)
+		flipped[i/8] ^= 1 << (i % 8)
+		page, err := archive.DecodePage(flipped)
+		if err == nil && string(page.Reply) != goodReply {
+			t.Fatalf("bit %d of byte %d: read %q", i%8, i/8, page.Reply)
+		}
+		if err != nil && !errors.Is(err, archive.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
+			t.Fatalf("bit %d of byte %d: %v", i%8, i/8, err)
+		}
+	}
+}
+
+// TestNewerDocuments: in a newer format any other field may have another type;
+// the document must count as newer, not as damaged.
+func TestNewerDocuments(t *testing.T) {
+	head := []byte(`{"format":2,"seq_asked":{"since":10},"pulled_at":1700000000}`)
+	newer := binary.LittleEndian.AppendUint32([]byte{0x50, 0x2A, 0x4D, 0x18}, uint32(len(head)))
+	newer = append(newer, head...)
+	if _, err := archive.DecodePageHeader(newer); !errors.Is(err, archive.ErrNewFormat) {
+		t.Errorf("page header: %v", err)
+	}
+	if _, _, err := archive.DecodeReject(newer); !errors.Is(err, archive.ErrNewFormat) {
+		t.Errorf("reject header: %v", err)
+	}
+	for format, want := range map[string]error{"0": archive.ErrDamaged, "2": archive.ErrNewFormat, `"1"`: archive.ErrDamaged} {
+		objects := objectsWith(t, "events/dt=2026-11-23/x.json", `{"format":`+format+`,"at":7}`)
+		if _, err := archive.GetEvent(t.Context(), objects, "events/dt=2026-11-23/x.json", nil); !errors.Is(err, want) {
+			t.Errorf("event of format %s: %v", format, err)
+		}
+	}
+}
+
+// TestPagesThatCannotBeRead: a page that could not be read back must not be
+// stored, since the cursor would never get past it.
+func TestPagesThatCannotBeRead(t *testing.T) {
+	good := archive.PageHeader{SeqAsked: 10, LastSeq: 14, FirstSeq: 11, Count: 2}
+	for name, spoil := range map[string]func(*archive.PageHeader){
+		"ends where it begins": func(h *archive.PageHeader) { h.LastSeq = 10 },
+		"no envelopes":         func(h *archive.PageHeader) { h.Count = 0 },
+		"longer than a probe":  func(h *archive.PageHeader) { h.Program = strings.Repeat("v", archive.HeaderProbe) },
+		"a year beyond 9999":   func(h *archive.PageHeader) { h.PulledAt = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
+	} {
+		h := good
+		spoil(&h)
+		if _, err := archive.EncodePage(h, []byte(goodReply)); err == nil {
+			t.Errorf("%s: it is packed", name)
+		}
+	}
+	longest := good
+	longest.Program = strings.Repeat("v", archive.HeaderProbe-600)
+	stored, err := archive.EncodePage(longest, bytes.Repeat([]byte("noise"), 10_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h, err := archive.DecodePageHeader(stored[:min(len(stored), archive.HeaderProbe)]); err != nil || h.LastSeq != 14 {
+		t.Errorf("header %+v from a probe, %v", h, err)
+	}
+}
+
+func TestHugePageAndEmptyReject(t *testing.T) {
+	noise := make([]byte, 1<<20)
+	rand.NewChaCha8([32]byte{}).Read(noise) // never fails
+	reply := bytes.Repeat(noise, 64)
+	stored, err := archive.EncodePage(archive.PageHeader{SeqAsked: 1, LastSeq: 2, Count: 1}, reply)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page, err := archive.DecodePage(stored); err != nil || !bytes.Equal(page.Reply, reply) {
+		t.Errorf("a reply of 64 MB: %v", err)
+	}
+	empty, err := archive.EncodeReject(archive.RejectHeader{SeqAsked: 1, Reason: "empty"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h, got, err := archive.DecodeReject(empty); err != nil || len(got) != 0 || h.Reason != "empty" {
+		t.Errorf("an empty reply: %+v, %q, %v", h, got, err)
+	}
+	if got := unzstd(t, empty); len(got) != 0 {
+		t.Errorf("a zstd tool reads %q", got)
+	}
+}
+
+// TestPageWithMoreBehindIt: nothing may hide behind the reply.
+func TestPageWithMoreBehindIt(t *testing.T) {
+	enc, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer enc.Close()
+	for name, tail := range map[string][]byte{"another frame": enc.EncodeAll([]byte("more"), nil), "noise": []byte("more")} {
+		if _, err := archive.DecodePage(append(samplePage(t), tail...)); !errors.Is(err, archive.ErrDamaged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func unzstd(t *testing.T, stored []byte) []byte {
+	t.Helper()
+	dec, err := zstd.NewReader(bytes.NewReader(stored))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dec.Close()
+	var plain bytes.Buffer
+	if _, err := plain.ReadFrom(dec); err != nil {
+		t.Fatal(err)
+	}
+	return plain.Bytes()
+}
+
+// TestDamagedSegment cuts a segment at every byte and flips a bit of each. It is
+// never read, and never makes the reader allocate more than the file's size.
+func TestDamagedSegment(t *testing.T) {
+	good := encode(t, fuzzRows()...)
+	for n := range good {
+		if _, _, err := archive.DecodeSegment(good[:n]); !errors.Is(err, archive.ErrDamaged) {
+			t.Fatalf("cut at %d: %v", n, err)
+		}
+	}
+	var before, after runtime.MemStats
+	damaged := slices.Clone(good)
+	runtime.ReadMemStats(&before)
+	for i := range good {
+		damaged[i] ^= 1 << (i % 8)
+		if _, rows, err := archive.DecodeSegment(damaged); !errors.Is(err, archive.ErrDamaged) || rows != nil {
+			t.Fatalf("bit %d of byte %d: %d rows, %v", i%8, i, len(rows), err)
+		}
+		damaged[i] = good[i]
+	}
+	runtime.ReadMemStats(&after)
+	if grown := (after.TotalAlloc - before.TotalAlloc) / uint64(len(good)); grown > uint64(len(good)) {
+		t.Errorf("%d bytes allocated for a file of %d", grown, len(good))
+	}
+}
+
+// TestLyingFooters announce what the file cannot hold. Believed, they would end
+// the process: out of memory is not an error that can be caught.
+func TestLyingFooters(t *testing.T) {
+	file := func(footer []byte, length uint32) []byte {
+		b := append([]byte("PAR1"), footer...)
+		return append(binary.LittleEndian.AppendUint32(b, length), "PAR1"...)
+	}
+	good := encode(t, fuzzRows()...)
+	longFooter := slices.Clone(good)
+	binary.LittleEndian.PutUint32(longFooter[len(longFooter)-8:], 1<<31)
+	longList := []byte{0x15, 2, 0x19, 0xFC, 0xFF, 0xFF, 0xFF, 0xFF, 0x07, 0} // version, then 2³¹-1 schema elements
+	for name, stored := range map[string][]byte{
+		"long footer":    longFooter,
+		"long list":      file(longList, uint32(len(longList))),
+		"empty footer":   file(nil, 0),
+		"nothing":        nil,
+		"magic only":     []byte("PAR1PAR1"),
+		"no digest":      []byte("wecom-archive.sha256\x18\x40"),
+		"twice the file": append(slices.Clone(good), good...),
+		"something more": append(slices.Clone(good), 0),
+	} {
+		if _, _, err := archive.DecodeSegment(stored); !errors.Is(err, archive.ErrDamaged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestSealIsOfTheWholeFile: anyone can check a segment with the digest's digits
+// set to zero, also if a message quotes the place where it stands.
+func TestSealIsOfTheWholeFile(t *testing.T) {
+	row := fuzzRows()[0]
+	row.Raw = []byte("wecom-archive.sha256\x18\x40" + strings.Repeat("0", 64))
+	row.RawSHA256, row.Text = hexSum(row.Raw), string(row.Raw)
+	stored := encode(t, row)
+	if _, rows, err := archive.DecodeSegment(stored); err != nil || !bytes.Equal(rows[0].Raw, row.Raw) {
+		t.Fatalf("%+v, %v", rows, err)
+	}
+	f, err := parquet.OpenFile(bytes.NewReader(stored), int64(len(stored)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, _ := f.Lookup("wecom-archive.sha256")
+	if strings.Count(string(stored), digest) != 1 || hexSum(bytes.Replace(stored, []byte(digest), bytes.Repeat([]byte("0"), 64), 1)) != digest {
+		t.Errorf("%q is not the file's SHA-256", digest)
+	}
+}
+
+// TestLongSegments crosses the size of the reader's buffer, and the size of data
+// pages with a few large messages among small ones.
+func TestLongSegments(t *testing.T) {
+	var rows []archive.Row
+	for i := range 2500 {
+		r := fuzzRows()[i%2]
+		r.Position, r.Seq, r.MsgID = i, int64(i+1), fmt.Sprint("m", i)
+		if r.Readable() {
+			r.Raw = fmt.Appendf(nil, `{"n":%d}`, i)
+			if i%500 == 0 {
+				r.Raw = bytes.Repeat(r.Raw, 40_000)
+			}
+			r.RawSHA256, r.ToIDs = hexSum(r.Raw), []string{fmt.Sprint("to", i)}
+		}
+		rows = append(rows, r)
+	}
+	stored := encode(t, rows...)
+	_, got, err := archive.DecodeSegment(stored)
+	if err != nil || len(got) != len(rows) {
+		t.Fatalf("%d rows, %v", len(got), err)
+	}
+	for i, r := range got {
+		if r.Seq != int64(i+1) || r.MsgID != rows[i].MsgID || !bytes.Equal(r.Raw, rows[i].Raw) || !slices.Equal(r.ToIDs, rows[i].ToIDs) {
+			t.Fatalf("row %d is %.200v", i, r)
+		}
+	}
+	if len(stored) > 1<<20 {
+		t.Errorf("%d bytes: messages stand uncompressed in the headers of data pages", len(stored))
+	}
+}
+
+// TestColumnAdded: a later program may add columns to the format, and this one
+// still reads the others.
+func TestColumnAdded(t *testing.T) {
+	stored := encode(t, fuzzRows()...)
+	old, err := parquet.OpenFile(bytes.NewReader(stored), int64(len(stored)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	columns := parquet.Group{"added": parquet.Optional(parquet.String())}
+	for _, field := range old.Schema().Fields() {
+		columns[field.Name()] = field
+	}
+	schema := parquet.NewSchema("later", columns)
+	conversion, err := parquet.Convert(schema, old.Schema())
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := []parquet.WriterOption{schema, parquet.Compression(&parquet.Zstd)}
+	for _, kv := range old.Metadata().KeyValueMetadata {
+		options = append(options, parquet.KeyValueMetadata(kv.Key, kv.Value))
+	}
+	var later bytes.Buffer
+	w := parquet.NewGenericWriter[any](&later, options...)
+	in := parquet.ConvertRowGroup(old.RowGroups()[0], conversion).Rows()
+	defer in.Close()
+	if _, err := parquet.CopyRows(w, in); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := archive.Reseal(later.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	meta, rows, err := archive.DecodeSegment(later.Bytes())
+	if err != nil || len(rows) != 2 || string(rows[0].Raw) != `{"x":1}` || rows[0].Text != "文本" || !slices.Equal(rows[0].ToIDs, []string{"b"}) || rows[1].Raw != nil || meta.Part != 2 {
+		t.Errorf("%+v, %+v, %v", meta, rows, err)
+	}
+}
