@@ -78,9 +78,9 @@ func (o steppedObjects) PutIfAbsent(ctx context.Context, key string, body io.Rea
 	return o.Objects.PutIfAbsent(ctx, key, body)
 }
 
-func (o steppedObjects) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
+func (o steppedObjects) Get(ctx context.Context, key string) (io.ReadCloser, archive.ObjectInfo, error) {
 	o.step()
-	return o.Objects.GetRange(ctx, key, offset, length)
+	return o.Objects.Get(ctx, key)
 }
 
 func (o steppedObjects) List(ctx context.Context, prefix, after string) iter.Seq2[archive.ObjectInfo, error] {
