@@ -99,7 +99,11 @@ func (c *localCommand) serve(ctx context.Context, system *local.System, log *slo
 		Handler:           c.handler(system, log, token),
 		ReadHeaderTimeout: 10 * time.Second,
 	}
-	go server.Serve(listener) //nolint:errcheck // ends with ErrServerClosed
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("the API has stopped", "error", err)
+		}
+	}()
 	base := "http://" + listener.Addr().String()
 	fmt.Fprintf(w, "API:   %s/v1/status  (described at %s/v1/openapi.json)\nToken: %s\nTry:   curl -H 'Authorization: Bearer %s' %s/v1/status\n", base, base, token, token, base)
 	return func() {
