@@ -101,10 +101,14 @@ type PageState struct {
 	Archived   bool            `json:"archived"`             // its segment is stored and indexed
 	ArchivedAt time.Time       `json:"archived_at,omitzero"` //
 	Parts      int             `json:"parts,omitempty"`      // segment objects
+	Damaged    []string        `json:"damaged,omitempty"`    // keys of those that cannot be read
 	OK         int             `json:"ok,omitempty"`         // readable envelopes
 	Unreadable map[Outcome]int `json:"unreadable,omitempty"`
 	QueuedAt   time.Time       `json:"queued_at,omitzero"` // last put on the archiver's queue again
 }
+
+// troubled says whether the quarantine lists the page.
+func (s PageState) troubled() bool { return len(s.Unreadable) > 0 || len(s.Damaged) > 0 }
 
 func stateOf(h PageHeader) PageState {
 	return PageState{Key: PageKey(h.SeqAsked), SeqAsked: h.SeqAsked, LastSeq: h.LastSeq, Count: h.Count, PulledAt: h.PulledAt}
@@ -143,7 +147,7 @@ func (c *Catalog) FinishPage(ctx context.Context, s PageState) error {
 	s.Archived = true
 	name := seqName(s.SeqAsked)
 	// Before the page counts as done: nobody would look for what is missing.
-	if len(s.Unreadable) > 0 {
+	if s.troubled() {
 		if err := c.putQuarantine(ctx, name, s); err != nil {
 			return err
 		}
@@ -152,7 +156,7 @@ func (c *Catalog) FinishPage(ctx context.Context, s PageState) error {
 	if err != nil {
 		return err
 	}
-	if len(s.Unreadable) == 0 || recorded.Parts != s.Parts {
+	if !s.troubled() || recorded.Parts != s.Parts {
 		if err := c.putQuarantine(ctx, name, recorded); err != nil {
 			return err
 		}
@@ -167,7 +171,7 @@ func (c *Catalog) FinishPage(ctx context.Context, s PageState) error {
 // putQuarantine lists a page in the quarantine, or takes it out.
 func (c *Catalog) putQuarantine(ctx context.Context, name string, s PageState) error {
 	var err error
-	if len(s.Unreadable) > 0 {
+	if s.troubled() {
 		err = c.put(ctx, partitionQuarantine, name, s)
 	} else {
 		err = c.index.Delete(ctx, Item{Partition: partitionQuarantine, Sort: name})
@@ -234,8 +238,8 @@ func (c *Catalog) MarkQueued(ctx context.Context, s PageState, at time.Time) err
 	return err
 }
 
-// Quarantined returns at most limit pages that have unreadable envelopes, from
-// seq from on.
+// Quarantined returns at most limit pages that have unreadable envelopes, or
+// damaged parts of their segment, from seq from on.
 func (c *Catalog) Quarantined(ctx context.Context, from uint64, limit int) ([]PageState, error) {
 	return list[PageState](ctx, c, IndexQuery{Partition: partitionQuarantine, From: seqName(from), Limit: limit})
 }

@@ -38,9 +38,12 @@ func TestFlippedBits(t *testing.T) {
 // TestNewerDocuments: in a newer format any other field may have another type;
 // the document must count as newer, not as damaged.
 func TestNewerDocuments(t *testing.T) {
-	head := []byte(`{"format":2,"seq_asked":{"since":10},"pulled_at":1700000000}`)
+	head := []byte(`{"format":2,"seq_asked":{"since":10},"pulled_at":1700000000,"header_sha256":"` + strings.Repeat("0", 64) + `"}`)
 	newer := binary.LittleEndian.AppendUint32([]byte{0x50, 0x2A, 0x4D, 0x18}, uint32(len(head)))
 	newer = append(newer, head...)
+	if err := archive.ResealHeader(newer); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := archive.DecodePageHeader(newer); !errors.Is(err, archive.ErrNewFormat) {
 		t.Errorf("page header: %v", err)
 	}

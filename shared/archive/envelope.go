@@ -27,16 +27,17 @@ type Envelope struct {
 }
 
 // SeqLimits bounds what seqs are believed. WeCom promises neither contiguity
-// nor a largest step, so both are settings.
+// nor a largest step, so all are settings.
 type SeqLimits struct {
+	Doubtful uint64 // steps above it count only if a second reply has them too; see Reply.Confirms
 	MaxJump  uint64 // greatest step between two neighbours in the stream
 	MaxFirst uint64 // greatest first seq of a stream asked from 0
 }
 
-// DefaultSeqLimits are far above what a corp can send (10,000 messages a second
-// for a day) and far below a flipped high bit.
+// DefaultSeqLimits doubt what one altered digit could make of a seq, and refuse
+// what no corp can send: MaxJump is 10,000 messages a second for a day.
 func DefaultSeqLimits() SeqLimits {
-	return SeqLimits{MaxJump: 1e9, MaxFirst: 1e13}
+	return SeqLimits{Doubtful: 1000, MaxJump: 1e9, MaxFirst: 1e13}
 }
 
 // Reasons why a reply is no page.
@@ -50,6 +51,8 @@ var (
 	// ErrImplausibleSeq: a seq so far ahead that following it could skip messages
 	// for ever. The puller stops until somebody has looked.
 	ErrImplausibleSeq = errors.New("reply jumps implausibly far ahead")
+	// ErrUnconfirmed: the same question, asked again, had other seqs for an answer.
+	ErrUnconfirmed = errors.New("reply has a step of seq that the next one does not confirm")
 )
 
 // Reply is what GetChatData returned, understood.
@@ -59,6 +62,28 @@ type Reply struct {
 	Envelopes []Envelope // empty: the end of the stream
 	FirstSeq  uint64     // least and greatest believable seq; 0 without envelopes
 	LastSeq   uint64
+
+	asked uint64
+	seqs  []uint64 // believable ones, ascending
+}
+
+// Doubtful says whether a step of seq is so great that it must be confirmed by a
+// second reply: following a wrong one would skip messages for ever.
+func (r Reply) Doubtful(limits SeqLimits) bool { return !r.Confirms(Reply{}, limits) }
+
+// Confirms says whether an earlier reply to the same question has every doubtful
+// step of this one, and the same seqs before it. The stream may have grown, and
+// the limit may differ.
+func (r Reply) Confirms(earlier Reply, limits SeqLimits) bool {
+	before, same := r.asked, r.asked == earlier.asked
+	for i, s := range r.seqs {
+		same = same && i < len(earlier.seqs) && earlier.seqs[i] == s
+		if s-before > limits.Doubtful && !same {
+			return false
+		}
+		before = s
+	}
+	return true
 }
 
 // ParseReply reads the reply to "what comes after asked". Without error it is a
@@ -76,7 +101,7 @@ func ParseReply(reply []byte, asked uint64, limits SeqLimits) (Reply, error) {
 	if doc.Errcode == nil {
 		return Reply{}, fmt.Errorf("%w: no errcode", ErrNotJSON)
 	}
-	r := Reply{Errcode: *doc.Errcode, Errmsg: doc.Errmsg}
+	r := Reply{Errcode: *doc.Errcode, Errmsg: doc.Errmsg, asked: asked}
 	if r.Errcode != 0 {
 		return r, fmt.Errorf("%w: %d", ErrErrcode, r.Errcode)
 	}
@@ -185,6 +210,6 @@ func (r *Reply) bound(asked uint64, limits SeqLimits) error {
 		}
 		before, limit = s, limits.MaxJump
 	}
-	r.FirstSeq, r.LastSeq = seqs[0], seqs[len(seqs)-1]
+	r.FirstSeq, r.LastSeq, r.seqs = seqs[0], seqs[len(seqs)-1], seqs
 	return nil
 }

@@ -50,6 +50,8 @@ type PageHeader struct {
 	// Gap says that WeCom may have dropped messages before this page: it is the
 	// first one after five days without a pull that reached the end.
 	Gap bool `json:"gap"`
+
+	HeaderSHA256 string `json:"header_sha256"` // of this header; set by EncodePage
 }
 
 // Page is one stored page.
@@ -64,12 +66,12 @@ var (
 	ErrNewFormat = errors.New("format is newer than this program")
 )
 
-// EncodePage packs a reply and the facts about it. Size, SHA256 and Format of
+// EncodePage packs a reply and the facts about it. Size, the hashes and Format of
 // the header are set here. It refuses what DecodePage would not read back: a
 // stored page cannot be mended, and the cursor never gets past one.
 func EncodePage(h PageHeader, reply []byte) ([]byte, error) {
 	sum := sha256.Sum256(reply)
-	h.Format, h.Size, h.SHA256 = PageFormat, int64(len(reply)), hex.EncodeToString(sum[:])
+	h.Format, h.Size, h.SHA256, h.HeaderSHA256 = PageFormat, int64(len(reply)), hex.EncodeToString(sum[:]), unsealed
 	if err := h.check(); err != nil {
 		return nil, fmt.Errorf("page header: %w", err)
 	}
@@ -90,6 +92,9 @@ func (h PageHeader) check() error {
 func packWithHeader(header any, body []byte, maxHeader int) ([]byte, error) {
 	head, err := json.Marshal(header)
 	if err != nil {
+		return nil, fmt.Errorf("encoding the header: %w", err)
+	}
+	if err := seal(head, headerSeal); err != nil {
 		return nil, fmt.Errorf("encoding the header: %w", err)
 	}
 	if len(head) > maxHeader {
@@ -114,17 +119,26 @@ func packWithHeader(header any, body []byte, maxHeader int) ([]byte, error) {
 // writes.
 func DecodePageHeader(stored []byte) (PageHeader, error) {
 	var h PageHeader
-	head, _, err := splitHeader(stored)
-	if err != nil {
-		return h, err
-	}
-	if err := decodeJSON(head, PageFormat, &h); err != nil {
+	if err := decodeHeader(stored, &h); err != nil {
 		return PageHeader{}, fmt.Errorf("page header: %w", err)
 	}
 	if err := h.check(); err != nil {
 		return PageHeader{}, fmt.Errorf("page header: %w: %w", ErrDamaged, err)
 	}
 	return h, nil
+}
+
+// decodeHeader decodes the header of a page or reject, if it is as it was stored.
+func decodeHeader(stored []byte, header any) error {
+	head, _, err := splitHeader(stored)
+	if err != nil {
+		return err
+	}
+	// Before the format: every format keeps the seal.
+	if err := checkSeal(head, headerSeal); err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return decodeJSON(head, PageFormat, header)
 }
 
 // decodeJSON decodes a stored document. Its format is looked at first and by
@@ -153,11 +167,11 @@ const HeaderProbe = 4 << 10
 
 func splitHeader(stored []byte) (head, rest []byte, err error) {
 	if len(stored) < 8 || binary.LittleEndian.Uint32(stored) != headerMagic {
-		return nil, nil, fmt.Errorf("page header: no skippable frame at the start: %w", ErrDamaged)
+		return nil, nil, fmt.Errorf("no skippable frame at the start: %w", ErrDamaged)
 	}
 	n := binary.LittleEndian.Uint32(stored[4:])
 	if n > maxHeaderSize || int(n) > len(stored)-8 {
-		return nil, nil, fmt.Errorf("page header: %d bytes announced, %d there: %w", n, len(stored)-8, ErrDamaged)
+		return nil, nil, fmt.Errorf("%d bytes announced, %d there: %w", n, len(stored)-8, ErrDamaged)
 	}
 	return stored[8 : 8+n], stored[8+n:], nil
 }
@@ -226,23 +240,21 @@ type RejectHeader struct {
 	Program    string    `json:"program"`
 	SDKVersion string    `json:"sdk_version"`
 	Reason     string    `json:"reason"` // why it is no page
+
+	HeaderSHA256 string `json:"header_sha256"` // of this header; set by EncodeReject
 }
 
 // EncodeReject packs a reply that is no page, in the layout of a page.
 func EncodeReject(h RejectHeader, reply []byte) ([]byte, error) {
 	sum := sha256.Sum256(reply)
-	h.Format, h.Size, h.SHA256 = PageFormat, int64(len(reply)), hex.EncodeToString(sum[:])
+	h.Format, h.Size, h.SHA256, h.HeaderSHA256 = PageFormat, int64(len(reply)), hex.EncodeToString(sum[:]), unsealed
 	return packWithHeader(h, reply, maxHeaderSize)
 }
 
 // DecodeReject reads a stored reply that is no page, and checks it like a page.
 func DecodeReject(stored []byte) (RejectHeader, []byte, error) {
 	var h RejectHeader
-	head, _, err := splitHeader(stored)
-	if err != nil {
-		return h, nil, err
-	}
-	if err := decodeJSON(head, PageFormat, &h); err != nil {
+	if err := decodeHeader(stored, &h); err != nil {
 		return RejectHeader{}, nil, fmt.Errorf("reject header: %w", err)
 	}
 	reply, err := unpackVerified(stored, h.Size, h.SHA256)

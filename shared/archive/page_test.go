@@ -121,8 +121,37 @@ func TestDamagedPage(t *testing.T) {
 	}
 }
 
+// TestDamagedHeader flips every bit of the header: none goes unnoticed, in pages
+// and in rejects.
+func TestDamagedHeader(t *testing.T) {
+	page := samplePage(t)
+	reject, err := archive.EncodeReject(archive.RejectHeader{Corp: "ww5117a9e0c0ffee01", SeqAsked: 10, Run: "run-1", Reason: "not JSON"}, []byte("<html>"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		stored []byte
+		decode func([]byte) error
+	}{
+		"page":   {page, func(b []byte) error { _, err := archive.DecodePageHeader(b); return err }},
+		"reject": {reject, func(b []byte) error { _, _, err := archive.DecodeReject(b); return err }},
+	} {
+		length := 8 + int(test.stored[4]) + int(test.stored[5])<<8
+		for bit := range 8 * length {
+			flipped := slices.Clone(test.stored)
+			flipped[bit/8] ^= 1 << (bit % 8)
+			if err := test.decode(flipped); !errors.Is(err, archive.ErrDamaged) {
+				t.Fatalf("%s, bit %d of byte %d (%q): %v", name, bit%8, bit/8, test.stored[bit/8], err)
+			}
+		}
+	}
+}
+
 func TestNewerPage(t *testing.T) {
 	newer := bytes.Replace(samplePage(t), []byte(`"format":1`), []byte(`"format":2`), 1)
+	if err := archive.ResealHeader(newer); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := archive.DecodePage(newer); !errors.Is(err, archive.ErrNewFormat) {
 		t.Errorf("a page of a later program: %v", err)
 	}

@@ -106,7 +106,7 @@ func EncodeSegment(meta SegmentMeta, rows []Row) ([]byte, error) {
 	if err := w.Close(); err != nil {
 		return nil, fmt.Errorf("finishing the segment: %w", err)
 	}
-	if err := seal(out.Bytes()); err != nil {
+	if err := seal(out.Bytes(), segmentSeal); err != nil {
 		return nil, fmt.Errorf("finishing the segment: %w", err)
 	}
 	return out.Bytes(), nil
@@ -184,7 +184,7 @@ func decodeSegment(stored []byte) (meta SegmentMeta, rows []Row, err error) {
 			err = fmt.Errorf("the Parquet library gave up: %v", p)
 		}
 	}()
-	if err := checkSeal(stored); err != nil {
+	if err := checkSeal(stored, segmentSeal); err != nil {
 		return meta, nil, err
 	}
 	file, err := parquet.OpenFile(bytes.NewReader(stored), int64(len(stored)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))

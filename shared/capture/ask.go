@@ -22,18 +22,23 @@ func (r *run) ask(ctx context.Context) ([]byte, archive.Reply, error) {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = time.Second, 30*time.Second
 	pause.RandomizationFactor = 0 // one puller; nobody to get out of step with
+	var doubted answer
 	for try := 1; ; try++ {
 		if err := r.mayGoOn(ctx); err != nil {
 			return nil, archive.Reply{}, err
 		}
-		reply, parsed, err := r.call(ctx)
+		got, err := r.call(ctx)
 		if err == nil {
-			r.limit = min(r.limit*2, r.Limit, 1000)
-			return reply, parsed, nil
+			if doubted, err = r.weigh(ctx, doubted, got); err == nil {
+				r.limit = min(r.limit*2, r.Limit, 1000)
+				return got.reply, got.parsed, nil
+			}
 		}
 		wait := pause.NextBackOff()
 		var refused *wecom.Error
 		switch {
+		case errors.Is(err, errDoubtful):
+			wait = 0
 		case ctx.Err() != nil, errors.Is(err, errDeadline), errors.Is(err, archive.ErrImplausibleSeq), errors.Is(err, errStoring):
 			return nil, archive.Reply{}, err
 		case errors.As(err, &refused) && refused.Class() == wecom.Smaller:
@@ -68,28 +73,57 @@ func (r *run) rest(ctx context.Context, d time.Duration) error {
 	return r.Sleep(ctx, d)
 }
 
+// answer is a reply, as it came and understood.
+type answer struct {
+	reply  []byte
+	parsed archive.Reply
+}
+
 // call makes one call. A reply that is neither a page nor the end of the stream
 // is kept below rejects/ and returned as an error.
-func (r *run) call(ctx context.Context) ([]byte, archive.Reply, error) {
+func (r *run) call(ctx context.Context) (answer, error) {
 	if err := r.rest(ctx, r.limiter.ReserveN(r.Now(), 1).DelayFrom(r.Now())); err != nil {
-		return nil, archive.Reply{}, err
+		return answer{}, err
 	}
 	r.Calls++
 	reply, err := r.Chats.GetChatData(ctx, r.cursor.Seq, r.limit)
 	if err != nil {
-		return nil, archive.Reply{}, fmt.Errorf("asking WeCom for what comes after %d: %w", r.cursor.Seq, err)
+		return answer{}, fmt.Errorf("asking WeCom for what comes after %d: %w", r.cursor.Seq, err)
 	}
 	parsed, err := archive.ParseReply(reply, r.cursor.Seq, r.Seqs)
 	if err == nil {
-		return reply, parsed, nil
+		return answer{reply, parsed}, nil
 	}
 	if keepErr := r.reject(ctx, reply, parsed.Errcode, err); keepErr != nil {
-		return nil, parsed, keepErr
+		return answer{}, keepErr
 	}
 	if errors.Is(err, archive.ErrErrcode) {
 		err = wecom.NewReplyError("GetChatData", parsed.Errcode, parsed.Errmsg)
 	}
-	return nil, parsed, fmt.Errorf("reply to what comes after %d: %w", r.cursor.Seq, err)
+	return answer{}, fmt.Errorf("reply to what comes after %d: %w", r.cursor.Seq, err)
+}
+
+// errDoubtful marks a reply that waits for a second one to confirm it.
+var errDoubtful = errors.New("a great step of seq must be confirmed by asking again")
+
+// weigh decides whether a reply can be believed. One with a great step of seq is
+// doubted until the next one confirms it; one that the next does not confirm goes
+// to rejects. It returns what is doubted now, with an error, or nothing.
+func (r *run) weigh(ctx context.Context, doubted, got answer) (answer, error) {
+	if got.parsed.Confirms(doubted.parsed, r.Seqs) && (doubted.reply == nil || doubted.parsed.Confirms(got.parsed, r.Seqs)) {
+		return answer{}, nil
+	}
+	if doubted.reply != nil {
+		if err := r.reject(ctx, doubted.reply, 0, archive.ErrUnconfirmed); err != nil {
+			return answer{}, err
+		}
+	}
+	if len(got.parsed.Envelopes) == 0 {
+		got = answer{} // nothing, where something was: ask once more
+	} else if !got.parsed.Doubtful(r.Seqs) {
+		return answer{}, nil
+	}
+	return got, fmt.Errorf("reply to what comes after %d: %w", r.cursor.Seq, errDoubtful)
 }
 
 // errStoring marks errors of our own store: asking WeCom again does not help.

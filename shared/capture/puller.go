@@ -203,6 +203,8 @@ func (r *run) describe(err error) {
 	switch {
 	case errors.As(err, &refused):
 		r.Remedy = refused.Remedy()
+	case errors.Is(err, errDoubtful):
+		r.Remedy = "WeCom gives other answers each time. Look at the replies below rejects/, and at the memory of the machine that pulls."
 	case errors.Is(err, archive.ErrImplausibleSeq):
 		r.Remedy = "Look at the reply below rejects/. If the seq is real, raise the puller's limit for jumps of seq."
 	case errors.Is(err, archive.ErrNotLocked):
@@ -305,7 +307,7 @@ func (r *run) adopt(ctx context.Context) error {
 }
 
 // storedPage reads the page at the cursor, or ErrNotFound. The cursor follows its
-// header, which has no checksum of its own, so it must agree with the reply.
+// header; it must agree with the reply.
 func (r *run) storedPage(ctx context.Context) (archive.PageHeader, error) {
 	key := archive.PageKey(r.cursor.Seq)
 	stored, err := archive.ReadObject(ctx, r.Objects, key)

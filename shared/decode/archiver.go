@@ -96,7 +96,7 @@ func (a *Archiver) handle(ctx context.Context, pageKey string) error {
 		return err
 	}
 	seg := &segment{page: page.Header}
-	if _, err := seg.reload(ctx, a.Objects); err != nil {
+	if _, err := seg.reload(ctx, a.Objects, a.Log); err != nil {
 		return err
 	}
 	rows, err := a.open(ctx, page.Header, seg.unresolved(envelopes))
@@ -121,7 +121,7 @@ func (a *Archiver) complete(ctx context.Context, seg *segment, rows []archive.Ro
 		if !errors.Is(err, archive.ErrExists) {
 			return err
 		}
-		switch more, err := seg.reload(ctx, a.Objects); {
+		switch more, err := seg.reload(ctx, a.Objects, a.Log); {
 		case err != nil:
 			return err
 		case !more:
@@ -169,7 +169,7 @@ func (a *Archiver) finish(ctx context.Context, seg *segment, envelopes int) erro
 		h := seg.page
 		state := archive.PageState{
 			Key: archive.PageKey(h.SeqAsked), SeqAsked: h.SeqAsked, LastSeq: h.LastSeq, Count: envelopes,
-			PulledAt: h.PulledAt, ArchivedAt: a.Now().UTC(), Parts: len(seg.parts),
+			PulledAt: h.PulledAt, ArchivedAt: a.Now().UTC(), Parts: len(seg.parts) + len(seg.damaged), Damaged: seg.damagedKeys(),
 		}
 		state.OK, state.Unreadable = seg.count()
 		if err := a.Catalog.FinishPage(ctx, state); err != nil {
@@ -177,7 +177,7 @@ func (a *Archiver) finish(ctx context.Context, seg *segment, envelopes int) erro
 		}
 		a.Log.Info("archived a page", "page", h.SeqAsked, "envelopes", envelopes, "ok", state.OK, "unreadable", state.Unreadable)
 		var err error
-		if more, err = seg.reload(ctx, a.Objects); err != nil {
+		if more, err = seg.reload(ctx, a.Objects, a.Log); err != nil {
 			return err
 		}
 	}

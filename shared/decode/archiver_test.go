@@ -1,6 +1,7 @@
 package decode_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -124,20 +125,95 @@ func TestNoPage(t *testing.T) {
 	}
 }
 
-// TestSegmentOfAnotherPage: a part that was made of another page is not gone on
-// from.
-func TestSegmentOfAnotherPage(t *testing.T) {
-	w := newWorld(t)
-	key := w.page(t, 0, seal(t, 0, 1, 1, message(1)))
-	body, err := archive.EncodeSegment(archive.SegmentMeta{Corp: corpID, PageKey: key, PageSHA256: "beef", WrittenAt: noon},
+// TestDamagedParts: a part that cannot be read, or was made of another page, is
+// passed over; all that it should hold is stored in the next part, and the damage
+// stays in sight.
+func TestDamagedParts(t *testing.T) {
+	foreign, err := archive.EncodeSegment(archive.SegmentMeta{Corp: corpID, PageSHA256: "beef", WrittenAt: noon},
 		[]archive.Row{{Seq: 1, HasSeq: true, PulledAt: noon, Outcome: archive.OutcomeUnknownKey}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.put(t, archive.SegmentKey(noon, 0, 0), body)
-	if err := w.archiver().Handle(t.Context(), key); !errors.Is(err, archive.ErrDamaged) {
+	for name, body := range map[string][]byte{"garbage": []byte("PAR1 garbage PAR1"), "empty": {}, "of another page": foreign} {
+		for number := range 2 {
+			t.Run(fmt.Sprintf("%s, part %d", name, number), func(t *testing.T) {
+				w := newWorld(t)
+				key := w.page(t, 0, seal(t, 0, 1, 1, message(1)), seal(t, 0, 2, 1, message(2)), seal(t, 0, 3, 1, message(3)))
+				if number == 1 { // the first part holds messages 1 and 2 as ok
+					w.handleWith(t, key, 2)
+				}
+				bad := archive.SegmentKey(noon, 0, number)
+				w.put(t, bad, body)
+				for range 2 { // the second time nothing is added
+					w.handleWith(t, key, 2)
+				}
+				w.handleWith(t, key, 3)
+
+				ok := map[int64]int{}
+				stored := 0
+				for info, err := range w.objects.List(t.Context(), archive.SegmentsPrefix, "") {
+					if err != nil {
+						t.Fatal(err)
+					}
+					if stored++; info.Key == bad {
+						continue
+					}
+					body, err := archive.ReadObject(t.Context(), w.objects, info.Key)
+					if err != nil {
+						t.Fatal(err)
+					}
+					_, rows, err := archive.DecodeSegment(body)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, r := range rows {
+						if r.Readable() {
+							ok[r.Seq]++
+						}
+					}
+				}
+				if stored != 3 || len(ok) != 3 || ok[1] != 1 || ok[2] != 1 || ok[3] != 1 {
+					t.Errorf("%d parts, readable rows by seq %v", stored, ok)
+				}
+				state, err := w.catalog.Page(t.Context(), 0)
+				if err != nil || state.Parts != 3 || state.OK != 3 || len(state.Unreadable) != 0 || len(state.Damaged) != 1 || state.Damaged[0] != bad {
+					t.Errorf("state %+v: %v", state, err)
+				}
+				listed, err := w.catalog.Quarantined(t.Context(), 0, 10)
+				if err != nil || len(listed) != 1 {
+					t.Errorf("%d pages in the quarantine: %v", len(listed), err)
+				}
+			})
+		}
+	}
+}
+
+// TestNewerPart: a part that a later program stored is left to that program.
+func TestNewerPart(t *testing.T) {
+	w := newWorld(t)
+	key := w.page(t, 0, seal(t, 0, 1, 1, message(1)))
+	w.put(t, archive.SegmentKey(noon, 0, 0), newerSegment(t))
+	if err := w.archiver().Handle(t.Context(), key); !errors.Is(err, archive.ErrNewFormat) {
 		t.Errorf("error %v", err)
 	}
+}
+
+// newerSegment is a segment as a later program would store it: with another format
+// in its footer, and a SHA-256 to match (docs/format.md §2).
+func newerSegment(t *testing.T) []byte {
+	t.Helper()
+	body, err := archive.EncodeSegment(archive.SegmentMeta{Corp: corpID, WrittenAt: noon},
+		[]archive.Row{{Seq: 1, HasSeq: true, PulledAt: noon, Outcome: archive.OutcomeUnknownKey}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body = bytes.Replace(body, []byte("wecom-archive.format\x18\x011"), []byte("wecom-archive.format\x18\x012"), 1)
+	at := bytes.LastIndex(body, []byte("wecom-archive.sha256\x18\x40")) + len("wecom-archive.sha256\x18\x40")
+	digest := body[at : at+64]
+	copy(digest, strings.Repeat("0", 64))
+	sum := sha256.Sum256(body)
+	hex.Encode(digest, sum[:])
+	return body
 }
 
 // TestManyParts: recovered one by one, messages stand in one part each, and the

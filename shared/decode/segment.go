@@ -3,7 +3,9 @@ package decode
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"wecom-archive/shared/archive"
@@ -11,8 +13,9 @@ import (
 
 // segment is what is stored of a page's segment.
 type segment struct {
-	page  archive.PageHeader
-	parts []part // in order of their numbers
+	page    archive.PageHeader
+	parts   []part // that can be read, in order of their numbers
+	damaged []part // that cannot: their numbers are taken, their rows are stored again
 }
 
 type part struct {
@@ -23,7 +26,7 @@ type part struct {
 
 // reload reads the parts that are stored and not known yet, and says whether
 // there were any.
-func (s *segment) reload(ctx context.Context, objects archive.Objects) (more bool, err error) {
+func (s *segment) reload(ctx context.Context, objects archive.Objects, log *slog.Logger) (more bool, err error) {
 	for info, err := range objects.List(ctx, archive.SegmentStem(s.page), "") {
 		if err != nil {
 			return more, fmt.Errorf("listing the segment: %w", err)
@@ -32,7 +35,7 @@ func (s *segment) reload(ctx context.Context, objects archive.Objects) (more boo
 		if !ok || asked != s.page.SeqAsked {
 			return more, fmt.Errorf("%s: not a part of the segment: %w", info.Key, archive.ErrDamaged)
 		}
-		if slices.ContainsFunc(s.parts, func(p part) bool { return p.number == number }) {
+		if slices.ContainsFunc(slices.Concat(s.parts, s.damaged), func(p part) bool { return p.number == number }) {
 			continue
 		}
 		body, err := archive.ReadObject(ctx, objects, info.Key)
@@ -40,13 +43,18 @@ func (s *segment) reload(ctx context.Context, objects archive.Objects) (more boo
 			return more, err
 		}
 		meta, rows, err := archive.DecodeSegment(body)
-		if err != nil {
+		if err == nil && meta.PageSHA256 != s.page.SHA256 {
+			err = fmt.Errorf("made of another page: %w", archive.ErrDamaged)
+		}
+		switch {
+		case errors.Is(err, archive.ErrDamaged):
+			log.Error("a part of the segment cannot be read; its rows are stored again", "key", info.Key, "error", err)
+			s.damaged = append(s.damaged, part{key: info.Key, number: number})
+		case err != nil:
 			return more, fmt.Errorf("reading %s: %w", info.Key, err)
+		default:
+			s.add(part{key: info.Key, number: number, rows: rows})
 		}
-		if meta.PageSHA256 != s.page.SHA256 {
-			return more, fmt.Errorf("%s: made of another page: %w", info.Key, archive.ErrDamaged)
-		}
-		s.add(part{key: info.Key, number: number, rows: rows})
 		more = true
 	}
 	return more, nil
@@ -59,10 +67,20 @@ func (s *segment) add(p part) {
 
 // nextPart is the number of the part to store next.
 func (s *segment) nextPart() int {
-	if len(s.parts) == 0 {
-		return 0
+	next := 0
+	for _, p := range slices.Concat(s.parts, s.damaged) {
+		next = max(next, p.number+1)
 	}
-	return s.parts[len(s.parts)-1].number + 1
+	return next
+}
+
+// damagedKeys are the keys of the parts that cannot be read.
+func (s *segment) damagedKeys() []string {
+	var keys []string
+	for _, p := range s.damaged {
+		keys = append(keys, p.key)
+	}
+	return keys
 }
 
 // latest maps positions to their outcome: ok if any part has it readable.
@@ -86,15 +104,13 @@ func (s *segment) unresolved(envelopes []archive.Envelope) []archive.Envelope {
 	})
 }
 
-// missing are the rows that have to be stored: all of them while there is no
-// part, later only those that became readable.
+// missing are the rows that have to be stored: those of envelopes that have none,
+// and those that became readable.
 func (s *segment) missing(rows []archive.Row) []archive.Row {
-	if len(s.parts) == 0 {
-		return slices.Clone(rows)
-	}
 	known := s.latest()
 	return slices.DeleteFunc(slices.Clone(rows), func(r archive.Row) bool {
-		return !r.Readable() || known[r.Position] == archive.OutcomeOK
+		outcome, stored := known[r.Position]
+		return stored && (!r.Readable() || outcome == archive.OutcomeOK)
 	})
 }
 
