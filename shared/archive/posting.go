@@ -18,15 +18,18 @@ type Place struct {
 }
 
 // Position is a message's place in the order that people read: by time, then by
-// seq.
+// seq. WeCom's seqs are unique as far as we know; page and envelope tell apart what
+// would show once otherwise. It names the message, wherever a copy of it lies.
 type Position struct {
-	Time time.Time // ms
-	Seq  int64
+	Time     time.Time // ms
+	Seq      int64
+	Page     uint64 // seq asked
+	Envelope int    // position in the page
 }
 
 // Compare orders positions.
 func (p Position) Compare(q Position) int {
-	return cmp.Or(p.Time.Compare(q.Time), cmp.Compare(p.Seq, q.Seq))
+	return cmp.Or(p.Time.Compare(q.Time), cmp.Compare(p.Seq, q.Seq), cmp.Compare(p.Page, q.Page), cmp.Compare(p.Envelope, q.Envelope))
 }
 
 // posting is one index item: the rows that a conversation has in one segment
@@ -34,11 +37,11 @@ func (p Position) Compare(q Position) int {
 // hour knows all its messages, in whatever order their pages came.
 type posting struct {
 	Object  string     `json:"o"`
-	Entries [][3]int64 `json:"e"` // row, seq, time in ms
+	Entries [][4]int64 `json:"e"` // row, seq, time in ms, position in the page
 }
 
 // maxPostingEntries keeps an item below MaxIndexValue.
-const maxPostingEntries = 4000
+const maxPostingEntries = 3500
 
 // maxPlaces bounds what one hour of one conversation may hold for a reader.
 const maxPlaces = 1 << 20
@@ -69,14 +72,14 @@ func (c *Catalog) IndexSegment(ctx context.Context, key string, rows []Row) erro
 	}
 	type group struct{ conversation, hour string }
 	type active struct{ partition, conversation string }
-	entries := map[group][][3]int64{}
+	entries := map[group][][4]int64{}
 	days := map[active]bool{}
 	for i, r := range rows {
 		if !r.Readable() {
 			continue
 		}
 		g := group{r.Conversation, hourName(r.MsgTime)}
-		entries[g] = append(entries[g], [3]int64{int64(i), r.Seq, r.MsgTime.UnixMilli()})
+		entries[g] = append(entries[g], [4]int64{int64(i), r.Seq, r.MsgTime.UnixMilli(), int64(r.Position)})
 		days[active{dayPartition(Day(r.MsgTime), r.Conversation), r.Conversation}] = true
 	}
 	var items []Item
@@ -140,8 +143,8 @@ type PlaceQuery struct {
 }
 
 // Places returns at most Limit messages in the order of reading. Fewer mean
-// that there are no more. Of rows with the same time and seq, which takes a
-// damaged archive, one appears.
+// that there are no more. A message that two parts of a segment hold, which takes
+// a damaged archive, appears once.
 func (c *Catalog) Places(ctx context.Context, q PlaceQuery) ([]Place, error) {
 	if q.Limit < 1 {
 		return nil, fmt.Errorf("listing the messages of a conversation: limit %d is not at least 1", q.Limit)
@@ -179,7 +182,11 @@ func (c *Catalog) Places(ctx context.Context, q PlaceQuery) ([]Place, error) {
 			if err := json.Unmarshal(item.Value, &p); err != nil {
 				return nil, fmt.Errorf("posting %s: %w: %w", item.Sort, ErrDamaged, err)
 			}
-			hour = append(hour, q.wanted(p)...)
+			wanted, err := q.wanted(p)
+			if err != nil {
+				return nil, fmt.Errorf("posting %s: %w", item.Sort, err)
+			}
+			hour = append(hour, wanted...)
 			if len(hour) > maxPlaces {
 				return nil, fmt.Errorf("one hour of a conversation holds over %d messages", maxPlaces)
 			}
@@ -197,10 +204,14 @@ func (c *Catalog) Places(ctx context.Context, q PlaceQuery) ([]Place, error) {
 }
 
 // wanted are the entries of a posting within the query's bounds.
-func (q PlaceQuery) wanted(p posting) []Place {
+func (q PlaceQuery) wanted(p posting) ([]Place, error) {
+	_, asked, _, ok := ParseSegmentKey(p.Object)
+	if !ok {
+		return nil, fmt.Errorf("%q is not the key of a segment: %w", p.Object, ErrDamaged)
+	}
 	var out []Place
 	for _, e := range p.Entries {
-		pos := Position{Time: time.UnixMilli(e[2]).UTC(), Seq: e[1]}
+		pos := Position{Time: time.UnixMilli(e[2]).UTC(), Seq: e[1], Page: asked, Envelope: int(e[3])}
 		if !q.From.IsZero() && pos.Time.Before(q.From) || !q.To.IsZero() && !pos.Time.Before(q.To) {
 			continue
 		}
@@ -211,7 +222,7 @@ func (q PlaceQuery) wanted(p posting) []Place {
 		}
 		out = append(out, Place{Object: p.Object, Row: int(e[0]), Position: pos})
 	}
-	return out
+	return out, nil
 }
 
 // arrange sorts the places of one hour and drops doubles.

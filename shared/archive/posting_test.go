@@ -31,7 +31,7 @@ func TestPlacesLikeAPlainList(t *testing.T) {
 			}
 			for i, r := range page.rows {
 				if r.Readable() {
-					all[r.Conversation] = append(all[r.Conversation], archive.Place{Object: key, Row: i, Position: archive.Position{Time: r.MsgTime, Seq: r.Seq}})
+					all[r.Conversation] = append(all[r.Conversation], archive.Place{Object: key, Row: i, Position: archive.Position{Time: r.MsgTime, Seq: r.Seq, Page: page.asked, Envelope: r.Position}})
 				}
 			}
 		}
@@ -80,8 +80,8 @@ func drawPages(t *rapid.T) []drawnPage {
 	for asked := range rapid.IntRange(1, 6).Draw(t, "pages") {
 		p := drawnPage{asked: uint64(asked), part: rapid.IntRange(0, 1).Draw(t, "part")}
 		for range rapid.IntRange(1, 12).Draw(t, "rows") {
-			seq += rapid.Int64Range(1, 3).Draw(t, "gap")
-			r := archive.Row{Seq: seq, HasSeq: true, Outcome: archive.OutcomeOK}
+			seq += rapid.Int64Range(0, 2).Draw(t, "gap")
+			r := archive.Row{Position: len(p.rows), Seq: seq, HasSeq: true, Outcome: archive.OutcomeOK}
 			if rapid.IntRange(0, 9).Draw(t, "unreadable") == 0 {
 				r.Outcome = archive.OutcomeUnknownKey
 			} else {
@@ -117,18 +117,21 @@ func wantPlaces(all []archive.Place, q archive.PlaceQuery) []archive.Place {
 	return want
 }
 
-// TestPlacesOnce: a message that two pages hold is shown once.
+// TestPlacesOnce: a message that two parts hold is shown once; two messages with
+// the same seq and time are both shown.
 func TestPlacesOnce(t *testing.T) {
 	catalog := archive.NewCatalog(archivetest.NewIndex())
 	row := archive.Row{Seq: 5, HasSeq: true, Outcome: archive.OutcomeOK, Reading: archive.Reading{Conversation: "room:r", MsgTime: time.UnixMilli(1)}}
-	for _, asked := range []uint64{1, 2} {
-		if err := catalog.IndexSegment(t.Context(), archive.SegmentKey(time.UnixMilli(0), asked, 0), []archive.Row{row}); err != nil {
+	twin := row
+	twin.Position = 1
+	for part := range 2 {
+		if err := catalog.IndexSegment(t.Context(), archive.SegmentKey(time.UnixMilli(0), 1, part), []archive.Row{row, twin}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	places, err := catalog.Places(t.Context(), archive.PlaceQuery{Conversation: "room:r", Limit: 10})
-	if err != nil || len(places) != 1 {
-		t.Errorf("%v, %v; want one place", places, err)
+	if err != nil || len(places) != 2 || places[0].Envelope != 0 || places[1].Envelope != 1 {
+		t.Errorf("%v, %v; want both messages once", places, err)
 	}
 }
 

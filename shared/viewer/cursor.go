@@ -65,11 +65,13 @@ func refusedCursor(err error, fixed string) huma.StatusError {
 		"This is no cursor of this API. Send next_cursor of the page before as it is, or leave it out to start again.")
 }
 
-const positionSize = 16
+const positionSize = 8 + 8 + 8 + 4
 
 func encodePosition(p archive.Position) []byte {
 	raw := binary.BigEndian.AppendUint64(nil, uint64(p.Time.UnixMilli()))
-	return binary.BigEndian.AppendUint64(raw, uint64(p.Seq))
+	raw = binary.BigEndian.AppendUint64(raw, uint64(p.Seq))
+	raw = binary.BigEndian.AppendUint64(raw, p.Page)
+	return binary.BigEndian.AppendUint32(raw, uint32(p.Envelope))
 }
 
 // maxTime bounds the times that the API takes; later ones do not sort in the
@@ -84,5 +86,8 @@ func decodePosition(raw []byte) (archive.Position, error) {
 	if ms < 0 || ms >= maxTime.UnixMilli() {
 		return archive.Position{}, errBadCursor
 	}
-	return archive.Position{Time: time.UnixMilli(ms).UTC(), Seq: int64(binary.BigEndian.Uint64(raw[8:]))}, nil
+	return archive.Position{
+		Time: time.UnixMilli(ms).UTC(), Seq: int64(binary.BigEndian.Uint64(raw[8:])),
+		Page: binary.BigEndian.Uint64(raw[16:]), Envelope: int(binary.BigEndian.Uint32(raw[24:])),
+	}, nil
 }

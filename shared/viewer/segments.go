@@ -116,8 +116,8 @@ func rowAt(rows []archive.Row, p archive.Place, conversation string) (archive.Ro
 	switch row := rows[p.Row]; {
 	case !row.Readable():
 		return damaged("the row holds no message")
-	case !row.HasSeq || row.Seq != p.Seq:
-		return damaged("the row has another seq")
+	case !row.HasSeq || row.Seq != p.Seq || row.Position != p.Envelope:
+		return damaged("the row has another seq or position")
 	case row.Conversation != conversation:
 		return damaged("the row belongs to another conversation")
 	case !row.MsgTime.Equal(p.Time):
