@@ -177,7 +177,11 @@ func (o *Objects) List(ctx context.Context, prefix, after string) iter.Seq2[arch
 				yield(archive.ObjectInfo{}, err)
 				return
 			}
-			if v.Earliest && !yield(infoOf(v), nil) {
+			if !v.Earliest {
+				continue
+			}
+			o.known.Add(v.Key, infoOf(v))
+			if !yield(infoOf(v), nil) {
 				return
 			}
 		}

@@ -90,6 +90,12 @@ func versioned(t *testing.T) archivetest.VersionedBucket {
 	}
 }
 
+func TestDerived(t *testing.T) {
+	archivetest.TestDerived(t, func(t *testing.T) archive.Derived {
+		return awsstore.NewDerived(server.Client(), bucketName(t, 0))
+	})
+}
+
 func TestVersions(t *testing.T) { archivetest.TestVersions(t, versioned) }
 
 func TestObjects(t *testing.T) {

@@ -43,6 +43,10 @@ func TestVersions(t *testing.T) {
 	})
 }
 
+func TestDerived(t *testing.T) {
+	archivetest.TestDerived(t, func(*testing.T) archive.Derived { return archivetest.NewDerived() })
+}
+
 func TestIndex(t *testing.T) {
 	archivetest.TestIndex(t, func(*testing.T) archive.Index { return archivetest.NewIndex() })
 }

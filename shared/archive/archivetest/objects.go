@@ -13,9 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"wecom-archive/shared/archive"
@@ -24,22 +22,11 @@ import (
 // Objects is the archive bucket in memory, with versions as S3 keeps them. It is
 // safe for concurrent use.
 type Objects struct {
+	memory
 	unlocked bool
 
-	mu     sync.RWMutex
-	stored map[string][]*object // versions by key, oldest first
-	keys   []string             // sorted
-	count  int                  // of versions and delete markers
 	links  map[string]link
 	server *httptest.Server // of presigned URLs; nil until the first one
-}
-
-// object is one version of a key.
-type object struct {
-	body   []byte
-	sum    [sha256.Size]byte // of body, when it was put
-	info   archive.ObjectInfo
-	marker bool // a delete marker
 }
 
 type link struct {
@@ -54,7 +41,7 @@ var (
 
 // NewObjects makes an empty bucket that locks.
 func NewObjects() *Objects {
-	return &Objects{stored: map[string][]*object{}, links: map[string]link{}}
+	return &Objects{memory: newMemory(earliest), links: map[string]link{}}
 }
 
 // NewUnlockedObjects makes an empty bucket that CheckLock refuses.
@@ -87,21 +74,6 @@ func (o *Objects) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeke
 	return nil
 }
 
-// add lays a version on top of a key.
-func (o *Objects) add(key string, v *object) (version string) {
-	o.count++
-	v.sum = sha256.Sum256(v.body)
-	v.info = archive.ObjectInfo{
-		Key: key, Size: int64(len(v.body)), Modified: time.Now().UTC(), Version: "v" + strconv.Itoa(o.count),
-	}
-	if len(o.stored[key]) == 0 {
-		at, _ := slices.BinarySearch(o.keys, key)
-		o.keys = slices.Insert(o.keys, at, key)
-	}
-	o.stored[key] = append(o.stored[key], v)
-	return v.info.Version
-}
-
 // PlantDeleteMarker deletes a key as somebody with the bucket's rights could: a
 // delete marker is laid on it. It returns the marker's version id.
 func (o *Objects) PlantDeleteMarker(key string) (version string) {
@@ -118,81 +90,11 @@ func (o *Objects) PlantVersion(key string, body []byte) (version string) {
 	return o.add(key, &object{body: bytes.Clone(body)})
 }
 
-// earliest is the truth among the versions of a key, nil if there is none.
-func earliest(versions []*object) *object {
-	for _, v := range versions {
-		if !v.marker {
-			return v
-		}
-	}
-	return nil
-}
-
-// Get implements archive.Objects.
-func (o *Objects) Get(ctx context.Context, key string) (io.ReadCloser, archive.ObjectInfo, error) {
-	found, err := o.find(ctx, key)
-	if err != nil {
-		return nil, archive.ObjectInfo{}, fmt.Errorf("getting %q: %w", key, err)
-	}
-	return io.NopCloser(bytes.NewReader(found.body)), found.info, nil
-}
-
-// GetRange implements archive.Objects.
-func (o *Objects) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
-	if offset < 0 || length < 0 {
-		return nil, fmt.Errorf("getting %d bytes at %d of %q: negative range", length, offset, key)
-	}
-	found, err := o.find(ctx, key)
-	if err != nil {
-		return nil, fmt.Errorf("getting a range of %q: %w", key, err)
-	}
-	rest := found.body[min(offset, found.info.Size):]
-	return bytes.Clone(rest[:min(length, int64(len(rest)))]), nil
-}
-
-// Head implements archive.Objects.
-func (o *Objects) Head(ctx context.Context, key string) (archive.ObjectInfo, error) {
-	found, err := o.find(ctx, key)
-	if err != nil {
-		return archive.ObjectInfo{}, fmt.Errorf("head of %q: %w", key, err)
-	}
-	return found.info, nil
-}
-
-func (o *Objects) find(ctx context.Context, key string) (*object, error) {
-	if err := errors.Join(ctx.Err(), archive.CheckObjectKey(key)); err != nil {
-		return nil, err
-	}
-	o.mu.RLock()
-	defer o.mu.RUnlock()
-	found := earliest(o.stored[key])
-	if found == nil {
-		return nil, archive.ErrNotFound
-	}
-	return found, nil
-}
-
-// List implements archive.Objects. Objects put while it runs may be missing.
-func (o *Objects) List(ctx context.Context, prefix, after string) iter.Seq2[archive.ObjectInfo, error] {
-	return func(yield func(archive.ObjectInfo, error) bool) {
-		for v, err := range o.ListVersions(ctx, prefix, after) {
-			if err != nil {
-				yield(archive.ObjectInfo{}, err)
-				return
-			}
-			info := archive.ObjectInfo{Key: v.Key, Size: v.Size, Modified: v.Modified, Version: v.Version}
-			if v.Earliest && !yield(info, nil) {
-				return
-			}
-		}
-	}
-}
-
 // ListVersions implements archive.Versions. What is put while it runs may be
 // missing.
 func (o *Objects) ListVersions(ctx context.Context, prefix, after string) iter.Seq2[archive.ObjectVersion, error] {
 	return func(yield func(archive.ObjectVersion, error) bool) {
-		for _, v := range o.below(prefix, after) {
+		for _, v := range o.versions(prefix, after) {
 			if err := ctx.Err(); err != nil {
 				yield(archive.ObjectVersion{}, fmt.Errorf("listing %q: %w", prefix, err))
 				return
@@ -207,18 +109,10 @@ func (o *Objects) ListVersions(ctx context.Context, prefix, after string) iter.S
 	}
 }
 
-func (o *Objects) below(prefix, after string) []archive.ObjectVersion {
+func (o *Objects) versions(prefix, after string) (found []archive.ObjectVersion) {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
-	var found []archive.ObjectVersion
-	first, _ := slices.BinarySearch(o.keys, max(prefix, after))
-	for _, key := range o.keys[first:] {
-		if !strings.HasPrefix(key, prefix) {
-			break
-		}
-		if key <= after {
-			continue
-		}
+	for _, key := range o.below(prefix, after) {
 		truth := earliest(o.stored[key])
 		for _, v := range slices.Backward(o.stored[key]) {
 			found = append(found, archive.ObjectVersion{
