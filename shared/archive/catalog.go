@@ -26,6 +26,7 @@ const (
 	partitionQuarantine = "quarantine"
 	partitionRuns       = "runs#" // + stage
 	partitionGaps       = "gaps"
+	partitionIncidents  = "incidents"
 	partitionKeys       = "keys"
 	partitionConv       = "conversation#" // + conversation id
 	partitionDay        = "day#"          // + yyyy-mm-dd#shard

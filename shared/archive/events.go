@@ -107,7 +107,7 @@ func PutEvent(ctx context.Context, objects Objects, key, kind, corp string, at t
 }
 
 // GetEvent reads an event and, if body is not nil, decodes its body.
-func GetEvent(ctx context.Context, objects Objects, key string, body any) (Event, error) {
+func GetEvent(ctx context.Context, objects ObjectReader, key string, body any) (Event, error) {
 	var e Event
 	doc, err := ReadObject(ctx, objects, key)
 	if err != nil {
@@ -125,7 +125,7 @@ func GetEvent(ctx context.Context, objects Objects, key string, body any) (Event
 }
 
 // ReadObject reads a whole object.
-func ReadObject(ctx context.Context, objects Objects, key string) ([]byte, error) {
+func ReadObject(ctx context.Context, objects ObjectReader, key string) ([]byte, error) {
 	body, info, err := objects.Get(ctx, key)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", key, err)

@@ -27,25 +27,16 @@ type ObjectInfo struct {
 	Key      string
 	Size     int64     // bytes
 	Modified time.Time // UTC, as the store says
-	Version  string    // the store's version id; empty in listings
+	Version  string    // the store's version id; empty in listings of Derived
 }
 
-// Objects is one bucket. Nothing in it can be changed or removed through this
-// port. Keys are as CheckObjectKey demands, and none is a directory of another
-// ("a" beside "a/b"), so that they can be files.
+// ObjectReader reads the objects of one bucket. Keys are as CheckObjectKey
+// demands, and none is a directory of another ("a" beside "a/b"), so that they
+// can be files.
 //
 // Adapters retry what is worth retrying (throttling, broken connections) by
 // themselves; an error means that they gave up.
-type Objects interface {
-	// PutIfAbsent stores body under key and returns once it is durable. If the
-	// key is taken, also by a put that races with this one, it returns
-	// ErrExists and changes nothing. After any other error the object may or
-	// may not be there; the same call again is safe.
-	//
-	// It sends a SHA-256 of the body along and no lock headers: the bucket's
-	// default retention locks.
-	PutIfAbsent(ctx context.Context, key string, body io.ReadSeeker) error
-
+type ObjectReader interface {
 	// Get opens the object. The caller closes it. ErrNotFound if there is none.
 	Get(ctx context.Context, key string) (io.ReadCloser, ObjectInfo, error)
 
@@ -61,16 +52,72 @@ type Objects interface {
 	// in byte order of their keys. A put that returned before List was called
 	// is in the listing. The first error ends the sequence.
 	List(ctx context.Context, prefix, after string) iter.Seq2[ObjectInfo, error]
+}
+
+// Objects is the archive bucket. Nothing in it can be changed or removed through
+// this port.
+//
+// The truth of a key is its earliest version. All methods speak of that one: a
+// later version changes nothing, and under a delete marker the object is still
+// there. (Its lock keeps the earliest version; nothing keeps others from being
+// laid on top.) What lies on top Versions tells.
+type Objects interface {
+	ObjectReader
+
+	// PutIfAbsent stores body under key and returns once it is durable. If the
+	// key has a version, even under a delete marker, or gets one by a put that
+	// races with this one, it returns ErrExists, and the truth is as before. After
+	// any other error the object may or may not be there; the same call again is
+	// safe.
+	//
+	// It sends a SHA-256 of the body along and no lock headers: the bucket's
+	// default retention locks.
+	PutIfAbsent(ctx context.Context, key string, body io.ReadSeeker) error
 
 	// PresignGet returns a URL that reads the object, and nothing else, until
-	// ttl, at least a second and at most MaxPresign, has passed. fileName is what a browser will save it as; the URL makes
-	// it an attachment.
+	// ttl, at least a second and at most MaxPresign, has passed. fileName is what
+	// a browser will save it as; the URL makes it an attachment. ErrNotFound if
+	// there is no object.
 	PresignGet(ctx context.Context, key, fileName string, ttl time.Duration) (string, error)
 
 	// CheckLock returns nil if the bucket is versioned and locks every new
 	// object by default, and ErrNotLocked, wrapped with what is missing,
 	// otherwise.
 	CheckLock(ctx context.Context) error
+}
+
+// ObjectVersion is one version of a key, or a delete marker on it.
+type ObjectVersion struct {
+	Key          string
+	Version      string    // the store's version id
+	Modified     time.Time // UTC, when it was put, as the store says
+	Size         int64     // bytes; 0 for a delete marker
+	DeleteMarker bool
+	Earliest     bool // the truth of this key: its earliest version that is no delete marker
+}
+
+// Versions shows what lies in the archive bucket, whatever it is worth.
+type Versions interface {
+	// ListVersions yields all versions and delete markers of the keys below
+	// prefix that are greater than after, in byte order of their keys; those of
+	// one key in any order. One is Earliest, if there is any but delete markers.
+	// The first error ends the sequence.
+	ListVersions(ctx context.Context, prefix, after string) iter.Seq2[ObjectVersion, error]
+}
+
+// Derived is the bucket of what can be made again from the archive: objects can
+// be replaced and deleted, and the latest put counts.
+type Derived interface {
+	ObjectReader
+
+	// Put stores body under key in place of what was there, and returns once it
+	// is durable. Readers see the one or the other, whole. After an error either
+	// may be there; the same call again is safe. It sends a SHA-256 of the body
+	// along.
+	Put(ctx context.Context, key string, body io.ReadSeeker) error
+
+	// Delete removes objects; that one is not there is no error. Not atomic.
+	Delete(ctx context.Context, keys ...string) error
 }
 
 // Notifier queues work on an object: the same message that the store itself

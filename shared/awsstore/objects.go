@@ -2,8 +2,6 @@ package awsstore
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -12,27 +10,39 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/hashicorp/golang-lru/v2"
 
 	"wecom-archive/shared/archive"
 )
 
-// Objects is an archive.Objects on one S3 bucket. It is safe for concurrent use.
-// What is worth retrying the client's own retryer retries.
+// Objects is an archive.Objects and an archive.Versions on one S3 bucket. It is
+// safe for concurrent use.
+//
+// S3 has no name for the earliest version of a key: it takes a listing of its
+// versions to know it (s3:ListBucketVersions), and reading it takes its id
+// (s3:GetObjectVersion). A key's earliest version is locked and stays the earliest,
+// so it is remembered, and most objects cost one listing more than reading them
+// would.
 type Objects struct {
-	client    *s3.Client
+	bucket
 	presigner *s3.PresignClient
-	bucket    string
+	known     *lru.Cache[string, archive.ObjectInfo] // the earliest version, by key
 }
 
-var _ archive.Objects = (*Objects)(nil)
+var (
+	_ archive.Objects  = (*Objects)(nil)
+	_ archive.Versions = (*Objects)(nil)
+)
+
+// knownKeys bounds what is remembered, to some megabytes.
+const knownKeys = 10_000
 
 // NewObjects uses the bucket, which exists. presigner may have other credentials
 // than client, with the right to read objects only.
-func NewObjects(client *s3.Client, presigner *s3.PresignClient, bucket string) *Objects {
-	return &Objects{client, presigner, bucket}
+func NewObjects(client *s3.Client, presigner *s3.PresignClient, name string) *Objects {
+	known, _ := lru.New[string, archive.ObjectInfo](knownKeys) // fails for a size below one
+	return &Objects{bucket{client, name}, presigner, known}
 }
 
 const (
@@ -56,54 +66,54 @@ func (o *Objects) putIfAbsent(ctx context.Context, key string, body io.ReadSeeke
 	if err := archive.CheckObjectKey(key); err != nil {
 		return err
 	}
-	start, err := body.Seek(0, io.SeekCurrent)
+	p, err := newPayload(body)
 	if err != nil {
-		return fmt.Errorf("reading the body: %w", err)
+		return err
 	}
-	hash := sha256.New()
-	size, err := io.Copy(hash, body)
+	version, err := o.putAlone(ctx, key, p)
 	if err != nil {
-		return fmt.Errorf("reading the body: %w", err)
+		return err
 	}
+	// To S3 a key is free if a delete marker lies on it. What lies under the marker
+	// is the truth, and what was just put is not.
+	earliest, err := o.earliest(ctx, key)
+	if err != nil {
+		return fmt.Errorf("it is stored as version %s; whether that is the earliest: %w", version, err)
+	}
+	if earliest.Version != version {
+		return fmt.Errorf("an earlier version lies under a delete marker: %w", archive.ErrExists)
+	}
+	return nil
+}
+
+// putAlone puts as soon as no other put of this key is under way.
+func (o *Objects) putAlone(ctx context.Context, key string, p payload) (version string, err error) {
 	wait := conflictWait
 	for try := 1; ; try++ {
-		if _, err := body.Seek(start, io.SeekStart); err != nil {
-			return fmt.Errorf("reading the body: %w", err)
-		}
-		_, err := o.client.PutObject(ctx, &s3.PutObjectInput{
-			Bucket:        &o.bucket,
-			Key:           &key,
-			Body:          body,
-			ContentLength: &size,
-			IfNoneMatch:   aws.String("*"),
-			// The algorithm too: some stores look only for this header where Object
-			// Lock demands a checksum.
-			ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
-			ChecksumSHA256:    aws.String(base64.StdEncoding.EncodeToString(hash.Sum(nil))),
-		})
+		version, err := o.put(ctx, key, p, aws.String("*"))
 		switch status(err) {
 		case http.StatusPreconditionFailed:
-			return archive.ErrExists
+			return "", archive.ErrExists
 		case http.StatusConflict:
 			// ConditionalRequestConflict: another put of this key was under way.
 			// It may have failed since, so this alone does not prove that the
 			// object is there; ask, and if it is not, try again.
-			_, headErr := o.head(ctx, key)
-			if headErr == nil {
-				return archive.ErrExists
+			_, lookErr := o.earliest(ctx, key)
+			if lookErr == nil {
+				return "", archive.ErrExists
 			}
-			if !errors.Is(headErr, archive.ErrNotFound) {
-				return errors.Join(err, headErr)
+			if !errors.Is(lookErr, archive.ErrNotFound) {
+				return "", errors.Join(err, lookErr)
 			}
 			if try == conflictTries {
-				return err
+				return "", err
 			}
 		default:
-			return err
+			return version, err
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return "", ctx.Err()
 		case <-time.After(wait):
 			wait *= 2
 		}
@@ -112,115 +122,67 @@ func (o *Objects) putIfAbsent(ctx context.Context, key string, body io.ReadSeeke
 
 // Get implements archive.Objects.
 func (o *Objects) Get(ctx context.Context, key string) (io.ReadCloser, archive.ObjectInfo, error) {
-	out, err := o.get(ctx, key, nil)
+	var body io.ReadCloser
+	info, err := o.withEarliest(ctx, key, func(version *string) error {
+		out, err := o.get(ctx, key, version, nil)
+		if err == nil {
+			body = out.Body
+		}
+		return err
+	})
 	if err != nil {
 		return nil, archive.ObjectInfo{}, o.failed("getting", key, err)
 	}
-	return out.Body, archive.ObjectInfo{
-		Key:      key,
-		Size:     aws.ToInt64(out.ContentLength),
-		Modified: aws.ToTime(out.LastModified).UTC(),
-		Version:  aws.ToString(out.VersionId),
-	}, nil
-}
-
-// get asks for the checksum, so that the SDK checks what it reads against the
-// one that the object was put with.
-func (o *Objects) get(ctx context.Context, key string, byteRange *string) (*s3.GetObjectOutput, error) {
-	if err := archive.CheckObjectKey(key); err != nil {
-		return nil, err
-	}
-	out, err := o.client.GetObject(ctx, &s3.GetObjectInput{
-		Bucket: &o.bucket, Key: &key, Range: byteRange, ChecksumMode: types.ChecksumModeEnabled,
-	})
-	if status(err) == http.StatusNotFound {
-		return nil, archive.ErrNotFound
-	}
-	return out, err
+	return body, info, nil
 }
 
 // GetRange implements archive.Objects.
 func (o *Objects) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
-	body, err := o.getRange(ctx, key, offset, length)
+	var part []byte
+	err := checkRange(offset, length)
+	if err == nil {
+		_, err = o.withEarliest(ctx, key, func(version *string) error {
+			if length == 0 {
+				return nil // cannot be asked for
+			}
+			var err error
+			part, err = o.getRange(ctx, key, version, offset, length)
+			return err
+		})
+	}
 	if err != nil {
 		return nil, o.failed("getting a range of", key, err)
 	}
-	return body, nil
+	return part, nil
 }
 
-func (o *Objects) getRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
-	switch {
-	case offset < 0 || length < 0:
-		return nil, fmt.Errorf("%d bytes at %d: negative range", length, offset)
-	case length == 0: // cannot be asked for
-		_, err := o.head(ctx, key)
-		return nil, err
-	}
-	byteRange := fmt.Sprintf("bytes=%d-", offset)
-	if last := offset + length - 1; last >= offset { // else beyond int64: to the end
-		byteRange += fmt.Sprint(last)
-	}
-	out, err := o.get(ctx, key, &byteRange)
-	if status(err) == http.StatusRequestedRangeNotSatisfiable {
-		return nil, nil // the offset is at or past the end
-	}
-	if err != nil {
-		return nil, err
-	}
-	body, err := io.ReadAll(out.Body)
-	return body, errors.Join(err, out.Body.Close())
-}
-
-// Head implements archive.Objects.
+// Head implements archive.Objects. It is one listing.
 func (o *Objects) Head(ctx context.Context, key string) (archive.ObjectInfo, error) {
-	info, err := o.head(ctx, key)
+	err := archive.CheckObjectKey(key)
+	var info archive.ObjectInfo
+	if err == nil {
+		info, err = o.earliest(ctx, key)
+	}
 	if err != nil {
 		return archive.ObjectInfo{}, o.failed("head of", key, err)
 	}
 	return info, nil
 }
 
-func (o *Objects) head(ctx context.Context, key string) (archive.ObjectInfo, error) {
-	if err := archive.CheckObjectKey(key); err != nil {
-		return archive.ObjectInfo{}, err
-	}
-	out, err := o.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &o.bucket, Key: &key})
-	if status(err) == http.StatusNotFound {
-		return archive.ObjectInfo{}, archive.ErrNotFound
-	}
-	if err != nil {
-		return archive.ObjectInfo{}, err
-	}
-	return archive.ObjectInfo{
-		Key:      key,
-		Size:     aws.ToInt64(out.ContentLength),
-		Modified: aws.ToTime(out.LastModified).UTC(),
-		Version:  aws.ToString(out.VersionId),
-	}, nil
-}
-
-// List implements archive.Objects.
+// List implements archive.Objects. It lists versions, 1,000 in a request.
 func (o *Objects) List(ctx context.Context, prefix, after string) iter.Seq2[archive.ObjectInfo, error] {
 	return func(yield func(archive.ObjectInfo, error) bool) {
-		input := &s3.ListObjectsV2Input{Bucket: &o.bucket, Prefix: &prefix}
-		if after != "" {
-			input.StartAfter = &after
-		}
-		pages := s3.NewListObjectsV2Paginator(o.client, input)
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
+		for v, err := range o.ListVersions(ctx, prefix, after) {
 			if err != nil {
-				yield(archive.ObjectInfo{}, o.failed("listing", prefix, err))
+				yield(archive.ObjectInfo{}, err)
 				return
 			}
-			for _, object := range page.Contents {
-				if !yield(archive.ObjectInfo{
-					Key:      aws.ToString(object.Key),
-					Size:     aws.ToInt64(object.Size),
-					Modified: aws.ToTime(object.LastModified).UTC(),
-				}, nil) {
-					return
-				}
+			if !v.Earliest {
+				continue
+			}
+			o.known.Add(v.Key, infoOf(v))
+			if !yield(infoOf(v), nil) {
+				return
 			}
 		}
 	}
@@ -229,74 +191,30 @@ func (o *Objects) List(ctx context.Context, prefix, after string) iter.Seq2[arch
 // PresignGet implements archive.Objects. Signed with the credentials of a role,
 // the URL ends with these, if that is earlier than ttl.
 func (o *Objects) PresignGet(ctx context.Context, key, fileName string, ttl time.Duration) (string, error) {
-	if err := archive.CheckObjectKey(key); err != nil {
+	url, err := o.presignGet(ctx, key, fileName, ttl)
+	if err != nil {
 		return "", o.failed("presigning", key, err)
 	}
+	return url, nil
+}
+
+func (o *Objects) presignGet(ctx context.Context, key, fileName string, ttl time.Duration) (url string, err error) {
 	if ttl < time.Second || ttl > archive.MaxPresign {
-		return "", o.failed("presigning", key, fmt.Errorf("a time of %v is not between 1 s and %v", ttl, archive.MaxPresign))
+		return "", fmt.Errorf("a time of %v is not between 1 s and %v", ttl, archive.MaxPresign)
 	}
-	request, err := o.presigner.PresignGetObject(ctx, &s3.GetObjectInput{
-		Bucket: &o.bucket,
-		Key:    &key,
-		// Whatever the file is, no browser shows or runs it in place.
-		ResponseContentDisposition: aws.String(archive.Attachment(fileName)),
-		ResponseContentType:        aws.String("application/octet-stream"),
-	}, s3.WithPresignExpires(ttl))
-	if err != nil {
-		return "", o.failed("presigning", key, err)
-	}
-	return request.URL, nil
-}
-
-// CheckLock implements archive.Objects.
-func (o *Objects) CheckLock(ctx context.Context) error {
-	missing, err := o.missingLock(ctx)
-	if err != nil {
-		return fmt.Errorf("checking the lock of bucket %s: %w", o.bucket, err)
-	}
-	if missing != "" {
-		return fmt.Errorf("checking the lock of bucket %s: %w: %s", o.bucket, archive.ErrNotLocked, missing)
-	}
-	return nil
-}
-
-// missingLock says what the bucket lacks.
-func (o *Objects) missingLock(ctx context.Context) (missing string, err error) {
-	versioning, err := o.client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &o.bucket})
-	if err != nil {
-		return "", err
-	}
-	if versioning.Status != types.BucketVersioningStatusEnabled {
-		return "versioning is not enabled", nil
-	}
-	out, err := o.client.GetObjectLockConfiguration(ctx, &s3.GetObjectLockConfigurationInput{Bucket: &o.bucket})
-	if errorCode(err) == "ObjectLockConfigurationNotFoundError" {
-		return "it has no Object Lock", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	lock := out.ObjectLockConfiguration
-	switch {
-	case lock == nil || lock.ObjectLockEnabled != types.ObjectLockEnabledEnabled:
-		return "Object Lock is not enabled", nil
-	case lock.Rule == nil || lock.Rule.DefaultRetention == nil || lock.Rule.DefaultRetention.Mode == "":
-		return "Object Lock has no default retention", nil
-	case aws.ToInt32(lock.Rule.DefaultRetention.Days) <= 0 && aws.ToInt32(lock.Rule.DefaultRetention.Years) <= 0:
-		return "the default retention has no period", nil
-	}
-	return "", nil
-}
-
-func (o *Objects) failed(doing, key string, err error) error {
-	return fmt.Errorf("%s %q in bucket %s: %w", doing, key, o.bucket, err)
-}
-
-// status is the HTTP status of a refusal, 0 for any other error and for none.
-func status(err error) int {
-	var response *awshttp.ResponseError
-	if errors.As(err, &response) {
-		return response.HTTPStatusCode()
-	}
-	return 0
+	_, err = o.withEarliest(ctx, key, func(version *string) error {
+		request, err := o.presigner.PresignGetObject(ctx, &s3.GetObjectInput{
+			Bucket:    &o.name,
+			Key:       &key,
+			VersionId: version,
+			// Whatever the file is, no browser shows or runs it in place.
+			ResponseContentDisposition: aws.String(archive.Attachment(fileName)),
+			ResponseContentType:        aws.String("application/octet-stream"),
+		}, s3.WithPresignExpires(ttl))
+		if err == nil {
+			url = request.URL
+		}
+		return err
+	})
+	return url, err
 }

@@ -1,11 +1,16 @@
 package awsstore_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"sync/atomic"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"wecom-archive/infra/local/s3"
 	"wecom-archive/shared/archive"
@@ -42,12 +47,56 @@ var buckets atomic.Int64
 
 func newBucket(t testing.TB, lockDays int32) *awsstore.Objects {
 	t.Helper()
+	return openBucket(bucketName(t, lockDays))
+}
+
+func openBucket(name string) *awsstore.Objects {
+	return awsstore.NewObjects(server.Client(), server.Presigner(), name)
+}
+
+// bucketName is the name of a new bucket.
+func bucketName(t testing.TB, lockDays int32) string {
+	t.Helper()
 	name := fmt.Sprintf("bucket-%d", buckets.Add(1))
 	if err := server.CreateBucket(t.Context(), name, lockDays); err != nil {
 		t.Fatal(err)
 	}
-	return awsstore.NewObjects(server.Client(), server.Presigner(), name)
+	return name
 }
+
+// versioned is a new bucket, with an intruder who has all rights in it.
+func versioned(t *testing.T) archivetest.VersionedBucket {
+	name, client := bucketName(t, 30), server.Client()
+	objects := openBucket(name)
+	return archivetest.VersionedBucket{
+		Objects: objects, Versions: objects,
+		Reopen: func() archive.Objects { return openBucket(name) },
+		DeleteMarker: func(ctx context.Context, key string) (string, error) {
+			out, err := client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &name, Key: &key})
+			if err != nil {
+				return "", err
+			}
+			return aws.ToString(out.VersionId), nil
+		},
+		Overwrite: func(ctx context.Context, key string, body []byte) (string, error) {
+			out, err := client.PutObject(ctx, &s3.PutObjectInput{
+				Bucket: &name, Key: &key, Body: bytes.NewReader(body), ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
+			})
+			if err != nil {
+				return "", err
+			}
+			return aws.ToString(out.VersionId), nil
+		},
+	}
+}
+
+func TestDerived(t *testing.T) {
+	archivetest.TestDerived(t, func(t *testing.T) archive.Derived {
+		return awsstore.NewDerived(server.Client(), bucketName(t, 0))
+	})
+}
+
+func TestVersions(t *testing.T) { archivetest.TestVersions(t, versioned) }
 
 func TestObjects(t *testing.T) {
 	archivetest.TestObjects(t, func(t *testing.T) archive.Objects { return newBucket(t, 30) })

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,7 @@ type reply struct {
 	status int
 	code   string // of an error
 	body   string // of a success
+	made   string // version id that a put made
 	lost   bool   // the server does it, and the connection breaks before the reply
 }
 
@@ -60,8 +62,12 @@ func (s *script) Do(r *http.Request) (*http.Response, error) {
 	if next.code != "" && r.Method != http.MethodHead {
 		text = "<Error><Code>" + next.code + "</Code><Message>m</Message></Error>"
 	}
+	header := http.Header{"Content-Type": {"application/xml"}}
+	if next.made != "" {
+		header.Set("X-Amz-Version-Id", next.made)
+	}
 	return &http.Response{
-		StatusCode: next.status, Header: http.Header{"Content-Type": {"application/xml"}},
+		StatusCode: next.status, Header: header,
 		Body: io.NopCloser(strings.NewReader(text)), ContentLength: int64(len(text)), Request: r,
 	}, nil
 }
@@ -77,32 +83,61 @@ func (s *script) objects() *awsstore.Objects {
 	return awsstore.NewObjects(client, s3.NewPresignClient(client), "bucket")
 }
 
+// versions is a listing of versions: "key version" or, a delete marker, "!key
+// version"; next is where it goes on, "key version", empty at the end.
+func versions(next string, entries ...string) reply {
+	var b strings.Builder
+	b.WriteString("<ListVersionsResult>")
+	for _, e := range entries {
+		marked, isMarker := strings.CutPrefix(e, "!")
+		at := strings.LastIndexByte(marked, ' ')
+		key, id := marked[:at], marked[at+1:]
+		element := "Version"
+		if isMarker {
+			element = "DeleteMarker"
+		}
+		fmt.Fprintf(&b, "<%s><Key>%s</Key><VersionId>%s</VersionId><Size>1</Size></%[1]s>", element, key, id)
+	}
+	fmt.Fprintf(&b, "<IsTruncated>%v</IsTruncated>", next != "")
+	if key, id, ok := strings.Cut(next, " "); ok {
+		fmt.Fprintf(&b, "<NextKeyMarker>%s</NextKeyMarker><NextVersionIdMarker>%s</NextVersionIdMarker>", key, id)
+	}
+	return reply{method: http.MethodGet, status: 200, body: b.String() + "</ListVersionsResult>"}
+}
+
 func TestPutReplies(t *testing.T) {
 	put := func(status int, code string) reply {
-		return reply{method: http.MethodPut, status: status, code: code}
+		return reply{method: http.MethodPut, status: status, code: code, made: "v1"}
 	}
-	head := func(status int) reply { return reply{method: http.MethodHead, status: status, code: "x"} }
+	ours, theirs, none := versions("", "pages/1 v1"), versions("", "pages/1 v0"), versions("")
+	forbidden := reply{method: http.MethodGet, status: 403, code: "AccessDenied"}
 	conflict := put(409, "ConditionalRequestConflict")
 	for _, test := range []struct {
 		name    string
 		replies []reply
 		want    error // nil: none; errAny: some other error
 	}{
-		{"stored", []reply{put(200, "")}, nil},
+		{"stored", []reply{put(200, ""), ours}, nil},
 		{"taken", []reply{put(412, "PreconditionFailed")}, archive.ErrExists},
-		{"a race that the other put won", []reply{conflict, head(200)}, archive.ErrExists},
-		{"a race that the other put lost", []reply{conflict, head(404), put(200, "")}, nil},
-		{"two races", []reply{conflict, head(404), conflict, head(200)}, archive.ErrExists},
-		{"then taken", []reply{conflict, head(404), put(412, "PreconditionFailed")}, archive.ErrExists},
-		{"a conflict, and no right to look", []reply{conflict, head(403)}, errAny},
-		{"throttled, then stored", []reply{put(503, "SlowDown"), put(200, "")}, nil},
+		{"over a delete marker", []reply{put(200, ""), versions("", "pages/1 v1", "!pages/1 m", "pages/1 v0")}, archive.ErrExists},
+		{"over a delete marker on nothing", []reply{put(200, ""), versions("", "pages/1 v1", "!pages/1 m")}, nil},
+		{"over more than a listing holds", []reply{put(200, ""), versions("pages/1 m", "pages/1 v1", "!pages/1 m"), versions("", "pages/1 v0", "pages/10 w")}, archive.ErrExists},
+		{"beside a longer key", []reply{put(200, ""), versions("pages/10 w", "pages/1 v1", "pages/10 w")}, nil},
+		{"overwritten at once", []reply{put(200, ""), versions("", "pages/1 v2", "pages/1 v1")}, nil},
+		{"stored, and no right to look", []reply{put(200, ""), forbidden}, errAny},
+		{"a race that the other put won", []reply{conflict, theirs}, archive.ErrExists},
+		{"a race that the other put lost", []reply{conflict, none, put(200, ""), ours}, nil},
+		{"two races", []reply{conflict, none, conflict, theirs}, archive.ErrExists},
+		{"then taken", []reply{conflict, none, put(412, "PreconditionFailed")}, archive.ErrExists},
+		{"a conflict, and no right to look", []reply{conflict, forbidden}, errAny},
+		{"throttled, then stored", []reply{put(503, "SlowDown"), put(200, ""), ours}, nil},
 		{"the reply got lost", []reply{{method: http.MethodPut, lost: true}, put(412, "PreconditionFailed")}, archive.ErrExists},
 		{"forbidden", []reply{put(403, "AccessDenied")}, errAny},
 		{"no bucket", []reply{put(404, "NoSuchBucket")}, errAny},
 		{"the body arrived damaged", []reply{put(400, "BadDigest")}, errAny},
 		{"endless races", []reply{
-			conflict, head(404), conflict, head(404), conflict, head(404),
-			conflict, head(404), conflict, head(404), conflict, head(404),
+			conflict, none, conflict, none, conflict, none,
+			conflict, none, conflict, none, conflict, none,
 		}, errAny},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -152,9 +187,10 @@ func TestPutFromHere(t *testing.T) {
 	}
 	s := &script{replies: []reply{
 		{method: http.MethodPut, status: 409, code: "ConditionalRequestConflict"},
-		{method: http.MethodHead, status: 404},
+		versions(""),
 		{method: http.MethodPut, status: 503, code: "SlowDown"},
-		{method: http.MethodPut, status: 200},
+		{method: http.MethodPut, status: 200, made: "v"},
+		versions("", "a v"),
 	}}
 	if err := s.objects().PutIfAbsent(t.Context(), "a", body); err != nil {
 		t.Fatal(err)
@@ -170,7 +206,7 @@ func TestPutCancelledBetweenTries(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &script{replies: []reply{
 		{method: http.MethodPut, status: 409, code: "ConditionalRequestConflict"},
-		{method: http.MethodHead, status: 404},
+		versions(""),
 	}}
 	hook := &cancelAfter{script: s, n: 2, cancel: cancel}
 	client := s3.New(s3.Options{
@@ -242,38 +278,92 @@ func TestCheckLockReplies(t *testing.T) {
 }
 
 func TestListReplies(t *testing.T) {
-	page := func(next string, keys ...string) reply {
-		var b strings.Builder
-		b.WriteString("<ListBucketResult>")
-		for _, key := range keys {
-			fmt.Fprintf(&b, "<Contents><Key>%s</Key><Size>1</Size></Contents>", key)
-		}
-		fmt.Fprintf(&b, "<IsTruncated>%v</IsTruncated>", next != "")
-		if next != "" {
-			fmt.Fprintf(&b, "<NextContinuationToken>%s</NextContinuationToken>", next)
-		}
-		return reply{method: http.MethodGet, status: 200, body: b.String() + "</ListBucketResult>"}
-	}
-	s := &script{replies: []reply{page("token", "p/1", "p/2"), page("empty"), page("", "p/3"), page("token", "p/1"), {method: http.MethodGet, status: 403, code: "AccessDenied"}}}
+	s := &script{replies: []reply{
+		// Cut inside a key: p/1 is the truth only of what the second page says.
+		versions("p/1 b", "!p/1 m", "p/1 b"), versions("p/1 a", "p/1 a"), versions("", "!p/2 m", "p/3 d", "p/3 c"),
+		versions("p/1 a", "p/1 a"), {method: http.MethodGet, status: 403, code: "AccessDenied"},
+	}}
 	objects := s.objects()
-	list := func() (keys []string, err error) {
+	list := func() (found []string, err error) {
 		for info, err := range objects.List(t.Context(), "p/", "p/0") {
 			if err != nil {
-				return keys, err
+				return found, err
 			}
-			keys = append(keys, info.Key)
+			found = append(found, info.Key+" "+info.Version)
 		}
-		return keys, nil
+		return found, nil
 	}
-	if keys, err := list(); err != nil || fmt.Sprint(keys) != "[p/1 p/2 p/3]" {
-		t.Errorf("List = %q, %v", keys, err)
+	if found, err := list(); err != nil || fmt.Sprint(found) != "[p/1 a p/3 c]" {
+		t.Errorf("List = %q, %v", found, err)
 	}
 	first, second := s.requests[0].URL.Query(), s.requests[1].URL.Query()
-	if first.Get("start-after") != "p/0" || first.Get("prefix") != "p/" || second.Get("continuation-token") != "token" {
+	if first.Get("key-marker") != "p/0" || first.Get("prefix") != "p/" || second.Get("key-marker") != "p/1" || second.Get("version-id-marker") != "b" {
 		t.Errorf("requests %v, %v", first, second)
 	}
-	if keys, err := list(); err == nil || len(keys) != 1 {
-		t.Errorf("List with a refusal on its second page = %q, %v", keys, err)
+	// What is not known to be the earliest is not given out.
+	if found, err := list(); err == nil || len(found) != 0 {
+		t.Errorf("List with a refusal on its second page = %q, %v", found, err)
+	}
+}
+
+// TestListVersionsReplies: some stores begin a page with what ended the last one,
+// or with the key that after names.
+func TestListVersionsReplies(t *testing.T) {
+	s := &script{replies: []reply{
+		versions("p/1 b", "p/0 x", "!p/0 m", "p/1 c", "p/1 b"), versions("", "p/1 b", "p/1 a", "!p/1 m", "p/2 d", "!p/3 n"),
+	}}
+	var found []string
+	for v, err := range s.objects().ListVersions(t.Context(), "p/", "p/0") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := v.Key + " " + v.Version
+		switch {
+		case v.DeleteMarker:
+			text = "!" + text
+		case v.Earliest:
+			text = "*" + text
+		}
+		found = append(found, text)
+	}
+	slices.Sort(found)
+	if want := []string{"!p/1 m", "!p/3 n", "*p/1 a", "*p/2 d", "p/1 b", "p/1 c"}; !slices.Equal(found, want) {
+		t.Errorf("versions %q, want %q", found, want)
+	}
+}
+
+// TestRemembers: the earliest version of a key is asked for once, and again if it
+// is gone.
+func TestRemembers(t *testing.T) {
+	body := reply{method: http.MethodGet, status: 200, body: "body"}
+	gone := reply{method: http.MethodGet, status: 404, code: "NoSuchVersion"}
+	s := &script{replies: []reply{
+		versions("", "a v1"), body, body, body,
+		gone, versions("", "a v2"), body,
+		gone, versions(""),
+		versions("", "a v3"), gone,
+	}}
+	objects := s.objects()
+	read := func() error {
+		_, err := archive.ReadObject(t.Context(), objects, "a")
+		return err
+	}
+	for i := range 4 {
+		if err := read(); err != nil {
+			t.Fatalf("read %d: %v", i, err)
+		}
+	}
+	for i := range 2 {
+		if err := read(); !errors.Is(err, archive.ErrNotFound) {
+			t.Errorf("read %d of what is gone = %v, want ErrNotFound", i, err)
+		}
+	}
+	var asked []string
+	for _, r := range s.requests {
+		asked = append(asked, r.URL.Query().Get("versionId"))
+	}
+	if want := []string{"", "v1", "v1", "v1", "v1", "", "v2", "v2", "", "", "v3"}; !slices.Equal(asked, want) {
+		t.Errorf("requests for versions %q, want %q", asked, want)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/s3response"
 )
@@ -19,7 +20,9 @@ import (
 // that notices; so the methods that serve archive.Objects do not let them notice.
 type disk struct {
 	*posix.Posix
-	sync bool
+	sync   bool
+	layout layout
+	meta   meta.MetadataStorer
 }
 
 func (d *disk) PutObject(ctx context.Context, po s3response.PutObjectInput) (s3response.PutObjectOutput, error) {

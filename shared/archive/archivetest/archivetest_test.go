@@ -1,6 +1,7 @@
 package archivetest_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -20,6 +21,30 @@ func TestObjects(t *testing.T) {
 		return objects
 	})
 	archivetest.TestNotLocked(t, func(*testing.T) archive.Objects { return archivetest.NewUnlockedObjects() })
+}
+
+func TestVersions(t *testing.T) {
+	archivetest.TestVersions(t, func(t *testing.T) archivetest.VersionedBucket {
+		objects := archivetest.NewObjects()
+		t.Cleanup(func() {
+			objects.Close()
+			if err := objects.Verify(); err != nil {
+				t.Error(err)
+			}
+		})
+		return archivetest.VersionedBucket{
+			Objects: objects, Versions: objects,
+			Reopen:       func() archive.Objects { return objects },
+			DeleteMarker: func(_ context.Context, key string) (string, error) { return objects.PlantDeleteMarker(key), nil },
+			Overwrite: func(_ context.Context, key string, body []byte) (string, error) {
+				return objects.PlantVersion(key, body), nil
+			},
+		}
+	})
+}
+
+func TestDerived(t *testing.T) {
+	archivetest.TestDerived(t, func(*testing.T) archive.Derived { return archivetest.NewDerived() })
 }
 
 func TestIndex(t *testing.T) {

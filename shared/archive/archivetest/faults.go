@@ -29,7 +29,7 @@ const (
 )
 
 // Faults breaks a program off at one durable operation: PutIfAbsent of Objects;
-// Put, PutIf and Delete of Index; Notify of Notifier. Operations are counted
+// Put and Delete of Derived; Put, PutIf and Delete of Index; Notify of Notifier. Operations are counted
 // over all the ports that it wraps. It is safe for concurrent use.
 //
 //	for k := 1; ; k++ {
@@ -142,7 +142,14 @@ func (f *Faults) durable(n int, effect func(n int) error) error {
 }
 
 // Objects wraps a bucket.
-func (f *Faults) Objects(o archive.Objects) archive.Objects { return &faultyObjects{f, o} }
+func (f *Faults) Objects(o archive.Objects) archive.Objects {
+	return &faultyObjects{faultyReader{f, o}, o}
+}
+
+// Derived wraps a derived bucket.
+func (f *Faults) Derived(d archive.Derived) archive.Derived {
+	return &faultyDerived{faultyReader{f, d}, d}
+}
 
 // Index wraps an index.
 func (f *Faults) Index(x archive.Index) archive.Index { return &faultyIndex{f, x} }
@@ -150,37 +157,33 @@ func (f *Faults) Index(x archive.Index) archive.Index { return &faultyIndex{f, x
 // Notifier wraps a notifier.
 func (f *Faults) Notifier(n archive.Notifier) archive.Notifier { return &faultyNotifier{f, n} }
 
-type faultyObjects struct {
+type faultyReader struct {
 	faults *Faults
-	inner  archive.Objects
+	inner  archive.ObjectReader
 }
 
-func (o *faultyObjects) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeker) error {
-	return o.faults.durable(1, func(int) error { return o.inner.PutIfAbsent(ctx, key, body) })
-}
-
-func (o *faultyObjects) Get(ctx context.Context, key string) (io.ReadCloser, archive.ObjectInfo, error) {
+func (o *faultyReader) Get(ctx context.Context, key string) (io.ReadCloser, archive.ObjectInfo, error) {
 	if err := o.faults.alive(); err != nil {
 		return nil, archive.ObjectInfo{}, err
 	}
 	return o.inner.Get(ctx, key)
 }
 
-func (o *faultyObjects) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
+func (o *faultyReader) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
 	if err := o.faults.alive(); err != nil {
 		return nil, err
 	}
 	return o.inner.GetRange(ctx, key, offset, length)
 }
 
-func (o *faultyObjects) Head(ctx context.Context, key string) (archive.ObjectInfo, error) {
+func (o *faultyReader) Head(ctx context.Context, key string) (archive.ObjectInfo, error) {
 	if err := o.faults.alive(); err != nil {
 		return archive.ObjectInfo{}, err
 	}
 	return o.inner.Head(ctx, key)
 }
 
-func (o *faultyObjects) List(ctx context.Context, prefix, after string) iter.Seq2[archive.ObjectInfo, error] {
+func (o *faultyReader) List(ctx context.Context, prefix, after string) iter.Seq2[archive.ObjectInfo, error] {
 	return func(yield func(archive.ObjectInfo, error) bool) {
 		for info, err := range o.inner.List(ctx, prefix, after) {
 			if dead := o.faults.alive(); dead != nil {
@@ -197,6 +200,15 @@ func (o *faultyObjects) List(ctx context.Context, prefix, after string) iter.Seq
 	}
 }
 
+type faultyObjects struct {
+	faultyReader
+	inner archive.Objects
+}
+
+func (o *faultyObjects) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeker) error {
+	return o.faults.durable(1, func(int) error { return o.inner.PutIfAbsent(ctx, key, body) })
+}
+
 func (o *faultyObjects) PresignGet(ctx context.Context, key, fileName string, ttl time.Duration) (string, error) {
 	if err := o.faults.alive(); err != nil {
 		return "", err
@@ -209,6 +221,19 @@ func (o *faultyObjects) CheckLock(ctx context.Context) error {
 		return err
 	}
 	return o.inner.CheckLock(ctx)
+}
+
+type faultyDerived struct {
+	faultyReader
+	inner archive.Derived
+}
+
+func (d *faultyDerived) Put(ctx context.Context, key string, body io.ReadSeeker) error {
+	return d.faults.durable(1, func(int) error { return d.inner.Put(ctx, key, body) })
+}
+
+func (d *faultyDerived) Delete(ctx context.Context, keys ...string) error {
+	return d.faults.durable(len(keys), func(n int) error { return d.inner.Delete(ctx, keys[:n]...) })
 }
 
 type faultyIndex struct {

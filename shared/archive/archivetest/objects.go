@@ -13,29 +13,20 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"wecom-archive/shared/archive"
 )
 
-// Objects is a bucket in memory. It is safe for concurrent use.
+// Objects is the archive bucket in memory, with versions as S3 keeps them. It is
+// safe for concurrent use.
 type Objects struct {
+	memory
 	unlocked bool
 
-	mu     sync.RWMutex
-	stored map[string]*object
-	keys   []string // sorted
 	links  map[string]link
 	server *httptest.Server // of presigned URLs; nil until the first one
-}
-
-type object struct {
-	body []byte
-	sum  [sha256.Size]byte // of body, when it was put
-	info archive.ObjectInfo
 }
 
 type link struct {
@@ -43,11 +34,14 @@ type link struct {
 	until         time.Time
 }
 
-var _ archive.Objects = (*Objects)(nil)
+var (
+	_ archive.Objects  = (*Objects)(nil)
+	_ archive.Versions = (*Objects)(nil)
+)
 
 // NewObjects makes an empty bucket that locks.
 func NewObjects() *Objects {
-	return &Objects{stored: map[string]*object{}, links: map[string]link{}}
+	return &Objects{memory: newMemory(earliest), links: map[string]link{}}
 }
 
 // NewUnlockedObjects makes an empty bucket that CheckLock refuses.
@@ -57,7 +51,8 @@ func NewUnlockedObjects() *Objects {
 	return o
 }
 
-// PutIfAbsent implements archive.Objects.
+// PutIfAbsent implements archive.Objects. As in S3, a put over a delete marker
+// leaves a version, even if it is too late to be the truth.
 func (o *Objects) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeker) error {
 	if err := errors.Join(ctx.Err(), archive.CheckObjectKey(key)); err != nil {
 		return fmt.Errorf("putting %q: %w", key, err)
@@ -66,101 +61,67 @@ func (o *Objects) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeke
 	if err != nil {
 		return fmt.Errorf("putting %q: reading the body: %w", key, err)
 	}
-	sum := sha256.Sum256(stored)
-
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if _, taken := o.stored[key]; taken {
+	versions := o.stored[key]
+	if len(versions) > 0 && !versions[len(versions)-1].marker {
 		return fmt.Errorf("putting %q: %w", key, archive.ErrExists)
 	}
-	o.stored[key] = &object{body: stored, sum: sum, info: archive.ObjectInfo{
-		Key:      key,
-		Size:     int64(len(stored)),
-		Modified: time.Now().UTC(),
-		Version:  "v" + strconv.Itoa(len(o.keys)+1),
-	}}
-	at, _ := slices.BinarySearch(o.keys, key)
-	o.keys = slices.Insert(o.keys, at, key)
+	o.add(key, &object{body: stored})
+	if earliest(versions) != nil {
+		return fmt.Errorf("putting %q: an earlier version lies under a delete marker: %w", key, archive.ErrExists)
+	}
 	return nil
 }
 
-// Get implements archive.Objects.
-func (o *Objects) Get(ctx context.Context, key string) (io.ReadCloser, archive.ObjectInfo, error) {
-	found, err := o.find(ctx, key)
-	if err != nil {
-		return nil, archive.ObjectInfo{}, fmt.Errorf("getting %q: %w", key, err)
-	}
-	return io.NopCloser(bytes.NewReader(found.body)), found.info, nil
+// PlantDeleteMarker deletes a key as somebody with the bucket's rights could: a
+// delete marker is laid on it. It returns the marker's version id.
+func (o *Objects) PlantDeleteMarker(key string) (version string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.add(key, &object{marker: true})
 }
 
-// GetRange implements archive.Objects.
-func (o *Objects) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
-	if offset < 0 || length < 0 {
-		return nil, fmt.Errorf("getting %d bytes at %d of %q: negative range", length, offset, key)
-	}
-	found, err := o.find(ctx, key)
-	if err != nil {
-		return nil, fmt.Errorf("getting a range of %q: %w", key, err)
-	}
-	rest := found.body[min(offset, found.info.Size):]
-	return bytes.Clone(rest[:min(length, int64(len(rest)))]), nil
+// PlantVersion overwrites a key as somebody with the bucket's rights could: a
+// later version is laid on it. It returns its version id.
+func (o *Objects) PlantVersion(key string, body []byte) (version string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.add(key, &object{body: bytes.Clone(body)})
 }
 
-// Head implements archive.Objects.
-func (o *Objects) Head(ctx context.Context, key string) (archive.ObjectInfo, error) {
-	found, err := o.find(ctx, key)
-	if err != nil {
-		return archive.ObjectInfo{}, fmt.Errorf("head of %q: %w", key, err)
-	}
-	return found.info, nil
-}
-
-func (o *Objects) find(ctx context.Context, key string) (*object, error) {
-	if err := errors.Join(ctx.Err(), archive.CheckObjectKey(key)); err != nil {
-		return nil, err
-	}
-	o.mu.RLock()
-	defer o.mu.RUnlock()
-	found, ok := o.stored[key]
-	if !ok {
-		return nil, archive.ErrNotFound
-	}
-	return found, nil
-}
-
-// List implements archive.Objects. Objects put while it runs may be missing.
-func (o *Objects) List(ctx context.Context, prefix, after string) iter.Seq2[archive.ObjectInfo, error] {
-	return func(yield func(archive.ObjectInfo, error) bool) {
-		for _, info := range o.below(prefix, after) {
+// ListVersions implements archive.Versions. What is put while it runs may be
+// missing.
+func (o *Objects) ListVersions(ctx context.Context, prefix, after string) iter.Seq2[archive.ObjectVersion, error] {
+	return func(yield func(archive.ObjectVersion, error) bool) {
+		for _, v := range o.versions(prefix, after) {
 			if err := ctx.Err(); err != nil {
-				yield(archive.ObjectInfo{}, fmt.Errorf("listing %q: %w", prefix, err))
+				yield(archive.ObjectVersion{}, fmt.Errorf("listing %q: %w", prefix, err))
 				return
 			}
-			info.Version = ""
-			if !yield(info, nil) {
+			if !yield(v, nil) {
 				return
 			}
 		}
 		if err := ctx.Err(); err != nil {
-			yield(archive.ObjectInfo{}, fmt.Errorf("listing %q: %w", prefix, err))
+			yield(archive.ObjectVersion{}, fmt.Errorf("listing %q: %w", prefix, err))
 		}
 	}
 }
 
-func (o *Objects) below(prefix, after string) []archive.ObjectInfo {
+func (o *Objects) versions(prefix, after string) (found []archive.ObjectVersion) {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
-	var infos []archive.ObjectInfo
-	first, _ := slices.BinarySearch(o.keys, max(prefix, after))
-	for _, key := range o.keys[first:] {
-		if !strings.HasPrefix(key, prefix) {
-			break
-		}
-		if key > after {
-			infos = append(infos, o.stored[key].info)
+	for _, key := range o.below(prefix, after) {
+		truth := earliest(o.stored[key])
+		for _, v := range slices.Backward(o.stored[key]) {
+			found = append(found, archive.ObjectVersion{
+				Key: key, Version: v.info.Version, Modified: v.info.Modified, Size: v.info.Size,
+				DeleteMarker: v.marker, Earliest: v == truth,
+			})
 		}
 	}
-	return infos
+	return found
 }
 
 // PresignGet implements archive.Objects. The first call starts a server on
@@ -169,8 +130,11 @@ func (o *Objects) PresignGet(ctx context.Context, key, fileName string, ttl time
 	if err := errors.Join(ctx.Err(), archive.CheckObjectKey(key)); err != nil {
 		return "", fmt.Errorf("presigning %q: %w", key, err)
 	}
-	if ttl <= 0 || ttl > archive.MaxPresign {
-		return "", fmt.Errorf("presigning %q: a time of %v is not between 0 and %v", key, ttl, archive.MaxPresign)
+	if ttl < time.Second || ttl > archive.MaxPresign {
+		return "", fmt.Errorf("presigning %q: a time of %v is not between 1 s and %v", key, ttl, archive.MaxPresign)
+	}
+	if _, err := o.find(ctx, key); err != nil {
+		return "", fmt.Errorf("presigning %q: %w", key, err)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -185,7 +149,7 @@ func (o *Objects) PresignGet(ctx context.Context, key, fileName string, ttl time
 func (o *Objects) serveLink(w http.ResponseWriter, r *http.Request) {
 	o.mu.RLock()
 	l, ok := o.links[strings.TrimPrefix(r.URL.Path, "/")]
-	found := o.stored[l.key]
+	found := earliest(o.stored[l.key])
 	o.mu.RUnlock()
 	switch {
 	case r.Method != http.MethodGet || !ok || !time.Now().Before(l.until):
@@ -213,13 +177,17 @@ func (o *Objects) Verify() error {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
 	var errs []error
+	left := 0
 	for _, key := range slices.Sorted(maps.Keys(o.stored)) {
-		if found := o.stored[key]; sha256.Sum256(found.body) != found.sum {
-			errs = append(errs, fmt.Errorf("object %q was changed after it was put", key))
+		for _, v := range o.stored[key] {
+			left++
+			if sha256.Sum256(v.body) != v.sum {
+				errs = append(errs, fmt.Errorf("object %q was changed after it was put", key))
+			}
 		}
 	}
-	if len(o.keys) != len(o.stored) {
-		errs = append(errs, fmt.Errorf("%d objects are left of %d", len(o.stored), len(o.keys)))
+	if left != o.count {
+		errs = append(errs, fmt.Errorf("%d versions are left of %d", left, o.count))
 	}
 	return errors.Join(errs...)
 }

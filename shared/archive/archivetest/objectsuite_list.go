@@ -184,6 +184,9 @@ func testPresign(t *testing.T, objects archive.Objects) {
 	if url, err := objects.PresignGet(t.Context(), "", "x", time.Minute); err == nil {
 		t.Errorf("PresignGet of no key = %s", url)
 	}
+	if url, err := objects.PresignGet(t.Context(), "none", "x", time.Minute); !errors.Is(err, archive.ErrNotFound) {
+		t.Errorf("PresignGet of a key without object = %s, %v; want ErrNotFound", url, err)
+	}
 }
 
 // testPresignNames: names come from strangers' messages. They must arrive as
