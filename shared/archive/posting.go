@@ -234,23 +234,29 @@ func (q PlaceQuery) wanted(p posting) ([]Place, error) {
 	var out []Place
 	for _, e := range p.Entries {
 		pos := Position{Time: time.UnixMilli(e[2]).UTC(), Seq: e[1], Page: asked, Envelope: int(e[3])}
-		if !q.From.IsZero() && pos.Time.Before(q.From) || !q.To.IsZero() && !pos.Time.Before(q.To) {
-			continue
+		if q.Wants(pos) {
+			out = append(out, Place{Object: p.Object, Row: int(e[0]), Position: pos})
 		}
-		if q.After != nil {
-			if d := pos.Compare(*q.After); d == 0 || d < 0 != q.Descending {
-				continue
-			}
-		}
-		out = append(out, Place{Object: p.Object, Row: int(e[0]), Position: pos})
 	}
 	return out, nil
 }
 
-// partOf is the part of a page's segment that a key names: of copies of a
-// message, that in the lowest part counts.
-func partOf(key string) int {
-	_, _, part, _ := ParseSegmentKey(key)
+// Wants says whether a message at p lies within the query's bounds.
+func (q PlaceQuery) Wants(p Position) bool {
+	if !q.From.IsZero() && p.Time.Before(q.From) || !q.To.IsZero() && !p.Time.Before(q.To) {
+		return false
+	}
+	if q.After == nil {
+		return true
+	}
+	d := p.Compare(*q.After)
+	return d != 0 && d < 0 == q.Descending
+}
+
+// Part is the part of the page's segment that Object is. Of copies of a message,
+// that in the lowest part counts.
+func (p Place) Part() int {
+	_, _, part, _ := ParseSegmentKey(p.Object)
 	return part
 }
 
@@ -261,7 +267,7 @@ func (q PlaceQuery) arrange(hour []Place) []Place {
 		if q.Descending {
 			d = -d
 		}
-		return cmp.Or(d, cmp.Compare(partOf(a.Object), partOf(b.Object)), cmp.Compare(a.Row, b.Row))
+		return cmp.Or(d, cmp.Compare(a.Part(), b.Part()), cmp.Compare(a.Row, b.Row))
 	})
 	return slices.CompactFunc(hour, func(a, b Place) bool { return a.Compare(b.Position) == 0 })
 }
