@@ -217,6 +217,11 @@ func (c *Catalog) Page(ctx context.Context, asked uint64) (PageState, error) {
 	return s, err
 }
 
+// Pages returns at most limit pages, from seq from on.
+func (c *Catalog) Pages(ctx context.Context, from uint64, limit int) ([]PageState, error) {
+	return list[PageState](ctx, c, IndexQuery{Partition: partitionPages, From: seqName(from), Limit: limit})
+}
+
 // PendingPages returns at most limit pages without a finished segment, from seq
 // from on.
 func (c *Catalog) PendingPages(ctx context.Context, from uint64, limit int) ([]PageState, error) {
@@ -296,7 +301,7 @@ func (c *Catalog) get(ctx context.Context, partition, sort string, v any) (revis
 		return 0, fmt.Errorf("reading %s/%s of the index: %w", partition, sort, err)
 	}
 	if err := json.Unmarshal(item.Value, v); err != nil {
-		return 0, fmt.Errorf("reading %s/%s of the index: %w: %w", partition, sort, ErrDamaged, err)
+		return 0, fmt.Errorf("reading %s/%s of the index: %w: %w", partition, sort, ErrIndexDamaged, err)
 	}
 	return item.Revision, nil
 }
@@ -337,7 +342,7 @@ func list[T any](ctx context.Context, c *Catalog, q IndexQuery) ([]T, error) {
 	out := make([]T, len(items))
 	for i, item := range items {
 		if err := json.Unmarshal(item.Value, &out[i]); err != nil {
-			return nil, fmt.Errorf("listing %s/%s of the index: %w: %w", q.Partition, item.Sort, ErrDamaged, err)
+			return nil, fmt.Errorf("listing %s/%s of the index: %w: %w", q.Partition, item.Sort, ErrIndexDamaged, err)
 		}
 	}
 	return out, nil

@@ -365,10 +365,10 @@ func TestDamagedIndex(t *testing.T) {
 	mustDo(t, index.Put(t.Context(), archive.Item{Partition: "puller", Sort: "cursor", Value: []byte("{")},
 		archive.Item{Partition: "pages:pending", Sort: "00000000000000000007", Value: []byte("{")}))
 	c := archive.NewCatalog(index)
-	if _, err := c.Cursor(t.Context()); !errors.Is(err, archive.ErrDamaged) {
+	if _, err := c.Cursor(t.Context()); !errors.Is(err, archive.ErrIndexDamaged) {
 		t.Errorf("cursor: %v", err)
 	}
-	if _, err := c.PendingPages(t.Context(), 0, 10); !errors.Is(err, archive.ErrDamaged) {
+	if _, err := c.PendingPages(t.Context(), 0, 10); !errors.Is(err, archive.ErrIndexDamaged) {
 		t.Errorf("pending: %v", err)
 	}
 }
