@@ -57,7 +57,7 @@ func places(t *testing.T, c local.Config) []string {
 func TestIndexDamaged(t *testing.T) {
 	dir := t.TempDir()
 	c := config(dir)
-	c.Messages, c.Limit = 600, 50
+	c.Messages, c.Limit = 200, 40
 	want := runOnce(t, c)
 	wantPlaces := places(t, c)
 	if len(wantPlaces) < 10 {
