@@ -61,6 +61,7 @@ type Run struct {
 
 // Known is what runs have learned of the end of the stream, up to one of them.
 type Known struct {
+	Number       int64     `json:"number"`                  // grows from run event to run event, whatever clocks do
 	EndReachedAt time.Time `json:"end_reached_at,omitzero"` // last proof
 	Quiet        Quiet     `json:"quiet"`
 }

@@ -22,6 +22,7 @@ type PullState struct {
 	// EventsAt says that what events up to this time say is in the index; zero if
 	// they were never read.
 	EventsAt   time.Time  `json:"events_at,omitzero"`
+	Events     int64      `json:"events,omitempty"`           // Known.Number of the last one
 	Unreadable Unreadable `json:"unreadable_events,omitzero"` // among those read
 }
 

@@ -41,7 +41,7 @@ func (r *run) record(ctx context.Context, state archive.PullState) error {
 		event := r.Run
 		if r.caughtUp {
 			r.prove(&state)
-			event.Known = &archive.Known{EndReachedAt: state.EndReachedAt, Quiet: state.Quiet}
+			event.Known = &archive.Known{Number: state.Events + 1, EndReachedAt: state.EndReachedAt, Quiet: state.Quiet}
 		}
 		if err := archive.PutEvent(ctx, r.Objects, archive.RunKey(event), archive.EventRun, r.Corp, r.EndedAt, event); err != nil {
 			return own(fmt.Errorf("recording the run: %w", err))
@@ -51,6 +51,9 @@ func (r *run) record(ctx context.Context, state archive.PullState) error {
 	return r.noteInIndex(ctx, func(s *archive.PullState) {
 		if noted {
 			s.LastRecordAt = r.EndedAt
+		}
+		if noted && r.caughtUp {
+			s.Events = max(s.Events, state.Events+1)
 		}
 		if asked {
 			s.Seats = seats

@@ -40,15 +40,13 @@ func (r *run) catchUp(ctx context.Context) (archive.PullState, error) {
 		return state, own(fmt.Errorf("bringing the index up to the events: %w", err))
 	}
 	state, err = r.Catalog.UpdatePullState(ctx, func(s *archive.PullState) {
-		if wrong {
-			s.EndReachedAt, s.Quiet = time.Time{}, archive.Quiet{}
-		}
 		if from.IsZero() {
 			s.FirstRunAt = firstRun(s.FirstRunAt, found.first, r.StartedAt)
 			s.Unreadable = archive.Unreadable{}
 		}
-		if known.EndReachedAt.After(s.EndReachedAt) {
+		if wrong || known.Number > s.Events {
 			s.EndReachedAt, s.Quiet = known.EndReachedAt, known.Quiet
+			s.Events = max(s.Events, known.Number)
 		}
 		if r.unreadable.Count > 0 {
 			count := s.Unreadable.Count + r.unreadable.Count
@@ -67,9 +65,14 @@ func firstRun(times ...time.Time) time.Time {
 	return slices.MinFunc(known, time.Time.Compare)
 }
 
-// keepRuns is how many of the newest run events are looked at for one that can be
-// read and says what was known.
-const keepRuns = 1000
+const (
+	// keepRuns is how many of the newest run events are looked at for one that can
+	// be read and says what was known.
+	keepRuns = 1000
+	// compareRuns is how many that do are compared: one of them may be dated by a
+	// clock that ran ahead, and the one with the greatest number is the newest.
+	compareRuns = 10
+)
 
 // eventList holds keys of events, each list oldest first.
 type eventList struct {
@@ -147,16 +150,28 @@ func (r *run) applyEvents(ctx context.Context, found eventList) (known archive.K
 			return known, err
 		}
 	}
-	for _, key := range slices.Backward(found.runs) {
+	return r.newestKnown(ctx, found.runs)
+}
+
+// newestKnown returns what the newest of some runs knew; zero if none says so.
+func (r *run) newestKnown(ctx context.Context, runs []string) (newest archive.Known, err error) {
+	compared := 0
+	for _, key := range slices.Backward(runs) {
 		past, ok, err := readEvent(ctx, r, key, archive.EventRun, archive.RunKey)
 		if err != nil {
-			return known, err
+			return newest, err
 		}
-		if ok && past.Stage == stage && past.Known != nil && past.Known.EndReachedAt.Sub(r.StartedAt) <= archive.ClockSkew {
-			return *past.Known, nil
+		if !ok || past.Stage != stage || past.Known == nil || past.Known.EndReachedAt.Sub(r.StartedAt) > archive.ClockSkew {
+			continue
+		}
+		if past.Known.Number > newest.Number {
+			newest = *past.Known
+		}
+		if compared++; compared == compareRuns {
+			break
 		}
 	}
-	return known, nil
+	return newest, nil
 }
 
 // readEvent reads an event, whose body must have the key that it is stored under.
