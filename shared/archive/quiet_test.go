@@ -100,6 +100,23 @@ func TestProofAhead(t *testing.T) {
 	}
 }
 
+// TestSilenceAhead: also a silence that a wrong clock saw is forgotten.
+func TestSilenceAhead(t *testing.T) {
+	now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	var s archive.PullState
+	for i, seq := range []uint64{7, 7, 8} {
+		at := now.AddDate(0, 0, 30+i)
+		s.Prove(at, seq, at)
+	}
+	if len(s.Quiet.Silences) != 1 {
+		t.Fatalf("%+v", s)
+	}
+	s.Prove(now, 8, now)
+	if len(s.Quiet.Silences) > 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // TestSilencesAreBounded: the state does not grow with the archive.
 func TestSilencesAreBounded(t *testing.T) {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

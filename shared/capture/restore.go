@@ -74,7 +74,8 @@ const (
 	compareRuns = 10
 )
 
-// eventList holds keys of events, each list oldest first.
+// eventList holds keys of events, each list oldest first, those of bindings only
+// among the same version.
 type eventList struct {
 	first    time.Time           // of the first run
 	runs     []string            // the newest keepRuns
@@ -110,12 +111,6 @@ func (r *run) listEvents(ctx context.Context, from time.Time) (eventList, error)
 			found.bindings = append(found.bindings, info.Key)
 		}
 	}
-	// Keys of one day are ordered by version first.
-	slices.SortStableFunc(found.bindings, func(a, b string) int {
-		_, at, _ := archive.ParseEventKey(a)
-		_, bt, _ := archive.ParseEventKey(b)
-		return at.Compare(bt)
-	})
 	return found, nil
 }
 

@@ -311,6 +311,72 @@ func TestClockAhead(t *testing.T) {
 	}
 }
 
+// TestLostIndexAfterClockAhead: of the newest run events one is dated by a clock
+// that ran ahead, and its proof is not believed when that time has come.
+func TestLostIndexAfterClockAhead(t *testing.T) {
+	w := newWorld(50)
+	w.mustPull(t)
+	last := w.Now()
+	w.advance(10 * time.Hour)
+	w.mustPull(t)
+	w.advance(-9 * time.Hour)
+	w.stream.fail(10, wecomtest.SDKCode(10009))
+	for range 9 { // the last one before the date of the wrong proof
+		if _, err := w.pull(t); err == nil {
+			t.Fatal("the run ended well")
+		}
+		w.advance(61 * time.Minute)
+	}
+	w.loseIndex()
+	if _, err := w.pull(t); err == nil {
+		t.Fatal("the run ended well")
+	}
+	if _, f := w.judge(t); !f.State.EndReachedAt.Equal(last) {
+		t.Errorf("last proof %v, want %v", f.State.EndReachedAt, last)
+	}
+}
+
+// TestQuietRecordsAfterClockAhead: quiet runs leave a record also after a clock
+// that ran ahead was set back.
+func TestQuietRecordsAfterClockAhead(t *testing.T) {
+	w := newWorld(50)
+	w.mustPull(t)
+	w.advance(100 * day)
+	w.mustPull(t)
+	w.advance(-100 * day)
+	w.stream.fail(1, nil)
+	run := w.mustPull(t)
+	if _, err := w.objects.Head(t.Context(), archive.RunKey(run)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCrashWhileRestoring: wherever the puller dies after an index was restored
+// from a backup, an unreadable event is counted once, and all is known at the end.
+func TestCrashWhileRestoring(t *testing.T) {
+	for k := 1; ; k++ {
+		w := newWorld(50)
+		w.mustPull(t)
+		w.advance(time.Hour)
+		w.put(t, archive.GapKey(archive.Gap{Since: morning, SeenAt: w.Now()}), "{")
+		w.advance(time.Hour)
+		faults := archivetest.NewFaults()
+		c := w.config()
+		c.Objects, c.Catalog = faults.Objects(w.objects), archive.NewCatalog(faults.Index(w.index))
+		faults.CrashAt(k, archivetest.After)
+		_, _ = capture.New(c).Run(t.Context())
+		crashed := faults.Crashed()
+		w.advance(time.Hour)
+		w.mustPull(t)
+		if _, f := w.judge(t); f.State.Unreadable.Count != 1 || !f.State.EndReachedAt.Equal(w.Now()) {
+			t.Errorf("crash at %d: %+v", k, f.State)
+		}
+		if !crashed {
+			break
+		}
+	}
+}
+
 // gaps counts the events of gaps.
 func (w *world) gaps(t *testing.T) (n int) {
 	t.Helper()
