@@ -268,3 +268,27 @@ func TestGapBeforeTheFirstPull(t *testing.T) {
 		t.Errorf("gap events %+v, want one since %v", events, first)
 	}
 }
+
+// TestIndexFromABackup: an index that is six days behind learns what happened since
+// from objects. Every query answers as before, and no gap is recorded.
+func TestIndexFromABackup(t *testing.T) {
+	w := talking(t)
+	w.boot(nil).mustFinish(t)
+	backup := archivetest.NewIndex()
+	if err := backup.Put(t.Context(), w.index.All()...); err != nil {
+		t.Fatal(err)
+	}
+	for range 6 {
+		w.advance(day)
+		w.boot(nil).mustFinish(t)
+	}
+	before := w.answers(t, w.read(t))
+	w.index = backup
+	w.boot(nil).mustFinish(t)
+	if after := w.answers(t, w.read(t)); after != before {
+		t.Errorf("the index answers\n%s\nbefore:\n%s", after, before)
+	}
+	if _, gaps := w.facts(t); len(gaps)+len(w.gapEvents(t)) > 0 {
+		t.Errorf("gaps %+v, events %+v", gaps, w.gapEvents(t))
+	}
+}
