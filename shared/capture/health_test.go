@@ -97,7 +97,7 @@ func TestSeats(t *testing.T) {
 // weekend, and not on a day on which it never rested; an outage teaches nothing,
 // and a lost index forgets nothing.
 func TestSilenceIsLearned(t *testing.T) {
-	for _, every := range []time.Duration{time.Hour, 24 * time.Hour} {
+	for _, every := range []time.Duration{6 * time.Hour, 24 * time.Hour} {
 		t.Run(fmt.Sprint(every), func(t *testing.T) {
 			w := newWorld(1)
 			c := w.config()
