@@ -153,3 +153,18 @@ func TestSilenceIsLearned(t *testing.T) {
 		})
 	}
 }
+
+// TestDamagedIndexHasARemedy: nothing is asked of WeCom, and the run says what to do.
+func TestDamagedIndexHasARemedy(t *testing.T) {
+	for _, sort := range []string{"cursor", "state"} {
+		w := newWorld(50)
+		w.mustPull(t)
+		if err := w.index.Put(t.Context(), archive.Item{Partition: "puller", Sort: sort, Value: []byte("{")}); err != nil {
+			t.Fatal(err)
+		}
+		run, err := w.pull(t)
+		if !errors.Is(err, archive.ErrIndexDamaged) || !strings.Contains(run.Remedy, "Drop it") || run.Calls > 0 {
+			t.Errorf("%s: run %+v: %v", sort, run, err)
+		}
+	}
+}

@@ -81,8 +81,10 @@ func remedy(err error) string {
 		return "Switch on versioning and Object Lock with a default retention for the archive bucket. Nothing is stored before."
 	case errors.Is(err, archive.ErrNewFormat):
 		return "A newer version of this program wrote what the error names. Run that version."
+	case errors.Is(err, archive.ErrIndexDamaged):
+		return "The index holds what cannot be read. Drop it: it is built again from the objects."
 	case errors.Is(err, archive.ErrDamaged):
-		return "Look at what the error names. A page below pages/: only it says where the next one begins, so the puller does not pass it; find out who wrote or altered it, and look at the earliest version of its key and at copies of the bucket. An item of the index: drop the index, it is built again from the objects."
+		return "Look at what the error names. A page below pages/: only it says where the next one begins, so the puller does not pass it; find out who wrote or altered it, and look at the earliest version of its key and at copies of the bucket."
 	case errors.Is(err, errQueue):
 		return "Look at the archiver's queue and the right to send to it. The pages are stored, and are queued again by the next run."
 	case errors.Is(err, errStoring), errors.As(err, &ours):
