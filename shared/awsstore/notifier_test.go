@@ -112,9 +112,11 @@ func TestNotify(t *testing.T) {
 func TestNotifyPartly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keys := pageKeys(25)
+		refusals := 0
 		q := &queue{fail: func(batch int, key string) string {
 			switch {
 			case key == keys[3]:
+				refusals++
 				return "InvalidMessageContents!"
 			case key == keys[22]:
 				return "InternalError"
@@ -128,6 +130,9 @@ func TestNotifyPartly(t *testing.T) {
 		got := slices.Sorted(slices.Values(q.keys))
 		if !slices.Equal(got, want) {
 			t.Errorf("taken %q", got)
+		}
+		if refusals != 1 {
+			t.Errorf("what SQS will never take was sent %d times", refusals)
 		}
 		for i, key := range keys {
 			if reported := err != nil && strings.Contains(err.Error(), fmt.Sprintf("%q", key)[1:]); reported != (i == 3 || i == 22) {
