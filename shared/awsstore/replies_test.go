@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -141,23 +142,27 @@ func TestPutReplies(t *testing.T) {
 		}, errAny},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := &script{replies: test.replies}
-			err := s.objects().PutIfAbsent(t.Context(), "pages/1", strings.NewReader("body"))
-			switch {
-			case test.want == errAny && (err == nil || errors.Is(err, archive.ErrExists) || errors.Is(err, archive.ErrNotFound)):
-				t.Errorf("PutIfAbsent = %v, want another error", err)
-			case test.want != errAny && !errors.Is(err, test.want):
-				t.Errorf("PutIfAbsent = %v, want %v", err, test.want)
-			}
-			if len(s.requests) != len(test.replies) {
-				t.Errorf("%d requests, want %d", len(s.requests), len(test.replies))
-			}
-			for i, r := range s.requests {
-				if r.Method == http.MethodPut {
-					wantPut(t, r, s.bodies[i])
-				}
-			}
+			synctest.Test(t, func(t *testing.T) { testPutReplies(t, test.replies, test.want) })
 		})
+	}
+}
+
+func testPutReplies(t *testing.T, replies []reply, want error) {
+	s := &script{replies: replies}
+	err := s.objects().PutIfAbsent(t.Context(), "pages/1", strings.NewReader("body"))
+	switch {
+	case want == errAny && (err == nil || errors.Is(err, archive.ErrExists) || errors.Is(err, archive.ErrNotFound)):
+		t.Errorf("PutIfAbsent = %v, want another error", err)
+	case want != errAny && !errors.Is(err, want):
+		t.Errorf("PutIfAbsent = %v, want %v", err, want)
+	}
+	if len(s.requests) != len(replies) {
+		t.Errorf("%d requests, want %d", len(s.requests), len(replies))
+	}
+	for i, r := range s.requests {
+		if r.Method == http.MethodPut {
+			wantPut(t, r, s.bodies[i])
+		}
 	}
 }
 
