@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -15,63 +16,100 @@ import (
 	"wecom-archive/shared/archive"
 )
 
-// kills is how often TestKilledAtRandom kills the program.
-const kills = 20
+// What TestKilledAtRandom must have done.
+const (
+	wantKills        = 20 // after the start stored a page or a segment
+	wantSegmentKills = 8  // after the start stored a segment
+	maxStarts        = 60
+)
+
+// killedMessages are enough that each start leaves work: a start pulls ten pages
+// at once, and nine more in each second.
+const (
+	killedMessages = "6000"
+	killedLimit    = "10"
+)
 
 // TestKilledAtRandom kills the real process (kill -9) at random moments of one
-// archive's making, starts it again with the same flags each time, and compares
-// the archive with what was served.
+// archive's making, each time while it stores pages and segments, starts it again
+// with the same flags, and compares the archive with what was served.
 func TestKilledAtRandom(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "wecom-archive")
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
 	dir := t.TempDir()
-	truth := filepath.Join(dir, "truth.jsonl")
-	data := filepath.Join(dir, "data")
-	start := func() (*exec.Cmd, *bytes.Buffer) {
-		cmd := exec.Command(program, "local", "--once", "--json", "--messages", "9000", "--dir", data, "--truth", truth)
+	data, truth := filepath.Join(dir, "data"), filepath.Join(dir, "truth.jsonl")
+	start := func(limit string) (*exec.Cmd, *bytes.Buffer) {
+		cmd := command(t, "local", "--once", "--json", "--messages", killedMessages, "--limit", limit,
+			"--dir", data, "--truth", truth, "--listen", "127.0.0.1:0")
 		var errOut bytes.Buffer
 		cmd.Stderr = &errOut
 		return cmd, &errOut
 	}
-
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	early := 0
-	for range kills {
-		cmd, errOut := start()
+
+	kills, segmentKills, torn, starts := 0, 0, 0, 0
+	for ; (kills < wantKills || segmentKills < wantSegmentKills) && starts < maxStarts; starts++ {
+		before := countTree(t, data)
+		cmd, errOut := start(killedLimit)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(150+random.IntN(400)) * time.Millisecond) // the random moment itself
-		if err := cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
+		grew := killWhenGrown(t, cmd, data, before, time.Duration(random.IntN(200))*time.Millisecond)
 		if err := cmd.Wait(); err == nil {
-			early++ // it was done before it could be killed
-		} else if exit, ok := err.(*exec.ExitError); !ok || exit.Exited() {
+			t.Fatalf("after %d kills a start was done before it could be killed: there is too little to do", kills)
+		} else if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.Exited() {
 			t.Fatalf("it failed instead of being killed: %v\n%s", err, errOut)
 		}
+		after := countTree(t, data)
+		if grew {
+			kills++
+		}
+		if after.segments > before.segments {
+			segmentKills++
+		}
+		if after.pages > after.segments {
+			torn++
+		}
 	}
-	if early > kills/4 {
-		t.Errorf("%d of %d starts had nothing left to do: the test kills too late", early, kills)
+	t.Logf("%d starts, %d killed after the tree grew, %d of them after a segment was stored; %d left a page without segment",
+		starts, kills, segmentKills, torn)
+	if kills < wantKills || segmentKills < wantSegmentKills {
+		t.Errorf("want %d and %d kills that interrupt something", wantKills, wantSegmentKills)
 	}
 
-	cmd, errOut := start()
+	cmd, errOut := start("1000") // the rest at once
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("the last start: %v\n%s", err, errOut)
 	}
-	var sum struct{ Pulled, Archived, Quarantined int }
-	if err := json.Unmarshal(out, &sum); err != nil {
-		t.Fatalf("summary %q: %v", out, err)
-	}
-	if sum.Pulled != 9000 || sum.Archived+sum.Quarantined != sum.Pulled {
+	if sum := summaryOf(t, out); !sum.Complete || sum.Pulled != 6000 || sum.Archived+sum.Quarantined != sum.Pulled {
 		t.Errorf("summary: %+v", sum)
 	}
 	compareWithTruth(t, data, truth)
+}
+
+// tree is what is stored.
+type tree struct{ pages, segments int }
+
+func countTree(t *testing.T, data string) tree {
+	t.Helper()
+	return tree{count(t, data, "pages", ".json.zst"), count(t, data, "messages", ".parquet")}
+}
+
+// killWhenGrown kills the process a while after there is more than before, and
+// says whether there was. It also stops waiting when the process seems stuck.
+func killWhenGrown(t *testing.T, cmd *exec.Cmd, data string, before tree, wait time.Duration) (grew bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !grew && time.Now().Before(deadline); {
+		time.Sleep(2 * time.Millisecond)
+		now := countTree(t, data)
+		grew = now.pages > before.pages || now.segments > before.segments
+	}
+	time.Sleep(wait) // the random moment itself
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	return grew
 }
 
 // compareWithTruth checks that the segments below data hold each message of the

@@ -24,6 +24,7 @@ const defaultListen = "127.0.0.1:8080"
 type localCommand struct {
 	Dir      string `default:"wecom-archive-data" type:"path" help:"Folder of the data. A second start continues there."`
 	Messages int    `default:"20000" help:"How many messages the simulated company has said in all."`
+	Limit    int    `default:"1000" help:"Messages per page, that is, how many WeCom is asked for at a time: 1 to 1,000."`
 	Seed     uint64 `default:"1" help:"Of everything that is made up: the same seed gives the same messages."`
 	Corpus   string `type:"existingfile" help:"Serve the lines of this file, byte for byte and in order, instead of made-up messages."`
 	Truth    string `type:"path" help:"Write what is served to this file: a JSON object per line with seq, msgid, raw (base64)."`
@@ -37,6 +38,9 @@ func (c *localCommand) Validate() error {
 	if c.Messages < 0 {
 		return fmt.Errorf("--messages %d: must not be negative", c.Messages)
 	}
+	if c.Limit < 1 || c.Limit > 1000 {
+		return fmt.Errorf("--limit %d: must be 1 to 1,000", c.Limit)
+	}
 	return nil
 }
 
@@ -45,7 +49,8 @@ func (c *localCommand) Validate() error {
 // the limit that also shows from outside. GOMEMLIMIT overrides it.
 const softMemory = 96 << 20
 
-// Run runs the system until it is interrupted, or done with --once.
+// Run runs the system until it is interrupted, or done with --once. It returns
+// errInterrupted if, with --once, it was not done.
 func (c *localCommand) Run(ctx context.Context, to streams) (err error) {
 	started := time.Now()
 	if os.Getenv("GOMEMLIMIT") == "" {
@@ -53,13 +58,16 @@ func (c *localCommand) Run(ctx context.Context, to streams) (err error) {
 	}
 	log := newLogger(to.Err, c.Verbose)
 	system, err := local.Open(ctx, local.Config{
-		Dir: c.Dir, Messages: c.Messages, Seed: c.Seed, Corpus: c.Corpus, Truth: c.Truth,
+		Dir: c.Dir, Messages: c.Messages, Limit: c.Limit, Seed: c.Seed, Corpus: c.Corpus, Truth: c.Truth,
 		Program: version(), Log: log, Now: time.Now,
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, system.Close()) }()
+	if system.EmptyLines > 0 {
+		fmt.Fprintf(to.Err, "--corpus: %d empty lines are not served, as an empty line is no message\n", system.EmptyLines)
+	}
 
 	stop, err := c.serve(ctx, system, log, to.Err)
 	if err != nil {
@@ -73,7 +81,11 @@ func (c *localCommand) Run(ctx context.Context, to streams) (err error) {
 	if err != nil {
 		return err
 	}
-	return c.summarise(system, started, to)
+	sum, err := c.summarise(system, started, to)
+	if err == nil && c.Once && !sum.Complete {
+		err = errInterrupted
+	}
+	return err
 }
 
 func newLogger(w io.Writer, verbose bool) *slog.Logger {
@@ -124,17 +136,17 @@ func (c *localCommand) handler(system *local.System, log *slog.Logger, token str
 }
 
 // summarise prints what is archived, also after an interruption.
-func (c *localCommand) summarise(system *local.System, started time.Time, to streams) error {
+func (c *localCommand) summarise(system *local.System, started time.Time, to streams) (local.Summary, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	sum, err := system.Summary(ctx, started)
 	if err != nil {
-		return err
+		return sum, err
 	}
 	if c.JSON {
-		return json.NewEncoder(to.Out).Encode(sum)
+		return sum, json.NewEncoder(to.Out).Encode(sum)
 	}
 	fmt.Fprintf(to.Err, "%d messages pulled in %d pages: %d archived, %d not decrypted yet (待解密), in %d segments below %s%c%s, %.1f s\n",
 		sum.Pulled, sum.Pages, sum.Archived, sum.Quarantined, sum.Segments, c.Dir, os.PathSeparator, "objects", sum.Seconds)
-	return nil
+	return sum, nil
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +18,9 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// The first Ctrl-C asks to stop. From then on one ends the process, even if
+	// it cannot stop, as when nobody reads what it writes.
+	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -28,6 +32,13 @@ type commands struct {
 
 // streams are where a command writes: results to Out, everything else to Err.
 type streams struct{ Out, Err io.Writer }
+
+// errInterrupted is returned by a command that was told to stop before it had done
+// what it was asked for.
+var errInterrupted = errors.New("interrupted")
+
+// statusInterrupted is what shells report of a program that Ctrl-C ended.
+const statusInterrupted = 130
 
 // run is main with its surroundings given; it returns the exit status.
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
@@ -54,11 +65,17 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		fmt.Fprintf(errOut, "wecom-archive: %v\nSee: wecom-archive --help\n", err)
 		return 2
 	}
-	if err := command.Run(); err != nil {
+	err = command.Run()
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errInterrupted), ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintln(errOut, "wecom-archive: interrupted before all was done; a second start continues")
+		return statusInterrupted
+	default:
 		fmt.Fprintln(errOut, "wecom-archive:", err)
 		return 1
 	}
-	return 0
 }
 
 // version is the module's version, or the commit that was built.

@@ -38,6 +38,8 @@ func TestCommandLine(t *testing.T) {
 		{"unknown flag", []string{"local", "--sed", "1"}, 2, "--seed"},
 		{"not a number", []string{"local", "--messages", "many"}, 2, "--messages"},
 		{"negative", []string{"local", "--messages=-1"}, 2, "--messages"},
+		{"no messages in a page", []string{"local", "--limit", "0"}, 2, "--limit"},
+		{"more than WeCom gives", []string{"local", "--limit", "1001"}, 2, "--limit"},
 		{"no such corpus", []string{"local", "--corpus", "/nowhere"}, 2, "--corpus"},
 		{"folder is a file", []string{"local", "--once", "--dir", file}, 1, "--dir"},
 		{"address taken", []string{"local", "--once", "--messages", "1", "--dir", t.TempDir(), "--listen", taken.Addr().String()}, 1, "--listen"},
@@ -126,10 +128,43 @@ func TestServesUntilInterrupted(t *testing.T) {
 	if got := <-status; got != 0 {
 		t.Errorf("status %d after an interruption: %s", got, errOut.String())
 	}
-	var sum struct{ Pulled, Archived, Quarantined int }
-	if err := json.Unmarshal([]byte(out.String()), &sum); err != nil || sum.Pulled != 200 || sum.Archived+sum.Quarantined != 200 {
-		t.Errorf("summary %q: %v", out.String(), err)
+	if sum := summaryOf(t, []byte(out.String())); sum.Pulled != 200 || sum.Archived+sum.Quarantined != 200 || !sum.Complete {
+		t.Errorf("summary %+v", sum)
 	}
+}
+
+// TestInterruptedAtStart: what is interrupted before it begins has no summary, and
+// says so, too.
+func TestInterruptedAtStart(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	var out, errOut bytes.Buffer
+	status := run(ctx, []string{"local", "--once", "--json", "--messages", "10", "--dir", t.TempDir()}, &out, &errOut)
+	if status != 130 || out.Len() > 0 || !strings.Contains(errOut.String(), "interrupted") {
+		t.Errorf("status %d, out %q, err %q", status, out.String(), errOut.String())
+	}
+}
+
+// TestCorpus: a corpus is archived line by line; empty lines are counted aloud.
+func TestCorpus(t *testing.T) {
+	dir := t.TempDir()
+	corpus, data, truth := filepath.Join(dir, "corpus.jsonl"), filepath.Join(dir, "data"), filepath.Join(dir, "truth.jsonl")
+	lines := "{\"msgid\":\"a\"}\n\n\nno JSON\n \n\n\r\n{\"msgid\":\"b\"}"
+	if err := os.WriteFile(corpus, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errOut bytes.Buffer
+	args := []string{"local", "--once", "--json", "--corpus", corpus, "--truth", truth, "--dir", data, "--limit", "2", "--listen", "127.0.0.1:0"}
+	if status := run(t.Context(), args, &out, &errOut); status != 0 {
+		t.Fatalf("status %d: %s", status, errOut.String())
+	}
+	if sum := summaryOf(t, out.Bytes()); sum != (summary{Pulled: 5, Archived: 5, Pages: 3, Segments: 3, Complete: true}) {
+		t.Errorf("summary %+v", sum)
+	}
+	if !strings.Contains(errOut.String(), "3 empty lines are not served") {
+		t.Errorf("it says %q", errOut.String())
+	}
+	compareWithTruth(t, data, truth)
 }
 
 func firstMatch(text, pattern string) string { return regexp.MustCompile(pattern).FindString(text) }

@@ -41,10 +41,15 @@ const (
 	lockDays      = 1 // of the local archive: enough to show that the lock holds
 )
 
+// indexFile is the index in the data folder; SQLite keeps two more files beside
+// it, with -wal and -shm at the end of their names.
+const indexFile = "index.db"
+
 // Config is what the operator chooses on the command line.
 type Config struct {
 	Dir      string // data folder
 	Messages int    // that the simulated corp has said in all
+	Limit    int    // most messages per page; 0: 1,000
 	Seed     uint64
 	Corpus   string // file of plaintext lines to serve instead; empty: made-up messages
 	Truth    string // file to write what is served to; empty: none
@@ -61,6 +66,9 @@ type System struct {
 	Catalog *archive.Catalog
 	Corp    *wecomtest.Corp
 
+	// EmptyLines is how many lines of the corpus file are not served.
+	EmptyLines int
+
 	ring     *keyring.Ring
 	queue    *localstore.Queue
 	puller   *capture.Puller
@@ -76,7 +84,7 @@ func Open(ctx context.Context, c Config) (_ *System, err error) {
 	s := &System{Config: c}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.Close())
+			err = errors.Join(s.withRemedy(err), s.Close())
 		}
 	}()
 	// The embedded S3 changes the working directory of the process.
@@ -88,7 +96,7 @@ func Open(ctx context.Context, c Config) (_ *System, err error) {
 			return nil, err
 		}
 	}
-	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+	if err := makeFolder(s.Dir); err != nil {
 		return nil, fmt.Errorf("--dir: %w", err)
 	}
 	unlock, err := lockFolder(filepath.Join(s.Dir, "lock"))
@@ -131,7 +139,7 @@ func (s *System) openStores(ctx context.Context) error {
 	if err := server.CreateBucket(ctx, derivedBucket, 0); err != nil {
 		return err
 	}
-	index, err := localstore.OpenIndex(ctx, filepath.Join(s.Dir, "index.db"))
+	index, err := localstore.OpenIndex(ctx, filepath.Join(s.Dir, indexFile))
 	if err != nil {
 		return err
 	}
@@ -157,7 +165,7 @@ func (s *System) openCorp(ctx context.Context) error {
 			return fmt.Errorf("--corpus: %w", err)
 		}
 		s.closers = append(s.closers, corpus.Close)
-		config.Corpus, messages = corpus, corpus.Len()
+		config.Corpus, messages, s.EmptyLines = corpus, corpus.Len(), corpus.Empty()
 	}
 	var sum string
 	if s.Corpus != "" {
@@ -216,7 +224,7 @@ func (s *System) uploadKeys(ctx context.Context) error {
 func (s *System) openStages(ctx context.Context) error {
 	s.puller = capture.New(capture.Config{
 		Corp: corpID, Objects: s.Objects, Catalog: s.Catalog, Queue: s.queue,
-		Chats: s.Corp, Seats: s.Corp, Now: s.Now, Sleep: sleep,
+		Chats: s.Corp, Seats: s.Corp, Limit: s.Limit, Now: s.Now, Sleep: sleep,
 		Owner: "local", NewID: newID, Log: s.Log.With("stage", "puller"),
 		Program: s.Program, SDKVersion: "simulator",
 	})

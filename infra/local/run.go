@@ -32,6 +32,13 @@ type Progress struct {
 // Run pulls and archives until ctx ends, or, with once, until all is archived
 // that was served. report, if not nil, is called now and then with how far it is.
 func (s *System) Run(ctx context.Context, once bool, report func(Progress)) error {
+	if err := s.run(ctx, once, report); !errors.Is(err, context.Canceled) {
+		return s.withRemedy(err)
+	}
+	return nil
+}
+
+func (s *System) run(ctx context.Context, once bool, report func(Progress)) error {
 	// The queue of an earlier process went with it.
 	if err := s.queueWaiting(ctx); err != nil {
 		return err
@@ -47,11 +54,7 @@ func (s *System) Run(ctx context.Context, once bool, report func(Progress)) erro
 		defer stop()
 		return s.watch(ctx, once, report)
 	})
-	err := group.Wait()
-	if errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return err
+	return group.Wait()
 }
 
 // archive works on pages as the queue hands them out.
@@ -62,6 +65,9 @@ func (s *System) archive(ctx context.Context) error {
 			return err
 		}
 		err = s.archiver.Handle(ctx, d.Key)
+		if errors.Is(err, archive.ErrIndexDamaged) {
+			return err // trying again cannot help
+		}
 		if err != nil && ctx.Err() == nil {
 			s.Log.Error("archiving failed, will be tried again", "key", d.Key, "try", d.Receives, "error", err)
 		}
@@ -78,8 +84,14 @@ func (s *System) pull(ctx context.Context, once bool) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if once {
+			if errors.Is(err, archive.ErrIndexDamaged) {
+				return err
+			}
+			if once && run.Remedy != "" {
 				return fmt.Errorf("%w (%s)", err, run.Remedy)
+			}
+			if once {
+				return err
 			}
 			s.Log.Error("pull failed", "error", err, "remedy", run.Remedy)
 		}
@@ -169,30 +181,4 @@ func eachPage(ctx context.Context, list func(ctx context.Context, from uint64, l
 		}
 		from = pages[len(pages)-1].SeqAsked + 1
 	}
-}
-
-// Summary is what a run with --once ends with.
-type Summary struct {
-	Pulled      int     `json:"pulled"`
-	Archived    int     `json:"archived"`
-	Quarantined int     `json:"quarantined"`
-	Pages       int     `json:"pages"`
-	Segments    int     `json:"segments"` // objects, parts included
-	Seconds     float64 `json:"seconds"`
-}
-
-// Summary sums up what is archived.
-func (s *System) Summary(ctx context.Context, since time.Time) (Summary, error) {
-	p, err := s.Progress(ctx)
-	if err != nil {
-		return Summary{}, err
-	}
-	sum := Summary{Pulled: p.Pulled, Archived: p.Archived, Quarantined: p.Quarantined, Pages: p.Pages, Seconds: s.Now().Sub(since).Seconds()}
-	for _, err := range s.Objects.List(ctx, archive.SegmentsPrefix, "") {
-		if err != nil {
-			return sum, err
-		}
-		sum.Segments++
-	}
-	return sum, nil
 }

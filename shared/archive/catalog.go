@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"time"
 )
 
@@ -44,31 +43,17 @@ type Cursor struct {
 	Bytes     int64     `json:"bytes"`              // of replies
 	PulledAt  time.Time `json:"pulled_at,omitzero"` // of the last page
 
-	// Days counts envelopes by UTC pull day (2026-11-23) for the last KeepDays.
-	Days map[string]int `json:"days,omitempty"`
-
 	revision int64
 }
 
-// KeepDays is how long Cursor.Days looks back.
-const KeepDays = 35
-
 // over is the cursor after a page.
 func (c Cursor) over(page PageHeader) Cursor {
-	days := maps.Clone(c.Days)
-	if days == nil {
-		days = map[string]int{}
-	}
-	days[Day(page.PulledAt)] += page.Count
-	oldest := Day(page.PulledAt.AddDate(0, 0, -KeepDays))
-	maps.DeleteFunc(days, func(day string, _ int) bool { return day < oldest })
 	return Cursor{
 		Seq:       page.LastSeq,
 		Pages:     c.Pages + 1,
 		Envelopes: c.Envelopes + int64(page.Count),
 		Bytes:     c.Bytes + page.Size,
 		PulledAt:  page.PulledAt,
-		Days:      days,
 		revision:  c.revision + 1,
 	}
 }
@@ -220,6 +205,11 @@ func (c *Catalog) Page(ctx context.Context, asked uint64) (PageState, error) {
 	return s, err
 }
 
+// Pages returns at most limit pages, from seq from on.
+func (c *Catalog) Pages(ctx context.Context, from uint64, limit int) ([]PageState, error) {
+	return list[PageState](ctx, c, IndexQuery{Partition: partitionPages, From: seqName(from), Limit: limit})
+}
+
 // PendingPages returns at most limit pages without a finished segment, from seq
 // from on.
 func (c *Catalog) PendingPages(ctx context.Context, from uint64, limit int) ([]PageState, error) {
@@ -299,7 +289,7 @@ func (c *Catalog) get(ctx context.Context, partition, sort string, v any) (revis
 		return 0, fmt.Errorf("reading %s/%s of the index: %w", partition, sort, err)
 	}
 	if err := json.Unmarshal(item.Value, v); err != nil {
-		return 0, fmt.Errorf("reading %s/%s of the index: %w: %w", partition, sort, ErrDamaged, err)
+		return 0, fmt.Errorf("reading %s/%s of the index: %w: %w", partition, sort, ErrIndexDamaged, err)
 	}
 	return item.Revision, nil
 }
@@ -340,7 +330,7 @@ func list[T any](ctx context.Context, c *Catalog, q IndexQuery) ([]T, error) {
 	out := make([]T, len(items))
 	for i, item := range items {
 		if err := json.Unmarshal(item.Value, &out[i]); err != nil {
-			return nil, fmt.Errorf("listing %s/%s of the index: %w: %w", q.Partition, item.Sort, ErrDamaged, err)
+			return nil, fmt.Errorf("listing %s/%s of the index: %w: %w", q.Partition, item.Sort, ErrIndexDamaged, err)
 		}
 	}
 	return out, nil

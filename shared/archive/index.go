@@ -1,6 +1,9 @@
 package archive
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Limits that every Index adapter enforces, so that what works on one machine
 // works in DynamoDB.
@@ -8,6 +11,10 @@ const (
 	MaxIndexKey   = 1024      // bytes, of partition and of sort key
 	MaxIndexValue = 300 << 10 // bytes
 )
+
+// ErrIndexDamaged means that what the index holds cannot be read. It is derived:
+// whoever drops it and makes it anew from the objects loses nothing.
+var ErrIndexDamaged = errors.New("the index is damaged")
 
 // Item is one entry of the index.
 type Item struct {

@@ -5,9 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 
-	_ "modernc.org/sqlite" // the pure Go driver "sqlite"
+	"modernc.org/sqlite" // the pure Go driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"wecom-archive/shared/archive"
 )
@@ -54,16 +57,22 @@ const (
 )
 
 // OpenIndex opens the index in the file path, and creates it if there is none.
-// Close it after use.
+// Nobody but its owner can read the file, nor the two that SQLite puts beside it
+// (path-wal and path-shm). Close it after use. A file that is no sound database
+// is reported as archive.ErrIndexDamaged, here or by the call that comes across
+// the damage.
 func OpenIndex(ctx context.Context, path string) (*Index, error) {
 	x := &Index{}
 	if err := x.open(ctx, path); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the index %s: %w", path, err), x.Close())
+		return nil, errors.Join(failed(ctx, "opening the index "+path, err), x.Close())
 	}
 	return x, nil
 }
 
 func (x *Index) open(ctx context.Context, path string) (err error) {
+	if err := makePrivate(path); err != nil {
+		return err
+	}
 	// _txlock=immediate: a transaction that begins as a reader and then writes
 	// fails with SQLITE_BUSY when another process wrote in between.
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() +
@@ -271,10 +280,46 @@ func (x *Index) PutIf(ctx context.Context, item archive.Item) error {
 	return nil
 }
 
-// failed wraps err, or the context's error if that is why SQLite was interrupted.
+// failed wraps err, or the context's error if that is why SQLite was interrupted,
+// and marks what SQLite says of a damaged file.
 func failed(ctx context.Context, doing string, err error) error {
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
+	var refused *sqlite.Error
+	if errors.As(err, &refused) {
+		switch refused.Code() & 0xff { // the rest tells kinds of it apart
+		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+			return fmt.Errorf("%s: %w: %w", doing, archive.ErrIndexDamaged, err)
+		}
+	}
 	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// makePrivate creates the file path if there is none, and takes it, and what
+// SQLite left beside it, from everybody but the owner. New files beside it get
+// its mode.
+func makePrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		info, err := os.Stat(name)
+		if errors.Is(err, fs.ErrNotExist) && name != path {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if info.Mode().Perm()&0o077 != 0 {
+			if err := os.Chmod(name, 0o600); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -113,6 +113,8 @@ func TestIndexUnusable(t *testing.T) {
 		if index, err := localstore.OpenIndex(t.Context(), path); err == nil {
 			index.Close()
 			t.Errorf("OpenIndex(%s) works", path)
+		} else if damaged := errors.Is(err, archive.ErrIndexDamaged); damaged != (path == garbage) {
+			t.Errorf("OpenIndex(%s) = %v, damaged %v", path, err, damaged)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package locals3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,21 +18,33 @@ import (
 //
 // It also finishes the requests that it has begun when the gateway is told to
 // end. The gateway ends their contexts then, and complains on stderr about each
-// that notices; so the methods that serve archive.Objects do not let them notice.
+// that notices; so the methods that serve the ports do not let them notice.
 type disk struct {
 	*posix.Posix
-	sync   bool
-	layout layout
-	meta   meta.MetadataStorer
+	sync    bool
+	sidecar bool // metadata lie apart from the objects
+	layout  layout
+	meta    meta.MetadataStorer
 }
 
 func (d *disk) PutObject(ctx context.Context, po s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
 	ctx = context.WithoutCancel(ctx)
-	if !d.sync {
-		return d.Posix.PutObject(ctx, po)
+	var out s3response.PutObjectOutput
+	var err error
+	if d.sync {
+		out, err = d.PutObjectWithPostFunc(ctx, po, (*os.File).Sync)
+	} else {
+		out, err = d.Posix.PutObject(ctx, po)
 	}
-	out, err := d.PutObjectWithPostFunc(ctx, po, (*os.File).Sync)
-	if err != nil {
+	if err == nil && d.sidecar {
+		// What was put over a delete marker would go on to look like one: in the
+		// sidecar attributes stay until they are replaced.
+		err = d.meta.DeleteAttribute(*po.Bucket, *po.Key, attrMarker)
+		if errors.Is(err, meta.ErrNoSuchKey) {
+			err = nil
+		}
+	}
+	if err != nil || !d.sync {
 		return out, err
 	}
 	// The name is safe when its directory is, and each directory above that the
@@ -54,6 +67,10 @@ func (d *disk) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.Head
 
 func (d *disk) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input) (s3response.ListObjectsV2Result, error) {
 	return d.Posix.ListObjectsV2(context.WithoutCancel(ctx), in)
+}
+
+func (d *disk) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) (s3response.DeleteResult, error) {
+	return d.Posix.DeleteObjects(context.WithoutCancel(ctx), in)
 }
 
 // The gateway asks for these itself, on the way to the ones above.

@@ -21,9 +21,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"wecom-archive/infra/local/s3"
-	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
-	"wecom-archive/shared/awsstore"
 )
 
 func startServer(t testing.TB, root string, sync bool) *locals3.Server {
@@ -239,40 +236,6 @@ func TestLeftovers(t *testing.T) {
 	if got := files(t, temp); !slices.Equal(got, []string{"young"}) {
 		t.Errorf("left over: %q, want the young one, which may be in use", got)
 	}
-}
-
-// TestSidecar: where there are no extended attributes. An empty sidecar directory
-// says that this was found at the first start.
-func TestSidecar(t *testing.T) {
-	root := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(root, ".s3", "sidecar"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	t.Run("first", func(t *testing.T) {
-		server := startServer(t, root, true)
-		createBucket(t, server, "objects", 30)
-		if err := putOnce(t.Context(), server, "objects", "a", []byte("body")); err != nil {
-			t.Fatal(err)
-		}
-	})
-	server := startServer(t, root, false)
-	createBucket(t, server, "objects", 30)
-	if got, err := get(t, server, "objects", "a"); err != nil || string(got) != "body" {
-		t.Errorf("after a restart: %q, %v", got, err)
-	}
-	if got := files(t, filepath.Join(root, "objects")); !slices.Equal(got, []string{"a"}) {
-		t.Errorf("files %q", got)
-	}
-	if len(files(t, filepath.Join(root, ".s3", "sidecar"))) == 0 {
-		t.Error("no metadata in the sidecar")
-	}
-	buckets := 0
-	archivetest.TestObjects(t, func(t *testing.T) archive.Objects {
-		buckets++
-		name := fmt.Sprint("bucket-", buckets)
-		createBucket(t, server, name, 30)
-		return awsstore.NewObjects(server.Client(), server.Presigner(), name)
-	})
 }
 
 func command(t *testing.T, root string, round int) (*exec.Cmd, *bytes.Buffer) {

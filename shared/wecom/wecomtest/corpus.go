@@ -21,49 +21,56 @@ type Corpus interface {
 type FileCorpus struct {
 	file   *os.File
 	starts []int64 // offset of each line, and of the end of the file
+	empty  int     // lines without any byte
 }
 
 // OpenCorpus notes where the lines of a file begin; lines are read when asked
 // for, so memory needs 8 bytes a line. A line ends before its newline and is
 // otherwise kept byte for byte, also a carriage return at its end. A last line
-// without newline counts. Lines without any byte do not. The file must not change
-// while it is open.
+// without newline counts. Lines without any byte do not: an empty line is no message.
+// The file must not change while it is open.
 func OpenCorpus(path string) (*FileCorpus, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening the corpus: %w", err)
 	}
-	starts, err := lineStarts(file)
+	starts, empty, err := lineStarts(file)
 	if err != nil {
 		file.Close()
 		return nil, fmt.Errorf("reading the corpus %s: %w", path, err)
 	}
-	return &FileCorpus{file: file, starts: starts}, nil
+	return &FileCorpus{file: file, starts: starts, empty: empty}, nil
 }
 
-func lineStarts(r io.Reader) ([]int64, error) {
+func lineStarts(r io.Reader) (starts []int64, empty int, err error) {
 	in := bufio.NewReaderSize(r, 1<<18)
-	var starts []int64
 	var offset int64
 	begin := true // of a line
 	for {
 		part, err := in.ReadSlice('\n')
-		if begin && len(part) > 0 && part[0] != '\n' {
+		switch {
+		case !begin || len(part) == 0:
+		case part[0] == '\n':
+			empty++
+		default:
 			starts = append(starts, offset)
 		}
 		offset += int64(len(part))
 		begin = err == nil
 		switch {
 		case errors.Is(err, io.EOF):
-			return append(starts, offset), nil
+			return append(starts, offset), empty, nil
 		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
-			return nil, err
+			return nil, 0, err
 		}
 	}
 }
 
 // Len is the number of lines.
 func (c *FileCorpus) Len() int { return len(c.starts) - 1 }
+
+// Empty is the number of lines that are not served, since they have no byte.
+func (c *FileCorpus) Empty() int { return c.empty }
 
 // Line returns line i without its newline.
 func (c *FileCorpus) Line(i int) ([]byte, error) {

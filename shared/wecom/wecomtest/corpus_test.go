@@ -50,21 +50,23 @@ func TestCorpusLines(t *testing.T) {
 	for name, tc := range map[string]struct {
 		content string
 		want    []string
+		empty   int
 	}{
-		"empty file":         {"", []string{}},
-		"only empty lines":   {"\n\n\n", []string{}},
-		"one line":           {"a\n", []string{"a"}},
-		"no last newline":    {"a\nb", []string{"a", "b"}},
-		"empty lines":        {"\n\na\n\n\nb\n\n", []string{"a", "b"}},
-		"carriage returns":   {"a\r\nb\r\n\r\n", []string{"a\r", "b\r", "\r"}},
-		"control characters": {"{\"a\":\"\x00\x01\x1f\"}\n\x7f\n", []string{"{\"a\":\"\x00\x01\x1f\"}", "\x7f"}},
-		"invalid UTF-8":      {"\xff\xfe\n\xe4\xb8\n", []string{"\xff\xfe", "\xe4\xb8"}},
-		"spaces stay":        {"  a \t\n", []string{"  a \t"}},
-		"other separators":   {"a\u2028b\vc\u0085d\n", []string{"a\u2028b\vc\u0085d"}},
-		"long line":          {"x\n" + long + "\n\n" + long, []string{"x", long, long}},
+		"empty file":         {"", []string{}, 0},
+		"only empty lines":   {"\n\n\n", []string{}, 3},
+		"one line":           {"a\n", []string{"a"}, 0},
+		"no last newline":    {"a\nb", []string{"a", "b"}, 0},
+		"empty lines":        {"\n\na\n\n\nb\n\n", []string{"a", "b"}, 5},
+		"carriage returns":   {"a\r\nb\r\n\r\n", []string{"a\r", "b\r", "\r"}, 0},
+		"control characters": {"{\"a\":\"\x00\x01\x1f\"}\n\x7f\n", []string{"{\"a\":\"\x00\x01\x1f\"}", "\x7f"}, 0},
+		"invalid UTF-8":      {"\xff\xfe\n\xe4\xb8\n", []string{"\xff\xfe", "\xe4\xb8"}, 0},
+		"spaces stay":        {"  a \t\n", []string{"  a \t"}, 0},
+		"other separators":   {"a\u2028b\vc\u0085d\n", []string{"a\u2028b\vc\u0085d"}, 0},
+		"long line":          {"x\n" + long + "\n\n" + long, []string{"x", long, long}, 1},
 	} {
-		if got := lines(t, corpusOf(t, tc.content)); !slices.Equal(got, tc.want) {
-			t.Errorf("%s: %.80q, want %.80q", name, got, tc.want)
+		corpus := corpusOf(t, tc.content)
+		if got := lines(t, corpus); !slices.Equal(got, tc.want) || corpus.Empty() != tc.empty {
+			t.Errorf("%s: %.80q and %d empty lines, want %.80q and %d", name, got, corpus.Empty(), tc.want, tc.empty)
 		}
 	}
 }

@@ -1,0 +1,77 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"wecom-archive/shared/archive"
+)
+
+// Summary is what a run with --once ends with.
+type Summary struct {
+	Pulled      int     `json:"pulled"`
+	Archived    int     `json:"archived"`
+	Quarantined int     `json:"quarantined"`
+	Pages       int     `json:"pages"`
+	Segments    int     `json:"segments"` // objects, parts included
+	Seconds     float64 `json:"seconds"`
+	Complete    bool    `json:"complete"` // all that was served is archived
+}
+
+// ErrSegments means that there are more or fewer segments than the index knows.
+var ErrSegments = errors.New("segments are missing, or the index does not know them")
+
+// Summary sums up what is archived; call it when Run has returned. It fails with
+// ErrSegments if the segments are not those of the index. That compares numbers
+// only: what is in a segment is checked by the command verify, a later issue.
+func (s *System) Summary(ctx context.Context, since time.Time) (Summary, error) {
+	sum, err := s.summary(ctx)
+	if err != nil {
+		return sum, s.withRemedy(err)
+	}
+	sum.Seconds = s.Now().Sub(since).Seconds()
+	return sum, nil
+}
+
+func (s *System) summary(ctx context.Context) (Summary, error) {
+	p, err := s.Progress(ctx)
+	if err != nil {
+		return Summary{}, err
+	}
+	sum := Summary{
+		Pulled: p.Pulled, Archived: p.Archived, Quarantined: p.Quarantined, Pages: p.Pages,
+		Complete: s.pulledAll.Load() && p.Pending == 0,
+	}
+	for info, err := range s.Objects.List(ctx, archive.SegmentsPrefix, "") {
+		if err != nil {
+			return sum, err
+		}
+		if _, _, _, ok := archive.ParseSegmentKey(info.Key); ok {
+			sum.Segments++
+		}
+	}
+	known := 0
+	err = eachPage(ctx, s.Catalog.Pages, func(page archive.PageState) error {
+		known += page.Parts
+		return nil
+	})
+	// A page that waits may have parts that are stored and not indexed yet.
+	if err == nil && (sum.Segments < known || sum.Segments > known && p.Pending == 0) {
+		err = fmt.Errorf("%d segments below %s, %d in the index: %w",
+			sum.Segments, filepath.Join(s.Dir, archiveBucket, archive.SegmentsPrefix), known, ErrSegments)
+	}
+	return sum, err
+}
+
+// withRemedy adds what to do to errors that a new index cures.
+func (s *System) withRemedy(err error) error {
+	if !errors.Is(err, archive.ErrIndexDamaged) && !errors.Is(err, ErrSegments) {
+		return err
+	}
+	index := filepath.Join(s.Dir, indexFile)
+	return fmt.Errorf("%w\nDelete %s, %s-wal and %s-shm, and start again with the same flags: that makes the index anew from the stored objects, and segments that are missing anew from their pages",
+		err, index, index, index)
+}
