@@ -3,6 +3,7 @@ package compact_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"strings"
 	"sync"
@@ -19,6 +20,12 @@ import (
 // TestModel: whatever is stored, compacted, crashed and rebuilt in whatever order,
 // a transcript is the plain list of the messages.
 func TestModel(t *testing.T) {
+	t.Parallel()
+	if underRace {
+		if err := flag.Set("rapid.checks", "10"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld()
 		ctx := context.Background()
@@ -38,7 +45,7 @@ func TestModel(t *testing.T) {
 				nextPage += 100
 				pulled := day0.AddDate(0, 0, rapid.IntRange(0, 70).Draw(t, "day"))
 				var rows []archive.Row
-				for i := range rapid.IntRange(1, 30).Draw(t, "rows") {
+				for i := range rapid.IntRange(1, 16).Draw(t, "rows") {
 					if rapid.IntRange(0, 9).Draw(t, "unreadable") == 0 {
 						w.seq++
 						rows = append(rows, unreadable(i, w.seq, pulled))

@@ -60,7 +60,7 @@ func newWorld() *world {
 }
 
 // tiny limits: every run has several objects, every round several chunks.
-var tiny = compact.Limits{SortBytes: 12 << 10, RoundBytes: 40 << 10, GroupRows: 8, GroupBytes: 1 << 20, ObjectParts: 3}
+var tiny = compact.Limits{SortBytes: 24 << 10, RoundBytes: 60 << 10, GroupRows: 16, GroupBytes: 1 << 20, ObjectParts: 3}
 
 func (w *world) compactor(limits compact.Limits) *compact.Compactor {
 	return compact.New(compact.Config{
