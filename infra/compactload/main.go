@@ -56,7 +56,7 @@ func run(ctx context.Context, what, dir string, messages int) error {
 		return err
 	}
 	defer server.Close()
-	for bucket, days := range map[string]int{"objects": 1, "derived": 0} {
+	for bucket, days := range map[string]int32{"objects": 1, "derived": 0} {
 		if err := server.CreateBucket(ctx, bucket, days); err != nil {
 			return err
 		}
