@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Tests the AWS adapters, and the pipeline on them, against stand-ins for AWS on
-# this machine: moto (DynamoDB, KMS, Parameter Store, S3) and dynalite (DynamoDB).
+# this machine: moto (DynamoDB, KMS, Parameter Store, SQS, S3) and dynalite (DynamoDB).
 # Installs what is missing below .tools/, starts both on free ports of 127.0.0.1,
 # and stops them at the end. A stand-in that cannot be had is a failure.
 #

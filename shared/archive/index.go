@@ -46,6 +46,11 @@ type Index interface {
 	// Get returns the item, or ErrNotFound.
 	Get(ctx context.Context, partition, sort string) (Item, error)
 
+	// GetMany returns those of the items that there are, in the order asked for.
+	// Only the keys of items count, and none may come twice. It is not one
+	// snapshot: each item is as some moment during the call had it.
+	GetMany(ctx context.Context, items ...Item) ([]Item, error)
+
 	// Query returns the items asked for, in order. Fewer than Limit means that
 	// the range holds no more.
 	Query(ctx context.Context, q IndexQuery) ([]Item, error)

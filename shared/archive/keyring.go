@@ -20,8 +20,10 @@ type Keyring interface {
 	NewPair(ctx context.Context, kc KeyContext) (public, wrapped []byte, err error)
 	// Wrap encrypts a private key that the company already uses: RSA-2048 only.
 	Wrap(ctx context.Context, kc KeyContext, pkcs8 []byte) (wrapped []byte, err error)
-	// Unwrap opens a wrapped private key. It fails if kc is not the context that
-	// the key was wrapped under, or a byte was changed.
+	// Unwrap opens a wrapped private key. ErrDamaged if it can never be opened: kc
+	// is not the context that the key was wrapped under, a byte was changed, or
+	// another keyring wrapped it. Any other error may pass, or needs somebody to put
+	// the keyring right (no right to use it, switched off).
 	Unwrap(ctx context.Context, kc KeyContext, wrapped []byte) (pkcs8 []byte, err error)
 }
 

@@ -351,9 +351,10 @@ func TestNoTable(t *testing.T) {
 	d := &dynamo{answer: func(int, dynamoCall) dynamoReply { return dynamoReply{fault: "ResourceNotFoundException"} }}
 	item := archive.Item{Partition: "p", Sort: "s"}
 	_, errGet := d.index().Get(t.Context(), "p", "s")
+	_, errMany := d.index().GetMany(t.Context(), item)
 	_, errQuery := d.index().Query(t.Context(), archive.IndexQuery{Partition: "p", Limit: 1})
 	for call, err := range map[string]error{
-		"Get": errGet, "Query": errQuery, "Put": d.index().Put(t.Context(), item),
+		"Get": errGet, "GetMany": errMany, "Query": errQuery, "Put": d.index().Put(t.Context(), item),
 		"PutIf": d.index().PutIf(t.Context(), item), "Delete": d.index().Delete(t.Context(), item),
 	} {
 		if err == nil || errors.Is(err, archive.ErrNotFound) || errors.Is(err, archive.ErrConflict) || !strings.Contains(err.Error(), "table") {

@@ -2,8 +2,10 @@ package awsstore_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"wecom-archive/shared/archive"
 )
@@ -96,4 +98,63 @@ func TestQueryOfNothing(t *testing.T) {
 			t.Errorf("Query from %q to %q = %v, %v after %d calls", q.From, q.To, items, err, len(d.calls))
 		}
 	}
+}
+
+// TestGetManyUnprocessed: DynamoDB gives 10 at a time, in an order of its own, and
+// leaves the rest.
+func TestGetManyUnprocessed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &dynamo{}
+		d.answer = func(n int, call dynamoCall) dynamoReply {
+			keys, _ := at(call.Body, "RequestItems", "table", "Keys").([]any)
+			if len(keys) == 0 || len(keys) > 100 || at(call.Body, "RequestItems", "table", "ConsistentRead") != true {
+				return dynamoReply{fault: "ValidationException"}
+			}
+			give := min(10, len(keys))
+			if n%2 == 0 {
+				give = 0 // throttled
+			}
+			var items []any
+			for _, k := range slices.Backward(keys[:give]) {
+				s, _ := at(k, "s", "S").(string)
+				if !strings.HasSuffix(s, "5") {
+					items = append(items, storedItem(s, "e30=", "1"))
+				}
+			}
+			body := map[string]any{"Responses": map[string]any{"table": items}}
+			if give < len(keys) {
+				body["UnprocessedKeys"] = map[string]any{"table": map[string]any{"Keys": keys[give:], "ConsistentRead": true}}
+			}
+			return dynamoReply{body: body}
+		}
+		var asked []archive.Item
+		var want []string
+		for i := range 150 {
+			s := fmt.Sprintf("%03d", i)
+			asked = append(asked, archive.Item{Partition: "p", Sort: s})
+			if i%10 != 5 {
+				want = append(want, s)
+			}
+		}
+		found, err := d.index().GetMany(t.Context(), asked...)
+		var got []string
+		for _, item := range found {
+			got = append(got, item.Sort)
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("GetMany gives %q, %v", got, err)
+		}
+	})
+}
+
+func TestGetManyGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &dynamo{answer: func(_ int, call dynamoCall) dynamoReply {
+			return dynamoReply{body: map[string]any{"UnprocessedKeys": call.Body["RequestItems"]}}
+		}}
+		found, err := d.index().GetMany(t.Context(), archive.Item{Partition: "p", Sort: "s"})
+		if err == nil || found != nil || !strings.Contains(err.Error(), "out of capacity") || len(d.calls) != 10 {
+			t.Errorf("GetMany = %v, %v after %d calls", found, err, len(d.calls))
+		}
+	})
 }

@@ -14,7 +14,10 @@ import (
 	"wecom-archive/shared/archive"
 )
 
-const keyBits = 2048 // what WeCom accepts
+const (
+	keyBits       = 2048 // what WeCom accepts
+	maxCiphertext = 6144 // bytes that Decrypt takes
+)
 
 // Keyring is an archive.Keyring on one symmetric KMS key. KMS makes the pairs and
 // encrypts the private halves under an encryption context, which the key's policy
@@ -104,19 +107,19 @@ func (k *Keyring) Unwrap(ctx context.Context, kc archive.KeyContext, wrapped []b
 func (k *Keyring) unwrap(ctx context.Context, kc archive.KeyContext, wrapped []byte) ([]byte, error) {
 	bound, err := encryptionContext(kc)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", archive.ErrDamaged, err)
 	}
-	if len(wrapped) == 0 {
-		return nil, errors.New("there is nothing to unwrap")
+	if len(wrapped) == 0 || len(wrapped) > maxCiphertext {
+		return nil, fmt.Errorf("%w: %d bytes are not what KMS wraps", archive.ErrDamaged, len(wrapped))
 	}
 	// KMS would find its key in the ciphertext; naming it refuses keys that others
 	// wrapped for us.
 	out, err := k.client.Decrypt(ctx, &kms.DecryptInput{KeyId: &k.keyID, CiphertextBlob: wrapped, EncryptionContext: bound})
 	if _, ok := errors.AsType[*types.InvalidCiphertextException](err); ok {
-		return nil, fmt.Errorf("it was wrapped under another context, or changed: %w", err)
+		return nil, fmt.Errorf("%w: it was wrapped under another context, or changed: %w", archive.ErrDamaged, err)
 	}
 	if _, ok := errors.AsType[*types.IncorrectKeyException](err); ok {
-		return nil, fmt.Errorf("it was wrapped under another KMS key: %w", err)
+		return nil, fmt.Errorf("%w: it was wrapped under another KMS key: %w", archive.ErrDamaged, err)
 	}
 	if err != nil {
 		return nil, err

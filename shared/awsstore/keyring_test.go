@@ -74,19 +74,24 @@ func TestUnwrapRefusals(t *testing.T) {
 		fail    []string
 		kind    func(error) bool
 		says    string
+		damaged bool // for ever
 	}{
-		{name: "another context", keyring: ours, kc: other, kind: isA[*types.InvalidCiphertextException], says: "another context, or changed"},
-		{name: "another KMS key", keyring: awsstore.NewKeyring(client, "theirs"), kc: keyContext, kind: isA[*types.IncorrectKeyException], says: "another KMS key"},
+		{name: "another context", keyring: ours, kc: other, kind: isA[*types.InvalidCiphertextException], says: "another context, or changed", damaged: true},
+		{name: "another KMS key", keyring: awsstore.NewKeyring(client, "theirs"), kc: keyContext, kind: isA[*types.IncorrectKeyException], says: "another KMS key", damaged: true},
 		{name: "no such KMS key", keyring: awsstore.NewKeyring(client, "nobody"), kc: keyContext, kind: isA[*types.NotFoundException]},
 		{name: "switched off", keyring: ours, kc: keyContext, fail: []string{"DisabledException"}, kind: isA[*types.DisabledException]},
 		{name: "to be deleted", keyring: ours, kc: keyContext, fail: []string{"KMSInvalidStateException"}, kind: isA[*types.KMSInvalidStateException]},
 		{name: "no right", keyring: ours, kc: keyContext, fail: []string{"AccessDeniedException"}, says: "AccessDeniedException"},
+		{name: "throttled for too long", keyring: ours, kc: keyContext, fail: []string{"ThrottlingException", "ThrottlingException", "ThrottlingException"}, says: "ThrottlingException"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			fake.fail = test.fail
 			pkcs8, err := test.keyring.Unwrap(t.Context(), test.kc, wrapped)
 			if err == nil || pkcs8 != nil {
 				t.Fatalf("Unwrap gives %d bytes, %v", len(pkcs8), err)
+			}
+			if errors.Is(err, archive.ErrDamaged) != test.damaged {
+				t.Errorf("Unwrap = %v; ErrDamaged: want %v", err, test.damaged)
 			}
 			if test.kind != nil && !test.kind(err) {
 				t.Errorf("Unwrap = %v, want KMS's own error in it", err)

@@ -74,6 +74,11 @@ func TestRequestCounts(t *testing.T) {
 	for _, c := range objectCalls[3:7] { // by an adapter that has seen nothing
 		compareRequests(t, "anew: "+c.name, &meter, counter, func() error { return c.call(s3Objects) }, func() error { return c.call(memObjects) })
 	}
+	s3Objects = awsstore.NewObjects(client, server.Presigner(), name)
+	counter.Forget()
+	for _, c := range []int{11, 3} { // and by one that has listed
+		compareRequests(t, "after "+objectCalls[c].name, &meter, counter, func() error { return objectCalls[c].call(s3Objects) }, func() error { return objectCalls[c].call(memObjects) })
+	}
 
 	for _, c := range []struct {
 		name string

@@ -7,9 +7,11 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,16 +21,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/awsevents"
 	"wecom-archive/shared/awsstore"
 )
 
 // Addresses of the stand-ins; infra/aws/test.sh starts them and sets these.
 const (
-	motoVar     = "WECOM_ARCHIVE_TEST_MOTO"     // DynamoDB, KMS, Parameter Store
+	motoVar     = "WECOM_ARCHIVE_TEST_MOTO"     // DynamoDB, KMS, Parameter Store, SQS
 	dynaliteVar = "WECOM_ARCHIVE_TEST_DYNALITE" // DynamoDB
 )
 
@@ -63,9 +67,9 @@ func (o *oneByOne) Do(r *http.Request) (*http.Response, error) {
 var tables atomic.Int64
 
 // newTable makes a table as template.yaml does.
-func newTable(t *testing.T, variable string) *awsstore.Index {
+func newTable(t *testing.T, variable string, options ...func(*dynamodb.Options)) *awsstore.Index {
 	t.Helper()
-	client := dynamodb.NewFromConfig(standIn(t, variable))
+	client := dynamodb.NewFromConfig(standIn(t, variable), options...)
 	name := fmt.Sprintf("index-%d-%d", os.Getpid(), tables.Add(1))
 	_, err := client.CreateTable(t.Context(), &dynamodb.CreateTableInput{
 		TableName: &name, BillingMode: types.BillingModePayPerRequest,
@@ -138,7 +142,7 @@ func TestWrapOnStandIn(t *testing.T) {
 		},
 		"cut": func() ([]byte, error) { return keyring.Unwrap(t.Context(), kc, wrapped[:len(wrapped)-1]) },
 	} {
-		if got, err := unwrap(); err == nil || got != nil {
+		if got, err := unwrap(); !errors.Is(err, archive.ErrDamaged) || got != nil {
 			t.Errorf("%s: Unwrap gives %d bytes, %v", name, len(got), err)
 		}
 	}
@@ -152,5 +156,79 @@ func TestSecretsOnStandIn(t *testing.T) {
 	out, err := client.GetParameter(t.Context(), &ssm.GetParameterInput{Name: aws.String(prefix + "archive-secret")})
 	if err != nil || out.Parameter.Type != "SecureString" || aws.ToString(out.Parameter.Value) == "replaced" {
 		t.Errorf("the parameter is stored as %+v, %v; want a SecureString that does not show its value", out, err)
+	}
+}
+
+// TestNotifierOnStandIn: what is sent arrives as the archiver reads it.
+func TestNotifierOnStandIn(t *testing.T) {
+	client := sqs.NewFromConfig(standIn(t, motoVar))
+	out, err := client.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(fmt.Sprint("pages-", os.Getpid()))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := pageKeys(25)
+	if err := awsstore.NewNotifier(client, *out.QueueUrl, "bucket").Notify(t.Context(), want...); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for range 25 { // a receive may give fewer than it could
+		in, err := client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: out.QueueUrl, MaxNumberOfMessages: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range in.Messages {
+			objects, err := awsevents.Created(*m.Body)
+			if err != nil || len(objects) != 1 || objects[0].Bucket != "bucket" {
+				t.Fatalf("message %s names %v, %v", *m.Body, objects, err)
+			}
+			got = append(got, objects[0].Key)
+		}
+		if len(got) >= len(want) {
+			break
+		}
+	}
+	if slices.Sort(got); !slices.Equal(got, want) {
+		t.Errorf("received %q", got)
+	}
+}
+
+// TestUnitsOnStandIn: archivetest.UnitCounter counts what dynalite says that each
+// call took. (moto makes capacity up.)
+func TestUnitsOnStandIn(t *testing.T) {
+	var meter awsstore.Meter
+	counter := archivetest.NewUnitCounter()
+	index := newTable(t, dynaliteVar, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, meter.Attach) })
+	counted := counter.Index(archivetest.NewIndex())
+	item := func(sort string, size int) archive.Item {
+		return archive.Item{Partition: "conversation#room:x", Sort: sort, Value: bytes.Repeat([]byte("x"), size)}
+	}
+	ctx := t.Context()
+	for _, test := range []struct {
+		name string
+		call func(x archive.Index) error
+	}{
+		{"new", func(x archive.Index) error { return x.Put(ctx, item("a", 10), item("b", 1100), item("c", 2500)) }},
+		{"replaced", func(x archive.Index) error { return x.Put(ctx, item("a", 3500), item("b", 11)) }},
+		{"new, on a condition", func(x archive.Index) error { return x.PutIf(ctx, item("d", 1500)) }},
+		{"get", func(x archive.Index) error { _, err := x.Get(ctx, "conversation#room:x", "a"); return err }},
+		{"get many", func(x archive.Index) error {
+			_, err := x.GetMany(ctx, item("a", 0), item("none", 0), item("c", 0))
+			return err
+		}},
+		{"query", func(x archive.Index) error {
+			_, err := x.Query(ctx, archive.IndexQuery{Partition: "conversation#room:x", Limit: 10})
+			return err
+		}},
+		{"delete", func(x archive.Index) error { return x.Delete(ctx, item("a", 0), item("b", 0), item("none", 0)) }},
+	} {
+		meter.Reset()
+		counter.Reset()
+		if err := errors.Join(test.call(index), test.call(counted)); err != nil {
+			t.Fatalf("%s: %v", test.name, err)
+		}
+		said, got := meter.Capacity(), counter.Units()
+		if said.Write != float64(got.Write) || said.Read != float64(got.Read) {
+			t.Errorf("%s: dynalite says %+v, we count %+v", test.name, said, got)
+		}
 	}
 }

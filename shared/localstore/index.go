@@ -136,6 +136,27 @@ func (x *Index) Get(ctx context.Context, partition, sort string) (archive.Item, 
 	return item, nil
 }
 
+// GetMany implements archive.Index.
+func (x *Index) GetMany(ctx context.Context, items ...archive.Item) ([]archive.Item, error) {
+	err := errors.Join(ctx.Err(), archive.CheckItems(items...))
+	if err != nil {
+		return nil, failed(ctx, "getting index items", err)
+	}
+	var found []archive.Item
+	for _, item := range items {
+		stored := archive.Item{Partition: item.Partition}
+		err := scanItem(x.get.QueryRowContext(ctx, []byte(item.Partition), []byte(item.Sort)), &stored)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return nil, failed(ctx, "getting index items", err)
+		}
+		found = append(found, stored)
+	}
+	return found, nil
+}
+
 func scanItem(row interface{ Scan(...any) error }, item *archive.Item) error {
 	var sort []byte
 	if err := row.Scan(&sort, &item.Revision, &item.Value); err != nil {

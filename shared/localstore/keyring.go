@@ -116,14 +116,14 @@ func (k *Keyring) Unwrap(ctx context.Context, kc archive.KeyContext, wrapped []b
 	}
 	bound, err := encryptionContext(kc)
 	if err != nil {
-		return nil, fmt.Errorf("unwrapping private key %q: %w", kc.Key, err)
+		return nil, fmt.Errorf("unwrapping private key %q: %w: %w", kc.Key, archive.ErrDamaged, err)
 	}
 	if len(wrapped) == 0 || wrapped[0] != wrapFormat {
-		return nil, fmt.Errorf("unwrapping private key %q: not wrapped by this keyring", kc.Key)
+		return nil, fmt.Errorf("unwrapping private key %q: %w: not wrapped by this keyring", kc.Key, archive.ErrDamaged)
 	}
 	pkcs8, err := k.aead.Open(nil, nil, wrapped[1:], bound)
 	if err != nil {
-		return nil, fmt.Errorf("unwrapping private key %q: it was wrapped under another key or context, or changed: %w", kc.Key, err)
+		return nil, fmt.Errorf("unwrapping private key %q: %w: it was wrapped under another key or context, or changed: %w", kc.Key, archive.ErrDamaged, err)
 	}
 	return pkcs8, nil
 }

@@ -64,7 +64,7 @@ func openBackend(l layout, sync bool) (backend.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &disk{Posix: p, sync: sync, layout: l, meta: store}, nil
+	return &disk{Posix: p, sync: sync, sidecar: sidecar, layout: l, meta: store}, nil
 }
 
 // openQuietly opens the directory without what the gateway prints about it.

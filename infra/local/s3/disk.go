@@ -2,6 +2,7 @@ package locals3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,18 +21,30 @@ import (
 // that notices; so the methods that serve archive.Objects do not let them notice.
 type disk struct {
 	*posix.Posix
-	sync   bool
-	layout layout
-	meta   meta.MetadataStorer
+	sync    bool
+	sidecar bool // metadata lie apart from the objects
+	layout  layout
+	meta    meta.MetadataStorer
 }
 
 func (d *disk) PutObject(ctx context.Context, po s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
 	ctx = context.WithoutCancel(ctx)
-	if !d.sync {
-		return d.Posix.PutObject(ctx, po)
+	var out s3response.PutObjectOutput
+	var err error
+	if d.sync {
+		out, err = d.PutObjectWithPostFunc(ctx, po, (*os.File).Sync)
+	} else {
+		out, err = d.Posix.PutObject(ctx, po)
 	}
-	out, err := d.PutObjectWithPostFunc(ctx, po, (*os.File).Sync)
-	if err != nil {
+	if err == nil && d.sidecar {
+		// What was put over a delete marker would go on to look like one: in the
+		// sidecar attributes stay until they are replaced.
+		err = d.meta.DeleteAttribute(*po.Bucket, *po.Key, attrMarker)
+		if errors.Is(err, meta.ErrNoSuchKey) {
+			err = nil
+		}
+	}
+	if err != nil || !d.sync {
 		return out, err
 	}
 	// The name is safe when its directory is, and each directory above that the

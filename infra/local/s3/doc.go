@@ -27,5 +27,7 @@
 // Encryption headers are ignored, public access block, lifecycle and encryption
 // of a bucket cannot be configured, and Head does not show a retention that comes
 // from the bucket's default, although it is enforced. A key cannot be a directory
-// of another ("a" beside "a/b").
+// of another ("a" beside "a/b"). Deleting a key that does not exist leaves no
+// delete marker, a put with If-None-Match is refused over one, and the older
+// versions of an object have the time at which they were replaced.
 package locals3

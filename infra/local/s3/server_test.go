@@ -267,11 +267,48 @@ func TestSidecar(t *testing.T) {
 		t.Error("no metadata in the sidecar")
 	}
 	buckets := 0
-	archivetest.TestObjects(t, func(t *testing.T) archive.Objects {
+	newBucket := func(t *testing.T) string {
 		buckets++
 		name := fmt.Sprint("bucket-", buckets)
 		createBucket(t, server, name, 30)
-		return awsstore.NewObjects(server.Client(), server.Presigner(), name)
+		return name
+	}
+	archivetest.TestObjects(t, func(t *testing.T) archive.Objects {
+		return awsstore.NewObjects(server.Client(), server.Presigner(), newBucket(t))
+	})
+	// The rest of its contract asks nothing else of the sidecar.
+	derived := awsstore.NewDerived(server.Client(), newBucket(t))
+	for _, body := range []string{"first", "anew"} {
+		if err := errors.Join(derived.Delete(t.Context(), "a"), derived.Put(t.Context(), "a", strings.NewReader(body))); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := archive.ReadObject(t.Context(), derived, "a"); err != nil || string(got) != body {
+			t.Errorf("put after a deletion: %q, %v", got, err)
+		}
+	}
+	archivetest.TestVersions(t, func(t *testing.T) archivetest.VersionedBucket {
+		name, client := newBucket(t), server.Client()
+		objects := awsstore.NewObjects(client, server.Presigner(), name)
+		return archivetest.VersionedBucket{
+			Objects: objects, Versions: objects,
+			Reopen: func() archive.Objects { return awsstore.NewObjects(client, server.Presigner(), name) },
+			DeleteMarker: func(ctx context.Context, key string) (string, error) {
+				out, err := client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &name, Key: &key})
+				if err != nil {
+					return "", err
+				}
+				return aws.ToString(out.VersionId), nil
+			},
+			Overwrite: func(ctx context.Context, key string, body []byte) (string, error) {
+				out, err := client.PutObject(ctx, &s3.PutObjectInput{
+					Bucket: &name, Key: &key, Body: bytes.NewReader(body), ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
+				})
+				if err != nil {
+					return "", err
+				}
+				return aws.ToString(out.VersionId), nil
+			},
+		}
 	})
 }
 

@@ -248,6 +248,13 @@ func (x *faultyIndex) Get(ctx context.Context, partition, sort string) (archive.
 	return x.inner.Get(ctx, partition, sort)
 }
 
+func (x *faultyIndex) GetMany(ctx context.Context, items ...archive.Item) ([]archive.Item, error) {
+	if err := x.faults.alive(); err != nil {
+		return nil, err
+	}
+	return x.inner.GetMany(ctx, items...)
+}
+
 func (x *faultyIndex) Query(ctx context.Context, q archive.IndexQuery) ([]archive.Item, error) {
 	if err := x.faults.alive(); err != nil {
 		return nil, err

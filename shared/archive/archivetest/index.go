@@ -43,6 +43,24 @@ func (x *Index) Get(ctx context.Context, part, sort string) (archive.Item, error
 	return archive.Item{}, fmt.Errorf("getting index item %q of %q: %w", sort, part, archive.ErrNotFound)
 }
 
+// GetMany implements archive.Index.
+func (x *Index) GetMany(ctx context.Context, items ...archive.Item) ([]archive.Item, error) {
+	if err := errors.Join(ctx.Err(), archive.CheckItems(items...)); err != nil {
+		return nil, fmt.Errorf("getting index items: %w", err)
+	}
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	var found []archive.Item
+	for _, item := range items {
+		if p := x.partitions[item.Partition]; p != nil {
+			if stored, ok := p.items[item.Sort]; ok {
+				found = append(found, cloneItem(stored))
+			}
+		}
+	}
+	return found, nil
+}
+
 // Query implements archive.Index.
 func (x *Index) Query(ctx context.Context, q archive.IndexQuery) ([]archive.Item, error) {
 	if err := errors.Join(ctx.Err(), checkQuery(q)); err != nil {

@@ -26,6 +26,8 @@ func TestIndex(t *testing.T, open func(t *testing.T) archive.Index) {
 		{"Revisions", testRevisions},
 		{"PutIfRace", testPutIfRace},
 		{"PutIfCount", testPutIfCount},
+		{"GetMany", testGetMany},
+		{"GetManyBig", testGetManyBig},
 		{"QueryBounds", testQueryBounds},
 		{"QueryPaging", testQueryPaging},
 		{"QueryBig", testQueryBig},
@@ -332,6 +334,8 @@ func testIndexCancelled(t *testing.T, index archive.Index) {
 	}
 	_, err := index.Get(ctx, "p", "s")
 	check("Get", err)
+	_, err = index.GetMany(ctx, item)
+	check("GetMany", err)
 	_, err = index.Query(ctx, archive.IndexQuery{Partition: "p", Limit: 1})
 	check("Query", err)
 	changed := item

@@ -9,6 +9,60 @@ import (
 	"wecom-archive/shared/archive"
 )
 
+func wantMany(t *testing.T, index archive.Index, asked, want []archive.Item) {
+	t.Helper()
+	got, err := index.GetMany(t.Context(), asked...)
+	if err != nil {
+		t.Fatalf("GetMany of %d items: %v", len(asked), err)
+	}
+	same := func(a, b archive.Item) bool {
+		return a.Partition == b.Partition && a.Sort == b.Sort && a.Revision == b.Revision && bytes.Equal(a.Value, b.Value)
+	}
+	if !slices.EqualFunc(got, want, same) {
+		t.Errorf("GetMany of %d items gives %d, want %d:\n%.600v", len(asked), len(got), len(want), got)
+	}
+}
+
+func testGetMany(t *testing.T, index archive.Index) {
+	var asked, want []archive.Item
+	for i := range 250 { // DynamoDB gets 100 a request
+		item := archive.Item{Partition: fmt.Sprint("p", i%3), Sort: fmt.Sprintf("%03d", i*7919%1000), Value: []byte(fmt.Sprint(i)), Revision: 1}
+		asked = append(asked, archive.Item{Partition: item.Partition, Sort: item.Sort})
+		if i%4 != 0 {
+			want = append(want, item)
+		}
+	}
+	putItems(t, index, want...)
+	wantMany(t, index, asked, want)
+	wantMany(t, index, asked[:100], want[:75])
+	wantMany(t, index, asked[:1], nil)
+	wantMany(t, index, nil, nil)
+
+	again := want[9]
+	again.Value = []byte("again")
+	putItems(t, index, again)
+	again.Revision = 2
+	wantMany(t, index, []archive.Item{want[20], again, want[3]}, []archive.Item{want[20], again, want[3]})
+
+	for name, bad := range map[string][]archive.Item{
+		"no partition": {{Sort: "s"}}, "no sort key": {{Partition: "p"}}, "one twice": {asked[1], asked[2], asked[1]},
+	} {
+		if got, err := index.GetMany(t.Context(), bad...); err == nil {
+			t.Errorf("GetMany with %s = %v", name, got)
+		}
+	}
+}
+
+// testGetManyBig: DynamoDB gives at most 16 MB at a time, GetMany must go on.
+func testGetManyBig(t *testing.T, index archive.Index) {
+	var items []archive.Item
+	for i := range 70 {
+		items = append(items, archive.Item{Partition: "p", Sort: fmt.Sprintf("%03d", i), Value: bytes.Repeat([]byte{'a' + byte(i%26)}, 250<<10), Revision: 1})
+	}
+	putItems(t, index, items...)
+	wantMany(t, index, items, items)
+}
+
 func testQueryBounds(t *testing.T, index archive.Index) {
 	sorts := []string{"a", "a#1", "b", "b/1", "c"}
 	for _, part := range []string{"o", "p", "pp"} {

@@ -139,8 +139,8 @@ func testOtherContext(t *testing.T, keyring archive.Keyring, kc archive.KeyConte
 		{Corp: strings.ToUpper(kc.Corp), Key: kc.Key},
 		{Corp: kc.Corp + `","key":"`, Key: kc.Key},
 	} {
-		if pkcs8, err := keyring.Unwrap(t.Context(), other, wrapped); err == nil || pkcs8 != nil {
-			t.Errorf("Unwrap under %+v: %d bytes, %v; want an error", other, len(pkcs8), err)
+		if pkcs8, err := keyring.Unwrap(t.Context(), other, wrapped); !errors.Is(err, archive.ErrDamaged) || pkcs8 != nil {
+			t.Errorf("Unwrap under %+v: %d bytes, %v; want ErrDamaged", other, len(pkcs8), err)
 		}
 	}
 	for _, incomplete := range []archive.KeyContext{{}, {Corp: kc.Corp}, {Key: kc.Key}} {
@@ -153,8 +153,8 @@ func testOtherContext(t *testing.T, keyring archive.Keyring, kc archive.KeyConte
 func testDamagedKey(t *testing.T, keyring archive.Keyring, kc archive.KeyContext, wrapped []byte) {
 	refused := func(what string, damaged []byte) {
 		t.Helper()
-		if pkcs8, err := keyring.Unwrap(t.Context(), kc, damaged); err == nil || pkcs8 != nil {
-			t.Errorf("%s: Unwrap gives %d bytes, %v; want an error", what, len(pkcs8), err)
+		if pkcs8, err := keyring.Unwrap(t.Context(), kc, damaged); !errors.Is(err, archive.ErrDamaged) || pkcs8 != nil {
+			t.Errorf("%s: Unwrap gives %d bytes, %v; want ErrDamaged", what, len(pkcs8), err)
 		}
 	}
 	step := max(1, len(wrapped)/50) // every byte would be slow over a network
@@ -167,6 +167,7 @@ func testDamagedKey(t *testing.T, keyring archive.Keyring, kc archive.KeyContext
 	refused("one byte", wrapped[:1])
 	refused("one byte short", wrapped[:len(wrapped)-1])
 	refused("one byte too many", append(bytes.Clone(wrapped), 0))
+	refused("far too many bytes", append(bytes.Clone(wrapped), make([]byte, 10_000)...))
 }
 
 // testNoKey: Wrap takes private keys of RSA-2048 only, since nothing else opens
@@ -198,8 +199,8 @@ func testKeyringCancelled(t *testing.T, keyring archive.Keyring, kc archive.KeyC
 	if _, _, err := keyring.NewPair(ctx, kc); !errors.Is(err, context.Canceled) {
 		t.Errorf("NewPair = %v, want context.Canceled", err)
 	}
-	if _, err := keyring.Unwrap(ctx, kc, wrapped); !errors.Is(err, context.Canceled) {
-		t.Errorf("Unwrap = %v, want context.Canceled", err)
+	if _, err := keyring.Unwrap(ctx, kc, wrapped); !errors.Is(err, context.Canceled) || errors.Is(err, archive.ErrDamaged) {
+		t.Errorf("Unwrap = %v, want context.Canceled and not ErrDamaged", err)
 	}
 }
 
