@@ -87,8 +87,11 @@ func (s *System) pull(ctx context.Context, once bool) error {
 			if errors.Is(err, archive.ErrIndexDamaged) {
 				return err
 			}
-			if once {
+			if once && run.Remedy != "" {
 				return fmt.Errorf("%w (%s)", err, run.Remedy)
+			}
+			if once {
+				return err
 			}
 			s.Log.Error("pull failed", "error", err, "remedy", run.Remedy)
 		}

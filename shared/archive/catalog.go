@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"time"
 )
 
@@ -41,31 +40,17 @@ type Cursor struct {
 	Bytes     int64     `json:"bytes"`              // of replies
 	PulledAt  time.Time `json:"pulled_at,omitzero"` // of the last page
 
-	// Days counts envelopes by UTC pull day (2026-11-23) for the last KeepDays.
-	Days map[string]int `json:"days,omitempty"`
-
 	revision int64
 }
 
-// KeepDays is how long Cursor.Days looks back.
-const KeepDays = 35
-
 // over is the cursor after a page.
 func (c Cursor) over(page PageHeader) Cursor {
-	days := maps.Clone(c.Days)
-	if days == nil {
-		days = map[string]int{}
-	}
-	days[Day(page.PulledAt)] += page.Count
-	oldest := Day(page.PulledAt.AddDate(0, 0, -KeepDays))
-	maps.DeleteFunc(days, func(day string, _ int) bool { return day < oldest })
 	return Cursor{
 		Seq:       page.LastSeq,
 		Pages:     c.Pages + 1,
 		Envelopes: c.Envelopes + int64(page.Count),
 		Bytes:     c.Bytes + page.Size,
 		PulledAt:  page.PulledAt,
-		Days:      days,
 		revision:  c.revision + 1,
 	}
 }

@@ -50,14 +50,6 @@ func TestCursorMovesOverItsOwnPage(t *testing.T) {
 	if err != nil || got.Seq != 9 || got.Pages != 2 || got.Envelopes != 5 || got.Bytes != 200 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if len(got.Days) != 2 || got.Days["2026-11-23"] != 3 || got.Days["2026-11-24"] != 2 {
-		t.Errorf("days %v", got.Days)
-	}
-	late := header(9, 10, 1)
-	late.PulledAt = noon.AddDate(0, 0, archive.KeepDays+1)
-	if got, err = catalog.AdvanceCursor(ctx, got, late); err != nil || len(got.Days) != 2 {
-		t.Errorf("days %v after %d days, %v; want the first forgotten", got.Days, archive.KeepDays+1, err)
-	}
 }
 
 // TestPageStates: a page waits until it is finished, whichever of puller and

@@ -59,7 +59,8 @@ var (
 type Reply struct {
 	Errcode   int
 	Errmsg    string
-	Envelopes []Envelope // empty: the end of the stream
+	Envelopes []Envelope // empty: nothing more now
+	ProvesEnd bool       // the list of messages came, and is empty
 	FirstSeq  uint64     // least and greatest believable seq; 0 without envelopes
 	LastSeq   uint64
 
@@ -87,26 +88,32 @@ func (r Reply) Confirms(earlier Reply, limits SeqLimits) bool {
 }
 
 // ParseReply reads the reply to "what comes after asked". Without error it is a
-// page or, without envelopes, the end of the stream. Otherwise the error wraps
+// page or, without envelopes, says that there is nothing more; whether that is
+// the end of the stream, ProvesEnd tells. Otherwise the error wraps
 // one of the reasons above, and the reply must not move the cursor.
 func ParseReply(reply []byte, asked uint64, limits SeqLimits) (Reply, error) {
 	var doc struct {
-		Errcode  *int              `json:"errcode"`
-		Errmsg   string            `json:"errmsg"`
-		Chatdata []json.RawMessage `json:"chatdata"`
+		Errcode  member[*int]              `json:"errcode"`
+		Errmsg   string                    `json:"errmsg"`
+		Chatdata member[[]json.RawMessage] `json:"chatdata"`
 	}
 	if err := json.Unmarshal(reply, &doc); err != nil {
 		return Reply{}, fmt.Errorf("%w: %s", ErrNotJSON, parseFault(err))
 	}
-	if doc.Errcode == nil {
+	if doc.Errcode.value == nil {
 		return Reply{}, fmt.Errorf("%w: no errcode", ErrNotJSON)
 	}
-	r := Reply{Errcode: *doc.Errcode, Errmsg: doc.Errmsg, asked: asked}
+	if doc.Errcode.times > 1 || doc.Chatdata.times > 1 {
+		return Reply{}, fmt.Errorf("%w: errcode or chatdata twice", ErrNotJSON)
+	}
+	chatdata := doc.Chatdata.value
+	r := Reply{Errcode: *doc.Errcode.value, Errmsg: doc.Errmsg, asked: asked}
 	if r.Errcode != 0 {
 		return r, fmt.Errorf("%w: %d", ErrErrcode, r.Errcode)
 	}
-	r.Envelopes = make([]Envelope, len(doc.Chatdata))
-	for i, raw := range doc.Chatdata {
+	r.ProvesEnd = chatdata != nil && len(chatdata) == 0
+	r.Envelopes = make([]Envelope, len(chatdata))
+	for i, raw := range chatdata {
 		env, err := parseEnvelope(raw, asked)
 		if err != nil {
 			return r, fmt.Errorf("envelope %d: %w", i, err)
@@ -115,6 +122,18 @@ func ParseReply(reply []byte, asked uint64, limits SeqLimits) (Reply, error) {
 		r.Envelopes[i] = env
 	}
 	return r, r.bound(asked, limits)
+}
+
+// member is a member of a JSON object that counts how often it came: of two with
+// the same name encoding/json would keep the last one and hide the first.
+type member[T any] struct {
+	value T
+	times int
+}
+
+func (m *member[T]) UnmarshalJSON(raw []byte) error {
+	m.times++
+	return json.Unmarshal(raw, &m.value)
 }
 
 // ParseStored reads the envelopes of a page that is already stored: it was

@@ -26,9 +26,11 @@ func TestParseReply(t *testing.T) {
 		count  int
 		last   uint64
 		unread int // envelopes without a seq that can be stored
+		proves bool
 	}{
 		{name: "a page", reply: goodReply, asked: 10, count: 2, last: 14},
-		{name: "the end", reply: chatdata(""), asked: 10},
+		{name: "the end", reply: chatdata(""), asked: 10, proves: true},
+		{name: "the end, spelt otherwise", reply: `{"ErrCode":0,"ChatData":[]}`, asked: 10, proves: true},
 		{name: "the end, without the list", reply: `{"errcode":0,"errmsg":"ok"}`, asked: 10},
 		{name: "the end, null", reply: `{"errcode":0,"chatdata":null}`, asked: 10},
 		{name: "not in order, doubled", reply: seqs("14", "11", "14"), asked: 10, count: 3, last: 14},
@@ -38,6 +40,12 @@ func TestParseReply(t *testing.T) {
 		{name: "HTML", reply: "<html>", asked: 10, err: archive.ErrNotJSON},
 		{name: "null", reply: "null", asked: 10, err: archive.ErrNotJSON},
 		{name: "a list", reply: "[]", asked: 10, err: archive.ErrNotJSON},
+		{name: "chatdata twice", reply: `{"errcode":0,"chatdata":[{"seq":11,"msgid":"m"}],"chatdata":[]}`, asked: 10, err: archive.ErrNotJSON},
+		{name: "chatdata twice, then null", reply: `{"errcode":0,"chatdata":[{"seq":11,"msgid":"m"}],"chatdata":null}`, asked: 10, err: archive.ErrNotJSON},
+		{name: "chatdata twice, spelt otherwise", reply: `{"errcode":0,"chatdata":[{"seq":11,"msgid":"m"}],"ChatData":[]}`, asked: 10, err: archive.ErrNotJSON},
+		{name: "errcode twice", reply: `{"errcode":301042,"errcode":0,"chatdata":[]}`, asked: 10, err: archive.ErrNotJSON},
+		{name: "errcode twice, the last null", reply: `{"errcode":0,"chatdata":[],"errcode":null}`, asked: 10, err: archive.ErrNotJSON},
+		{name: "null errcode", reply: `{"errcode":null,"chatdata":[]}`, asked: 10, err: archive.ErrNotJSON},
 		{name: "no errcode", reply: `{"chatdata":[]}`, asked: 10, err: archive.ErrNotJSON},
 		{name: "two replies", reply: goodReply + goodReply, asked: 10, err: archive.ErrNotJSON},
 		{name: "chatdata is no list", reply: `{"errcode":0,"chatdata":{"seq":11}}`, asked: 10, err: archive.ErrNotJSON},
@@ -71,6 +79,9 @@ func TestParseReply(t *testing.T) {
 			}
 			if err != nil {
 				return
+			}
+			if r.ProvesEnd != test.proves {
+				t.Errorf("proves the end: %v", r.ProvesEnd)
 			}
 			unread := 0
 			for _, e := range r.Envelopes {

@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -50,6 +53,17 @@ type Run struct {
 	Error        string    `json:"error,omitempty"`
 	Remedy       string    `json:"remedy,omitempty"`
 	Gap          bool      `json:"gap"`
+
+	// What was known after the run, so that a lost index is restored from the
+	// newest event alone; nil if that could not be read, and in the index.
+	Known *Known `json:"known,omitempty"`
+}
+
+// Known is what runs have learned of the end of the stream, up to one of them.
+type Known struct {
+	Number       int64     `json:"number"`                  // grows from run event to run event, whatever clocks do
+	EndReachedAt time.Time `json:"end_reached_at,omitzero"` // last proof
+	Quiet        Quiet     `json:"quiet"`
 }
 
 // Gap is the record that WeCom may have dropped messages before anyone asked for
@@ -70,8 +84,8 @@ type KeyBinding struct {
 	MsgID        string `json:"msgid"` // of the message that proved it
 }
 
-// RunKey, GapKey and BindingKey name the objects of events. The same fact gets
-// the same name on the same day, so a repeated write changes nothing.
+// RunKey, GapKey and BindingKey name the objects of events. Each
+// name carries when the event was, in ms; see ParseEventKey.
 func RunKey(r Run) string {
 	return eventKey(r.StartedAt, fmt.Sprintf("run-%013d-%s", r.StartedAt.UnixMilli(), r.ID))
 }
@@ -83,11 +97,38 @@ func GapKey(g Gap) string {
 
 // BindingKey: see RunKey.
 func BindingKey(b KeyBinding, at time.Time) string {
-	return eventKey(at, fmt.Sprintf("binding-%010d-%s", b.PublicKeyVer, b.Key))
+	return eventKey(at, fmt.Sprintf("%s%013d-%s", bindingPrefix(b.PublicKeyVer), at.UnixMilli(), b.Key))
+}
+
+func bindingPrefix(version int64) string { return fmt.Sprintf("binding-%010d-", version) }
+
+var eventName = regexp.MustCompile(`^events/dt=\d{4}-\d\d-\d\d/(?:(run)-(\d{13})-[^/]+|(gap)-\d{13}-(\d{13})|(binding)-\d{10,}-(\d{13})-[^/]+)\.json$`)
+
+// ParseEventKey reads the kind and the time of an event from its key. It is not
+// ok for keys that are none of RunKey, GapKey, BindingKey.
+func ParseEventKey(key string) (kind string, at time.Time, ok bool) {
+	m := eventName.FindStringSubmatch(key)
+	if m == nil {
+		return "", time.Time{}, false
+	}
+	kinds := map[string]string{"run": EventRun, "gap": EventGap, "binding": EventBinding}
+	ms, err := strconv.ParseInt(m[2]+m[4]+m[6], 10, 64)
+	return kinds[m[1]+m[3]+m[5]], time.UnixMilli(ms).UTC(), err == nil
 }
 
 func eventKey(at time.Time, name string) string {
-	return EventsPrefix + "dt=" + Day(at) + "/" + name + ".json"
+	return eventDay(at) + name + ".json"
+}
+
+func eventDay(at time.Time) string { return EventsPrefix + "dt=" + Day(at) + "/" }
+
+// EventsFrom is what to list below EventsPrefix after, to get the events from the
+// day of a time on.
+func EventsFrom(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return strings.TrimSuffix(eventDay(at), "/")
 }
 
 // PutEvent stores an event. That it is already there is no error.
@@ -104,6 +145,26 @@ func PutEvent(ctx context.Context, objects Objects, key, kind, corp string, at t
 		return fmt.Errorf("storing event %s: %w", key, err)
 	}
 	return nil
+}
+
+// PutBinding stores the event of a key binding, unless the last one of that day
+// for its version names the same key: that a try broke off later is no news.
+func PutBinding(ctx context.Context, objects Objects, corp string, b KeyBinding, at time.Time) error {
+	prefix := eventDay(at) + bindingPrefix(b.PublicKeyVer)
+	last := ""
+	for info, err := range objects.List(ctx, prefix, "") {
+		if err != nil {
+			return fmt.Errorf("looking for bindings of key version %d: %w", b.PublicKeyVer, err)
+		}
+		if kind, _, ok := ParseEventKey(info.Key); ok && kind == EventBinding {
+			last = info.Key
+		}
+	}
+	const ms = 13 + len("-")
+	if last != "" && last[len(prefix)+ms:] == b.Key+".json" {
+		return nil
+	}
+	return PutEvent(ctx, objects, BindingKey(b, at), EventBinding, corp, at, b)
 }
 
 // GetEvent reads an event and, if body is not nil, decodes its body.

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -10,6 +11,14 @@ const Window = 5 * 24 * time.Hour
 
 // PendingLimit is how long a page may wait for the archiver before it alarms.
 const PendingLimit = time.Hour
+
+// ClockSkew is how far ahead of our clock a time may lie before the clock that
+// gave it counts as wrong.
+const ClockSkew = 5 * time.Minute
+
+// ActionDays is how long what cannot be undone asks for somebody's attention.
+// Afterwards it stays for the record.
+const ActionDays = 30
 
 // countdown are the hours after the last proof at which the operator is warned,
 // each more loudly than the one before.
@@ -20,22 +29,37 @@ type AlarmCode string
 
 // Alarm codes.
 const (
-	AlarmBehind     AlarmCode = "behind"      // no pull reached the end for 26, 48, 72, 96 hours
-	AlarmLoss       AlarmCode = "loss"        // five days have passed: messages may be gone
-	AlarmGap        AlarmCode = "gap"         // a gap was recorded; it stays for ever
-	AlarmQuiet      AlarmCode = "quiet"       // the stream is empty and nothing proves that that is right
-	AlarmArchiver   AlarmCode = "archiver"    // pages wait over an hour for the archiver
-	AlarmQuarantine AlarmCode = "quarantine"  // envelopes that cannot be decrypted
-	AlarmPull       AlarmCode = "pull_failed" // the last run failed
-	AlarmNeverRan   AlarmCode = "never_ran"   //
+	AlarmBehind     AlarmCode = "behind"            // no pull reached the end for 26, 48, 72, 96 hours
+	AlarmLoss       AlarmCode = "loss"              // five days have passed: messages may be gone
+	AlarmGap        AlarmCode = "gap"               // a gap was recorded; it stays for ever
+	AlarmQuiet      AlarmCode = "quiet"             // the stream is empty and nothing proves that that is right
+	AlarmArchiver   AlarmCode = "archiver"          // pages wait over an hour for the archiver
+	AlarmQuarantine AlarmCode = "quarantine"        // envelopes that cannot be read, or damaged segments
+	AlarmPull       AlarmCode = "pull_failed"       // the last run failed
+	AlarmNeverRan   AlarmCode = "never_ran"         // no run is known
+	AlarmClock      AlarmCode = "clock"             // the last proof lies ahead of the clock
+	AlarmEvents     AlarmCode = "unreadable_events" // facts below events/ that could not be read
+)
+
+// Severity says whether somebody has to do something.
+type Severity string
+
+// Severities. A gap, an unreadable event, and an envelope that no key will open
+// can never be undone: each is an action for ActionDays, so that it is seen, and
+// from then on a record, so that "not healthy" keeps its meaning. Envelopes that
+// wait for a key stay an action.
+const (
+	SeverityAction Severity = "action" // needs somebody now; the archive is not healthy
+	SeverityRecord Severity = "record" // known, past, stays for ever
 )
 
 // Alarm is one thing that is wrong, and what to do about it.
 type Alarm struct {
-	Code    AlarmCode `json:"code"`
-	Level   int       `json:"level"` // of AlarmBehind: 1 to 4; else 1
-	Message string    `json:"message"`
-	Remedy  string    `json:"remedy"`
+	Code     AlarmCode `json:"code"`
+	Severity Severity  `json:"severity"`
+	Level    int       `json:"level"` // of AlarmBehind: 1 to 4; else 1
+	Message  string    `json:"message"`
+	Remedy   string    `json:"remedy"`
 }
 
 // Facts is what health is judged by.
@@ -43,48 +67,70 @@ type Facts struct {
 	State         PullState
 	Cursor        Cursor
 	OldestPending time.Time // when the oldest page without segment was pulled; zero: none waits
-	Quarantined   int       // envelopes
-	Gaps          int
+	Quarantine    Quarantine
+	Gaps          []Gap
 }
 
-// Judge returns what is wrong at a time; nothing means proven health, not the
-// absence of news.
+// Quarantine is what could not be read.
+type Quarantine struct {
+	Pages     int
+	Envelopes int       // in them
+	Waiting   bool      // some wait for a key, or not all pages were counted
+	Newest    time.Time // when the newest of these pages was pulled
+}
+
+// Judge returns what is wrong at a time; without an alarm of SeverityAction,
+// health is proven. The absence of news proves nothing.
 func Judge(now time.Time, f Facts) []Alarm {
 	s := f.State
-	if s.FirstRunAt.IsZero() {
-		return []Alarm{{AlarmNeverRan, 1, "The puller has never run.", "Start it: wecom-archive pull, or wait for its schedule."}}
-	}
 	var alarms []Alarm
-	if a, ok := judgeLag(now.Sub(s.LastProof())); ok {
-		alarms = append(alarms, a)
+	add := func(a Alarm, wrong bool) {
+		if wrong {
+			alarms = append(alarms, a)
+		}
 	}
-	if f.Gaps > 0 {
-		alarms = append(alarms, Alarm{AlarmGap, 1, fmt.Sprintf("%d recorded gap(s): WeCom may have dropped messages before they were pulled.", f.Gaps),
-			"Nothing brings them back from WeCom. Keep the record; ask the employees' devices if the period matters."})
-	}
-	if s.LastError != "" {
-		alarms = append(alarms, Alarm{AlarmPull, 1, "The last pull failed: " + s.LastError, s.LastRemedy})
-	}
-	if a, ok := judgeQuiet(now, f); ok {
-		alarms = append(alarms, a)
-	}
-	if !f.OldestPending.IsZero() && now.Sub(f.OldestPending) > PendingLimit {
-		alarms = append(alarms, Alarm{AlarmArchiver, 1,
-			fmt.Sprintf("Pages wait for the archiver since %s.", f.OldestPending.UTC().Format(time.RFC3339)),
-			"Look at the archiver's log and its dead-letter queue. Nothing is lost: the pages are stored."})
-	}
-	if f.Quarantined > 0 {
-		alarms = append(alarms, Alarm{AlarmQuarantine, 1, fmt.Sprintf("%d envelope(s) could not be decrypted yet.", f.Quarantined),
-			"See the reasons. For unknown_key_version: wecom-archive keys import, then redrive."})
-	}
+	add(judgeProof(now, s))
+	add(judgeGaps(now, f.Gaps))
+	add(act(AlarmPull, "The last pull failed: "+s.LastError, s.LastRemedy), s.LastError != "")
+	add(judgeEvents(now, s.Unreadable))
+	add(judgeQuiet(now, f))
+	add(act(AlarmArchiver, fmt.Sprintf("Pages wait for the archiver since %s.", f.OldestPending.UTC().Format(time.RFC3339)),
+		"Look at the archiver's log and its dead-letter queue. Nothing is lost: the pages are stored."),
+		!f.OldestPending.IsZero() && now.Sub(f.OldestPending) > PendingLimit)
+	add(judgeQuarantine(now, f.Quarantine))
 	return alarms
 }
 
-// judgeLag counts down to the first loss.
-func judgeLag(lag time.Duration) (Alarm, bool) {
-	if lag >= Window {
-		return Alarm{AlarmLoss, 1, fmt.Sprintf("No pull reached the end of the stream for %d h: messages may be gone.", hours(lag)),
-			"Make a pull succeed now: each hour loses another hour of messages."}, true
+// Healthy says whether no alarm needs somebody.
+func Healthy(alarms []Alarm) bool {
+	return !slices.ContainsFunc(alarms, func(a Alarm) bool { return a.Severity == SeverityAction })
+}
+
+func act(code AlarmCode, message, remedy string) Alarm {
+	return Alarm{Code: code, Severity: SeverityAction, Level: 1, Message: message, Remedy: remedy}
+}
+
+// fading is the severity of what was seen at a time and cannot be undone.
+func fading(now, seen time.Time) Severity {
+	if now.Sub(seen) < ActionDays*24*time.Hour {
+		return SeverityAction
+	}
+	return SeverityRecord
+}
+
+// judgeProof looks at how long ago it was last sure that nothing waits at WeCom.
+func judgeProof(now time.Time, s PullState) (Alarm, bool) {
+	lag := now.Sub(s.LastProof())
+	switch {
+	case s.FirstRunAt.IsZero():
+		return act(AlarmNeverRan, "No run of the puller is known: nothing tells what was archived.",
+			"Start it: wecom-archive pull, or wait for its schedule. If it failed, mend what the failed pull says."), true
+	case lag < -ClockSkew:
+		return act(AlarmClock, fmt.Sprintf("The last proof of the stream's end is dated %s, which is ahead of the clock: the countdown to a loss does not work.", s.LastProof().UTC().Format(time.RFC3339)),
+			"Set the clocks of all machines that pull. The next pull finds the true last proof and goes on from it."), true
+	case lag >= Window:
+		return act(AlarmLoss, fmt.Sprintf("No pull reached the end of the stream for %d h: messages may be gone.", hours(lag)),
+			"Make a pull succeed now: each hour loses another hour of messages."), true
 	}
 	level := 0
 	for _, limit := range countdown {
@@ -92,67 +138,44 @@ func judgeLag(lag time.Duration) (Alarm, bool) {
 			level++
 		}
 	}
-	if level == 0 {
-		return Alarm{}, false
+	a := act(AlarmBehind, fmt.Sprintf("No pull reached the end of the stream for %d h: first loss in %d h.", hours(lag), hours(Window-lag)),
+		"Look at the last run's error; then pull.")
+	a.Level = level
+	return a, level > 0
+}
+
+func judgeGaps(now time.Time, gaps []Gap) (Alarm, bool) {
+	a := act(AlarmGap, fmt.Sprintf("%d recorded gap(s): WeCom may have dropped messages before they were pulled.", len(gaps)),
+		"Nothing brings them back from WeCom. Keep the record; ask the employees' devices if the period matters.")
+	var seen time.Time
+	for _, g := range gaps {
+		seen = latest(seen, g.SeenAt)
 	}
-	return Alarm{AlarmBehind, level, fmt.Sprintf("No pull reached the end of the stream for %d h: first loss in %d h.", hours(lag), hours(Window-lag)),
-		"Look at the last run's error; then pull."}, true
+	a.Severity = fading(now, seen)
+	return a, len(gaps) > 0
+}
+
+func judgeEvents(now time.Time, u Unreadable) (Alarm, bool) {
+	a := act(AlarmEvents, fmt.Sprintf("%d event(s) could not be read when the index was restored, the last one %s. What they say, maybe a gap or a key binding, is missing in the index.", u.Count, u.Key),
+		"Look at that object and at earlier versions of it. If a newer version of this program wrote it, run that version. Nothing else is held up.")
+	a.Severity = fading(now, u.SeenAt)
+	return a, u.Count > 0
+}
+
+func judgeQuarantine(now time.Time, q Quarantine) (Alarm, bool) {
+	a := act(AlarmQuarantine, fmt.Sprintf("%d envelope(s) of %d page(s) could not be read yet, or parts of the segment are damaged.", q.Envelopes, q.Pages),
+		"See the reasons. For unknown_key_version: wecom-archive keys import, then redrive.")
+	if !q.Waiting {
+		a.Severity = fading(now, q.Newest)
+	}
+	return a, q.Pages > 0
 }
 
 func hours(d time.Duration) int { return int(d / time.Hour) }
 
-// learnDays is how long an archive must have run before a silent day can be
-// called usual.
-const learnDays = 7
-
-// judgeQuiet tells an empty stream that is believable from one that looks like
-// a missing scope, licence or consent: those all look like nothing (design §5.9).
-func judgeQuiet(now time.Time, f Facts) (Alarm, bool) {
-	s, last := f.State, f.Cursor.PulledAt
-	if last.IsZero() {
-		last = s.FirstRunAt
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
 	}
-	const day = 24 * time.Hour
-	if s.EndReachedAt.IsZero() || s.EndReachedAt.Sub(last) < day {
-		return Alarm{}, false
-	}
-	remedy := "Check in the WeCom console: archive scope opened, seats bought and not expired, trusted IP and Secret right. Then send a test message."
-	switch {
-	case s.Seats != nil && *s.Seats == 0:
-		return Alarm{AlarmQuiet, 1, "No messages for a day, and nobody is in the archive's scope.", remedy}, true
-	case s.Seats == nil:
-		return Alarm{AlarmQuiet, 1, "No messages for a day, and the list of archived seats is not known.", remedy}, true
-	case !silenceIsUsual(now, f):
-		return Alarm{AlarmQuiet, 1, fmt.Sprintf("No messages for %d h, which is not usual for this corp.", hours(s.EndReachedAt.Sub(last))), remedy}, true
-	}
-	return Alarm{}, false
-}
-
-// silenceIsUsual says whether there were as many silent days in a row before: a
-// corp that rests on Sundays is not well when Monday and Tuesday are silent, too.
-func silenceIsUsual(now time.Time, f Facts) bool {
-	first := f.State.FirstRunAt.UTC().AddDate(0, 0, 1) // the first day was not a whole one
-	until := f.Cursor.PulledAt.UTC()
-	if oldest := now.UTC().AddDate(0, 0, -KeepDays+1); first.Before(oldest) {
-		first = oldest
-	}
-	if f.Cursor.PulledAt.IsZero() || until.Sub(first) < learnDays*24*time.Hour {
-		return false
-	}
-	// Whole UTC days without a message; a day's silence may touch none.
-	silent := 0
-	for d := until.AddDate(0, 0, 1); Day(d) < Day(f.State.EndReachedAt); d = d.AddDate(0, 0, 1) {
-		silent++
-	}
-	row := 0
-	for d := first; Day(d) < Day(until); d = d.AddDate(0, 0, 1) {
-		row++
-		if f.Cursor.Days[Day(d)] > 0 {
-			row = 0
-		}
-		if row >= max(silent, 1) {
-			return true
-		}
-	}
-	return false
+	return a
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // PullState is what the puller remembers to judge its own health. All of it can
-// be read again from pages and run events.
+// be read again from pages and events.
 type PullState struct {
 	FirstRunAt    time.Time `json:"first_run_at,omitzero"`
 	EndReachedAt  time.Time `json:"end_reached_at,omitzero"`  // last proof that nothing waits at WeCom
@@ -17,6 +17,20 @@ type PullState struct {
 	LastError     string    `json:"last_error,omitempty"`     // of the last run; empty if it ended well
 	LastRemedy    string    `json:"last_remedy,omitempty"`
 	Seats         *int      `json:"seats,omitempty"` // employees WeCom archives; nil: not known
+	Quiet         Quiet     `json:"quiet,omitzero"`
+
+	// EventsAt says that what events up to this time say is in the index; zero if
+	// they were never read.
+	EventsAt   time.Time  `json:"events_at,omitzero"`
+	Events     int64      `json:"events,omitempty"`           // Known.Number of the last one
+	Unreadable Unreadable `json:"unreadable_events,omitzero"` // among those read
+}
+
+// Unreadable counts the events that could not be read.
+type Unreadable struct {
+	Count  int       `json:"count"`
+	Key    string    `json:"key"`     // of the last one
+	SeenAt time.Time `json:"seen_at"` // when it was found
 }
 
 // PullState returns the state, zero before the first run.

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/time/rate"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/wecom"
 )
 
 // Chats is WeCom's native library, as far as the puller needs it.
@@ -92,18 +91,6 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// Reasons why a run stopped, in Run.Stopped.
-const (
-	StoppedEnd      = "end"      // nothing more to pull
-	StoppedDeadline = "deadline" // time ran out; the next run goes on
-	StoppedLease    = "lease"    // another puller is at work
-	StoppedError    = "error"
-)
-
-// errDeadline ends a run that has used up its time. If it was waiting to try a
-// failed call again, the failure is wrapped beside it.
-var errDeadline = errors.New("no time left in this run")
-
 // run is the state of one Run.
 type run struct {
 	*Puller
@@ -113,6 +100,9 @@ type run struct {
 	limit   int
 	kept    int          // rejects stored
 	refused map[int]bool // errcodes of rejects stored
+
+	caughtUp   bool               // the index holds what the events say
+	unreadable archive.Unreadable // events found so
 }
 
 // Run pulls until the end of the stream, the context's deadline less Margin, or
@@ -124,14 +114,14 @@ func (p *Puller) Run(ctx context.Context) (archive.Run, error) {
 	r.Run = archive.Run{ID: p.NewID(), Stage: stage, StartedAt: p.Now().UTC()}
 
 	if err := p.Objects.CheckLock(ctx); err != nil {
-		err = fmt.Errorf("refusing to pull: archive bucket: %w", err)
+		err = own(fmt.Errorf("refusing to pull: archive bucket: %w", err))
 		r.describe(err)
 		err = errors.Join(err, r.noteInIndex(ctx, nil))
 		return r.Run, err
 	}
 	var err error
 	if r.lease, err = p.Catalog.AcquireLease(ctx, p.Owner, p.Now(), p.LeaseTTL); err != nil {
-		err = fmt.Errorf("starting a pull: %w", err)
+		err = own(fmt.Errorf("starting a pull: %w", err))
 		r.describe(err)
 		return r.Run, err
 	}
@@ -154,23 +144,20 @@ func (r *run) work(ctx context.Context) error {
 	if r.Stopped != StoppedError && r.Stopped != StoppedLease {
 		err = nil
 	}
-	if requeueErr := r.requeue(ctx); requeueErr != nil {
-		err = errors.Join(err, requeueErr)
-		if r.Error == "" {
-			r.Error = requeueErr.Error()
-		}
+	if r.Stopped != StoppedLease { // who has the lease now queues, too
+		err = errors.Join(err, r.alsoFailed(r.requeue(ctx)))
 	}
-	return errors.Join(err, r.record(ctx, state), r.Catalog.ReleaseLease(ctx, r.lease))
+	return errors.Join(err, r.alsoFailed(r.record(ctx, state)), r.Catalog.ReleaseLease(ctx, r.lease))
 }
 
 // prepare finds out where things stand, and records a gap if there is one.
 func (r *run) prepare(ctx context.Context) (archive.PullState, error) {
-	state, err := r.restoreState(ctx)
+	state, err := r.catchUp(ctx)
 	if err != nil {
 		return state, err
 	}
 	if r.cursor, err = r.Catalog.Cursor(ctx); err != nil {
-		return state, err
+		return state, own(err)
 	}
 	r.SeqFrom = r.cursor.Seq
 	// First to the true end of what is stored: a gap's record names it.
@@ -179,37 +166,6 @@ func (r *run) prepare(ctx context.Context) (archive.PullState, error) {
 		return state, adoptErr
 	}
 	return state, errors.Join(adoptErr, r.recordGap(ctx, state))
-}
-
-// describe notes how the pulling ended.
-func (r *run) describe(err error) {
-	var refused *wecom.Error
-	var held *archive.LeaseHeldError
-	switch {
-	case err == nil:
-		r.Stopped = StoppedEnd
-	case errors.As(err, &held):
-		r.Stopped = StoppedLease
-		return
-	case errors.Is(err, errDeadline):
-		r.Stopped = StoppedDeadline
-	default:
-		r.Stopped = StoppedError
-	}
-	if err == nil || err == errDeadline { // alone: no failed call beside it
-		return
-	}
-	r.Error = err.Error()
-	switch {
-	case errors.As(err, &refused):
-		r.Remedy = refused.Remedy()
-	case errors.Is(err, errDoubtful):
-		r.Remedy = "WeCom gives other answers each time. Look at the replies below rejects/, and at the memory of the machine that pulls."
-	case errors.Is(err, archive.ErrImplausibleSeq):
-		r.Remedy = "Look at the reply below rejects/. If the seq is real, raise the puller's limit for jumps of seq."
-	case errors.Is(err, archive.ErrNotLocked):
-		r.Remedy = "Switch on versioning and Object Lock with a default retention for the archive bucket. Nothing is stored before."
-	}
 }
 
 // pull stores pages until the stream is at its end.
@@ -221,7 +177,11 @@ func (r *run) pull(ctx context.Context) error {
 			return err
 		}
 		if len(parsed.Envelopes) == 0 {
-			r.EndReachedAt = asked
+			if parsed.ProvesEnd {
+				r.EndReachedAt = asked
+			} else {
+				r.Log.Warn("reply has no list of messages: nothing more now, but no proof of the end", "seq", r.cursor.Seq)
+			}
 			return nil
 		}
 		if err := r.store(ctx, reply, parsed); err != nil {
@@ -248,7 +208,7 @@ func (r *run) store(ctx context.Context, reply []byte, parsed archive.Reply) err
 		// Another run stored it, or a lost reply hid that we did. What is stored wins.
 		return r.adopt(ctx)
 	case err != nil:
-		return err
+		return own(err)
 	}
 	r.Pages++
 	r.Envelopes += h.Count
@@ -262,15 +222,15 @@ func (r *run) store(ctx context.Context, reply []byte, parsed archive.Reply) err
 // moved it, the cursor is read again and ours is false.
 func (r *run) advance(ctx context.Context, h archive.PageHeader) (ours bool, err error) {
 	if err := r.Catalog.NotePage(ctx, h); err != nil {
-		return false, err
+		return false, own(err)
 	}
 	next, err := r.Catalog.AdvanceCursor(ctx, r.cursor, h)
 	if errors.Is(err, archive.ErrConflict) {
 		r.cursor, err = r.Catalog.Cursor(ctx)
-		return false, err
+		return false, own(err)
 	}
 	if err != nil {
-		return false, err
+		return false, own(err)
 	}
 	r.cursor = next
 	return true, nil
@@ -312,7 +272,7 @@ func (r *run) storedPage(ctx context.Context) (archive.PageHeader, error) {
 	key := archive.PageKey(r.cursor.Seq)
 	stored, err := archive.ReadObject(ctx, r.Objects, key)
 	if err != nil {
-		return archive.PageHeader{}, fmt.Errorf("looking for page %d: %w", r.cursor.Seq, err)
+		return archive.PageHeader{}, own(fmt.Errorf("looking for page %d: %w", r.cursor.Seq, err))
 	}
 	page, err := archive.DecodePage(stored)
 	if err != nil {
@@ -346,7 +306,7 @@ func (r *run) mayGoOn(ctx context.Context) error {
 	}
 	lease, err := r.Catalog.RenewLease(ctx, r.lease, now, r.LeaseTTL)
 	if err != nil {
-		return fmt.Errorf("renewing the lease: %w", err)
+		return own(fmt.Errorf("renewing the lease: %w", err))
 	}
 	r.lease = lease
 	return nil

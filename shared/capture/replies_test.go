@@ -65,18 +65,48 @@ func TestBadRepliesPass(t *testing.T) {
 	}
 }
 
-// TestNoChatdata: a reply without chatdata is taken for the end. It is no page,
-// and the next run gets what was there.
+// TestNoChatdata: a reply without a list of messages means nothing more now. It is
+// no page, proves no end, and the next run gets what was there.
 func TestNoChatdata(t *testing.T) {
+	null := func(uint64, int, []byte) ([]byte, error) { return []byte(`{"errcode":0,"chatdata":null}`), nil }
+	for name, fault := range map[string]wecomtest.Fault{"none": wecomtest.NoChatdata, "null": null} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(50)
+			w.stream.fail(1, nil)
+			w.stream.fail(1, fault)
+			if run := w.mustPull(t); !run.EndReachedAt.IsZero() {
+				t.Errorf("it proves the end: %+v", run)
+			}
+			if _, seqs := w.checkChain(t); len(seqs) != 20 {
+				t.Fatalf("%d messages stored, want one page of 20", len(seqs))
+			}
+			w.mustPull(t)
+			w.checkComplete(t)
+
+			w.stream.fail(100, fault)
+			for range 27 {
+				w.advance(time.Hour)
+				w.mustPull(t)
+			}
+			if codes, _ := w.judge(t); !slices.Contains(codes, archive.AlarmBehind) {
+				t.Errorf("alarms %v after a day of such replies", codes)
+			}
+		})
+	}
+}
+
+// TestSecondListHidesNoMessages: a reply that names its list twice is no page.
+func TestSecondListHidesNoMessages(t *testing.T) {
 	w := newWorld(50)
 	w.stream.fail(1, nil)
-	w.stream.fail(1, wecomtest.NoChatdata)
-	w.mustPull(t)
-	if _, seqs := w.checkChain(t); len(seqs) != 20 {
-		t.Fatalf("%d messages stored, want one page of 20", len(seqs))
-	}
+	w.stream.fail(1, func(_ uint64, _ int, reply []byte) ([]byte, error) {
+		return append(reply[:len(reply)-1], `,"chatdata":[]}`...), nil
+	})
 	w.mustPull(t)
 	w.checkComplete(t)
+	if rejects := w.rejects(t); len(rejects) != 1 {
+		t.Errorf("%d rejects, want 1", len(rejects))
+	}
 }
 
 // TestRefusalsStopAtOnce: what only an operator can mend is not tried again, and

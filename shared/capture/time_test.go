@@ -181,11 +181,20 @@ func TestLeaseIsRenewed(t *testing.T) {
 	}
 }
 
-// TestLeaseLost: who loses the lease stops, without an alarm.
+// TestLeaseLost: who loses the lease stops, without an alarm and without success.
 func TestLeaseLost(t *testing.T) {
 	w := newWorld(100)
+	w.stream.fail(1, wecomtest.Errcode(301042))
+	if _, err := w.pull(t); err == nil {
+		t.Fatal("the first run ended well")
+	}
+	w.advance(time.Minute)
+	before, err := w.catalog.PullState(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.stream.onCall = func(n int) {
-		if n == 2 {
+		if n == 3 {
 			w.advance(time.Hour)
 			if _, err := w.catalog.AcquireLease(t.Context(), "other", w.Now(), 10*time.Minute); err != nil {
 				t.Errorf("taking an expired lease: %v", err)
@@ -194,8 +203,12 @@ func TestLeaseLost(t *testing.T) {
 	}
 	run, err := w.pull(t)
 	var held *archive.LeaseHeldError
-	if !errors.As(err, &held) || held.Owner != "other" || run.Stopped != capture.StoppedLease || run.Error != "" {
+	if !errors.As(err, &held) || held.Owner != "other" || run.Stopped != capture.StoppedLease || run.Error != "" || run.Pages == 0 {
 		t.Fatalf("run %+v: %v", run, err)
+	}
+	after, err := w.catalog.PullState(t.Context())
+	if err != nil || after.LastError == "" || after.LastError != before.LastError || after.LastRemedy != before.LastRemedy || !after.LastSuccessAt.IsZero() {
+		t.Errorf("state %+v (%v), want error and success as before: %+v", after, err, before)
 	}
 	if _, err := w.catalog.AcquireLease(t.Context(), "third", w.Now(), time.Minute); !errors.As(err, &held) {
 		t.Errorf("the loser released the winner's lease: %v", err)

@@ -303,6 +303,27 @@ func TestBindBreaksOff(t *testing.T) {
 	}
 }
 
+// TestBindTwice: a fact that is repeated, at whatever time of the day, leaves one
+// event.
+func TestBindTwice(t *testing.T) {
+	f := newFixture(t)
+	f.create(t, "a")
+	now := fixedNow()
+	ring := keyring.New(keyring.Config{Corp: corpID, Objects: f.objects, Port: f.port, Catalog: archive.NewCatalog(f.index), Now: func() time.Time { now = now.Add(time.Second); return now }})
+	keys, _, err := ring.Candidates(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		if err := ring.Bind(t.Context(), 1, keys[0], "m"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if events := f.events(t); events != 1 {
+		t.Errorf("%d events", events)
+	}
+}
+
 func (f *fixture) events(t *testing.T) (n int) {
 	t.Helper()
 	for _, err := range f.objects.List(t.Context(), archive.EventsPrefix, "") {

@@ -161,7 +161,7 @@ func (r *Ring) add(ctx context.Context, id string) (*Key, error) {
 func (r *Ring) Bind(ctx context.Context, version int64, key *Key, msgid string) error {
 	b := archive.KeyBinding{PublicKeyVer: version, Key: key.ID, MsgID: msgid}
 	now := r.Now().UTC()
-	if err := archive.PutEvent(ctx, r.Objects, archive.BindingKey(b, now), archive.EventBinding, r.Corp, now, b); err != nil {
+	if err := archive.PutBinding(ctx, r.Objects, r.Corp, b, now); err != nil {
 		return fmt.Errorf("binding key version %d: %w", version, err)
 	}
 	if err := r.Catalog.Bind(ctx, b); err != nil {

@@ -201,7 +201,7 @@ func answersOf(t *testing.T, catalog *archive.Catalog, s stored) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintln(&out, "cursor", cursor.Seq, cursor.Pages, cursor.Envelopes, cursor.Bytes, cursor.Days)
+	fmt.Fprintln(&out, "cursor", cursor.Seq, cursor.Pages, cursor.Envelopes, cursor.Bytes)
 	bindings, err := catalog.Bindings(ctx, 100)
 	if err != nil {
 		t.Fatal(err)

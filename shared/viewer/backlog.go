@@ -13,7 +13,17 @@ type backlog struct {
 	pending    pendingStatus
 	oldest     time.Time // when the oldest pending page was pulled; zero: there is none
 	quarantine quarantineStatus
-	unreadable int64 // envelopes in quarantine that the cursor has passed and that are not pending
+	newest     time.Time // when the newest page in quarantine was pulled
+	unreadable int64     // envelopes in quarantine that the cursor has passed and that are not pending
+}
+
+// judged is the quarantine, as health is judged by it.
+func (b backlog) judged() archive.Quarantine {
+	q := b.quarantine
+	return archive.Quarantine{
+		Pages: int(q.Pages), Envelopes: int(q.Envelopes), Newest: b.newest,
+		Waiting: q.AtLeast || q.Reasons[archive.OutcomeUnknownKey] > 0,
+	}
 }
 
 // count counts what the cursor has passed but is not archived. Pages beyond the
@@ -41,6 +51,9 @@ func (s *server) count(ctx context.Context, cursor archive.Cursor) (backlog, err
 			return b, err
 		}
 		b.quarantine.Pages++
+		if page.PulledAt.After(b.newest) {
+			b.newest = page.PulledAt
+		}
 		for reason, n := range page.Unreadable {
 			b.quarantine.Envelopes += int64(n)
 			b.quarantine.Reasons[reason] += int64(n)

@@ -24,7 +24,7 @@ type statusOutput struct {
 
 type status struct {
 	Now     time.Time `json:"now"`
-	Healthy bool      `json:"healthy" doc:"No alarm"`
+	Healthy bool      `json:"healthy" doc:"No alarm needs somebody: none of severity action"`
 	Alarms  []alarm   `json:"alarms" nullable:"false" doc:"What is wrong, and what to do"`
 
 	LagSeconds          *int64 `json:"lag_seconds,omitempty" doc:"Since it was last sure that nothing older waits at WeCom; absent before the first run"`
@@ -42,10 +42,11 @@ type status struct {
 }
 
 type alarm struct {
-	Code    archive.AlarmCode `json:"code" example:"behind"`
-	Level   int               `json:"level" doc:"1 to 4, growing"`
-	Message string            `json:"message"`
-	Remedy  string            `json:"remedy"`
+	Code     archive.AlarmCode `json:"code" example:"behind"`
+	Severity archive.Severity  `json:"severity" enum:"action,record" doc:"action: somebody has to do something. record: known, past, kept for the record"`
+	Level    int               `json:"level" doc:"1 to 4, growing"`
+	Message  string            `json:"message"`
+	Remedy   string            `json:"remedy"`
 }
 
 type cursorStatus struct {
@@ -131,12 +132,16 @@ func (s *server) status(ctx context.Context, _ *struct{}) (*statusOutput, error)
 	}
 	body.Pending, body.Quarantine = backlog.pending, backlog.quarantine
 	body.Archived = max(0, cursor.Envelopes-backlog.pending.Envelopes-backlog.unreadable)
-	if err := s.addHistory(ctx, &body); err != nil {
+	gaps, err := s.Catalog.Gaps(ctx, statusGaps)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.addHistory(ctx, &body, gaps); err != nil {
 		return nil, err
 	}
 	body.addHealth(now, archive.Facts{
 		State: state, Cursor: cursor, OldestPending: backlog.oldest,
-		Quarantined: int(backlog.quarantine.Envelopes), Gaps: len(body.Gaps),
+		Quarantine: backlog.judged(), Gaps: gaps,
 	})
 	return &statusOutput{Body: body}, nil
 }
@@ -144,10 +149,11 @@ func (s *server) status(ctx context.Context, _ *struct{}) (*statusOutput, error)
 // addHealth judges the facts.
 func (b *status) addHealth(now time.Time, f archive.Facts) {
 	b.Alarms = []alarm{}
-	for _, a := range archive.Judge(now, f) {
+	alarms := archive.Judge(now, f)
+	for _, a := range alarms {
 		b.Alarms = append(b.Alarms, alarm(a))
 	}
-	b.Healthy = len(b.Alarms) == 0
+	b.Healthy = archive.Healthy(alarms)
 	b.LastSuccess = formatTime(f.State.LastSuccessAt)
 	b.Seats = f.State.Seats
 	if proof := f.State.LastProof(); !proof.IsZero() {
@@ -159,11 +165,7 @@ func (b *status) addHealth(now time.Time, f archive.Facts) {
 }
 
 // addHistory adds the lists.
-func (s *server) addHistory(ctx context.Context, b *status) error {
-	gaps, err := s.Catalog.Gaps(ctx, statusGaps)
-	if err != nil {
-		return err
-	}
+func (s *server) addHistory(ctx context.Context, b *status, gaps []archive.Gap) error {
 	runs, err := s.Catalog.Runs(ctx, "puller", statusRuns)
 	if err != nil {
 		return err

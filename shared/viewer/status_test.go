@@ -14,7 +14,7 @@ import (
 // statusAnswer is what the tests look at.
 type statusAnswer struct {
 	Healthy bool
-	Alarms  []struct{ Code, Message, Remedy string }
+	Alarms  []struct{ Code, Severity, Message, Remedy string }
 	Lag     *int64 `json:"lag_seconds"`
 	Hours   *int64 `json:"hours_until_first_loss"`
 	Seats   *int
@@ -202,6 +202,34 @@ func TestStatusAlarms(t *testing.T) {
 	f.proof(200 * time.Hour)
 	if s := f.status(); *s.Hours != 0 || !slices.Contains(s.codes(), "loss") {
 		t.Errorf("after the window: %+v", s)
+	}
+}
+
+// What cannot be undone is shown for ever, and does not keep the archive from being
+// healthy for ever.
+func TestStatusOfOldTroubles(t *testing.T) {
+	f := newFixture(t)
+	for _, h := range f.pull(2, 0) {
+		f.finish(h, nil)
+	}
+	f.proof(time.Minute)
+	old := now.AddDate(0, 0, -31)
+	stuck := archive.PageHeader{SeqAsked: 1000, LastSeq: 1010, Count: 10, PulledAt: old}
+	f.finish(stuck, map[archive.Outcome]int{archive.OutcomeBadMessage: 1})
+	f.must(f.catalog.PutGap(t.Context(), archive.Gap{Since: old.AddDate(0, 0, -6), Until: old, SeenAt: old}))
+	s := f.status()
+	if !s.Healthy || !slices.Equal(s.codes(), []string{"gap", "quarantine"}) {
+		t.Errorf("%+v", s)
+	}
+	for _, a := range s.Alarms {
+		if a.Severity != "record" {
+			t.Errorf("alarm %+v", a)
+		}
+	}
+	// One that waits for a key is never old.
+	f.finish(archive.PageHeader{SeqAsked: 1010, LastSeq: 1020, Count: 10, PulledAt: old}, map[archive.Outcome]int{archive.OutcomeUnknownKey: 1})
+	if s := f.status(); s.Healthy || s.Alarms[1].Severity != "action" {
+		t.Errorf("%+v", s)
 	}
 }
 

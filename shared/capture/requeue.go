@@ -1,0 +1,62 @@
+package capture
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"wecom-archive/shared/archive"
+)
+
+// requeueEvery is how often a page that still waits is queued once more.
+const requeueEvery = time.Hour
+
+// requeueBatch is how many pages are queued in one call; SQS takes ten.
+const requeueBatch = 10
+
+// requeue puts pages on the archiver's queue that wait too long: their event was
+// lost, or the archiver failed on them. It stops when half of the margin is left;
+// what it did is marked, and the next run goes on.
+func (r *run) requeue(ctx context.Context) error {
+	const listed = 500
+	for from := uint64(0); ; {
+		pages, err := r.Catalog.PendingPages(ctx, from, listed)
+		if err != nil {
+			return own(fmt.Errorf("looking for waiting pages: %w", err))
+		}
+		due := slices.DeleteFunc(slices.Clone(pages), func(p archive.PageState) bool {
+			now := r.Now()
+			return now.Sub(p.PulledAt) < r.RequeueAfter || now.Sub(p.QueuedAt) < requeueEvery
+		})
+		for batch := range slices.Chunk(due, requeueBatch) {
+			if deadline, ok := ctx.Deadline(); ok && deadline.Sub(r.Now()) < r.Margin/2 {
+				return nil
+			}
+			if err := r.queueAgain(ctx, batch); err != nil {
+				return fmt.Errorf("queueing pages %d to %d again: %w", batch[0].SeqAsked, batch[len(batch)-1].SeqAsked, err)
+			}
+		}
+		if len(pages) < listed {
+			return nil
+		}
+		from = pages[len(pages)-1].SeqAsked + 1
+	}
+}
+
+func (r *run) queueAgain(ctx context.Context, pages []archive.PageState) error {
+	keys := make([]string, len(pages))
+	for i, p := range pages {
+		keys[i] = p.Key
+	}
+	if err := r.Queue.Notify(ctx, keys...); err != nil {
+		return fmt.Errorf("%w: %w", errQueue, err)
+	}
+	for _, p := range pages {
+		if err := r.Catalog.MarkQueued(ctx, p, r.Now()); err != nil {
+			return own(err)
+		}
+		r.Requeued++
+	}
+	return nil
+}
