@@ -128,7 +128,7 @@ func (c *localCommand) serve(ctx context.Context, system *local.System, log *slo
 func (c *localCommand) handler(system *local.System, log *slog.Logger, token string) http.Handler {
 	person := viewer.Person{Subject: "local", Roles: []viewer.Role{viewer.RoleReader, viewer.RoleAuditor, viewer.RoleOperator}}
 	return viewer.New(viewer.Config{
-		Objects: system.Objects, Catalog: system.Catalog,
+		Objects: system.Objects, Derived: system.Derived, Catalog: system.Catalog,
 		Access: &access.Recorder{Objects: system.Objects, Now: time.Now, NewID: rand.Text},
 		Auth:   viewer.StaticToken(token, person),
 		Now:    time.Now, Log: log.With("stage", "admin"),

@@ -1,6 +1,6 @@
 // The admin function serves the archive's HTTP API (package viewer) behind an API
-// Gateway HTTP API with payload format 2.0. It reads the archive bucket and the
-// index, and writes the record of each look. It has no route out and no right to
+// Gateway HTTP API with payload format 2.0. It reads the archive bucket, the
+// derived bucket and the index, and writes the record of each look. It has no route out and no right to
 // any key.
 //
 // Its settings come from the environment; settings lists them. It refuses to
@@ -40,6 +40,7 @@ func main() {
 // settings are what the stack sets.
 type settings struct {
 	Bucket     string // WECOM_ARCHIVE_BUCKET: archive bucket
+	Derived    string // WECOM_ARCHIVE_DERIVED: derived bucket
 	Table      string // WECOM_ARCHIVE_TABLE: index
 	RolesClaim string // WECOM_ARCHIVE_ROLES_CLAIM: claim of the token that holds a person's roles
 }
@@ -52,6 +53,7 @@ func readSettings(getenv func(string) string) (settings, error) {
 		what string
 	}{
 		{"WECOM_ARCHIVE_BUCKET", &s.Bucket, "the name of the archive bucket"},
+		{"WECOM_ARCHIVE_DERIVED", &s.Derived, "the name of the derived bucket"},
 		{"WECOM_ARCHIVE_TABLE", &s.Table, "the name of the DynamoDB table of the index"},
 		{"WECOM_ARCHIVE_ROLES_CLAIM", &s.RolesClaim, "the claim that holds a person's roles, such as cognito:groups"},
 	} {
@@ -79,6 +81,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	}
 	return NewApp(viewer.Config{
 		Objects: objects,
+		Derived: awsstore.NewDerived(s3Client, set.Derived),
 		Catalog: archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
 		Access:  &access.Recorder{Objects: objects, Now: time.Now, NewID: rand.Text},
 		Auth:    authorizer{rolesClaim: set.RolesClaim},

@@ -62,6 +62,7 @@ type Config struct {
 type System struct {
 	Config
 	Objects archive.Objects
+	Derived archive.Derived
 	Catalog *archive.Catalog
 	Corp    *wecomtest.Corp
 
@@ -144,6 +145,7 @@ func (s *System) openStores(ctx context.Context) error {
 	}
 	s.closers = append(s.closers, index.Close)
 	s.Catalog = archive.NewCatalog(index)
+	s.Derived = awsstore.NewDerived(server.Client(), derivedBucket)
 	s.queue = localstore.NewQueue(localstore.QueueConfig{RetryAfter: 2 * time.Second, MaxReceives: maxReceives})
 	s.Objects = localstore.Announcing(
 		awsstore.NewObjects(server.Client(), server.Presigner(), archiveBucket),

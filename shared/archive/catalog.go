@@ -29,6 +29,9 @@ const (
 	partitionKeys       = "keys"
 	partitionConv       = "conversation#" // + conversation id
 	partitionDay        = "day#"          // + yyyy-mm-dd#shard
+	partitionCompaction = "compaction"
+	partitionGroups     = "compaction#" // + run
+	partitionCompacted  = "compacted#"  // + yyyy-mm
 )
 
 // Cursor is how far the stream of the corp is stored. Only pages move it; the

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -64,34 +65,25 @@ func hourName(t time.Time) string {
 const dayShards = 8
 
 // IndexSegment writes the postings of a segment. rows are all its rows in the
-// order that they have in the object. Writing them again changes nothing.
+// order that they have in the object. Writing them again changes nothing. A part
+// that is compacted has no postings and gets none.
 func (c *Catalog) IndexSegment(ctx context.Context, key string, rows []Row) error {
-	_, asked, part, ok := ParseSegmentKey(key)
-	if !ok {
-		return fmt.Errorf("indexing %s: not the key of a segment", key)
+	items, err := postings(key, rows)
+	if err != nil {
+		return fmt.Errorf("indexing %s: %w", key, err)
 	}
-	type group struct{ conversation, hour string }
+	compacted, err := c.compacted(ctx, key)
+	if err != nil {
+		return fmt.Errorf("indexing %s: %w", key, err)
+	}
+	if compacted {
+		items = nil
+	}
 	type active struct{ partition, conversation string }
-	entries := map[group][][4]int64{}
 	days := map[active]bool{}
-	for i, r := range rows {
-		if !r.Readable() {
-			continue
-		}
-		g := group{r.Conversation, hourName(r.MsgTime)}
-		entries[g] = append(entries[g], [4]int64{int64(i), r.Seq, r.MsgTime.UnixMilli(), int64(r.Position)})
-		days[active{dayPartition(Day(r.MsgTime), r.Conversation), r.Conversation}] = true
-	}
-	var items []Item
-	for g, all := range entries {
-		for n := 0; len(all) > 0; n++ {
-			k := min(len(all), maxPostingEntries)
-			sort := fmt.Sprintf("m#%s#%s#%04d#%03d", g.hour, seqName(asked), part, n)
-			item, err := newItem(partitionConv+g.conversation, sort, posting{Object: key, Entries: all[:k]})
-			if err != nil {
-				return err
-			}
-			items, all = append(items, item), all[k:]
+	for _, r := range rows {
+		if r.Readable() {
+			days[active{dayPartition(Day(r.MsgTime), r.Conversation), r.Conversation}] = true
 		}
 	}
 	for a := range days {
@@ -101,6 +93,36 @@ func (c *Catalog) IndexSegment(ctx context.Context, key string, rows []Row) erro
 		return fmt.Errorf("indexing %s: %w", key, err)
 	}
 	return nil
+}
+
+// postings are the items that IndexSegment writes for the messages of a segment.
+func postings(key string, rows []Row) ([]Item, error) {
+	_, asked, part, ok := ParseSegmentKey(key)
+	if !ok {
+		return nil, errors.New("not the key of a segment")
+	}
+	type group struct{ conversation, hour string }
+	entries := map[group][][4]int64{}
+	for i, r := range rows {
+		if !r.Readable() {
+			continue
+		}
+		g := group{r.Conversation, hourName(r.MsgTime)}
+		entries[g] = append(entries[g], [4]int64{int64(i), r.Seq, r.MsgTime.UnixMilli(), int64(r.Position)})
+	}
+	var items []Item
+	for g, all := range entries {
+		for n := 0; len(all) > 0; n++ {
+			k := min(len(all), maxPostingEntries)
+			sort := fmt.Sprintf("m#%s#%s#%04d#%03d", g.hour, seqName(asked), part, n)
+			item, err := newItem(partitionConv+g.conversation, sort, posting{Object: key, Entries: all[:k]})
+			if err != nil {
+				return nil, err
+			}
+			items, all = append(items, item), all[k:]
+		}
+	}
+	return items, nil
 }
 
 func dayPartition(day, conversation string) string {
@@ -212,17 +234,30 @@ func (q PlaceQuery) wanted(p posting) ([]Place, error) {
 	var out []Place
 	for _, e := range p.Entries {
 		pos := Position{Time: time.UnixMilli(e[2]).UTC(), Seq: e[1], Page: asked, Envelope: int(e[3])}
-		if !q.From.IsZero() && pos.Time.Before(q.From) || !q.To.IsZero() && !pos.Time.Before(q.To) {
-			continue
+		if q.Wants(pos) {
+			out = append(out, Place{Object: p.Object, Row: int(e[0]), Position: pos})
 		}
-		if q.After != nil {
-			if d := pos.Compare(*q.After); d == 0 || d < 0 != q.Descending {
-				continue
-			}
-		}
-		out = append(out, Place{Object: p.Object, Row: int(e[0]), Position: pos})
 	}
 	return out, nil
+}
+
+// Wants says whether a message at p lies within the query's bounds.
+func (q PlaceQuery) Wants(p Position) bool {
+	if !q.From.IsZero() && p.Time.Before(q.From) || !q.To.IsZero() && !p.Time.Before(q.To) {
+		return false
+	}
+	if q.After == nil {
+		return true
+	}
+	d := p.Compare(*q.After)
+	return d != 0 && d < 0 == q.Descending
+}
+
+// Part is the part of the page's segment that Object is. Of copies of a message,
+// that in the lowest part counts.
+func (p Place) Part() int {
+	_, _, part, _ := ParseSegmentKey(p.Object)
+	return part
 }
 
 // arrange sorts the places of one hour and drops doubles.
@@ -232,7 +267,7 @@ func (q PlaceQuery) arrange(hour []Place) []Place {
 		if q.Descending {
 			d = -d
 		}
-		return cmp.Or(d, cmp.Compare(a.Object, b.Object), cmp.Compare(a.Row, b.Row))
+		return cmp.Or(d, cmp.Compare(a.Part(), b.Part()), cmp.Compare(a.Row, b.Row))
 	})
 	return slices.CompactFunc(hour, func(a, b Place) bool { return a.Compare(b.Position) == 0 })
 }

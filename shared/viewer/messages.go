@@ -66,19 +66,19 @@ func (s *server) messages(ctx context.Context, in *messagesInput) (*messagesOutp
 		return nil, err
 	}
 	query.Limit = in.Limit + 1 // one more tells whether there is more
-	places, err := s.Catalog.Places(ctx, query)
+	found, err := s.transcript.Messages(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	shown, err := s.readMessages(ctx, in.ID, places[:min(in.Limit, len(places))], in.Raw)
-	if err != nil {
-		return nil, err
+	shown := make([]message, min(in.Limit, len(found)))
+	for i := range shown {
+		shown[i] = view(found[i], in.Raw)
 	}
 	shown = shown[:fitting(shown)]
 	out := new(messagesOutput)
 	out.Body.Messages = shown
-	if n := len(shown); n < len(places) {
-		out.Body.NextCursor = encodeCursor(sum, encodePosition(places[n-1].Position))
+	if n := len(shown); n < len(found) {
+		out.Body.NextCursor = encodeCursor(sum, encodePosition(found[n-1].Place.Position))
 	}
 	if err := s.recordLook(ctx, in, query, shown); err != nil {
 		return nil, err

@@ -1,14 +1,6 @@
 package viewer
 
-import (
-	"context"
-	"fmt"
-	"runtime/debug"
-
-	"golang.org/x/sync/errgroup"
-
-	"wecom-archive/shared/archive"
-)
+import "wecom-archive/shared/transcript"
 
 // message is one message as the API shows it.
 type message struct {
@@ -47,92 +39,12 @@ type mediaRef struct {
 // timeLayout has always the same width, so that times compare as text.
 const timeLayout = "2006-01-02T15:04:05.000Z07:00"
 
-// readMessages reads the messages of a conversation at the places, in their
-// order. Each segment is read once, few at a time, and only the rows wanted are
-// kept.
-func (s *server) readMessages(ctx context.Context, conversation string, places []archive.Place, raw bool) ([]message, error) {
-	bySegment := map[string][]int{} // indexes into places
-	for i, p := range places {
-		bySegment[p.Object] = append(bySegment[p.Object], i)
-	}
-	out := make([]message, len(places))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(maxDecoding)
-	for key, wanted := range bySegment {
-		group.Go(func() (err error) {
-			defer func() { // outside of the request's goroutine a panic would end the program
-				if p := recover(); p != nil {
-					err = fmt.Errorf("reading %s: panic: %v\n%s", key, p, debug.Stack())
-				}
-			}()
-			select {
-			case s.decoding <- struct{}{}:
-				defer func() { <-s.decoding }()
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			meta, rows, err := s.readSegment(ctx, key)
-			if err != nil {
-				return err
-			}
-			for _, i := range wanted {
-				row, err := rowAt(rows, places[i], conversation)
-				if err != nil {
-					return err
-				}
-				out[i] = view(row, places[i], meta.PageKey, raw)
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (s *server) readSegment(ctx context.Context, key string) (archive.SegmentMeta, []archive.Row, error) {
-	stored, err := archive.ReadObject(ctx, s.Objects, key)
-	if err != nil {
-		return archive.SegmentMeta{}, nil, err
-	}
-	meta, rows, err := archive.DecodeSegment(stored)
-	if err != nil {
-		return meta, nil, fmt.Errorf("reading %s: %w", key, err)
-	}
-	return meta, rows, nil
-}
-
-// rowAt is the row that a place names. An index that points to anything but the
-// message that it promised is damaged: the message of somebody else must not
-// show.
-func rowAt(rows []archive.Row, p archive.Place, conversation string) (archive.Row, error) {
-	damaged := func(what string) (archive.Row, error) {
-		return archive.Row{}, fmt.Errorf("index: row %d of %s, seq %d: %s: %w", p.Row, p.Object, p.Seq, what, archive.ErrDamaged)
-	}
-	if p.Row < 0 || p.Row >= len(rows) {
-		return damaged("there is no such row")
-	}
-	switch row := rows[p.Row]; {
-	case !row.Readable():
-		return damaged("the row holds no message")
-	case !row.HasSeq || row.Seq != p.Seq || row.Position != p.Envelope:
-		return damaged("the row has another seq or position")
-	case row.Conversation != conversation:
-		return damaged("the row belongs to another conversation")
-	case !row.MsgTime.Equal(p.Time):
-		return damaged("the row has another time")
-	default:
-		return row, nil
-	}
-}
-
-func view(r archive.Row, p archive.Place, page string, raw bool) message {
+func view(r transcript.Message, raw bool) message {
 	m := message{
 		Seq: r.Seq, MsgID: r.MsgID, Time: r.MsgTime.UTC().Format(timeLayout), TimeSource: r.TimeSource,
 		Action: r.Action, Type: r.MsgType, From: r.FromID, FromKind: r.SenderKind, To: r.ToIDs,
 		Room: r.RoomID, Chat: r.ChatKind, Ref: r.RefMsgID, Text: r.Text, Media: make([]mediaRef, len(r.Media)),
-		ParserVersion: r.ParserVersion, RawSHA256: r.RawSHA256, Segment: p.Object, Row: p.Row, Page: page,
+		ParserVersion: r.ParserVersion, RawSHA256: r.RawSHA256, Segment: r.Place.Object, Row: r.Place.Row, Page: r.Page(),
 	}
 	if m.To == nil {
 		m.To = []string{}

@@ -24,14 +24,16 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/transcript"
 )
 
 // Config is what the API works on.
 type Config struct {
-	Objects archive.Objects  // archive bucket; required
-	Catalog *archive.Catalog // required
-	Access  LookRecorder     // required: without it no content is shown
-	Auth    Authenticator    // nil refuses everybody
+	Objects archive.Objects      // archive bucket; required
+	Catalog *archive.Catalog     // required
+	Derived archive.ObjectReader // derived bucket; required once something is compacted
+	Access  LookRecorder         // required: without it no content is shown
+	Auth    Authenticator        // nil refuses everybody
 
 	Now   func() time.Time // nil: time.Now
 	NewID func() string    // names of requests; nil: random
@@ -50,13 +52,8 @@ type server struct {
 	api huma.API
 	mux *http.ServeMux
 
-	// decoding has a slot for each segment that may be in memory at a time, over
-	// all requests.
-	decoding chan struct{}
+	transcript *transcript.Reader
 }
-
-// maxDecoding is how many segments are read at a time. One takes a few MB.
-const maxDecoding = 4
 
 // New makes the handler of /v1/... and /healthz.
 func New(c Config) http.Handler {
@@ -72,7 +69,7 @@ func New(c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &server{Config: c, mux: http.NewServeMux(), decoding: make(chan struct{}, maxDecoding)}
+	s := &server{Config: c, mux: http.NewServeMux(), transcript: transcript.New(c.Objects, c.Derived, c.Catalog)}
 	s.api = humago.New(s.mux, apiConfig())
 	s.registerStatus()
 	s.registerConversations()

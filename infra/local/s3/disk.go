@@ -18,7 +18,7 @@ import (
 //
 // It also finishes the requests that it has begun when the gateway is told to
 // end. The gateway ends their contexts then, and complains on stderr about each
-// that notices; so the methods that serve archive.Objects do not let them notice.
+// that notices; so the methods that serve the ports do not let them notice.
 type disk struct {
 	*posix.Posix
 	sync    bool
@@ -67,6 +67,10 @@ func (d *disk) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.Head
 
 func (d *disk) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input) (s3response.ListObjectsV2Result, error) {
 	return d.Posix.ListObjectsV2(context.WithoutCancel(ctx), in)
+}
+
+func (d *disk) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) (s3response.DeleteResult, error) {
+	return d.Posix.DeleteObjects(context.WithoutCancel(ctx), in)
 }
 
 // The gateway asks for these itself, on the way to the ones above.

@@ -77,32 +77,38 @@ func (l *versionLister) walk(dir string) error {
 	if err != nil {
 		return err
 	}
-	// The keys below a directory begin with its name and a slash.
-	key := func(e fs.DirEntry) string {
+	var names []string // of files, and of directories with the slash that their keys go on with
+	for _, e := range entries {
 		name := path.Join(dir, e.Name())
 		if e.IsDir() {
 			name += "/"
 		}
-		return name
+		if e.Name() != posix.MetaTmpDir && l.wants(name) {
+			names = append(names, name)
+		}
 	}
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(key(a), key(b)) })
-	for _, e := range entries {
-		k := key(e)
-		switch {
-		case e.Name() == posix.MetaTmpDir:
-		case e.IsDir():
-			below := strings.HasPrefix(k, l.prefix) || strings.HasPrefix(l.prefix, k)
-			if passed := k < l.afterKey && !strings.HasPrefix(l.afterKey, k); below && !passed {
-				err = l.walk(path.Join(dir, e.Name()))
-			}
-		case strings.HasPrefix(k, l.prefix) && (k > l.afterKey || k == l.afterKey && l.afterVersion != ""):
-			err = l.list(k)
+	slices.Sort(names)
+	for _, name := range names {
+		if below, isDir := strings.CutSuffix(name, "/"); isDir {
+			err = l.walk(below)
+		} else {
+			err = l.list(name)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// wants says whether a key, or some key below a directory, was asked for.
+func (l *versionLister) wants(name string) bool {
+	if strings.HasSuffix(name, "/") {
+		passed := name < l.afterKey && !strings.HasPrefix(l.afterKey, name)
+		return !passed && (strings.HasPrefix(name, l.prefix) || strings.HasPrefix(l.prefix, name))
+	}
+	passed := name < l.afterKey || name == l.afterKey && l.afterVersion == ""
+	return !passed && strings.HasPrefix(name, l.prefix)
 }
 
 // list adds the versions of a key, the newest first.

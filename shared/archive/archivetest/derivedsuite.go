@@ -33,7 +33,6 @@ func TestDerived(t *testing.T, open func(t *testing.T) archive.Derived) {
 		{"OddKeys", testOddKeys},
 		{"ListOrder", testListOrder},
 		{"ListAfter", testListAfter},
-		{"ListMany", testListMany},
 		{"ListStops", testListStops},
 		{"Cancelled", testObjectsCancelled},
 	} {
@@ -46,7 +45,7 @@ func TestDerived(t *testing.T, open func(t *testing.T) archive.Derived) {
 		{"Replace", testReplace},
 		{"ReplaceRace", testReplaceRace},
 		{"Delete", testDeleteObjects},
-		{"DeleteMany", testDeleteManyObjects},
+		{"Many", testManyDerived},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
@@ -159,8 +158,8 @@ func testDeleteObjects(t *testing.T, derived archive.Derived) {
 	wantBody(t, objects, "a", []byte("a"))
 }
 
-// testDeleteManyObjects: S3 deletes 1,000 keys a request.
-func testDeleteManyObjects(t *testing.T, derived archive.Derived) {
+// testManyDerived: S3 lists and deletes 1,000 keys a request.
+func testManyDerived(t *testing.T, derived archive.Derived) {
 	var keys []string
 	var g errgroup.Group
 	g.SetLimit(16)
@@ -172,6 +171,8 @@ func testDeleteManyObjects(t *testing.T, derived archive.Derived) {
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
 	}
+	wantKeys(t, putOnce{derived}, "fetch/", "", keys)
+	wantKeys(t, putOnce{derived}, "", keys[50], keys[51:])
 	left := keys[1050:]
 	if err := derived.Delete(t.Context(), slices.Clone(keys[:1050])...); err != nil {
 		t.Fatal(err)

@@ -292,13 +292,10 @@ func testListVersionsMany(t *testing.T, b VersionedBucket) {
 		key := fmt.Sprintf("pages/%06d", i)
 		g.Go(func() error {
 			ctx := t.Context()
-			if err := b.Objects.PutIfAbsent(ctx, key, strings.NewReader("x")); err != nil {
-				return err
-			}
-			info, err1 := b.Objects.Head(ctx, key)
+			first, err1 := b.Overwrite(ctx, key, []byte("x"))
 			marker, err2 := b.DeleteMarker(ctx, key)
 			later, err3 := b.Overwrite(ctx, key, []byte("lie"))
-			versions[i] = []version{{key, info.Version, false, true, 1}, {key, marker, true, false, 0}, {key, later, false, false, 3}}
+			versions[i] = []version{{key, first, false, true, 1}, {key, marker, true, false, 0}, {key, later, false, false, 3}}
 			return errors.Join(err1, err2, err3)
 		})
 	}

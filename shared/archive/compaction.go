@@ -1,0 +1,302 @@
+package archive
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Compaction of one month, by pull date. Its item is the switch: readers see the
+// runs that it names and no others.
+type Compaction struct {
+	Month string          `json:"month"` // yyyy-mm
+	Runs  []CompactionRun `json:"runs"`  // at most two: what is older, and what came since
+
+	// Closed: the month was over when it was last made one run. What comes later
+	// is a late part.
+	Closed   bool      `json:"closed,omitempty"`
+	ListedAt time.Time `json:"listed_at,omitzero"` // when its segments were last listed to the end
+
+	// Replaced runs may still be read by whoever saw them. They are deleted later.
+	Replaced []ReplacedRun `json:"replaced,omitempty"`
+
+	// Rebuild is under way beside Runs, from the segments alone.
+	Rebuild *CompactionRebuild `json:"rebuild,omitempty"`
+
+	revision int64
+}
+
+// CompactionRun is a list of objects that together are sorted.
+type CompactionRun struct {
+	ID      string    `json:"id"`
+	Objects int       `json:"objects"`
+	Groups  int       `json:"groups"` // row groups, in all objects
+	Rows    int64     `json:"rows"`
+	Bytes   int64     `json:"bytes"`
+	Parser  int       `json:"parser"` // least parser version of its rows
+	At      time.Time `json:"at"`
+}
+
+// ReplacedRun is a run that no reader finds any more.
+type ReplacedRun struct {
+	ID string    `json:"id"`
+	At time.Time `json:"at"` // when it was replaced
+}
+
+// CompactionRebuild is how far the making of a month from its segments is.
+type CompactionRebuild struct {
+	After  string          `json:"after,omitempty"` // key of the last part that is in Runs
+	Parser int             `json:"parser"`          // version that it reads with
+	Runs   []CompactionRun `json:"runs"`
+}
+
+// MonthLayout is how months are written: 2026-11.
+const MonthLayout = "2006-01"
+
+// CompactionPrefix is where compacted objects lie in the derived bucket.
+const CompactionPrefix = "compactions/"
+
+// CompactionKey is the key of the n-th object of a run.
+func CompactionKey(month, run string, n int) string {
+	return fmt.Sprintf("%s%s/%s/%05d.parquet", CompactionPrefix, month, run, n)
+}
+
+// ParseCompactionKey is the reverse of CompactionKey, without n.
+func ParseCompactionKey(key string) (month, run string, ok bool) {
+	rest, ok := strings.CutPrefix(key, CompactionPrefix)
+	parts := strings.Split(rest, "/")
+	if !ok || len(parts) != 3 {
+		return "", "", false
+	}
+	return parts[0], parts[1], true
+}
+
+// Compaction returns the state of a month; without runs if there is none.
+func (c *Catalog) Compaction(ctx context.Context, month string) (Compaction, error) {
+	m := Compaction{Month: month}
+	revision, err := c.get(ctx, partitionCompaction, month, &m)
+	m.revision = revision
+	return m, err
+}
+
+// Compactions returns the states of all months that have one, in order.
+func (c *Catalog) Compactions(ctx context.Context) ([]Compaction, error) {
+	return list[Compaction](ctx, c, IndexQuery{Partition: partitionCompaction, Limit: 12 * 8000})
+}
+
+// PutCompaction replaces the state of a month and returns the stored one, or
+// ErrConflict if somebody else wrote it since it was read.
+func (c *Catalog) PutCompaction(ctx context.Context, m Compaction) (Compaction, error) {
+	if err := c.putIf(ctx, partitionCompaction, m.Month, m.revision, m); err != nil {
+		return m, fmt.Errorf("switching the compaction of %s: %w", m.Month, err)
+	}
+	m.revision++
+	return m, nil
+}
+
+// MonthSpan says that a conversation has messages in the compaction of a month,
+// none of them before First or after Last.
+type MonthSpan struct {
+	Month       string
+	First, Last time.Time // ms; may be wider than need be
+}
+
+type monthSpan struct {
+	First int64 `json:"f"` // ms
+	Last  int64 `json:"l"`
+}
+
+// widen rounds a span of messages so that a conversation that goes on does not
+// cost a write each day: to the week that its last message lies in (days 1 to 7,
+// 8 to 14 and so on), but not beyond the month.
+func widen(month string, first, last time.Time) monthSpan {
+	day := func(t time.Time) time.Time {
+		return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
+	}
+	first, last = first.UTC(), last.UTC()
+	end := day(last).AddDate(0, 0, 1)
+	if start, err := time.Parse(MonthLayout, month); err == nil && last.Format(MonthLayout) == month {
+		end = start.AddDate(0, 0, (last.Day()+6)/7*7)
+		if next := start.AddDate(0, 1, 0); end.After(next) {
+			end = next
+		}
+	}
+	return monthSpan{First: day(first).UnixMilli(), Last: end.UnixMilli() - 1}
+}
+
+// CoverConversations notes that conversations have messages between two times in
+// the compaction of a month. Spans only widen; only what differs is written.
+func (c *Catalog) CoverConversations(ctx context.Context, month string, spans map[string][2]time.Time) error {
+	const batch = 100
+	names := make([]string, 0, len(spans))
+	for conversation := range spans {
+		names = append(names, conversation)
+	}
+	slices.Sort(names)
+	for chunk := range slices.Chunk(names, batch) {
+		keys := make([]Item, len(chunk))
+		for i, name := range chunk {
+			keys[i] = Item{Partition: partitionConv + name, Sort: "c#" + month}
+		}
+		found, err := c.index.GetMany(ctx, keys...)
+		if err != nil {
+			return fmt.Errorf("reading the months of conversations: %w", err)
+		}
+		known := make(map[string]Item, len(found))
+		for _, item := range found {
+			known[item.Partition] = item
+		}
+		for _, name := range chunk {
+			if err := c.coverConversation(ctx, month, name, known[partitionConv+name], spans[name]); err != nil {
+				return fmt.Errorf("noting a month of a conversation: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Catalog) coverConversation(ctx context.Context, month, conversation string, known Item, span [2]time.Time) error {
+	want := widen(month, span[0], span[1])
+	const tries = 20
+	for range tries {
+		wider := want
+		if known.Revision > 0 {
+			var have monthSpan
+			if err := json.Unmarshal(known.Value, &have); err != nil {
+				return fmt.Errorf("%w: %w", ErrDamaged, err)
+			}
+			if wider.First, wider.Last = min(want.First, have.First), max(want.Last, have.Last); wider == have {
+				return nil
+			}
+		}
+		err := c.putIf(ctx, partitionConv+conversation, "c#"+month, known.Revision, wider)
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+		known, err = c.index.Get(ctx, partitionConv+conversation, "c#"+month)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	return fmt.Errorf("%d others were quicker: %w", tries, ErrConflict)
+}
+
+// ConversationMonths returns the months whose compaction may have messages of a
+// conversation, in order.
+func (c *Catalog) ConversationMonths(ctx context.Context, conversation string) ([]MonthSpan, error) {
+	q := IndexQuery{Partition: partitionConv + conversation, From: "c#", To: "c$", Limit: 1000}
+	var months []MonthSpan
+	for {
+		items, err := c.index.Query(ctx, q)
+		if err != nil {
+			return nil, fmt.Errorf("listing the months of a conversation: %w", err)
+		}
+		for _, item := range items {
+			var s monthSpan
+			if err := json.Unmarshal(item.Value, &s); err != nil {
+				return nil, fmt.Errorf("listing the months of a conversation: %w: %w", ErrDamaged, err)
+			}
+			months = append(months, MonthSpan{
+				Month: strings.TrimPrefix(item.Sort, "c#"),
+				First: time.UnixMilli(s.First).UTC(), Last: time.UnixMilli(s.Last).UTC(),
+			})
+		}
+		if len(items) < q.Limit {
+			return months, nil
+		}
+		q.From = items[len(items)-1].Sort + "\x00"
+	}
+}
+
+// compactedName sorts as the parts are listed: by day, page, part.
+func compactedName(key string) (month, name string, ok bool) {
+	day, asked, part, ok := ParseSegmentKey(key)
+	if !ok {
+		return "", "", false
+	}
+	return day[:len(MonthLayout)], fmt.Sprintf("%s#%s#%04d", day, seqName(asked), part), true
+}
+
+// compacted says whether a part is in a run and has no postings.
+func (c *Catalog) compacted(ctx context.Context, key string) (bool, error) {
+	month, name, ok := compactedName(key)
+	if !ok {
+		return false, errors.New("not the key of a segment")
+	}
+	var mark struct{}
+	revision, err := c.get(ctx, partitionCompacted+month, name, &mark)
+	return revision > 0, err
+}
+
+// CompactedParts is the set of a pull day's parts that are in a run and have no
+// postings; Compacted looks a key up in it.
+func (c *Catalog) CompactedParts(ctx context.Context, day string) (CompactedParts, error) {
+	set := CompactedParts{}
+	if len(day) < len(MonthLayout) {
+		return nil, fmt.Errorf("listing the compacted parts: %q is no day", day)
+	}
+	q := IndexQuery{Partition: partitionCompacted + day[:len(MonthLayout)], From: day + "#", To: day + "$", Limit: 1000}
+	for {
+		items, err := c.index.Query(ctx, q)
+		if err != nil {
+			return nil, fmt.Errorf("listing the compacted parts of %s: %w", day, err)
+		}
+		for _, item := range items {
+			set[item.Sort] = struct{}{}
+		}
+		if len(items) < q.Limit {
+			return set, nil
+		}
+		q.From = items[len(items)-1].Sort + "\x00"
+	}
+}
+
+// CompactedParts is a set of parts of segments.
+type CompactedParts map[string]struct{}
+
+// Has says whether the part with this key is in the set.
+func (s CompactedParts) Has(key string) bool {
+	_, name, _ := compactedName(key)
+	_, ok := s[name]
+	return ok
+}
+
+// PostingRef is the key of a posting.
+type PostingRef struct {
+	Partition string `json:"p"`
+	Sort      string `json:"s"`
+}
+
+// PostingRefs are the keys of the postings that IndexSegment writes for rows.
+func PostingRefs(key string, rows []Row) ([]PostingRef, error) {
+	items, err := postings(key, rows)
+	if err != nil {
+		return nil, fmt.Errorf("postings of %s: %w", key, err)
+	}
+	refs := make([]PostingRef, len(items))
+	for i, item := range items {
+		refs[i] = PostingRef{item.Partition, item.Sort}
+	}
+	return refs, nil
+}
+
+// MarkCompacted deletes the postings of a part, whose messages readers find in a
+// run from now on, and then notes that this is done.
+func (c *Catalog) MarkCompacted(ctx context.Context, key string, postings []PostingRef) error {
+	month, name, ok := compactedName(key)
+	if !ok {
+		return fmt.Errorf("%s: not the key of a segment", key)
+	}
+	items := make([]Item, len(postings))
+	for i, p := range postings {
+		items[i] = Item{Partition: p.Partition, Sort: p.Sort}
+	}
+	if err := c.index.Delete(ctx, items...); err != nil {
+		return fmt.Errorf("deleting the postings of %s: %w", key, err)
+	}
+	return c.put(ctx, partitionCompacted+month, name, struct{}{})
+}

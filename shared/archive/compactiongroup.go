@@ -1,0 +1,185 @@
+package archive
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"time"
+)
+
+// RowGroup is an entry of a run's directory: one row group of one of its objects.
+type RowGroup struct {
+	Number int    `json:"n"` // in the run, from 0
+	Object string `json:"o"` // key in the derived bucket
+	Group  int    `json:"g"` // in the object, from 0
+
+	Rows   int    `json:"r"`
+	Offset int64  `json:"at"`  // bytes, in the object
+	Length int64  `json:"len"` // bytes
+	SHA256 string `json:"h"`   // hex, of these bytes
+
+	Size         int64  `json:"size"` // bytes, of the object
+	Footer       int64  `json:"f"`    // offset of its footer, which goes to the end
+	FooterSHA256 string `json:"fh"`
+
+	First GroupEdge `json:"first"`
+	Last  GroupEdge `json:"last"`
+
+	// Conversations has four bytes for each conversation in it, sorted: no request
+	// is spent on a row group that has nothing.
+	Conversations []byte `json:"c"`
+}
+
+// GroupEdge is the first or last row of a row group.
+type GroupEdge struct {
+	Conversation string `json:"c"`
+	Time         int64  `json:"t"` // ms
+}
+
+// NewRowGroup describes rows, which are sorted, without saying where they lie.
+func NewRowGroup(rows []CompactRow) RowGroup {
+	edge := func(r CompactRow) GroupEdge { return GroupEdge{r.Conversation, r.MsgTime.UnixMilli()} }
+	g := RowGroup{Rows: len(rows), First: edge(rows[0]), Last: edge(rows[len(rows)-1])}
+	var sums []uint32
+	for i, r := range rows {
+		if i == 0 || r.Conversation != rows[i-1].Conversation {
+			sums = append(sums, conversationSum(r.Conversation))
+		}
+	}
+	slices.Sort(sums)
+	for _, sum := range slices.Compact(sums) {
+		g.Conversations = binary.BigEndian.AppendUint32(g.Conversations, sum)
+	}
+	return g
+}
+
+func conversationSum(conversation string) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(conversation))
+	return h.Sum32()
+}
+
+// MayHold says whether the row group can have messages of a conversation between
+// two times, both inclusive.
+func (g RowGroup) MayHold(conversation string, from, to int64) bool {
+	if g.Last.before(conversation, from) || g.First.after(conversation, to) {
+		return false
+	}
+	sum := conversationSum(conversation)
+	n := len(g.Conversations) / 4
+	lo, hi := 0, n
+	for lo < hi {
+		mid := (lo + hi) / 2
+		if binary.BigEndian.Uint32(g.Conversations[4*mid:]) < sum {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo < n && binary.BigEndian.Uint32(g.Conversations[4*lo:]) == sum
+}
+
+func (e GroupEdge) before(conversation string, ms int64) bool {
+	return e.Conversation < conversation || e.Conversation == conversation && e.Time < ms
+}
+
+func (e GroupEdge) after(conversation string, ms int64) bool {
+	return e.Conversation > conversation || e.Conversation == conversation && e.Time > ms
+}
+
+// Layout is what CompactLayout.ReadGroup needs.
+func (g RowGroup) Layout() (CompactLayout, GroupLayout) {
+	return CompactLayout{Footer: g.Footer, FooterSHA256: g.FooterSHA256, Size: g.Size},
+		GroupLayout{Offset: g.Offset, Length: g.Length, Rows: g.Rows, SHA256: g.SHA256}
+}
+
+// groupName sorts the row groups of a run by their last row, and so by where they
+// lie in it: the first name not less than that of (conversation, ms, 0) is the
+// first row group that can hold what comes from there on. Names of conversations
+// may be cut and times clamped; the order stays, and the number tells apart what
+// becomes equal.
+func groupName(conversation string, ms int64, number int) string {
+	const (
+		longest = 900             // bytes, of MaxIndexKey
+		maxMS   = 999999999999999 // 15 digits
+	)
+	name := orderEscape.Replace(conversation)
+	if len(name) > longest {
+		name, ms = strings.ToValidUTF8(name[:longest], ""), 0
+	}
+	return fmt.Sprintf("%s\x00%015d#%08d", name, min(max(ms, 0), maxMS), number)
+}
+
+// orderEscape keeps the separator out of names without changing their order.
+var orderEscape = strings.NewReplacer("\x00", "\x01\x02", "\x01", "\x01\x03")
+
+// PutRowGroups writes entries of a run's directory.
+func (c *Catalog) PutRowGroups(ctx context.Context, run string, groups ...RowGroup) error {
+	items := make([]Item, len(groups))
+	for i, g := range groups {
+		item, err := newItem(partitionGroups+run, groupName(g.Last.Conversation, g.Last.Time, g.Number), g)
+		if err != nil {
+			return err
+		}
+		items[i] = item
+	}
+	if err := c.index.Put(ctx, items...); err != nil {
+		return fmt.Errorf("writing the directory of run %s: %w", run, err)
+	}
+	return nil
+}
+
+// RowGroups returns the row groups of a run that may hold messages of a
+// conversation between two times, both inclusive, in order.
+func (c *Catalog) RowGroups(ctx context.Context, run, conversation string, from, to time.Time) ([]RowGroup, error) {
+	var out []RowGroup
+	q := IndexQuery{Partition: partitionGroups + run, From: groupName(conversation, from.UnixMilli(), 0), Limit: 8}
+	for {
+		groups, err := list[RowGroup](ctx, c, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range groups {
+			if g.First.after(conversation, to.UnixMilli()) {
+				return out, nil
+			}
+			if g.MayHold(conversation, from.UnixMilli(), to.UnixMilli()) {
+				out = append(out, g)
+			}
+		}
+		if len(groups) < q.Limit {
+			return out, nil
+		}
+		last := groups[len(groups)-1]
+		q.From, q.Limit = groupName(last.Last.Conversation, last.Last.Time, last.Number)+"\x00", 100
+	}
+}
+
+// AllRowGroups returns at most limit row groups of a run in order, after a given
+// one (nil: from the first).
+func (c *Catalog) AllRowGroups(ctx context.Context, run string, after *RowGroup, limit int) ([]RowGroup, error) {
+	q := IndexQuery{Partition: partitionGroups + run, Limit: limit}
+	if after != nil {
+		q.From = groupName(after.Last.Conversation, after.Last.Time, after.Number) + "\x00"
+	}
+	return list[RowGroup](ctx, c, q)
+}
+
+// DropRowGroups deletes the directory of a run.
+func (c *Catalog) DropRowGroups(ctx context.Context, run string) error {
+	for {
+		items, err := c.index.Query(ctx, IndexQuery{Partition: partitionGroups + run, Limit: 100})
+		if err != nil {
+			return fmt.Errorf("deleting the directory of run %s: %w", run, err)
+		}
+		if len(items) == 0 {
+			return nil
+		}
+		if err := c.index.Delete(ctx, items...); err != nil {
+			return fmt.Errorf("deleting the directory of run %s: %w", run, err)
+		}
+	}
+}

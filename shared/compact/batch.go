@@ -1,0 +1,247 @@
+package compact
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"wecom-archive/shared/archive"
+)
+
+// batch is the parts of segments that one round merges: their messages, sorted on
+// disk, and what has to be noted of them.
+type batch struct {
+	c      *Compactor
+	month  string
+	sorter *sorter
+	spans  map[string][2]time.Time // of each conversation, first and last message
+
+	parts     int
+	damaged   int
+	last      string // key of the last part looked at
+	exhausted bool   // there are no more
+
+	marks     *os.File // one markLine for each part
+	marksJSON *json.Encoder
+	marksBuf  *bufio.Writer
+	dir       string
+}
+
+// markLine is a part and its postings, which go when the part is in a run.
+type markLine struct {
+	Key      string               `json:"key"`
+	Postings []archive.PostingRef `json:"postings"`
+}
+
+func newBatch(c *Compactor, month, dir string) *batch {
+	return &batch{c: c, month: month, dir: dir, sorter: newSorter(dir, c.Limits, c.Program), spans: map[string][2]time.Time{}}
+}
+
+func (b *batch) close() {
+	b.sorter.close()
+	if b.marks != nil {
+		b.marks.Close()
+	}
+}
+
+// part is a part of a segment, read.
+type part struct {
+	key     string
+	rows    []archive.Row // as stored
+	damaged bool
+}
+
+// readAhead is how many parts are read at a time.
+const readAhead = 4
+
+// gather reads parts after a key until RoundBytes are together or there are no
+// more: those that are not compacted, or all.
+func (b *batch) gather(ctx context.Context, after string, all bool) error {
+	b.last = after
+	var err error
+	if b.marks, err = os.Create(filepath.Join(b.dir, "marks")); err != nil {
+		return err
+	}
+	b.marksBuf = bufio.NewWriter(b.marks)
+	b.marksJSON = json.NewEncoder(b.marksBuf)
+
+	var keys []string
+	day, compacted := "", archive.CompactedParts(nil)
+	for info, err := range b.c.Objects.List(ctx, archive.SegmentsPrefix+"dt="+b.month+"-", after) {
+		if err != nil {
+			return fmt.Errorf("listing the segments: %w", err)
+		}
+		of, _, _, ok := archive.ParseSegmentKey(info.Key)
+		if !ok {
+			continue // nothing of ours
+		}
+		if of != day && !all {
+			day = of
+			if compacted, err = b.c.Catalog.CompactedParts(ctx, day); err != nil {
+				return err
+			}
+		}
+		if compacted.Has(info.Key) {
+			if len(keys) == 0 {
+				b.last = info.Key
+			}
+			continue
+		}
+		if keys = append(keys, info.Key); len(keys) < readAhead {
+			continue
+		}
+		if err := b.addParts(ctx, keys); err != nil {
+			return err
+		}
+		if keys = keys[:0]; b.sorter.total >= b.c.RoundBytes {
+			return b.marksBuf.Flush()
+		}
+	}
+	if err := b.addParts(ctx, keys); err != nil {
+		return err
+	}
+	b.exhausted = true
+	return b.marksBuf.Flush()
+}
+
+func (b *batch) addParts(ctx context.Context, keys []string) error {
+	parts := make([]part, len(keys))
+	group, groupCtx := errgroup.WithContext(ctx)
+	for i, key := range keys {
+		group.Go(func() (err error) {
+			parts[i], err = b.c.readPart(groupCtx, key)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, p := range parts {
+		if err := b.addPart(p); err != nil {
+			return fmt.Errorf("part %s: %w", p.key, err)
+		}
+		b.last = p.key
+	}
+	return nil
+}
+
+// readPart reads a part. One that is damaged holds nothing: the archiver stores its
+// rows again as another part.
+func (c *Compactor) readPart(ctx context.Context, key string) (part, error) {
+	stored, err := archive.ReadObject(ctx, c.Objects, key)
+	if err != nil {
+		return part{}, err
+	}
+	_, rows, err := archive.DecodeSegment(stored)
+	if errors.Is(err, archive.ErrDamaged) {
+		c.Log.Error("a part of a segment cannot be read and is left out", "key", key, "error", err)
+		return part{key: key, damaged: true}, nil
+	}
+	if err != nil {
+		return part{}, fmt.Errorf("reading %s: %w", key, err)
+	}
+	return part{key: key, rows: rows}, nil
+}
+
+func (b *batch) addPart(p part) error {
+	if p.damaged {
+		b.damaged++
+		return nil // not marked: whoever mends it finds it here again
+	}
+	_, asked, number, _ := archive.ParseSegmentKey(p.key)
+	read := make([]archive.Row, len(p.rows))
+	reread := false
+	for i, r := range p.rows {
+		read[i] = b.c.newest(r)
+		reread = reread || read[i].ParserVersion != r.ParserVersion
+		if !r.Readable() {
+			continue
+		}
+		row := archive.CompactRow{Row: read[i], Page: asked, Part: number, SegmentRow: i}
+		b.cover(row.Conversation, row.MsgTime)
+		if err := b.sorter.add(row); err != nil {
+			return err
+		}
+	}
+	// Its postings are those of the stored reading, or, after a reindex, of the
+	// newest.
+	postings, err := archive.PostingRefs(p.key, p.rows)
+	if err != nil {
+		return err
+	}
+	if reread {
+		more, err := archive.PostingRefs(p.key, read)
+		if err != nil {
+			return err
+		}
+		postings = append(postings, more...)
+	}
+	b.parts++
+	return b.marksJSON.Encode(markLine{p.key, unique(postings)})
+}
+
+func unique(refs []archive.PostingRef) []archive.PostingRef {
+	seen := make(map[archive.PostingRef]bool, len(refs))
+	out := refs[:0]
+	for _, ref := range refs {
+		if !seen[ref] {
+			seen[ref] = true
+			out = append(out, ref)
+		}
+	}
+	return out
+}
+
+// newest is the row with the reading of the newest parser.
+func (c *Compactor) newest(r archive.Row) archive.Row {
+	if c.Read == nil || !r.Readable() || r.ParserVersion >= c.Parser {
+		return r
+	}
+	r.Reading = c.Read(r.Raw, r.MsgID, r.PulledAt)
+	// As it will be stored: rows are sorted by it.
+	r.Conversation = strings.ToValidUTF8(r.Conversation, "\uFFFD")
+	r.MsgTime = time.UnixMilli(r.MsgTime.UnixMilli()).UTC()
+	return r
+}
+
+func (b *batch) cover(conversation string, at time.Time) {
+	span, known := b.spans[conversation]
+	if !known || at.Before(span[0]) {
+		span[0] = at
+	}
+	if !known || at.After(span[1]) {
+		span[1] = at
+	}
+	b.spans[conversation] = span
+}
+
+// mark deletes the postings of all parts. The run that holds their messages must be
+// visible.
+func (b *batch) mark(ctx context.Context) error {
+	if _, err := b.marks.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	lines := json.NewDecoder(bufio.NewReader(b.marks))
+	for {
+		var line markLine
+		err := lines.Decode(&line)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading the marks: %w", err)
+		}
+		if err := b.c.Catalog.MarkCompacted(ctx, line.Key, line.Postings); err != nil {
+			return err
+		}
+	}
+}

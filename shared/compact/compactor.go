@@ -1,0 +1,349 @@
+package compact
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"wecom-archive/shared/archive"
+)
+
+// Reader makes a reading of a message (decode.Read is one).
+type Reader func(raw []byte, msgid string, pulledAt time.Time) archive.Reading
+
+// Config is what a Compactor works with.
+type Config struct {
+	Objects archive.ObjectReader // archive bucket
+	Derived archive.Derived
+	Catalog *archive.Catalog
+	Program string // our version
+
+	// Read reads messages again whose reading is older than Parser. Nil: readings
+	// stay as the segments have them.
+	Read   Reader
+	Parser int // parser version of Read
+
+	NewID func() string // names of runs; nil: random
+	Log   *slog.Logger  // nil: no log
+	Temp  string        // folder for sorted chunks, at most about RoundBytes; empty: the system's
+
+	Limits
+}
+
+// Limits bound memory, disk and objects. Zero means DefaultLimits.
+type Limits struct {
+	SortBytes   int64 // messages in memory while they are sorted
+	RoundBytes  int64 // messages of segments that one round merges
+	GroupRows   int   // rows of a row group
+	GroupBytes  int64 // messages of a row group, before compression
+	ObjectParts int   // row groups of an object
+}
+
+// DefaultLimits keep the process below 512 MB.
+func DefaultLimits() Limits {
+	return Limits{SortBytes: 64 << 20, RoundBytes: 1 << 30, GroupRows: 4096, GroupBytes: 8 << 20, ObjectParts: 32}
+}
+
+// Compactor compacts months. Two at work at the same time do no harm, but one
+// works in vain.
+type Compactor struct{ Config }
+
+// New returns a Compactor.
+func New(c Config) *Compactor {
+	if c.NewID == nil {
+		c.NewID = rand.Text
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Limits == (Limits{}) {
+		c.Limits = DefaultLimits()
+	}
+	return &Compactor{c}
+}
+
+// Summary is what a call did.
+type Summary struct {
+	Months   int   `json:"months"`   // looked at
+	Rounds   int   `json:"rounds"`   // that made a run
+	Parts    int   `json:"parts"`    // of segments, merged
+	Messages int64 `json:"messages"` // in them
+	Rows     int64 `json:"rows"`     // written, those of older runs too
+	Damaged  int   `json:"damaged"`  // parts that cannot be read
+	More     bool  `json:"more"`     // there was no time left for the rest
+}
+
+// Times.
+const (
+	graceMonth = 24 * time.Hour      // after its end a month counts as over
+	keepRuns   = 24 * time.Hour      // replaced runs and garbage stay so long, for readers under way
+	relist     = 30 * 24 * time.Hour // closed months are looked through for late parts
+	spare      = 30 * time.Second    // before the deadline no new round begins
+)
+
+// All is Rebuild's name for every month.
+const All = ""
+
+// Run merges what is not compacted yet, oldest month first. If the deadline of ctx
+// comes near it stops between two rounds, with More; the next Run goes on. An
+// interrupted round is begun again and loses nothing.
+func (c *Compactor) Run(ctx context.Context, now time.Time) (Summary, error) {
+	var sum Summary
+	err := c.eachMonth(ctx, now, func(month string) (bool, error) {
+		m, err := c.Catalog.Compaction(ctx, month)
+		if err != nil {
+			return false, err
+		}
+		if m.Closed && m.Rebuild == nil && len(m.Replaced) == 0 && now.Sub(m.ListedAt) < relist {
+			return true, nil
+		}
+		if m.Rebuild != nil { // begun by an older program, perhaps
+			if m, err = c.startRebuild(ctx, month); err != nil {
+				return false, err
+			}
+		}
+		return c.month(ctx, now, m, &sum)
+	})
+	if err != nil {
+		return sum, fmt.Errorf("compacting: %w", err)
+	}
+	return sum, nil
+}
+
+// Rebuild makes a month (2026-11), or All, again from the segments alone, with
+// readings at the newest parser version, while readers go on with the old runs. An
+// interrupted Rebuild is finished by the next Run or Rebuild.
+func (c *Compactor) Rebuild(ctx context.Context, month string, now time.Time) (Summary, error) {
+	var sum Summary
+	err := c.eachMonth(ctx, now, func(name string) (bool, error) {
+		if month != All && name != month {
+			return true, nil
+		}
+		m, err := c.startRebuild(ctx, name)
+		if err != nil {
+			return false, err
+		}
+		return c.month(ctx, now, m, &sum)
+	})
+	if err != nil {
+		return sum, fmt.Errorf("rebuilding the compaction: %w", err)
+	}
+	return sum, nil
+}
+
+// startRebuild goes on with a rebuild by the same parser, or begins one.
+func (c *Compactor) startRebuild(ctx context.Context, month string) (archive.Compaction, error) {
+	m, err := c.Catalog.Compaction(ctx, month)
+	if err != nil || m.Rebuild != nil && m.Rebuild.Parser == c.Parser {
+		return m, err
+	}
+	m.Rebuild = &archive.CompactionRebuild{Parser: c.Parser}
+	return c.Catalog.PutCompaction(ctx, m)
+}
+
+// eachMonth calls do for each month from that of the first segment to that of now,
+// until it returns false.
+func (c *Compactor) eachMonth(ctx context.Context, now time.Time, do func(month string) (bool, error)) error {
+	first, err := c.firstMonth(ctx)
+	if err != nil || first == "" {
+		return err
+	}
+	known, err := c.Catalog.Compactions(ctx)
+	if err != nil {
+		return err
+	}
+	months := map[string]bool{}
+	for _, m := range known { // a rebuild after the segments were lost shows that they were
+		months[m.Month] = true
+	}
+	at, err := time.Parse(archive.MonthLayout, first)
+	if err != nil {
+		return fmt.Errorf("first segment: %w", err)
+	}
+	for ; !at.After(now.UTC().AddDate(0, 0, 1)); at = at.AddDate(0, 1, 0) { // clocks may differ a little
+		months[at.Format(archive.MonthLayout)] = true
+	}
+	for _, month := range slices.Sorted(keysOf(months)) {
+		goOn, err := do(month)
+		if err != nil {
+			return fmt.Errorf("month %s: %w", month, err)
+		}
+		if !goOn {
+			return nil
+		}
+	}
+	return nil
+}
+
+func keysOf(set map[string]bool) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for key := range set {
+			if !yield(key) {
+				return
+			}
+		}
+	}
+}
+
+func (c *Compactor) firstMonth(ctx context.Context) (string, error) {
+	for info, err := range c.Objects.List(ctx, archive.SegmentsPrefix, "") {
+		if err != nil {
+			return "", fmt.Errorf("looking for the first segment: %w", err)
+		}
+		if day, _, _, ok := archive.ParseSegmentKey(info.Key); ok {
+			return day[:len(archive.MonthLayout)], nil
+		}
+	}
+	return "", nil
+}
+
+// month runs rounds until nothing is left to do. It returns false if the deadline
+// is near.
+func (c *Compactor) month(ctx context.Context, now time.Time, m archive.Compaction, sum *Summary) (goOn bool, err error) {
+	sum.Months++
+	after := ""
+	var longest time.Duration // round
+	for {
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < spare+2*longest {
+			sum.More = true
+			return false, nil
+		}
+		began := time.Now()
+		done, err := c.round(ctx, now, &m, &after, sum)
+		longest = max(longest, time.Since(began))
+		if errors.Is(err, archive.ErrConflict) {
+			return false, fmt.Errorf("another compactor is at work: %w", err)
+		}
+		if err != nil {
+			return false, err
+		}
+		if done {
+			break
+		}
+	}
+	return true, c.clean(ctx, now, m)
+}
+
+// round merges parts of segments, RoundBytes at most, and switches to the runs
+// that this gives. done says that no parts are left.
+func (c *Compactor) round(ctx context.Context, now time.Time, m *archive.Compaction, after *string, sum *Summary) (done bool, err error) {
+	dir, err := os.MkdirTemp(c.Temp, "compact-")
+	if err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(dir)
+	rebuild := m.Rebuild != nil
+	if rebuild {
+		*after = m.Rebuild.After
+	}
+	b := newBatch(c, m.Month, dir)
+	defer b.close()
+	if err := b.gather(ctx, *after, rebuild); err != nil {
+		return false, err
+	}
+	*after = b.last
+	sum.Parts += b.parts
+	sum.Messages += b.sorter.rows
+	sum.Damaged += b.damaged
+
+	plan := planOf(m, b, now)
+	next := plan.next
+	if plan.merge {
+		run, err := c.merge(ctx, now, m.Month, b, plan.inputs)
+		if err != nil {
+			return false, err
+		}
+		sum.Rounds++
+		sum.Rows += run.Rows
+		if err := c.Catalog.CoverConversations(ctx, m.Month, b.spans); err != nil {
+			return false, err
+		}
+		next.add(rebuild, plan.keep, run)
+	}
+	if b.exhausted {
+		next.ListedAt = now.UTC()
+	}
+	if rebuild {
+		if !b.exhausted {
+			next.Rebuild.After = b.last
+			*m, err = c.Catalog.PutCompaction(ctx, next.Compaction)
+			return false, err
+		}
+		next.finishRebuild(now)
+	}
+	next.replace(m, now)
+	if plan.merge || rebuild || b.exhausted {
+		if *m, err = c.Catalog.PutCompaction(ctx, next.Compaction); err != nil {
+			return false, err
+		}
+	}
+	if rebuild {
+		*after = "" // parts that came meanwhile, and the postings of all
+		return false, nil
+	}
+	return b.exhausted, b.mark(ctx)
+}
+
+// clean deletes runs that were replaced keepRuns ago, and what crashes left.
+func (c *Compactor) clean(ctx context.Context, now time.Time, m archive.Compaction) error {
+	keep := map[string]bool{}
+	for _, run := range m.Runs {
+		keep[run.ID] = true
+	}
+	if m.Rebuild != nil {
+		for _, run := range m.Rebuild.Runs {
+			keep[run.ID] = true
+		}
+	}
+	var left []archive.ReplacedRun
+	for _, run := range m.Replaced {
+		if now.Sub(run.At) < keepRuns {
+			keep[run.ID] = true
+			left = append(left, run)
+		}
+	}
+	garbage := map[string][]string{} // run: keys
+	for info, err := range c.Derived.List(ctx, archive.CompactionPrefix+m.Month+"/", "") {
+		if err != nil {
+			return fmt.Errorf("looking for old runs: %w", err)
+		}
+		_, run, ok := archive.ParseCompactionKey(info.Key)
+		if !ok || keep[run] {
+			continue
+		}
+		replaced := slices.ContainsFunc(m.Replaced, func(r archive.ReplacedRun) bool { return r.ID == run })
+		if !replaced && now.Sub(info.Modified) < keepRuns {
+			continue // perhaps another compactor makes it right now
+		}
+		garbage[run] = append(garbage[run], info.Key)
+	}
+	for run, keys := range garbage {
+		// The directory first: the objects show that there is something to delete.
+		if err := c.Catalog.DropRowGroups(ctx, run); err != nil {
+			return err
+		}
+		if err := c.Derived.Delete(ctx, keys...); err != nil {
+			return fmt.Errorf("deleting run %s: %w", run, err)
+		}
+		c.Log.Info("deleted a run that was replaced", "month", m.Month, "run", run, "objects", len(keys))
+	}
+	if len(left) == len(m.Replaced) {
+		return nil
+	}
+	m.Replaced = left
+	if _, err := c.Catalog.PutCompaction(ctx, m); err != nil && !errors.Is(err, archive.ErrConflict) {
+		return err
+	}
+	return nil
+}
+
+// runID names a run by when it was made.
+func (c *Compactor) runID(now time.Time) string {
+	return fmt.Sprintf("%013d-%s", now.UnixMilli(), strings.ToLower(c.NewID()))
+}

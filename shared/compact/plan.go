@@ -1,0 +1,86 @@
+package compact
+
+import (
+	"slices"
+	"time"
+
+	"wecom-archive/shared/archive"
+)
+
+// plan is what a round does: merge the batch with inputs, leave keep alone.
+type plan struct {
+	merge        bool
+	inputs, keep []archive.CompactionRun
+	next         state
+}
+
+// state is a month's state in the making.
+type state struct{ archive.Compaction }
+
+// planOf decides which runs the parts of a batch are merged with.
+func planOf(m *archive.Compaction, b *batch, now time.Time) plan {
+	p := plan{next: state{*m}}
+	p.next.Replaced = slices.Clone(m.Replaced)
+	runs := m.Runs
+	if m.Rebuild != nil {
+		rebuild := *m.Rebuild
+		p.next.Rebuild, runs = &rebuild, rebuild.Runs
+	}
+	over := b.exhausted && isOver(m.Month, now)
+	closing := over && (!m.Closed || m.Rebuild != nil)
+	if over {
+		p.next.Closed = true
+	}
+	fresh := b.sorter.rows
+	if fresh == 0 && (!closing || len(runs) < 2) {
+		p.keep = runs
+		return p
+	}
+	p.merge = true
+	switch {
+	case len(runs) == 0:
+	case closing, (newer(runs)+fresh)*4 >= runs[0].Rows:
+		p.inputs = runs
+	default:
+		p.keep, p.inputs = runs[:1], runs[1:]
+	}
+	return p
+}
+
+// newer counts the rows of all runs but the first.
+func newer(runs []archive.CompactionRun) (rows int64) {
+	for _, run := range runs[1:] {
+		rows += run.Rows
+	}
+	return rows
+}
+
+// isOver says whether no page of the month is pulled any more.
+func isOver(month string, now time.Time) bool {
+	start, err := time.Parse(archive.MonthLayout, month)
+	return err == nil && now.After(start.AddDate(0, 1, 0).Add(graceMonth))
+}
+
+// add puts a new run behind those that stay.
+func (s *state) add(rebuild bool, keep []archive.CompactionRun, run archive.CompactionRun) {
+	runs := append(slices.Clone(keep), run)
+	if rebuild {
+		s.Rebuild.Runs = runs
+	} else {
+		s.Runs = runs
+	}
+}
+
+// finishRebuild makes the runs of the rebuild those that readers see.
+func (s *state) finishRebuild(now time.Time) {
+	s.Runs, s.Rebuild = s.Rebuild.Runs, nil
+}
+
+// replace notes which of the runs that readers saw in old they no longer see.
+func (s *state) replace(old *archive.Compaction, now time.Time) {
+	for _, run := range old.Runs {
+		if !slices.ContainsFunc(s.Runs, func(r archive.CompactionRun) bool { return r.ID == run.ID }) {
+			s.Replaced = append(s.Replaced, archive.ReplacedRun{ID: run.ID, At: now.UTC()})
+		}
+	}
+}

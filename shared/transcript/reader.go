@@ -1,0 +1,365 @@
+// Package transcript reads the messages of a conversation in their order, wherever
+// they lie: in the runs of the compactor (package compact), and in the segments
+// that are not compacted yet, which postings in the index point to.
+//
+// An answer is the same before, during and after a compaction. The postings are
+// read first and the switch after them: a message whose posting was deleted is in
+// a run by then. One that is found twice appears once.
+package transcript
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/errgroup"
+
+	"wecom-archive/shared/archive"
+)
+
+// Message is a message and where its truth lies.
+type Message struct {
+	archive.Row
+	Place archive.Place
+}
+
+// Page is the key of the page that holds the message as WeCom returned it.
+func (m Message) Page() string { return archive.PageKey(m.Place.Page) }
+
+// Reader reads messages. It is safe for concurrent use.
+type Reader struct {
+	objects archive.ObjectReader
+	derived archive.ObjectReader
+	catalog *archive.Catalog
+
+	footers *lru.Cache[string, []byte] // by key and SHA-256
+	// slots are for what may be in memory at a time, over all calls: one segment
+	// or one row group each.
+	slots chan struct{}
+}
+
+const (
+	maxReading  = 4  // slots; a segment or row group takes a few MB
+	keptFooters = 64 // of about 100 KB
+)
+
+// New returns a Reader over the archive bucket, the derived bucket and the index.
+func New(objects, derived archive.ObjectReader, catalog *archive.Catalog) *Reader {
+	footers, _ := lru.New[string, []byte](keptFooters) // fails for a size below one
+	return &Reader{objects: objects, derived: derived, catalog: catalog, footers: footers, slots: make(chan struct{}, maxReading)}
+}
+
+// entry is a message that was found, and its row if that was read already.
+type entry struct {
+	place archive.Place
+	row   *archive.Row
+}
+
+// Messages returns at most q.Limit messages in the order of reading. Fewer mean
+// that there are no more.
+func (r *Reader) Messages(ctx context.Context, q archive.PlaceQuery) ([]Message, error) {
+	tail, err := r.catalog.Places(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	s := search{reader: r, query: q, found: make([]entry, 0, len(tail))}
+	for _, p := range tail {
+		s.found = append(s.found, entry{place: p})
+	}
+	if err := s.runs(ctx); err != nil {
+		return nil, err
+	}
+	return r.fill(ctx, q.Conversation, s.found)
+}
+
+// unread is 1 if the row would have to be read still.
+func (e entry) unread() int {
+	if e.row == nil {
+		return 1
+	}
+	return 0
+}
+
+// search collects what a query finds in runs.
+type search struct {
+	reader *Reader
+	query  archive.PlaceQuery
+	found  []entry // in order of reading, query.Limit at most, each message once
+	units  []unit  // not looked at yet
+}
+
+// unit is a month or, if group is set, a row group of it. None of its messages of
+// the conversation are before first or after last (ms).
+type unit struct {
+	month       string
+	group       *archive.RowGroup
+	first, last int64
+}
+
+// bounds are the first and last ms that the query can want.
+func (s *search) bounds() (from, to int64) {
+	q := s.query
+	from, to = math.MinInt64/2, math.MaxInt64/2
+	if !q.From.IsZero() {
+		from = q.From.UnixMilli()
+	}
+	if !q.To.IsZero() {
+		to = q.To.Add(-1).UnixMilli()
+	}
+	if q.After != nil && q.Descending {
+		to = min(to, q.After.Time.UnixMilli())
+	} else if q.After != nil {
+		from = max(from, q.After.Time.UnixMilli())
+	}
+	return from, to
+}
+
+// runs looks at months and row groups in the order of reading, until what is left
+// cannot be among the first messages.
+func (s *search) runs(ctx context.Context) error {
+	from, to := s.bounds()
+	months, err := s.reader.catalog.ConversationMonths(ctx, s.query.Conversation)
+	if err != nil {
+		return err
+	}
+	for _, m := range months {
+		s.addUnit(unit{month: m.Month, first: m.First.UnixMilli(), last: m.Last.UnixMilli()}, from, to)
+	}
+	for len(s.units) > 0 {
+		u := s.nextUnit()
+		if s.beyond(u) {
+			return nil
+		}
+		if u.group == nil {
+			err = s.openMonth(ctx, u, from, to)
+		} else {
+			err = s.readGroup(ctx, u)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *search) addUnit(u unit, from, to int64) {
+	if u.last >= from && u.first <= to {
+		s.units = append(s.units, u)
+	}
+}
+
+// nextUnit takes out the unit that can hold the next message in order of reading.
+func (s *search) nextUnit() unit {
+	best := 0
+	for i, u := range s.units {
+		if s.query.Descending && u.last > s.units[best].last || !s.query.Descending && u.first < s.units[best].first {
+			best = i
+		}
+	}
+	u := s.units[best]
+	s.units = slices.Delete(s.units, best, best+1)
+	return u
+}
+
+// beyond says whether all messages wanted come before those of the unit.
+func (s *search) beyond(u unit) bool {
+	if len(s.found) < s.query.Limit {
+		return false
+	}
+	last := s.found[s.query.Limit-1].place.Time.UnixMilli()
+	if s.query.Descending {
+		return last > u.last
+	}
+	return last < u.first
+}
+
+func (s *search) openMonth(ctx context.Context, u unit, from, to int64) error {
+	m, err := s.reader.catalog.Compaction(ctx, u.month)
+	if err != nil {
+		return err
+	}
+	for _, run := range m.Runs {
+		groups, err := s.reader.catalog.RowGroups(ctx, run.ID, s.query.Conversation, time.UnixMilli(from), time.UnixMilli(to))
+		if err != nil {
+			return err
+		}
+		for _, g := range groups {
+			of := unit{month: u.month, group: &g, first: u.first, last: u.last}
+			if g.First.Conversation == s.query.Conversation {
+				of.first = g.First.Time
+			}
+			if g.Last.Conversation == s.query.Conversation {
+				of.last = g.Last.Time
+			}
+			s.addUnit(of, from, to)
+		}
+	}
+	return nil
+}
+
+func (s *search) readGroup(ctx context.Context, u unit) error {
+	rows, err := s.reader.groupRows(ctx, *u.group, s.query.Conversation)
+	if err != nil {
+		return fmt.Errorf("compaction of %s: %w (make it again with: wecom-archive compact --rebuild %s)", u.month, err, u.month)
+	}
+	for _, row := range rows {
+		if place := row.Place(); s.query.Wants(place.Position) {
+			kept := row.Row
+			s.found = append(s.found, entry{place, &kept})
+		}
+	}
+	s.arrange()
+	return nil
+}
+
+// arrange sorts what was found, and drops copies and what the limit cuts off.
+func (s *search) arrange() {
+	slices.SortFunc(s.found, func(a, b entry) int {
+		d := a.place.Compare(b.place.Position)
+		if s.query.Descending {
+			d = -d
+		}
+		return cmp.Or(d, cmp.Compare(a.place.Part(), b.place.Part()), cmp.Compare(a.place.Row, b.place.Row), cmp.Compare(a.unread(), b.unread()))
+	})
+	s.found = slices.CompactFunc(s.found, func(a, b entry) bool { return a.place.Compare(b.place.Position) == 0 })
+	if len(s.found) > s.query.Limit {
+		clear(s.found[s.query.Limit:])
+		s.found = s.found[:s.query.Limit]
+	}
+}
+
+// groupRows reads the rows of a conversation in a row group, with two requests, or
+// one if the object's footer is known.
+func (r *Reader) groupRows(ctx context.Context, g archive.RowGroup, conversation string) ([]archive.CompactRow, error) {
+	release, err := r.slot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if r.derived == nil {
+		return nil, errors.New("the derived bucket is not set")
+	}
+	layout, at := g.Layout()
+	name := g.Object + "#" + g.FooterSHA256
+	footer, ok := r.footers.Get(name)
+	if !ok {
+		if footer, err = r.derived.GetRange(ctx, g.Object, layout.Footer, layout.Size-layout.Footer); err != nil {
+			return nil, err
+		}
+		if err := layout.CheckFooter(footer); err != nil {
+			return nil, fmt.Errorf("%s: %w", g.Object, err)
+		}
+		r.footers.Add(name, footer)
+	}
+	data, err := r.derived.GetRange(ctx, g.Object, at.Offset, at.Length)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := layout.ReadGroup(g.Group, at, data, footer, conversation)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", g.Object, err)
+	}
+	for _, row := range rows {
+		if row.Conversation != conversation {
+			return nil, fmt.Errorf("%s: row group %d: a row of another conversation: %w", g.Object, g.Group, archive.ErrDamaged)
+		}
+	}
+	return rows, nil
+}
+
+// fill reads the rows that only a posting points to. Each segment is read once,
+// few at a time, and only the rows wanted are kept.
+func (r *Reader) fill(ctx context.Context, conversation string, found []entry) ([]Message, error) {
+	bySegment := map[string][]int{} // indexes into found
+	out := make([]Message, len(found))
+	for i, e := range found {
+		out[i].Place = e.place
+		if e.row != nil {
+			out[i].Row = *e.row
+			continue
+		}
+		bySegment[e.place.Object] = append(bySegment[e.place.Object], i)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(maxReading)
+	for key, wanted := range bySegment {
+		group.Go(func() (err error) {
+			defer func() { // outside of the request's goroutine a panic would end the program
+				if p := recover(); p != nil {
+					err = fmt.Errorf("reading %s: panic: %v\n%s", key, p, debug.Stack())
+				}
+			}()
+			_, rows, err := r.Segment(ctx, key)
+			if err != nil {
+				return err
+			}
+			for _, i := range wanted {
+				if out[i].Row, err = rowAt(rows, found[i].place, conversation); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (r *Reader) slot(ctx context.Context) (release func(), err error) {
+	select {
+	case r.slots <- struct{}{}:
+		return func() { <-r.slots }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Segment reads a part of a segment, as it is stored.
+func (r *Reader) Segment(ctx context.Context, key string) (archive.SegmentMeta, []archive.Row, error) {
+	release, err := r.slot(ctx)
+	if err != nil {
+		return archive.SegmentMeta{}, nil, err
+	}
+	defer release()
+	stored, err := archive.ReadObject(ctx, r.objects, key)
+	if err != nil {
+		return archive.SegmentMeta{}, nil, err
+	}
+	meta, rows, err := archive.DecodeSegment(stored)
+	if err != nil {
+		return meta, nil, fmt.Errorf("reading %s: %w", key, err)
+	}
+	return meta, rows, nil
+}
+
+// rowAt is the row that a place names. An index that points to anything but the
+// message that it promised is damaged: the message of somebody else must not
+// show.
+func rowAt(rows []archive.Row, p archive.Place, conversation string) (archive.Row, error) {
+	damaged := func(what string) (archive.Row, error) {
+		return archive.Row{}, fmt.Errorf("index: row %d of %s, seq %d: %s: %w", p.Row, p.Object, p.Seq, what, archive.ErrDamaged)
+	}
+	if p.Row < 0 || p.Row >= len(rows) {
+		return damaged("there is no such row")
+	}
+	switch row := rows[p.Row]; {
+	case !row.Readable():
+		return damaged("the row holds no message")
+	case !row.HasSeq || row.Seq != p.Seq || row.Position != p.Envelope:
+		return damaged("the row has another seq or position")
+	case row.Conversation != conversation:
+		return damaged("the row belongs to another conversation")
+	case !row.MsgTime.Equal(p.Time):
+		return damaged("the row has another time")
+	default:
+		return row, nil
+	}
+}
