@@ -29,7 +29,7 @@ const (
 	partitionKeys       = "keys"
 	partitionConv       = "conversation#" // + conversation id
 	partitionDay        = "day#"          // + yyyy-mm-dd#shard
-	partitionRebuild    = "rebuild" // how far reindex is
+	partitionRebuild    = "rebuild"       // how far reindex is
 	partitionCompaction = "compaction"
 	partitionGroups     = "compaction#" // + run
 	partitionCompacted  = "compacted#"  // + yyyy-mm
