@@ -150,7 +150,7 @@ func (c *Catalog) FinishPage(ctx context.Context, s PageState) error {
 	if err != nil {
 		return err
 	}
-	if !s.troubled() || recorded.Parts != s.Parts {
+	if !s.troubled() || recorded.Parts != s.Parts || !recorded.RedriveAt.Equal(s.RedriveAt) {
 		if err := c.putQuarantine(ctx, name, recorded); err != nil {
 			return err
 		}

@@ -102,10 +102,12 @@ func (c *Catalog) MarkRedrive(ctx context.Context, asked uint64, at time.Time) e
 	})
 }
 
-// changePage applies change to the state of a page, if it says that there is one.
-// The quarantine's copy follows.
+// changePage applies change to the state of a page, if it says that there is one,
+// and brings the quarantine's copy up to it, also when an earlier call broke off
+// between the two.
 func (c *Catalog) changePage(ctx context.Context, name string, change func(known PageState, found bool) (PageState, bool)) error {
 	const tries = 20
+	copied := int64(-1) // revision that the quarantine has
 	for range tries {
 		var known PageState
 		revision, err := c.get(ctx, partitionPages, name, &known)
@@ -113,16 +115,22 @@ func (c *Catalog) changePage(ctx context.Context, name string, change func(known
 			return err
 		}
 		next, changed := change(known, revision > 0)
-		if !changed {
+		if changed {
+			err := c.putIf(ctx, partitionPages, name, revision, next)
+			if errors.Is(err, ErrConflict) {
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("changing page %s: %w", name, err)
+			}
+			revision++
+		} else if revision == 0 || revision == copied {
 			return nil
 		}
-		err = c.putIf(ctx, partitionPages, name, revision, next)
-		if err == nil {
-			return c.putQuarantine(ctx, name, next)
+		if err := c.putQuarantine(ctx, name, next); err != nil {
+			return err
 		}
-		if !errors.Is(err, ErrConflict) {
-			return fmt.Errorf("changing page %s: %w", name, err)
-		}
+		copied = revision // an archiver may have finished the page meanwhile: look again
 	}
 	return fmt.Errorf("changing page %s: %d others were quicker: %w", name, tries, ErrConflict)
 }
