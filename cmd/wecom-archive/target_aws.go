@@ -32,7 +32,7 @@ type account struct {
 	Table      string `env:"WECOM_ARCHIVE_TABLE" placeholder:"NAME" help:"DynamoDB table of the index."`
 	QueueURL   string `name:"queue-url" env:"WECOM_ARCHIVE_QUEUE_URL" placeholder:"URL" help:"SQS queue of the archiver."`
 	KeyringKey string `env:"WECOM_ARCHIVE_KEYRING_KEY" placeholder:"ARN" help:"KMS key that wraps private keys."`
-	Secret     string `env:"WECOM_ARCHIVE_SECRET" placeholder:"PREFIX" help:"Prefix of the parameters that hold secrets."`
+	Secret     string `name:"secret-prefix" env:"WECOM_ARCHIVE_SECRET" placeholder:"PREFIX" help:"Prefix of the parameters that hold secrets."`
 	SecretKey  string `env:"WECOM_ARCHIVE_SECRET_KEY" placeholder:"ARN" help:"KMS key that encrypts them."`
 	Puller     string `env:"WECOM_ARCHIVE_PULLER" placeholder:"NAME" help:"Lambda function that pulls."`
 }
@@ -68,7 +68,7 @@ func (a *account) check() error {
 	var errs []error
 	for _, s := range []struct{ value, flag string }{
 		{a.Corp, "--corp"}, {a.Bucket, "--bucket"}, {a.Derived, "--derived"}, {a.Table, "--table"}, {a.QueueURL, "--queue-url"},
-		{a.KeyringKey, "--keyring-key"}, {a.Secret, "--secret"}, {a.SecretKey, "--secret-key"},
+		{a.KeyringKey, "--keyring-key"}, {a.Secret, "--secret-prefix"}, {a.SecretKey, "--secret-key"},
 	} {
 		if s.value == "" {
 			errs = append(errs, fmt.Errorf("%s is missing", s.flag))
