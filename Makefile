@@ -2,10 +2,10 @@
 GO ?= go
 FUZZTIME ?= 30s
 
-.PHONY: help test race lint fuzz duckdb test-aws bench memory build local ci
+.PHONY: help test race lint fuzz duckdb test-aws bench memory build local ci memory-compact
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
 
 local: ## run the whole system on simulated data
 	$(GO) run ./cmd/wecom-archive local
@@ -32,6 +32,9 @@ test-aws: ## the AWS adapters against stand-ins (needs node, npm, python3)
 
 memory: ## peak memory for a small and a large archive
 	bash infra/memory.sh
+
+memory-compact: ## peak memory of compacting 2,000,000 messages
+	bash infra/memory_compact.sh
 
 bench: ## speed and memory, as ratios measured side by side
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -19,7 +19,7 @@ type Compaction struct {
 	// Closed: the month was over when it was last made one run. What comes later
 	// is a late part.
 	Closed   bool      `json:"closed,omitempty"`
-	ListedAt time.Time `json:"listed_at,omitzero"` // when its segments were last listed to the end
+	ListedAt time.Time `json:"listed_at,omitzero"` // when, once closed, it was last looked through for late parts
 
 	// Replaced runs may still be read by whoever saw them. They are deleted later.
 	Replaced []ReplacedRun `json:"replaced,omitempty"`

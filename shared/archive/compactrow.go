@@ -248,30 +248,41 @@ func (l CompactLayout) ReadGroup(n int, group GroupLayout, data, footer []byte, 
 
 // conversationRows finds the rows of a conversation, which stand together.
 func conversationRows(group parquet.RowGroup, conversation string) (from, to int64, err error) {
-	type key struct {
-		Conversation *string `parquet:"conversation,optional,dict"`
+	leaf, ok := group.Schema().Lookup("conversation")
+	if !ok {
+		return 0, 0, errors.New("has no conversations")
 	}
-	reader := parquet.NewGenericRowGroupReader[key](group)
-	defer reader.Close()
-	buf := make([]key, 512)
-	for at := int64(0); ; {
-		n, err := reader.Read(buf)
-		for _, k := range buf[:n] {
-			if fromNull(k.Conversation) == conversation {
-				if to == 0 {
-					from = at
+	pages := group.ColumnChunks()[leaf.ColumnIndex].Pages()
+	defer pages.Close()
+	want, buf := []byte(conversation), make([]parquet.Value, 512)
+	for at := int64(0); at < group.NumRows(); {
+		page, err := pages.ReadPage()
+		if err != nil {
+			return 0, 0, fmt.Errorf("row %d: %w", at, err)
+		}
+		values := page.Values()
+		for {
+			n, err := values.ReadValues(buf)
+			for _, v := range buf[:n] {
+				if !v.IsNull() && bytes.Equal(v.ByteArray(), want) {
+					if to == 0 {
+						from = at
+					}
+					to = at + 1
 				}
-				to = at + 1
+				at++
 			}
-			at++
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil || n == 0 {
+				parquet.Release(page)
+				return 0, 0, fmt.Errorf("row %d: %w", at, cmp.Or(err, io.ErrNoProgress))
+			}
 		}
-		switch {
-		case at == group.NumRows():
-			return from, to, nil
-		case err != nil || n == 0:
-			return 0, 0, fmt.Errorf("row %d: %w", at, cmp.Or(err, io.ErrNoProgress))
-		}
+		parquet.Release(page)
 	}
+	return from, to, nil
 }
 
 func readCompactRows(group parquet.RowGroup, from, to int64) ([]CompactRow, error) {

@@ -266,9 +266,6 @@ func (c *Compactor) round(ctx context.Context, now time.Time, m *archive.Compact
 		}
 		next.add(rebuild, plan.keep, run)
 	}
-	if b.exhausted {
-		next.ListedAt = now.UTC()
-	}
 	if rebuild {
 		if !b.exhausted {
 			next.Rebuild.After = b.last
@@ -278,7 +275,7 @@ func (c *Compactor) round(ctx context.Context, now time.Time, m *archive.Compact
 		next.finishRebuild(now)
 	}
 	next.replace(m, now)
-	if plan.merge || rebuild || b.exhausted {
+	if plan.merge || rebuild || next.Closed != m.Closed {
 		if *m, err = c.Catalog.PutCompaction(ctx, next.Compaction); err != nil {
 			return false, err
 		}
@@ -287,7 +284,14 @@ func (c *Compactor) round(ctx context.Context, now time.Time, m *archive.Compact
 		*after = "" // parts that came meanwhile, and the postings of all
 		return false, nil
 	}
-	return b.exhausted, b.mark(ctx)
+	if err := b.mark(ctx); err != nil {
+		return false, err
+	}
+	if b.exhausted && m.Closed { // after the marks: from now on nobody looks for what is left
+		m.ListedAt = now.UTC()
+		*m, err = c.Catalog.PutCompaction(ctx, *m)
+	}
+	return b.exhausted, err
 }
 
 // clean deletes runs that were replaced keepRuns ago, and what crashes left.

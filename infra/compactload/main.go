@@ -1,0 +1,186 @@
+// Compactload measures the compactor: it archives made-up messages without
+// cryptography (generate), compacts them (compact) and reads screens of a
+// conversation (read), each step as a process of its own, on the embedded S3 and
+// SQLite. infra/memory_compact.sh runs it.
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	locals3 "wecom-archive/infra/local/s3"
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/compact"
+	"wecom-archive/shared/localstore"
+	"wecom-archive/shared/transcript"
+)
+
+var (
+	month = time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
+	after = month.AddDate(0, 1, 3) // the month is over
+)
+
+const (
+	pageRows     = 1000
+	conversation = "pair:u00000,u00001" // speaks once a page
+)
+
+func main() {
+	dir := flag.String("dir", "", "data folder")
+	messages := flag.Int("messages", 2_000_000, "messages to generate")
+	flag.Parse()
+	if err := run(context.Background(), flag.Arg(0), *dir, *messages); err != nil {
+		fmt.Fprintln(os.Stderr, "compactload:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, what, dir string, messages int) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	server, err := locals3.Start(ctx, locals3.Config{Root: dir})
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	for bucket, days := range map[string]int32{"objects": 1, "derived": 0} {
+		if err := server.CreateBucket(ctx, bucket, days); err != nil {
+			return err
+		}
+	}
+	index, err := localstore.OpenIndex(ctx, filepath.Join(dir, "index.db"))
+	if err != nil {
+		return err
+	}
+	defer index.Close()
+	l := load{
+		objects: awsstore.NewObjects(server.Client(), server.Presigner(), "objects"),
+		derived: awsstore.NewDerived(server.Client(), "derived"),
+		catalog: archive.NewCatalog(index),
+	}
+	switch what {
+	case "generate":
+		return l.generate(ctx, messages)
+	case "compact":
+		return l.compact(ctx, filepath.Join(dir, "tmp"), messages)
+	case "read":
+		return l.read(ctx)
+	}
+	return fmt.Errorf("%q is none of generate, compact, read", what)
+}
+
+type load struct {
+	objects archive.Objects
+	derived archive.Derived
+	catalog *archive.Catalog
+}
+
+func (l load) generate(ctx context.Context, messages int) error {
+	rng := rand.New(rand.NewPCG(1, 2))
+	pages := (messages + pageRows - 1) / pageRows
+	for p := range pages {
+		pulled := month.Add(time.Duration(p) * 30 * 24 * time.Hour / time.Duration(pages))
+		rows := make([]archive.Row, pageRows)
+		for i := range rows {
+			at := pulled.Add(-time.Duration(rng.IntN(86400_000)) * time.Millisecond)
+			rows[i] = message(rng, i, int64(p*pageRows+i+1), at, pulled)
+		}
+		key := archive.SegmentKey(pulled, uint64(p*pageRows), 0)
+		body, err := archive.EncodeSegment(archive.SegmentMeta{Corp: "load", PageKey: archive.PageKey(uint64(p * pageRows)), PageSHA256: "00", Program: "compactload", WrittenAt: pulled}, rows)
+		if err != nil {
+			return err
+		}
+		if err := l.objects.PutIfAbsent(ctx, key, bytes.NewReader(body)); err != nil {
+			return err
+		}
+		if err := l.catalog.IndexSegment(ctx, key, rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// message makes one of about 800 bytes in one of 30,000 conversations.
+func message(rng *rand.Rand, position int, seq int64, at, pulled time.Time) archive.Row {
+	from, to := rng.IntN(5000), rng.IntN(6)+1
+	id := fmt.Sprintf("pair:u%05d,u%05d", from, from+to)
+	if position == 0 {
+		id = conversation
+	}
+	text := make([]rune, 20+rng.IntN(80))
+	for i := range text {
+		text[i] = rune(0x4e00 + rng.IntN(3000))
+	}
+	raw := fmt.Appendf(nil, `{"msgid":"%016x_%d","action":"send","from":"u%05d","tolist":["u%05d"],"roomid":"","msgtime":%d,"msgtype":"text","text":{"content":%q},"filler":"%x"}`,
+		rng.Uint64(), seq, from, from+to, at.UnixMilli(), string(text), [4]uint64{rng.Uint64(), rng.Uint64(), rng.Uint64(), rng.Uint64()})
+	sum := sha256.Sum256(raw)
+	return archive.Row{
+		Position: position, Seq: seq, HasSeq: true, MsgID: fmt.Sprintf("m%d", seq), PublicKeyVer: 1, PulledAt: pulled,
+		Outcome: archive.OutcomeOK, Raw: raw, RawSHA256: hex.EncodeToString(sum[:]),
+		Reading: archive.Reading{
+			ParserVersion: 1, Action: "send", Conversation: id, FromID: fmt.Sprintf("u%05d", from), ToIDs: []string{fmt.Sprintf("u%05d", from+to)},
+			MsgTime: at, TimeSource: "msgtime", MsgType: "text", SenderKind: "employee", ChatKind: "internal", Text: string(text),
+		},
+	}
+}
+
+func (l load) compact(ctx context.Context, temp string, messages int) error {
+	if err := os.MkdirAll(temp, 0o700); err != nil {
+		return err
+	}
+	began := time.Now()
+	sum, err := compact.New(compact.Config{
+		Objects: l.objects, Derived: l.derived, Catalog: l.catalog, Program: "compactload", Temp: temp,
+		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	}).Run(ctx, after)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%+v in %.0f s: %.0f messages/s\n", sum, time.Since(began).Seconds(), float64(sum.Messages)/time.Since(began).Seconds())
+	if sum.Messages < int64(messages) {
+		return fmt.Errorf("%d messages were compacted, not %d", sum.Messages, messages)
+	}
+	return nil
+}
+
+// read counts the requests of each screen of a conversation.
+func (l load) read(ctx context.Context) error {
+	counter := archivetest.NewRequestCounter()
+	q := archive.PlaceQuery{Conversation: conversation, Descending: true, Limit: 51}
+	most, messages, began := 0, 0, time.Now()
+	screens := 0
+	for {
+		reader := transcript.New(counter.Objects(l.objects), counter.Derived(l.derived), l.catalog)
+		counter.Reset()
+		counter.Forget()
+		got, err := reader.Messages(ctx, q)
+		if err != nil {
+			return err
+		}
+		screens++
+		most = max(most, counter.Count().Total())
+		if messages += min(len(got), 50); len(got) < q.Limit {
+			break
+		}
+		q.After = &got[49].Place.Position
+	}
+	fmt.Printf("%d messages in %d screens: at most %d requests each, %.0f ms on average\n",
+		messages, screens, most, time.Since(began).Seconds()*1000/float64(screens))
+	if most > 12 {
+		return fmt.Errorf("%d requests for a screen", most)
+	}
+	return nil
+}

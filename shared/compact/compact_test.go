@@ -1,0 +1,400 @@
+package compact_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/compact"
+)
+
+// TestModel: whatever is stored, compacted, crashed and rebuilt in whatever order,
+// a transcript is the plain list of the messages.
+func TestModel(t *testing.T) {
+	t.Parallel()
+	if underRace {
+		if err := flag.Set("rapid.checks", "10"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld()
+		ctx := context.Background()
+		type gap struct { // an unreadable row
+			asked    uint64
+			position int
+			seq      int64
+			pulled   time.Time
+		}
+		var gaps []gap
+		parts := map[uint64]int{}
+		conversation := rapid.SampledFrom([]string{"room:a", "room:a\x00", "room:a!", "pair:x,y", "unparsed"})
+		nextPage := uint64(0)
+		t.Repeat(map[string]func(*rapid.T){
+			"store": func(t *rapid.T) {
+				asked := nextPage
+				nextPage += 100
+				pulled := day0.AddDate(0, 0, rapid.IntRange(0, 70).Draw(t, "day"))
+				var rows []archive.Row
+				for i := range rapid.IntRange(1, 16).Draw(t, "rows") {
+					if rapid.IntRange(0, 9).Draw(t, "unreadable") == 0 {
+						w.seq++
+						rows = append(rows, unreadable(i, w.seq, pulled))
+						gaps = append(gaps, gap{asked, i, w.seq, pulled})
+						continue
+					}
+					at := pulled.Add(-time.Duration(rapid.IntRange(0, 200).Draw(t, "hours")) * time.Hour)
+					rows = append(rows, w.message(i, conversation.Draw(t, "conversation"), at, pulled))
+				}
+				w.store(t, asked, 0, pulled, rows...)
+				parts[asked] = 1
+			},
+			"recover": func(t *rapid.T) {
+				if len(gaps) == 0 {
+					t.Skip("nothing is unreadable")
+				}
+				i := rapid.IntRange(0, len(gaps)-1).Draw(t, "gap")
+				g := gaps[i]
+				gaps = append(gaps[:i], gaps[i+1:]...)
+				row := w.message(g.position, conversation.Draw(t, "conversation"), g.pulled, g.pulled)
+				row.Seq = g.seq
+				w.store(t, g.asked, parts[g.asked], g.pulled, row)
+				parts[g.asked]++
+			},
+			"damaged part": func(t *rapid.T) {
+				if nextPage == 0 {
+					t.Skip("no page yet")
+				}
+				p := rapid.SampledFrom(w.parts).Draw(t, "part")
+				_, asked, _, _ := archive.ParseSegmentKey(p.key)
+				key := archive.SegmentKey(p.rows[0].PulledAt, asked, parts[asked])
+				parts[asked]++
+				if err := w.objects.PutIfAbsent(ctx, key, strings.NewReader("garbage")); err != nil {
+					t.Fatalf("%v", err)
+				}
+			},
+			"double": func(t *rapid.T) { // two parts have a message
+				if len(w.messages) == 0 {
+					t.Skip("no message yet")
+				}
+				m := rapid.SampledFrom(w.messages).Draw(t, "message")
+				w.store(t, m.Place.Page, parts[m.Place.Page], m.PulledAt, m.Row)
+				parts[m.Place.Page]++
+			},
+			"index again": func(t *rapid.T) {
+				if len(w.parts) == 0 {
+					t.Skip("no part yet")
+				}
+				p := rapid.SampledFrom(w.parts).Draw(t, "part")
+				if err := w.catalog.IndexSegment(ctx, p.key, p.rows); err != nil {
+					t.Fatalf("%v", err)
+				}
+			},
+			"compact": func(t *rapid.T) {
+				w.now = w.now.Add(time.Duration(rapid.IntRange(0, 30*24).Draw(t, "later")) * time.Hour)
+				if _, err := w.compactor(tiny).Run(ctx, w.now); err != nil {
+					t.Fatalf("%v", err)
+				}
+			},
+			"rebuild": func(t *rapid.T) {
+				month := rapid.SampledFrom([]string{compact.All, "2026-09", "2026-10", "2026-11"}).Draw(t, "month")
+				if _, err := w.compactor(tiny).Rebuild(ctx, month, w.now); err != nil {
+					t.Fatalf("%v", err)
+				}
+			},
+			"crash": func(t *rapid.T) {
+				w.faults.CrashAt(rapid.IntRange(1, 60).Draw(t, "step"), rapid.SampledFrom([]archivetest.When{archivetest.Before, archivetest.After, archivetest.Partly}).Draw(t, "when"))
+				var err error
+				if rapid.Bool().Draw(t, "rebuild") {
+					_, err = w.compactor(tiny).Rebuild(ctx, compact.All, w.now)
+				} else {
+					_, err = w.compactor(tiny).Run(ctx, w.now)
+				}
+				if err != nil && !errors.Is(err, archivetest.ErrCrashed) {
+					t.Fatalf("%v", err)
+				}
+				w.faults.Restart()
+			},
+			"": func(t *rapid.T) {
+				q := archive.PlaceQuery{
+					Conversation: conversation.Draw(t, "asked"), Descending: rapid.Bool().Draw(t, "descending"), Limit: rapid.IntRange(1, 40).Draw(t, "limit"),
+				}
+				bound := rapid.Custom(func(t *rapid.T) time.Time {
+					if rapid.Bool().Draw(t, "none") {
+						return time.Time{}
+					}
+					return day0.Add(time.Duration(rapid.IntRange(-200, 71*24).Draw(t, "bound")) * time.Hour)
+				})
+				q.From, q.To = bound.Draw(t, "from"), bound.Draw(t, "to")
+				if len(w.messages) > 0 && rapid.Bool().Draw(t, "after") {
+					p := rapid.SampledFrom(w.messages).Draw(t, "message").Place.Position
+					q.After = &p
+				}
+				w.check(t, q)
+			},
+		})
+		w.checkAll(t, 7)
+	})
+}
+
+// TestCrashAtEveryStep: a crash at any durable step changes no answer, and the next
+// run completes the work.
+func TestCrashAtEveryStep(t *testing.T) {
+	for _, when := range []archivetest.When{archivetest.Before, archivetest.After, archivetest.Partly} {
+		t.Run(fmt.Sprint(when), func(t *testing.T) {
+			t.Parallel()
+			for k := 1; ; k++ {
+				w := newWorld()
+				w.fillWorld(t, 4)
+				w.now = day0.AddDate(0, 0, 75)
+				w.faults.CrashAt(k, when)
+				_, err := w.compactor(tiny).Run(t.Context(), w.now)
+				crashed := w.faults.Crashed()
+				if err == nil && crashed || err != nil && !errors.Is(err, archivetest.ErrCrashed) {
+					t.Fatalf("step %d: %v", k, err)
+				}
+				w.checkAll(t, 20)
+				w.faults.Restart()
+				w.now = w.now.AddDate(0, 0, 2)
+				w.mustRun(t)
+				w.checkDone(t)
+				if !crashed {
+					if k < 15 {
+						t.Errorf("only %d steps", k)
+					}
+					return
+				}
+			}
+		})
+	}
+}
+
+func (w *world) mustRun(t testing.TB) compact.Summary {
+	t.Helper()
+	sum, err := w.compactor(tiny).Run(t.Context(), w.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sum
+}
+
+// checkDone: all is compacted, nothing is left over once it is old, and answers are
+// right.
+func (w *world) checkDone(t testing.TB) {
+	t.Helper()
+	w.checkAll(t, 10)
+	if n := w.tail(); n > 0 {
+		t.Fatalf("%d postings are left", n)
+	}
+	w.now = time.Now().Add(50 * time.Hour) // the bucket in memory knows no other clock
+	if after := day0.AddDate(0, 0, 130); w.now.Before(after) {
+		w.now = after
+	}
+	w.mustRun(t)
+	w.now = w.now.Add(50 * time.Hour) // what that replaced
+	w.mustRun(t)
+	runs, objects := map[string]bool{}, 0
+	months, err := w.catalog.Compactions(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range months {
+		if len(m.Runs) > 2 || m.Rebuild != nil || len(m.Replaced) > 0 {
+			t.Fatalf("%+v", m)
+		}
+		for _, run := range m.Runs {
+			runs[run.ID] = true
+			objects += run.Objects
+		}
+	}
+	for info, err := range w.derived.List(t.Context(), "", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, run, ok := archive.ParseCompactionKey(info.Key); !ok || !runs[run] {
+			t.Fatalf("%s is left over", info.Key)
+		}
+		objects--
+	}
+	if objects != 0 {
+		t.Fatalf("%d objects are missing", objects)
+	}
+	for _, item := range w.index.All() {
+		if run, ok := strings.CutPrefix(item.Partition, "compaction#"); ok && !runs[run] {
+			t.Fatalf("directory of run %s is left over", run)
+		}
+	}
+	w.checkAll(t, 10)
+}
+
+// TestBetterParser: a rebuild reads every message with the newest parser, even into
+// other conversations; no object of the archive changes.
+func TestBetterParser(t *testing.T) {
+	for _, first := range []string{"compacted before", "tail only"} {
+		t.Run(first, func(t *testing.T) {
+			w := newWorld()
+			w.fillWorld(t, 20)
+			w.now = day0.AddDate(0, 0, 75)
+			if first == "compacted before" {
+				w.mustRun(t)
+			}
+			w.parser = 2
+			w.read = func(raw []byte, msgid string, pulledAt time.Time) archive.Reading {
+				var n int
+				fmt.Sscanf(string(raw), `{"n":%d}`, &n)
+				return archive.Reading{ParserVersion: 2, Conversation: fmt.Sprintf("room:new%d", n%3), MsgTime: pulledAt.Add(-time.Duration(n) * time.Minute), Text: "better " + msgid}
+			}
+			for i := range w.messages {
+				m := &w.messages[i]
+				m.Reading = w.read(m.Raw, m.MsgID, m.PulledAt)
+				m.Place.Time = m.MsgTime
+			}
+			if _, err := w.compactor(tiny).Rebuild(t.Context(), compact.All, w.now); err != nil {
+				t.Fatal(err)
+			}
+			w.checkDone(t)
+			if got, err := w.reader.Messages(t.Context(), archive.PlaceQuery{Conversation: "room:1", Limit: 1}); err != nil || len(got) > 0 {
+				t.Errorf("the old conversation has %v, %v", seqs(got), err)
+			}
+			if err := w.objects.Verify(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestDerivedLost: without compacted objects a read says what to do; after a
+// rebuild the answers are as before.
+func TestDerivedLost(t *testing.T) {
+	w := newWorld()
+	w.fillWorld(t, 20)
+	w.now = day0.AddDate(0, 0, 75)
+	w.mustRun(t)
+	var keys []string
+	for info, err := range w.derived.List(t.Context(), "", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, info.Key)
+	}
+	damage := map[string]func(key string) error{
+		"missing": func(key string) error { return w.derived.Delete(t.Context(), key) },
+		"changed": func(key string) error {
+			body, err := archive.ReadObject(t.Context(), w.derived, key)
+			if err != nil {
+				return err
+			}
+			for i := range body {
+				body[i] ^= 1
+			}
+			return w.derived.Put(t.Context(), key, strings.NewReader(string(body)))
+		},
+		"cut off": func(key string) error { return w.derived.Put(t.Context(), key, strings.NewReader("PAR1")) },
+	}
+	for name, harm := range damage {
+		for _, key := range keys {
+			if err := harm(key); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := w.reader.Messages(t.Context(), archive.PlaceQuery{Conversation: "room:1", Limit: 10})
+		if err == nil || !strings.Contains(err.Error(), "wecom-archive compact --rebuild") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := w.compactor(tiny).Rebuild(t.Context(), compact.All, w.now); err != nil {
+			t.Fatal(err)
+		}
+		w.checkAll(t, 10)
+		keys = nil
+		for info := range w.derived.List(t.Context(), "", "") {
+			keys = append(keys, info.Key)
+		}
+	}
+}
+
+// TestReadersMeanwhile: readers see every message while runs are made, switched and
+// replaced, and while others take the postings away.
+func TestReadersMeanwhile(t *testing.T) {
+	w := newWorld()
+	w.fillWorld(t, 30)
+	done := make(chan struct{})
+	var group sync.WaitGroup
+	for range 2 {
+		group.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				for _, conversation := range []string{"room:0", "room:3", "room:late"} {
+					q := archive.PlaceQuery{Conversation: conversation, Limit: 1000}
+					got, err := w.reader.Messages(context.Background(), q)
+					if want := w.want(q); err != nil || len(got) != len(want) {
+						t.Errorf("%s: %d messages, %v; want %d", conversation, len(got), err, len(want))
+						return
+					}
+				}
+			}
+		})
+	}
+	for day := 1; day < 80; day += 3 {
+		w.now = day0.AddDate(0, 0, day)
+		w.mustRun(t)
+	}
+	if _, err := w.compactor(tiny).Rebuild(t.Context(), compact.All, w.now); err != nil {
+		t.Fatal(err)
+	}
+	close(done)
+	group.Wait()
+	w.checkDone(t)
+}
+
+// TestDaily: over days of a month the old run is rewritten now and then only.
+func TestDaily(t *testing.T) {
+	w := newWorld()
+	var rows, messages int64
+	for day := range 60 {
+		pulled := day0.AddDate(0, 0, day)
+		var list []archive.Row
+		for i := range 30 {
+			list = append(list, w.message(i, fmt.Sprintf("room:%d", i%7), pulled, pulled))
+		}
+		w.store(t, uint64(day)*100, 0, pulled, list...)
+		messages += int64(len(list))
+		w.now = pulled.Add(time.Hour)
+		sum := w.mustRun(t)
+		if rows += sum.Rows; sum.Parts != 1 || sum.Messages != 30 {
+			t.Fatalf("day %d: %+v", day, sum)
+		}
+	}
+	if times := float64(rows) / float64(messages); times > 8 {
+		t.Errorf("each message was written %.1f times", times)
+	}
+	w.checkDone(t)
+}
+
+// TestDeadline: with no time left nothing is begun, and the summary says so.
+func TestDeadline(t *testing.T) {
+	w := newWorld()
+	w.fillWorld(t, 5)
+	w.now = day0.AddDate(0, 0, 75)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	sum, err := w.compactor(tiny).Run(ctx, w.now)
+	if err != nil || !sum.More || sum.Rounds > 0 {
+		t.Errorf("%+v, %v", sum, err)
+	}
+	if sum = w.mustRun(t); sum.More || sum.Parts != len(w.parts) {
+		t.Errorf("%+v", sum)
+	}
+}
