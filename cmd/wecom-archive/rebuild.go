@@ -20,6 +20,7 @@ import (
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/transcript"
 	"wecom-archive/shared/wecom"
 )
 
@@ -176,7 +177,16 @@ type reparseCommand struct {
 }
 
 func (c *reparseCommand) Run(ctx context.Context, to streams) error {
-	return c.with(ctx, to, func(o *opened) error { return compactAgain(ctx, o, compact.All, to) })
+	return c.with(ctx, to, func(o *opened) error {
+		report, err := (&rebuild.Reparser{
+			Objects: o.Objects, Catalog: o.Catalog, Compactor: o.compactor(), Transcript: transcript.New(o.Objects, o.Derived, o.Catalog),
+			Read: decode.Read, Parser: wecom.ParserVersion, Log: o.Log,
+		}).Run(ctx, time.Now())
+		if err != nil {
+			return err
+		}
+		return printJSON(to.Out, report)
+	})
 }
 
 func compactAgain(ctx context.Context, o *opened, month string, to streams) error {

@@ -95,7 +95,7 @@ func (w *world) apiAnswers(t *testing.T) map[string]string {
 	looks := 0
 	everything := viewer.Person{Subject: "tester", Roles: []viewer.Role{viewer.RoleReader, viewer.RoleAuditor, viewer.RoleOperator}}
 	handler := viewer.New(viewer.Config{
-		Objects: w.objects, Derived: archivetest.NewDerived(), Catalog: archive.NewCatalog(w.index),
+		Objects: w.objects, Derived: w.derived, Catalog: archive.NewCatalog(w.index),
 		Access: &access.Recorder{Objects: archivetest.NewObjects(), Now: w.Now, NewID: func() string { looks++; return fmt.Sprintf("look-%08d", looks) }},
 		Auth:   viewer.StaticToken("token", everything), Now: w.Now, NewID: func() string { return "request" },
 	})
