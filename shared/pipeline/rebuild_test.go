@@ -482,8 +482,8 @@ func TestRedriveOfCrashes(t *testing.T) {
 		}
 		return deadly.messages - before
 	}
-	if try(); try() != 0 {
-		t.Error("it is offered again though nobody asked")
+	if n := try(); n != 0 {
+		t.Errorf("%d messages are offered again though nobody asked", n)
 	}
 	w.advance(time.Hour)
 	zero := uint64(0)
