@@ -3,224 +3,154 @@
 package awstest
 
 import (
+	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
+	"io/fs"
+	"math/rand/v2"
 	"os"
-	"sync"
+	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/aws-sdk-go-v2/service/kms"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
-
-	locals3 "wecom-archive/infra/local/s3"
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/awsevents"
-	"wecom-archive/shared/awsstore"
-	"wecom-archive/shared/capture"
-	"wecom-archive/shared/decode"
-	"wecom-archive/shared/keyring"
-	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
-const (
-	corpID   = "ww5117a9e0c0ffee01"
-	messages = 5000
-	bucket   = "archive"
-	pageSize = 250 // more pages than a real puller makes of so few messages
-)
+// workerVariable holds the stack that a process of this test is to work on.
+const workerVariable = "WECOM_ARCHIVE_TEST_WORKER"
 
-// standIn is the configuration of clients of a stand-in that test.sh started.
-func standIn(t *testing.T, variable string) aws.Config {
-	t.Helper()
-	url := os.Getenv(variable)
-	if url == "" {
-		t.Fatalf("%s is not set: run `make test-aws`, which starts the stand-in", variable)
+func TestMain(m *testing.M) {
+	text := os.Getenv(workerVariable)
+	if text == "" {
+		os.Exit(m.Run())
 	}
-	return aws.Config{Region: "us-east-1", BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider("id", "secret", "")}
-}
-
-// newIndex makes a table of its own.
-func newIndex(t *testing.T, variable string) *awsstore.Index {
-	t.Helper()
-	client := dynamodb.NewFromConfig(standIn(t, variable))
-	table := fmt.Sprintf("pipeline-%d", os.Getpid())
-	_, err := client.CreateTable(t.Context(), &dynamodb.CreateTableInput{
-		TableName: &table, BillingMode: types.BillingModePayPerRequest,
-		KeySchema: []types.KeySchemaElement{
-			{AttributeName: aws.String("p"), KeyType: types.KeyTypeHash}, {AttributeName: aws.String("s"), KeyType: types.KeyTypeRange},
-		},
-		AttributeDefinitions: []types.AttributeDefinition{
-			{AttributeName: aws.String("p"), AttributeType: types.ScalarAttributeTypeS},
-			{AttributeName: aws.String("s"), AttributeType: types.ScalarAttributeTypeS},
-		},
-	})
+	var s stack
+	err := json.Unmarshal([]byte(text), &s)
+	if err == nil {
+		err = s.work(context.Background())
+	}
 	if err != nil {
-		t.Fatal(err)
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
-	waiter := dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay = time.Millisecond })
-	if err := waiter.Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: &table}, 30*time.Second); err != nil {
-		t.Fatal(err)
-	}
-	return awsstore.NewIndex(client, table)
-}
-
-// queue holds SQS messages about new pages, as S3 sends them.
-type queue struct {
-	mu       sync.Mutex
-	messages []events.SQSMessage
-	sent     int
-}
-
-// Notify implements archive.Notifier.
-func (q *queue) Notify(_ context.Context, keys ...string) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, key := range keys {
-		body, err := awsevents.Message(awsevents.Object{Bucket: bucket, Key: key})
-		if err != nil {
-			return err
-		}
-		q.sent++
-		q.messages = append(q.messages, events.SQSMessage{MessageId: fmt.Sprint("message-", q.sent), Body: body})
-	}
-	return nil
-}
-
-// receive takes at most ten messages, which is SQS's batch.
-func (q *queue) receive() (e events.SQSEvent) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	n := min(10, len(q.messages))
-	e.Records, q.messages = q.messages[:n:n], q.messages[n:]
-	return e
 }
 
 // TestPipeline archives what a simulated corp says, with every port on the AWS
 // adapters, and finds each message as it was said.
 func TestPipeline(t *testing.T) {
-	server, err := locals3.Start(t.Context(), locals3.Config{Root: t.TempDir(), NoSync: true})
-	if err != nil {
+	s, _ := newStack(t, 250) // more pages than a real puller makes of so few messages
+	if err := s.work(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	defer server.Close()
-	if err := server.CreateBucket(t.Context(), bucket, 30); err != nil {
-		t.Fatal(err)
-	}
-	work := &queue{}
-	objects := localstore.Announcing(awsstore.NewObjects(server.Client(), server.Presigner(), bucket),
-		localstore.ByPrefix(map[string]archive.Notifier{archive.PagesPrefix: work}))
-	catalog := archive.NewCatalog(newIndex(t, "WECOM_ARCHIVE_TEST_DYNALITE"))
-	ring, secrets := newRing(t, objects, catalog)
-	corp, chats := newCorp(t, ring, secrets)
-
-	log := slog.New(slog.DiscardHandler)
-	puller := capture.New(capture.Config{
-		Corp: corpID, Objects: objects, Catalog: catalog, Queue: work, Chats: chats, Seats: corp, Now: time.Now,
-		Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
-		Owner: "test", NewID: rand.Text, Log: log, Program: "test", SDKVersion: "simulator", Limit: pageSize,
-	})
-	archiver := decode.New(decode.Config{
-		Corp: corpID, Program: "test", Objects: objects, Catalog: catalog, Keys: ring, Library: wecomtest.Library{}, Now: time.Now, Log: log,
-	})
-	if err := archiver.Ready(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if run, err := puller.Run(t.Context()); err != nil || run.Stopped != capture.StoppedEnd || run.Envelopes != messages {
-		t.Fatalf("run %+v, %v", run, err)
-	}
-	drain(t, work, &awsevents.Batch{Bucket: bucket, Work: archiver.Handle, Parallel: 2})
-	checkArchive(t, corp, objects, catalog)
+	checkArchive(t, s)
 }
 
-// newRing keeps private keys under a KMS key, and the secret in Parameter Store.
-func newRing(t *testing.T, objects archive.Objects, catalog *archive.Catalog) (*keyring.Ring, archive.Secrets) {
-	t.Helper()
-	cfg := standIn(t, "WECOM_ARCHIVE_TEST_MOTO")
-	client := kms.NewFromConfig(cfg)
-	out, err := client.CreateKey(t.Context(), &kms.CreateKeyInput{})
+const (
+	kills    = 10 // that TestPipelineKilled needs
+	attempts = 40 // that it makes at most
+)
+
+// TestPipelineKilled kills the process that pulls and archives (kill -9) again and
+// again, at random moments shortly after it has stored something.
+func TestPipelineKilled(t *testing.T) {
+	s, root := newStack(t, 50)
+	text, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := *out.KeyMetadata.KeyId
-	ring := keyring.New(keyring.Config{Corp: corpID, Objects: objects, Port: awsstore.NewKeyring(client, id), Catalog: catalog, Now: time.Now})
-	return ring, awsstore.NewSecrets(ssm.NewFromConfig(cfg), fmt.Sprintf("/pipeline-%d/", os.Getpid()), id)
+	start := func() (*exec.Cmd, *bytes.Buffer) {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), workerVariable+"="+string(text))
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return cmd, &stderr
+	}
+	killed, segments := 0, 0
+	for n := 0; killed < kills && n < attempts; n++ {
+		before, segmentsBefore := stored(t, root)
+		cmd, stderr := start()
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		grown := waitFor(ended, func() bool { now, _ := stored(t, root); return now > before })
+		if !grown {
+			t.Fatalf("the process ended by itself: %v\n%s", <-ended, stderr)
+		}
+		time.Sleep(time.Duration(rand.IntN(1500)) * time.Millisecond) // the random moment itself
+		if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			t.Fatal(err)
+		}
+		if err := <-ended; err == nil {
+			t.Fatalf("all was archived after %d kills: it works too fast, or this test kills too late", killed)
+		}
+		killed++
+		if _, now := stored(t, root); now > segmentsBefore {
+			segments++
+		}
+	}
+	if killed < kills || segments < kills/3 {
+		t.Errorf("%d kills after something was stored, %d of them after a segment; want %d and %d", killed, segments, kills, kills/3)
+	}
+	t.Logf("%d kills, %d of them of processes that had stored segments", killed, segments)
+
+	cmd, stderr := start()
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("the last process: %v\n%s", err, stderr)
+	}
+	checkArchive(t, s)
 }
 
-// newCorp has a corp that uses two of our keys, and a client with the secret as
-// Parameter Store returns it. The keys are imported: moto makes no pairs.
-func newCorp(t *testing.T, ring *keyring.Ring, secrets archive.Secrets) (*wecomtest.Corp, *wecomtest.Client) {
+// waitFor polls until done, or until the process has ended.
+func waitFor(ended chan error, done func() bool) bool {
+	for !done() {
+		select {
+		case err := <-ended:
+			ended <- err
+			return false
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	return true
+}
+
+// stored counts the pages and segments in the bucket, and the segments alone.
+func stored(t *testing.T, root string) (all, segments int) {
 	t.Helper()
-	secret := rand.Text()
-	if err := secrets.Set(t.Context(), "archive-secret", secret); err != nil {
-		t.Fatal(err)
-	}
-	now := time.Now()
-	corp, err := wecomtest.New(wecomtest.Config{
-		Corp: corpID, Secret: secret, Seed: 7, Unreadable: 500, KeyChanges: []int{messages / 2}, Unmetered: true,
-		Extents: []wecomtest.Extent{{Count: messages, From: now.Add(-72 * time.Hour), To: now.Add(-time.Hour)}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range 2 {
-		private, err := rsa.GenerateKey(rand.Reader, 2048)
+	count := func(folder string) (n int) {
+		err := filepath.WalkDir(filepath.Join(root, bucket, folder), func(_ string, d fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err == nil && !d.IsDir() {
+				n++
+			}
+			return err
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(private)})
-		if _, err := ring.Import(t.Context(), fmt.Sprintf("key-%d", i+1), text); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := corp.UploadKey(&private.PublicKey); err != nil {
-			t.Fatal(err)
-		}
+		return n
 	}
-	stored, err := secrets.Get(t.Context(), "archive-secret")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return corp, corp.NewClient(corpID, stored)
-}
-
-// drain invokes the archiver's handler until the queue is empty.
-func drain(t *testing.T, q *queue, batch *awsevents.Batch) {
-	t.Helper()
-	var failures []error
-	work := batch.Work
-	var mu sync.Mutex
-	batch.Work = func(ctx context.Context, key string) error {
-		err := work(ctx, key)
-		mu.Lock()
-		defer mu.Unlock()
-		failures = append(failures, err)
-		return err
-	}
-	for e := q.receive(); len(e.Records) > 0; e = q.receive() {
-		response, err := batch.Handle(t.Context(), e)
-		if err != nil || len(response.BatchItemFailures) > 0 {
-			t.Fatalf("archiving: %+v, %v, %v", response, err, errors.Join(failures...))
-		}
-	}
+	segments = count(archive.SegmentsPrefix)
+	return count(archive.PagesPrefix) + segments, segments
 }
 
 // checkArchive compares the segments with what was said, and the index with the
 // segments.
-func checkArchive(t *testing.T, corp *wecomtest.Corp, objects archive.Objects, catalog *archive.Catalog) {
+func checkArchive(t *testing.T, s stack) {
 	t.Helper()
 	ctx := t.Context()
+	objects, catalog, _ := s.stores()
+	corp, _, err := s.corp(ctx, s.ring(objects, catalog))
+	if err != nil {
+		t.Fatal(err)
+	}
 	truth := map[int64]wecomtest.Message{}
 	for i := range corp.Len() {
 		m, err := corp.Served(i)
@@ -269,7 +199,7 @@ func checkArchive(t *testing.T, corp *wecomtest.Corp, objects archive.Objects, c
 	}
 	cursor, err := catalog.Cursor(ctx)
 	pending, pendingErr := catalog.PendingPages(ctx, 0, 10)
-	if err != nil || pendingErr != nil || cursor.Envelopes != messages || cursor.Pages != messages/pageSize || len(pending) > 0 {
+	if err != nil || pendingErr != nil || cursor.Envelopes != messages || cursor.Pages != int64(messages/s.PageSize) || len(pending) > 0 {
 		t.Errorf("cursor %+v, %v; pending %+v, %v", cursor, err, pending, pendingErr)
 	}
 }
