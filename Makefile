@@ -2,7 +2,7 @@
 GO ?= go
 FUZZTIME ?= 30s
 
-.PHONY: help test race lint fuzz duckdb test-aws bench memory build local ci memory-compact
+.PHONY: help test race lint fuzz duckdb test-aws bench memory build local ci memory-compact memory-reindex
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ memory: ## peak memory for a small and a large archive
 
 memory-compact: ## peak memory of compacting 2,000,000 messages
 	bash infra/memory_compact.sh
+
+memory-reindex: ## peak memory of reindexing 2,000,000 messages
+	bash infra/memory_reindex.sh
 
 bench: ## speed and memory, as ratios measured side by side
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -30,6 +30,8 @@ func TestImports(t *testing.T) {
 			"adapters import the domain only"},
 		{"shared/decode", []string{module + "shared/capture", module + "shared/awsstore", module + "shared/localstore", module + "shared/viewer"},
 			"the archiver's stage works on ports and talks to nobody"},
+		{"shared/rebuild", []string{module + "shared/capture", module + "shared/awsstore", module + "shared/localstore", module + "shared/viewer", module + "infra"},
+			"what rebuilds works on ports, on every adapter"},
 	}
 	for _, f := range functions(t) {
 		rules = append(rules, struct {

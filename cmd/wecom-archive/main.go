@@ -1,5 +1,6 @@
 // Command wecom-archive is the operator's command line: it runs the whole system
-// on one machine (local).
+// on one machine (local), and works on an archive, there or on AWS: keys, secrets,
+// pulls, and what makes the rest again from the objects.
 package main
 
 import (
@@ -21,17 +22,29 @@ func main() {
 	// The first Ctrl-C asks to stop. From then on one ends the process, even if
 	// it cannot stop, as when nobody reads what it writes.
 	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // commands is what the command line understands.
 type commands struct {
 	Local   localCommand     `cmd:"" help:"Run the whole system on this machine, on a simulated company (在本机运行整套系统,使用模拟数据)."`
+	Status  statusCommand    `cmd:"" help:"Say how the archive is (运行状态). Exit status 1 if somebody has to act."`
+	Pull    pullCommand      `cmd:"" help:"Pull once, now (立即拉取)."`
+	Keys    keysCommand      `cmd:"" help:"RSA keys of the company (密钥)."`
+	Secrets secretsCommand   `cmd:"" help:"Secrets that WeCom's console shows."`
+	Redrive redriveCommand   `cmd:"" help:"Try again what could not be read (重试待解密消息)."`
+	Reindex reindexCommand   `cmd:"" help:"Make the index again from the archive's objects (重建索引)."`
+	Compact compactCommand   `cmd:"" help:"Put the messages of each conversation together, for fast reading."`
+	Reparse reparseCommand   `cmd:"" help:"Read all messages again with the parser of this program."`
 	Version kong.VersionFlag `help:"Print the version."`
 }
 
-// streams are where a command writes: results to Out, everything else to Err.
-type streams struct{ Out, Err io.Writer }
+// streams are where a command reads and writes: results go to Out, everything else
+// to Err.
+type streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
 
 // errInterrupted is returned by a command that was told to stop before it had done
 // what it was asked for.
@@ -41,7 +54,7 @@ var errInterrupted = errors.New("interrupted")
 const statusInterrupted = 130
 
 // run is main with its surroundings given; it returns the exit status.
-func run(ctx context.Context, args []string, out, errOut io.Writer) int {
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
 	var cli commands
 	exited := -1
 	parser, err := kong.New(&cli,
@@ -51,7 +64,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		kong.Writers(out, errOut),
 		kong.Exit(func(status int) { exited = status }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(streams{out, errOut}),
+		kong.Bind(streams{in, out, errOut}),
 	)
 	if err != nil {
 		fmt.Fprintln(errOut, "wecom-archive:", err)

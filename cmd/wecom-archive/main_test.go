@@ -48,7 +48,7 @@ func TestCommandLine(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var out bytes.Buffer
-			status := run(t.Context(), test.args, &out, &out)
+			status := run(t.Context(), test.args, nil, &out, &out)
 			if status != test.status || !strings.Contains(out.String(), test.says) {
 				t.Errorf("status %d, want %d; it says %q, want %q in it", status, test.status, out.String(), test.says)
 			}
@@ -82,7 +82,7 @@ func TestServesUntilInterrupted(t *testing.T) {
 	var out, errOut output
 	status := make(chan int)
 	go func() {
-		status <- run(ctx, []string{"local", "--json", "--messages", "200", "--dir", t.TempDir(), "--listen", "127.0.0.1:0"}, &out, &errOut)
+		status <- run(ctx, []string{"local", "--json", "--messages", "200", "--dir", t.TempDir(), "--listen", "127.0.0.1:0"}, nil, &out, &errOut)
 	}()
 
 	deadline := time.Now().Add(30 * time.Second)
@@ -139,7 +139,7 @@ func TestInterruptedAtStart(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	interrupt()
 	var out, errOut bytes.Buffer
-	status := run(ctx, []string{"local", "--once", "--json", "--messages", "10", "--dir", t.TempDir()}, &out, &errOut)
+	status := run(ctx, []string{"local", "--once", "--json", "--messages", "10", "--dir", t.TempDir()}, nil, &out, &errOut)
 	if status != 130 || out.Len() > 0 || !strings.Contains(errOut.String(), "interrupted") {
 		t.Errorf("status %d, out %q, err %q", status, out.String(), errOut.String())
 	}
@@ -155,7 +155,7 @@ func TestCorpus(t *testing.T) {
 	}
 	var out, errOut bytes.Buffer
 	args := []string{"local", "--once", "--json", "--corpus", corpus, "--truth", truth, "--dir", data, "--limit", "2", "--listen", "127.0.0.1:0"}
-	if status := run(t.Context(), args, &out, &errOut); status != 0 {
+	if status := run(t.Context(), args, nil, &out, &errOut); status != 0 {
 		t.Fatalf("status %d: %s", status, errOut.String())
 	}
 	if sum := summaryOf(t, out.Bytes()); sum != (summary{Pulled: 5, Archived: 5, Pages: 3, Segments: 3, Complete: true}) {

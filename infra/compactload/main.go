@@ -1,7 +1,8 @@
-// Compactload measures the compactor: it archives made-up messages without
-// cryptography (generate), compacts them (compact) and reads screens of a
-// conversation (read), each step as a process of its own, on the embedded S3 and
-// SQLite. infra/memory_compact.sh runs it.
+// Compactload measures the compactor and the reindex: it archives made-up messages
+// without cryptography (generate; generate-objects leaves the index out), makes
+// the index from the objects (reindex), compacts them (compact) and reads screens
+// of a conversation (read), each step as a process of its own, on the embedded S3
+// and SQLite. infra/memory_compact.sh and infra/memory_reindex.sh run it.
 package main
 
 import (
@@ -23,6 +24,7 @@ import (
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/localstore"
+	"wecom-archive/shared/rebuild"
 	"wecom-archive/shared/transcript"
 )
 
@@ -32,6 +34,8 @@ var (
 )
 
 const (
+	corp         = "load"
+	noReply      = "{}"
 	pageRows     = 1000
 	conversation = "pair:u00000,u00001" // speaks once a page
 )
@@ -70,25 +74,70 @@ func run(ctx context.Context, what, dir string, messages int) error {
 		objects: awsstore.NewObjects(server.Client(), server.Presigner(), "objects"),
 		derived: awsstore.NewDerived(server.Client(), "derived"),
 		catalog: archive.NewCatalog(index),
+		index:   index,
 	}
 	switch what {
 	case "generate":
-		return l.generate(ctx, messages)
+		return l.generate(ctx, messages, true)
+	case "generate-objects":
+		return l.generate(ctx, messages, false)
+	case "reindex":
+		return l.reindex(ctx, messages)
 	case "compact":
 		return l.compact(ctx, filepath.Join(dir, "tmp"), messages)
 	case "read":
 		return l.read(ctx)
 	}
-	return fmt.Errorf("%q is none of generate, compact, read", what)
+	return fmt.Errorf("%q is none of generate, generate-objects, reindex, compact, read", what)
 }
 
 type load struct {
-	objects archive.Objects
+	objects *awsstore.Objects
 	derived archive.Derived
 	catalog *archive.Catalog
+	index   *localstore.Index
 }
 
-func (l load) generate(ctx context.Context, messages int) error {
+// page stores a page that says that its reply has so many envelopes; no step here
+// looks at them. It returns the reply's SHA-256.
+func (l load) page(ctx context.Context, asked uint64, pulled time.Time) (sha256 string, err error) {
+	body, err := archive.EncodePage(archive.PageHeader{
+		Corp: corp, SeqAsked: asked, Limit: pageRows, FirstSeq: asked + 1, LastSeq: asked + pageRows, Count: pageRows, PulledAt: pulled, Run: "load", Program: "compactload",
+		Size: int64(len(noReply)),
+	}, []byte(noReply))
+	if err != nil {
+		return "", err
+	}
+	header, err := archive.DecodePageHeader(body)
+	if err != nil {
+		return "", err
+	}
+	return header.SHA256, l.objects.PutIfAbsent(ctx, archive.PageKey(asked), bytes.NewReader(body))
+}
+
+// reindex makes the index from the objects.
+func (l load) reindex(ctx context.Context, messages int) error {
+	began := time.Now()
+	report, err := rebuild.NewReindexer(rebuild.Config{
+		Corp: corp, Objects: l.objects, Versions: l.objects, Catalog: l.catalog, Dropper: l.index, Queue: nobody{}, Now: time.Now,
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	}).Run(ctx, true)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%+v in %.0f s: %.0f messages/s\n", report, time.Since(began).Seconds(), float64(report.Envelopes)/time.Since(began).Seconds())
+	if report.Envelopes < int64(messages) || report.Waiting > 0 || report.Holes > 0 {
+		return fmt.Errorf("%d messages were indexed, not %d", report.Envelopes, messages)
+	}
+	return nil
+}
+
+// nobody is a queue that nothing comes to.
+type nobody struct{}
+
+func (nobody) Notify(context.Context, ...string) error { return nil }
+
+func (l load) generate(ctx context.Context, messages int, indexed bool) error {
 	rng := rand.New(rand.NewPCG(1, 2))
 	pages := (messages + pageRows - 1) / pageRows
 	for p := range pages {
@@ -98,13 +147,20 @@ func (l load) generate(ctx context.Context, messages int) error {
 			at := pulled.Add(-time.Duration(rng.IntN(86400_000)) * time.Millisecond)
 			rows[i] = message(rng, i, int64(p*pageRows+i+1), at, pulled)
 		}
+		sha256, err := l.page(ctx, uint64(p*pageRows), pulled)
+		if err != nil {
+			return err
+		}
 		key := archive.SegmentKey(pulled, uint64(p*pageRows), 0)
-		body, err := archive.EncodeSegment(archive.SegmentMeta{Corp: "load", PageKey: archive.PageKey(uint64(p * pageRows)), PageSHA256: "00", Program: "compactload", WrittenAt: pulled}, rows)
+		body, err := archive.EncodeSegment(archive.SegmentMeta{Corp: corp, PageKey: archive.PageKey(uint64(p * pageRows)), PageSHA256: sha256, Program: "compactload", WrittenAt: pulled}, rows)
 		if err != nil {
 			return err
 		}
 		if err := l.objects.PutIfAbsent(ctx, key, bytes.NewReader(body)); err != nil {
 			return err
+		}
+		if !indexed {
+			continue
 		}
 		if err := l.catalog.IndexSegment(ctx, key, rows); err != nil {
 			return err

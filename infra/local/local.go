@@ -64,12 +64,17 @@ type System struct {
 	Objects archive.Objects
 	Derived archive.Derived
 	Catalog *archive.Catalog
-	Corp    *wecomtest.Corp
+	Corp    *wecomtest.Corp // nil in an archive that OpenArchive opened
+
+	// For the operator's commands.
+	Versions archive.Versions // of Objects
+	Dropper  archive.Dropper  // of Catalog
+	Ring     *keyring.Ring
+	Secrets  archive.Secrets
 
 	// EmptyLines is how many lines of the corpus file are not served.
 	EmptyLines int
 
-	ring     *keyring.Ring
 	queue    *localstore.Queue
 	puller   *capture.Puller
 	archiver *decode.Archiver
@@ -87,24 +92,7 @@ func Open(ctx context.Context, c Config) (_ *System, err error) {
 			err = errors.Join(s.withRemedy(err), s.Close())
 		}
 	}()
-	// The embedded S3 changes the working directory of the process.
-	for _, path := range []*string{&s.Dir, &s.Corpus, &s.Truth} {
-		if *path == "" {
-			continue
-		}
-		if *path, err = filepath.Abs(*path); err != nil {
-			return nil, err
-		}
-	}
-	if err := makeFolder(s.Dir); err != nil {
-		return nil, fmt.Errorf("--dir: %w", err)
-	}
-	unlock, err := lockFolder(filepath.Join(s.Dir, "lock"))
-	if err != nil {
-		return nil, fmt.Errorf("--dir %s: %w", s.Dir, err)
-	}
-	s.closers = append(s.closers, unlock)
-	if err := s.openStores(ctx); err != nil {
+	if err := s.openFolder(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.openCorp(ctx); err != nil {
@@ -114,6 +102,31 @@ func Open(ctx context.Context, c Config) (_ *System, err error) {
 		return nil, err
 	}
 	return s, s.writeTruth(ctx)
+}
+
+// openFolder takes the folder for this process and opens what lies in it.
+func (s *System) openFolder(ctx context.Context) (err error) {
+	// The embedded S3 changes the working directory of the process.
+	for _, path := range []*string{&s.Dir, &s.Corpus, &s.Truth} {
+		if *path == "" {
+			continue
+		}
+		if *path, err = filepath.Abs(*path); err != nil {
+			return err
+		}
+	}
+	if err := makeFolder(s.Dir); err != nil {
+		return fmt.Errorf("--dir: %w", err)
+	}
+	unlock, err := lockFolder(filepath.Join(s.Dir, "lock"))
+	if err != nil {
+		return fmt.Errorf("--dir %s: %w", s.Dir, err)
+	}
+	s.closers = append(s.closers, unlock)
+	if err := s.openStores(ctx); err != nil {
+		return err
+	}
+	return s.openRing()
 }
 
 // Close stops everything, last started first.
@@ -147,8 +160,10 @@ func (s *System) openStores(ctx context.Context) error {
 	s.Catalog = archive.NewCatalog(index)
 	s.Derived = awsstore.NewDerived(server.Client(), derivedBucket)
 	s.queue = localstore.NewQueue(localstore.QueueConfig{RetryAfter: 2 * time.Second, MaxReceives: maxReceives})
+	stored := awsstore.NewObjects(server.Client(), server.Presigner(), archiveBucket)
+	s.Versions, s.Dropper = stored, index
 	s.Objects = localstore.Announcing(
-		awsstore.NewObjects(server.Client(), server.Presigner(), archiveBucket),
+		stored,
 		localstore.ByPrefix(map[string]archive.Notifier{archive.PagesPrefix: s.queue}),
 	)
 	return nil
@@ -180,10 +195,9 @@ func (s *System) openCorp(ctx context.Context) error {
 	}
 	config.Seed, config.Extents, config.Unreadable = set.Seed, set.Extents, set.Unreadable
 
-	secrets := localstore.OpenSecrets(filepath.Join(s.Dir, "secrets.json"))
-	if config.Secret, err = secrets.Get(ctx, secretName); errors.Is(err, archive.ErrNotFound) {
+	if config.Secret, err = s.Secrets.Get(ctx, secretName); errors.Is(err, archive.ErrNotFound) {
 		config.Secret = uuid.NewString()
-		err = secrets.Set(ctx, secretName, config.Secret)
+		err = s.Secrets.Set(ctx, secretName, config.Secret)
 	}
 	if err != nil {
 		return err
@@ -194,18 +208,24 @@ func (s *System) openCorp(ctx context.Context) error {
 	return s.uploadKeys(ctx)
 }
 
-func (s *System) uploadKeys(ctx context.Context) error {
+// openRing opens what keeps keys and secrets.
+func (s *System) openRing() error {
 	port, err := localstore.OpenKeyring(filepath.Join(s.Dir, "wrapping.key"))
 	if err != nil {
 		return err
 	}
-	s.ring = keyring.New(keyring.Config{Corp: corpID, Objects: s.Objects, Port: port, Catalog: s.Catalog, Now: s.Now, Log: s.Log})
+	s.Ring = keyring.New(keyring.Config{Corp: corpID, Objects: s.Objects, Port: port, Catalog: s.Catalog, Now: s.Now, Log: s.Log})
+	s.Secrets = localstore.OpenSecrets(filepath.Join(s.Dir, "secrets.json"))
+	return nil
+}
+
+func (s *System) uploadKeys(ctx context.Context) error {
 	for i := range keyCount {
 		// The name fixes the order of upload, so a restart gives the same versions.
 		id := fmt.Sprintf("local-%d", i+1)
-		rec, err := s.ring.Record(ctx, id)
+		rec, err := s.Ring.Record(ctx, id)
 		if errors.Is(err, archive.ErrNotFound) {
-			rec, err = s.ring.Create(ctx, id)
+			rec, err = s.Ring.Create(ctx, id)
 		}
 		if err != nil {
 			return err
@@ -228,9 +248,13 @@ func (s *System) openStages(ctx context.Context) error {
 		Owner: "local", NewID: newID, Log: s.Log.With("stage", "puller"),
 		Program: s.Program, SDKVersion: "simulator",
 	})
+	return s.openArchiver(ctx)
+}
+
+func (s *System) openArchiver(ctx context.Context) error {
 	s.archiver = decode.New(decode.Config{
 		Corp: corpID, Program: s.Program, Objects: s.Objects, Catalog: s.Catalog,
-		Keys: s.ring, Library: wecomtest.Library{}, Now: s.Now, Log: s.Log.With("stage", "archiver"),
+		Keys: s.Ring, Library: wecomtest.Library{}, Now: s.Now, Log: s.Log.With("stage", "archiver"),
 	})
 	return s.archiver.Ready(ctx)
 }

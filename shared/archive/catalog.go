@@ -29,6 +29,7 @@ const (
 	partitionKeys       = "keys"
 	partitionConv       = "conversation#" // + conversation id
 	partitionDay        = "day#"          // + yyyy-mm-dd#shard
+	partitionRebuild    = "rebuild"       // how far reindex is
 	partitionCompaction = "compaction"
 	partitionGroups     = "compaction#" // + run
 	partitionCompacted  = "compacted#"  // + yyyy-mm
@@ -94,6 +95,10 @@ type PageState struct {
 	OK         int             `json:"ok,omitempty"`         // readable envelopes
 	Unreadable map[Outcome]int `json:"unreadable,omitempty"`
 	QueuedAt   time.Time       `json:"queued_at,omitzero"` // last put on the archiver's queue again
+
+	// RedriveAt is when somebody last asked to try the page again. Envelopes that
+	// WeCom's library died of before are offered to it again; see decode.
+	RedriveAt time.Time `json:"redrive_at,omitzero"`
 }
 
 // troubled says whether the quarantine lists the page.
@@ -145,7 +150,7 @@ func (c *Catalog) FinishPage(ctx context.Context, s PageState) error {
 	if err != nil {
 		return err
 	}
-	if !s.troubled() || recorded.Parts != s.Parts {
+	if !s.troubled() || recorded.Parts != s.Parts || !recorded.RedriveAt.Equal(s.RedriveAt) {
 		if err := c.putQuarantine(ctx, name, recorded); err != nil {
 			return err
 		}
@@ -183,6 +188,9 @@ func (c *Catalog) replaceState(ctx context.Context, name string, s PageState) (r
 		}
 		if known.Archived && known.Parts > s.Parts {
 			return known, nil
+		}
+		if known.RedriveAt.After(s.RedriveAt) {
+			s.RedriveAt = known.RedriveAt
 		}
 		err = c.putIf(ctx, partitionPages, name, revision, s)
 		if err == nil {

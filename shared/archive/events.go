@@ -22,6 +22,7 @@ const (
 	EventRun     = "run"         // Run
 	EventGap     = "gap"         // Gap
 	EventBinding = "key_binding" // KeyBinding
+	EventRedrive = "redrive"     // Redrive
 )
 
 // Event is a fact that stands nowhere else: an object events/dt=<day>/<name>.json.
@@ -82,6 +83,25 @@ type KeyBinding struct {
 	PublicKeyVer int64  `json:"publickey_ver"`
 	Key          string `json:"key"`   // KeyRecord.ID
 	MsgID        string `json:"msgid"` // of the message that proved it
+}
+
+// Redrive is the record that somebody asked for pages to be tried again. A
+// request for many pages leaves several.
+type Redrive struct {
+	ID    string    `json:"id"`   // of the request
+	Part  int       `json:"part"` // of it, from 0
+	What  string    `json:"what"` // was asked for: "page", "all", or an outcome
+	Who   string    `json:"who"`
+	At    time.Time `json:"at"`
+	Pages []uint64  `json:"pages"` // seq asked of each, at most MaxRedrivePages
+}
+
+// MaxRedrivePages bounds Redrive.Pages.
+const MaxRedrivePages = 1000
+
+// RedriveKey names the object of a redrive's event.
+func RedriveKey(r Redrive) string {
+	return eventKey(r.At, fmt.Sprintf("redrive-%013d-%s-%05d", r.At.UnixMilli(), r.ID, r.Part))
 }
 
 // RunKey, GapKey and BindingKey name the objects of events. Each

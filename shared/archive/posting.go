@@ -285,3 +285,27 @@ func later(a, b time.Time) time.Time {
 	}
 	return a
 }
+
+// PutActive lists a conversation as active on a UTC day (2026-11-23).
+func (c *Catalog) PutActive(ctx context.Context, day, conversation string) error {
+	item := Item{Partition: dayPartition(day, conversation), Sort: conversation, Value: []byte("{}")}
+	if err := c.index.Put(ctx, item); err != nil {
+		return fmt.Errorf("listing a conversation of %s: %w", day, err)
+	}
+	return nil
+}
+
+// RemoveActive takes a conversation off that list, and says whether it was on it.
+func (c *Catalog) RemoveActive(ctx context.Context, day, conversation string) (removed bool, err error) {
+	item, err := c.index.Get(ctx, dayPartition(day, conversation), conversation)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err == nil {
+		err = c.index.Delete(ctx, item)
+	}
+	if err != nil {
+		return false, fmt.Errorf("removing a conversation from the list of %s: %w", day, err)
+	}
+	return true, nil
+}

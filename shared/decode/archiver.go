@@ -99,7 +99,11 @@ func (a *Archiver) handle(ctx context.Context, pageKey string) error {
 	if _, err := seg.reload(ctx, a.Objects, a.Log); err != nil {
 		return err
 	}
-	rows, err := a.open(ctx, page.Header, seg.unresolved(envelopes))
+	redriveAt, err := a.redriveAt(ctx, seg)
+	if err != nil {
+		return err
+	}
+	rows, err := a.open(ctx, page.Header, seg.unresolved(envelopes, redriveAt))
 	if err != nil {
 		return err
 	}
@@ -135,9 +139,10 @@ func (a *Archiver) complete(ctx context.Context, seg *segment, rows []archive.Ro
 func (a *Archiver) putPart(ctx context.Context, seg *segment, rows []archive.Row) error {
 	number := seg.nextPart()
 	key := archive.SegmentKey(seg.page.PulledAt, seg.page.SeqAsked, number)
+	written := a.Now().UTC()
 	body, err := archive.EncodeSegment(archive.SegmentMeta{
 		Corp: a.Corp, PageKey: archive.PageKey(seg.page.SeqAsked), PageSHA256: seg.page.SHA256,
-		Part: number, Program: a.Program, WrittenAt: a.Now().UTC(),
+		Part: number, Program: a.Program, WrittenAt: written,
 	}, rows)
 	if err != nil {
 		return err
@@ -152,34 +157,23 @@ func (a *Archiver) putPart(ctx context.Context, seg *segment, rows []archive.Row
 	if err := a.Objects.PutIfAbsent(ctx, key, bytes.NewReader(body)); err != nil {
 		return fmt.Errorf("storing %s: %w", key, err)
 	}
-	seg.add(part{key: key, number: number, rows: stored})
+	seg.add(part{key: key, number: number, written: written, rows: stored})
 	return nil
 }
 
-// finish indexes all parts and then, last, marks the page as done. It looks
-// again afterwards: an archiver that stored one more part meanwhile may have
-// marked the page before, and the last to mark it must know all parts.
-func (a *Archiver) finish(ctx context.Context, seg *segment, envelopes int) error {
-	for more := true; more; {
-		for _, p := range seg.parts {
-			if err := a.Catalog.IndexSegment(ctx, p.key, p.rows); err != nil {
-				return err
-			}
-		}
-		h := seg.page
-		state := archive.PageState{
-			Key: archive.PageKey(h.SeqAsked), SeqAsked: h.SeqAsked, LastSeq: h.LastSeq, Count: envelopes,
-			PulledAt: h.PulledAt, ArchivedAt: a.Now().UTC(), Parts: len(seg.parts) + len(seg.damaged), Damaged: seg.damagedKeys(),
-		}
-		state.OK, state.Unreadable = seg.count()
-		if err := a.Catalog.FinishPage(ctx, state); err != nil {
-			return err
-		}
-		a.Log.Info("archived a page", "page", h.SeqAsked, "envelopes", envelopes, "ok", state.OK, "unreadable", state.Unreadable)
-		var err error
-		if more, err = seg.reload(ctx, a.Objects, a.Log); err != nil {
-			return err
-		}
+// redriveAt is when somebody asked for the page to be tried again, if that matters.
+func (a *Archiver) redriveAt(ctx context.Context, seg *segment) (time.Time, error) {
+	if !seg.crashed() {
+		return time.Time{}, nil
 	}
-	return nil
+	state, err := a.Catalog.Page(ctx, seg.page.SeqAsked)
+	if errors.Is(err, archive.ErrNotFound) {
+		err = nil
+	}
+	return state.RedriveAt, err
+}
+
+func (a *Archiver) finish(ctx context.Context, seg *segment, envelopes int) error {
+	x := Indexer{Objects: a.Objects, Catalog: a.Catalog, Log: a.Log}
+	return x.finish(ctx, seg, envelopes)
 }

@@ -7,21 +7,24 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"wecom-archive/shared/archive"
 )
 
 // segment is what is stored of a page's segment.
 type segment struct {
-	page    archive.PageHeader
-	parts   []part // that can be read, in order of their numbers
-	damaged []part // that cannot: their numbers are taken, their rows are stored again
+	page    archive.PageHeader // without SHA256 if it cannot be read
+	parts   []part             // that can be read, in order of their numbers
+	damaged []part             // that cannot: their numbers are taken, their rows are stored again
+	unread  string             // the page's key, if the page itself cannot be read
 }
 
 type part struct {
-	key    string
-	number int
-	rows   []archive.Row // in the order of the object
+	key     string
+	number  int
+	written time.Time
+	rows    []archive.Row // in the order of the object
 }
 
 // reload reads the parts that are stored and not known yet, and says whether
@@ -43,7 +46,7 @@ func (s *segment) reload(ctx context.Context, objects archive.Objects, log *slog
 			return more, err
 		}
 		meta, rows, err := archive.DecodeSegment(body)
-		if err == nil && meta.PageSHA256 != s.page.SHA256 {
+		if err == nil && s.page.SHA256 != "" && meta.PageSHA256 != s.page.SHA256 {
 			err = fmt.Errorf("made of another page: %w", archive.ErrDamaged)
 		}
 		switch {
@@ -53,7 +56,7 @@ func (s *segment) reload(ctx context.Context, objects archive.Objects, log *slog
 		case err != nil:
 			return more, fmt.Errorf("reading %s: %w", info.Key, err)
 		default:
-			s.add(part{key: info.Key, number: number, rows: rows})
+			s.add(part{key: info.Key, number: number, written: meta.WrittenAt, rows: rows})
 		}
 		more = true
 	}
@@ -74,9 +77,13 @@ func (s *segment) nextPart() int {
 	return next
 }
 
-// damagedKeys are the keys of the parts that cannot be read.
+// damagedKeys are the keys of the parts that cannot be read, and of the page if
+// that cannot.
 func (s *segment) damagedKeys() []string {
 	var keys []string
+	if s.unread != "" {
+		keys = append(keys, s.unread)
+	}
 	for _, p := range s.damaged {
 		keys = append(keys, p.key)
 	}
@@ -96,12 +103,55 @@ func (s *segment) latest() map[int]archive.Outcome {
 	return out
 }
 
-// unresolved are the envelopes that no stored part has readable.
-func (s *segment) unresolved(envelopes []archive.Envelope) []archive.Envelope {
+// unresolved are the envelopes to try: those that no stored part has readable. One
+// that WeCom's library died of is tried again only if somebody asked for it after
+// that was recorded: each try costs a process.
+func (s *segment) unresolved(envelopes []archive.Envelope, redriveAt time.Time) []archive.Envelope {
 	known := s.latest()
+	crashed := s.crashedAt()
 	return slices.DeleteFunc(slices.Clone(envelopes), func(e archive.Envelope) bool {
-		return known[e.Position] == archive.OutcomeOK
+		switch known[e.Position] {
+		case archive.OutcomeOK:
+			return true
+		case archive.OutcomeCrash:
+			return !redriveAt.After(crashed[e.Position])
+		}
+		return false
 	})
+}
+
+// crashedAt maps the positions of envelopes that the library died of to when that
+// was recorded last.
+func (s *segment) crashedAt() map[int]time.Time {
+	out := map[int]time.Time{}
+	for _, p := range s.parts {
+		for _, r := range p.rows {
+			if r.Outcome == archive.OutcomeCrash && p.written.After(out[r.Position]) {
+				out[r.Position] = p.written
+			}
+		}
+	}
+	return out
+}
+
+// crashed says whether the library died of any envelope that is still unreadable.
+func (s *segment) crashed() bool {
+	for _, outcome := range s.latest() {
+		if outcome == archive.OutcomeCrash {
+			return true
+		}
+	}
+	return false
+}
+
+// writtenAt is when the last part that can be read was written; zero if none can.
+func (s *segment) writtenAt() (last time.Time) {
+	for _, p := range s.parts {
+		if p.written.After(last) {
+			last = p.written
+		}
+	}
+	return last
 }
 
 // missing are the rows that have to be stored: those of envelopes that have none,

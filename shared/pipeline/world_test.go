@@ -84,6 +84,7 @@ type world struct {
 	chats   capture.Chats
 	objects *archivetest.Objects
 	index   *archivetest.Index
+	derived *archivetest.Derived
 	faults  *archivetest.Faults
 	limit   int // of the puller
 	log     *slog.Logger
@@ -96,7 +97,7 @@ type world struct {
 func newWorld(t *testing.T, messages, limit int, change func(*wecomtest.Config)) *world {
 	t.Helper()
 	w := &world{
-		clock: &clock{now: start}, objects: archivetest.NewObjects(), index: archivetest.NewIndex(),
+		clock: &clock{now: start}, objects: archivetest.NewObjects(), index: archivetest.NewIndex(), derived: archivetest.NewDerived(),
 		faults: archivetest.NewFaults(), limit: limit, log: slog.New(slog.DiscardHandler),
 	}
 	config := wecomtest.Config{

@@ -363,3 +363,9 @@ func rowAt(rows []archive.Row, p archive.Place, conversation string) (archive.Ro
 		return row, nil
 	}
 }
+
+// Any says whether a conversation has a message from from on and before to.
+func (r *Reader) Any(ctx context.Context, conversation string, from, to time.Time) (bool, error) {
+	found, err := r.Messages(ctx, archive.PlaceQuery{Conversation: conversation, From: from, To: to, Limit: 1})
+	return len(found) > 0, err
+}

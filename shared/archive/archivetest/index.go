@@ -190,3 +190,14 @@ func checkQuery(q archive.IndexQuery) error {
 	}
 	return archive.CheckIndexKey(q.Partition) // bounds may be anything
 }
+
+// Drop implements archive.Dropper.
+func (x *Index) Drop(ctx context.Context, keep ...string) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("dropping the index: %w", err)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	maps.DeleteFunc(x.partitions, func(name string, _ *partition) bool { return !slices.Contains(keep, name) })
+	return nil
+}

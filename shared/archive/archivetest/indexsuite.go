@@ -36,6 +36,7 @@ func TestIndex(t *testing.T, open func(t *testing.T) archive.Index) {
 		{"Batches", testBatches},
 		{"Limits", testLimits},
 		{"Delete", testDelete},
+		{"Drop", testDrop},
 		{"Cancelled", testIndexCancelled},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })

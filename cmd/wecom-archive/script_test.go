@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestScripts runs the real program as an operator does; see testdata/script.
+func TestScripts(t *testing.T) {
+	program, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cloud := httptest.NewServer(http.HandlerFunc(fakeCloud))
+	t.Cleanup(cloud.Close)
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("PATH", filepath.Dir(program)+string(os.PathListSeparator)+e.Getenv("PATH"))
+			e.Setenv("AWS_ENDPOINT_URL", cloud.URL)
+			e.Setenv("AWS_REGION", "us-east-1")
+			e.Setenv("AWS_ACCESS_KEY_ID", "id")
+			e.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+			return nil
+		},
+	})
+}
+
+// fakeCloud answers as CloudFormation does about two stacks, and as Lambda does
+// for two pullers, one of which fails.
+func fakeCloud(w http.ResponseWriter, r *http.Request) {
+	const run = `{"id":"run-1","stage":"puller","pages":3,"envelopes":2500,"stopped":"end"}`
+	switch r.URL.Path {
+	case "/2015-03-31/functions/good-puller/invocations":
+		fmt.Fprint(w, run)
+	case "/2015-03-31/functions/bad-puller/invocations":
+		w.Header().Set("X-Amz-Function-Error", "Unhandled")
+		fmt.Fprint(w, `{"errorMessage":"the trusted IP is another one"}`)
+	case "/":
+		puller := map[string]string{"good": "good-puller", "bad": "bad-puller"}[r.FormValue("StackName")]
+		if r.FormValue("Action") != "DescribeStacks" || puller == "" {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code><Message>Stack does not exist</Message></Error></ErrorResponse>`)
+			return
+		}
+		fmt.Fprint(w, `<DescribeStacksResponse><DescribeStacksResult><Stacks><member><Outputs>`)
+		for key, value := range map[string]string{
+			"Corp": "ww1", "ArchiveBucket": "archive", "DerivedBucket": "derived", "IndexTable": "index", "ArchiverQueueUrl": "http://queue", "KeyringKeyArn": "arn:keyring",
+			"SecretPrefix": "/wecom-archive/", "SecretKeyArn": "arn:ops", "PullerFunction": puller, "SomethingElse": "x",
+		} {
+			fmt.Fprintf(w, `<member><OutputKey>%s</OutputKey><OutputValue>%s</OutputValue></member>`, key, value)
+		}
+		fmt.Fprint(w, `</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`)
+	default:
+		http.Error(w, "no such service here: "+r.URL.Path, http.StatusNotFound)
+	}
+}

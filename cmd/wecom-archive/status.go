@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/viewer"
+)
+
+// statusCommand prints what /v1/status answers.
+type statusCommand struct {
+	target `embed:""`
+	JSON   bool `name:"json" help:"Print the answer of /v1/status as it is."`
+}
+
+// errAlarms makes status exit with 1 if somebody has to act.
+var errAlarms = errors.New("somebody has to act: see the alarms")
+
+func (c *statusCommand) Run(ctx context.Context, to streams) error {
+	return c.with(ctx, to, func(o *opened) error {
+		answer, err := askStatus(ctx, o)
+		if err != nil {
+			return err
+		}
+		var s statusAnswer
+		if err := json.Unmarshal(answer, &s); err != nil {
+			return fmt.Errorf("reading the status: %w", err)
+		}
+		if !c.JSON {
+			answer = s.text()
+		}
+		if _, err := to.Out.Write(answer); err != nil {
+			return err
+		}
+		if s.act() {
+			return errAlarms
+		}
+		return nil
+	})
+}
+
+// askStatus asks the API in this process.
+func askStatus(ctx context.Context, o *opened) ([]byte, error) {
+	handler := viewer.New(viewer.Config{
+		Objects: o.Objects, Derived: o.Derived, Catalog: o.Catalog, Log: o.Log,
+		Auth: viewer.StaticToken("command", viewer.Person{Subject: "command", Roles: []viewer.Role{viewer.RoleOperator}}),
+	})
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "/v1/status", nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer command")
+	w := &answer{header: http.Header{}}
+	handler.ServeHTTP(w, req)
+	if w.status != http.StatusOK {
+		return nil, fmt.Errorf("the status cannot be told: %s", bytes.TrimSpace(w.body.Bytes()))
+	}
+	return w.body.Bytes(), nil
+}
+
+// answer is an http.ResponseWriter that keeps what is written.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header { return a.header }
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	return a.body.Write(p)
+}
+
+// statusAnswer is what text shows of an answer.
+type statusAnswer struct {
+	Now    time.Time
+	Alarms []struct {
+		Code, Severity, Message, Remedy string
+	}
+	Cursor struct {
+		Seq              uint64
+		Pages, Envelopes int64
+		PulledAt         string `json:"pulled_at"`
+	}
+	Archived   int64
+	Pending    struct{ Pages, Envelopes int64 }
+	Quarantine struct {
+		Envelopes, Pages int64
+		Reasons          map[archive.Outcome]int64
+	}
+	LastSuccess string `json:"last_success"`
+	HoursLeft   *int64 `json:"hours_until_first_loss"`
+}
+
+// act says whether an alarm asks somebody to act.
+func (s statusAnswer) act() bool {
+	for _, a := range s.Alarms {
+		if a.Severity == string(archive.SeverityAction) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s statusAnswer) text() []byte {
+	var b bytes.Buffer
+	switch {
+	case s.act():
+		fmt.Fprintln(&b, "NOT WELL (需要处理)")
+	case len(s.Alarms) > 0:
+		fmt.Fprintln(&b, "Well, with notes (正常,有提示)")
+	default:
+		fmt.Fprintln(&b, "Well (正常)")
+	}
+	for _, a := range s.Alarms {
+		fmt.Fprintf(&b, "  [%s] %s\n      %s\n", a.Code, a.Message, a.Remedy)
+	}
+	fmt.Fprintf(&b, "Pulled:     %d messages in %d pages, up to seq %d\n", s.Cursor.Envelopes, s.Cursor.Pages, s.Cursor.Seq)
+	fmt.Fprintf(&b, "Archived:   %d\n", s.Archived)
+	fmt.Fprintf(&b, "Waiting:    %d in %d pages\n", s.Pending.Envelopes, s.Pending.Pages)
+	fmt.Fprintf(&b, "待解密:     %d not decrypted yet, in %d pages\n", s.Quarantine.Envelopes, s.Quarantine.Pages)
+	for _, reason := range sortedKeys(s.Quarantine.Reasons) {
+		fmt.Fprintf(&b, "            %d %s\n", s.Quarantine.Reasons[reason], reason)
+	}
+	if s.LastSuccess != "" {
+		fmt.Fprintf(&b, "Last pull:  %s\n", s.LastSuccess)
+	}
+	if s.HoursLeft != nil {
+		fmt.Fprintf(&b, "First loss: in %d h, if no pull succeeds before\n", *s.HoursLeft)
+	}
+	return b.Bytes()
+}

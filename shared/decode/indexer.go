@@ -1,0 +1,82 @@
+package decode
+
+import (
+	"context"
+	"log/slog"
+
+	"wecom-archive/shared/archive"
+)
+
+// Indexer brings the index up to the segments that are stored. It opens no
+// envelope, so it needs no keys.
+type Indexer struct {
+	Objects archive.Objects
+	Catalog *archive.Catalog
+	Log     *slog.Logger
+}
+
+// Index indexes what is stored of a page's segment and marks the page as done,
+// like the archiver that stored it. If a segment lacks rows, or there is none,
+// the page is marked as waiting for the archiver, and complete is false.
+func (x *Indexer) Index(ctx context.Context, page archive.PageHeader) (complete bool, err error) {
+	seg := &segment{page: page}
+	if _, err := seg.reload(ctx, x.Objects, x.Log); err != nil {
+		return false, err
+	}
+	if len(seg.latest()) >= page.Count {
+		return true, x.finish(ctx, seg, page.Count)
+	}
+	for _, p := range seg.parts { // what is there can be read meanwhile
+		if err := x.Catalog.IndexSegment(ctx, p.key, p.rows); err != nil {
+			return false, err
+		}
+	}
+	return false, x.Catalog.ReopenPage(ctx, page)
+}
+
+// IndexUnread indexes what is stored of the segment of a page whose header cannot
+// be read, and lists the page in the quarantine. page has the seq asked, the seq
+// where the next page begins, and a day on which the page may have been pulled.
+// found is false if no segment of that day is there.
+func (x *Indexer) IndexUnread(ctx context.Context, page archive.PageHeader) (found bool, err error) {
+	seg := &segment{page: page}
+	if _, err := seg.reload(ctx, x.Objects, x.Log); err != nil {
+		return false, err
+	}
+	if len(seg.parts)+len(seg.damaged) == 0 {
+		return false, nil
+	}
+	seg.unread = archive.PageKey(page.SeqAsked)
+	return true, x.finish(ctx, seg, len(seg.latest()))
+}
+
+// finish indexes all parts and then, last, marks the page as done. It looks
+// again afterwards: an archiver that stored one more part meanwhile may have
+// marked the page before, and the last to mark it must know all parts.
+//
+// What the index says of a page follows from objects alone, so that it can be
+// made again, word for word.
+func (x *Indexer) finish(ctx context.Context, seg *segment, envelopes int) error {
+	for more := true; more; {
+		for _, p := range seg.parts {
+			if err := x.Catalog.IndexSegment(ctx, p.key, p.rows); err != nil {
+				return err
+			}
+		}
+		h := seg.page
+		state := archive.PageState{
+			Key: archive.PageKey(h.SeqAsked), SeqAsked: h.SeqAsked, LastSeq: h.LastSeq, Count: envelopes,
+			PulledAt: h.PulledAt, ArchivedAt: seg.writtenAt().UTC(), Parts: len(seg.parts) + len(seg.damaged), Damaged: seg.damagedKeys(),
+		}
+		state.OK, state.Unreadable = seg.count()
+		if err := x.Catalog.FinishPage(ctx, state); err != nil {
+			return err
+		}
+		x.Log.Info("archived a page", "page", h.SeqAsked, "envelopes", envelopes, "ok", state.OK, "unreadable", state.Unreadable)
+		var err error
+		if more, err = seg.reload(ctx, x.Objects, x.Log); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,547 @@
+package pipeline_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"wecom-archive/shared/access"
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/decode"
+	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/viewer"
+	"wecom-archive/shared/wecom"
+	"wecom-archive/shared/wecom/wecomtest"
+)
+
+// reindexer works on the world's bucket and index, through its faults.
+func (w *world) reindexer(q archive.Notifier) *rebuild.Reindexer {
+	return rebuild.NewReindexer(rebuild.Config{
+		Corp: corpID, Objects: w.faults.Objects(w.objects), Versions: w.objects, Catalog: archive.NewCatalog(w.faults.Index(w.index)),
+		Dropper: w.index, Queue: w.faults.Notifier(q), Now: w.Now, Log: w.log, Parallel: 2,
+	})
+}
+
+func (w *world) reindex(t *testing.T, drop bool) rebuild.Report {
+	t.Helper()
+	report, err := w.reindexer(&queue{}).Run(t.Context(), drop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+// redrive asks for pages to be tried again, and has them tried.
+func (w *world) redrive(t *testing.T, s rebuild.Selection) (pages int) {
+	t.Helper()
+	p := w.boot(nil)
+	r := &rebuild.Redriver{Corp: corpID, Objects: w.objects, Catalog: p.catalog, Queue: p.queue, Now: w.Now, NewID: func() string { w.runs++; return fmt.Sprint("ask", w.runs) }}
+	pages, err := r.Run(t.Context(), s, "somebody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, ok := p.queue.take(); ok; key, ok = p.queue.take() {
+		if err := p.archiver.Handle(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return pages
+}
+
+// eventful is a world in which everything happened that a rebuild has to know:
+// key bindings, a gap, a key that came late and a redrive, envelopes that stay in
+// quarantine, incidents, runs.
+func eventful(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t, 120, 10, func(c *wecomtest.Config) {
+		c.KeyChanges = []int{40, 80}
+		c.Extents = []wecomtest.Extent{
+			{Count: 60, From: start.Add(-72 * time.Hour), To: start.Add(-time.Hour)},
+			{Count: 60, From: start.Add(140 * time.Hour), To: start.Add(150 * time.Hour)},
+		}
+	})
+	if _, err := w.corp.UploadKey(&rsaKeys()[2].PublicKey); err != nil { // not ours yet
+		t.Fatal(err)
+	}
+	w.boot(nil).mustFinish(t)
+	w.advance(151 * time.Hour) // longer than WeCom's five days
+	w.boot(nil).mustFinish(t)
+	w.addKey(t, "key-3", rsaKeys()[2])
+	w.advance(time.Hour)
+	if pages := w.redrive(t, rebuild.Selection{Reason: archive.OutcomeUnknownKey}); pages == 0 {
+		t.Fatal("no page waits for the third key")
+	}
+	w.objects.PlantDeleteMarker(archive.PageKey(0))
+	w.objects.PlantVersion(archive.KeyRecordKey("key-1"), []byte("another key"))
+	if _, err := archive.RecordIncidents(t.Context(), w.objects, w.objects, archive.NewCatalog(w.index), corpID, ""); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// apiAnswers asks the API everything there is, and returns each answer by its URL.
+func (w *world) apiAnswers(t *testing.T) map[string]string {
+	t.Helper()
+	looks := 0
+	everything := viewer.Person{Subject: "tester", Roles: []viewer.Role{viewer.RoleReader, viewer.RoleAuditor, viewer.RoleOperator}}
+	handler := viewer.New(viewer.Config{
+		Objects: w.objects, Derived: w.derived, Catalog: archive.NewCatalog(w.index),
+		Access: &access.Recorder{Objects: archivetest.NewObjects(), Now: w.Now, NewID: func() string { looks++; return fmt.Sprintf("look-%08d", looks) }},
+		Auth:   viewer.StaticToken("token", everything), Now: w.Now, NewID: func() string { return "request" },
+	})
+	got := map[string]string{}
+	ask := func(path string) []byte {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+		req.Header.Set("Authorization", "Bearer token")
+		rec := httptest.NewRecorder()
+		handler.ServeHTTP(rec, req)
+		if rec.Code != http.StatusOK {
+			t.Fatalf("%s answers %d: %s", path, rec.Code, rec.Body)
+		}
+		got[path] = rec.Body.String()
+		return rec.Body.Bytes()
+	}
+	ask("/v1/status")
+	for back := range 20 {
+		var days struct{ Conversations []struct{ ID string } }
+		if err := json.Unmarshal(ask("/v1/conversations?day="+archive.Day(w.Now().AddDate(0, 0, -back))), &days); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range days.Conversations {
+			ask("/v1/conversations/" + url.PathEscape(c.ID) + "/messages?limit=200")
+		}
+	}
+	return got
+}
+
+func wantSameAnswers(t *testing.T, got, want map[string]string) {
+	t.Helper()
+	for path, answer := range want {
+		if got[path] != answer {
+			t.Errorf("%s answered\n%s\nand after the rebuild\n%s", path, answer, got[path])
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d answers, %d before", len(got), len(want))
+	}
+}
+
+// facts are the items of an index that follow from objects, without their
+// revisions: all but the lease, and of the puller's state what no object holds.
+func facts(t *testing.T, index *archivetest.Index) []string {
+	t.Helper()
+	var all []string
+	for _, item := range index.All() {
+		if item.Partition == "puller" && item.Sort == "lease" {
+			continue
+		}
+		if item.Partition == "puller" && item.Sort == "state" {
+			var s archive.PullState
+			if err := json.Unmarshal(item.Value, &s); err != nil {
+				t.Fatal(err)
+			}
+			s.Seats = nil // WeCom's to say, at the next run
+			var err error
+			if item.Value, err = json.Marshal(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all = append(all, item.Partition+" / "+item.Sort+": "+string(item.Value))
+	}
+	return all
+}
+
+func wantSameFacts(t *testing.T, got, want *archivetest.Index) {
+	t.Helper()
+	g, w := facts(t, got), facts(t, want)
+	for _, item := range w {
+		if !slices.Contains(g, item) {
+			t.Errorf("missing: %s", item)
+		}
+	}
+	for _, item := range g {
+		if !slices.Contains(w, item) {
+			t.Errorf("not there before: %s", item)
+		}
+	}
+}
+
+// TestReindexEqual drops the index and makes it again: each of its items is as
+// before, and each answer of the API byte for byte.
+func TestReindexEqual(t *testing.T) {
+	w := eventful(t)
+	catalog := archive.NewCatalog(w.index)
+	gaps, _ := catalog.Gaps(t.Context(), 10)
+	incidents, _ := catalog.Incidents(t.Context(), 10)
+	bindings, _ := catalog.Bindings(t.Context(), 10)
+	quarantined, _ := catalog.Quarantined(t.Context(), 0, 100)
+	redriven := slices.ContainsFunc(quarantined, func(p archive.PageState) bool { return !p.RedriveAt.IsZero() })
+	if len(gaps) == 0 || len(incidents) != 2 || len(bindings) != 3 || len(quarantined) == 0 || !redriven {
+		t.Fatalf("too little happened: %d gaps, %d incidents, %d bindings, %d pages in quarantine, redriven %v", len(gaps), len(incidents), len(bindings), len(quarantined), redriven)
+	}
+	// What no object holds, since only WeCom says it.
+	if _, err := catalog.UpdatePullState(t.Context(), func(s *archive.PullState) { s.Seats = nil }); err != nil {
+		t.Fatal(err)
+	}
+	answers := w.apiAnswers(t)
+	before := archivetest.NewIndex()
+	if err := before.Put(t.Context(), w.index.All()...); err != nil {
+		t.Fatal(err)
+	}
+	objects := len(w.all(t))
+
+	w.reindex(t, false)
+	wantSameFacts(t, w.index, before)
+	w.reindex(t, true)
+	wantSameFacts(t, w.index, before)
+	wantSameAnswers(t, w.apiAnswers(t), answers)
+
+	w.index = archivetest.NewIndex()
+	report := w.reindex(t, false)
+	wantSameFacts(t, w.index, before)
+	wantSameAnswers(t, w.apiAnswers(t), answers)
+	cursor, err := catalog.Cursor(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := rebuild.Report{Pages: cursor.Pages, Envelopes: cursor.Envelopes, Events: report.Events, Incidents: 2}
+	if report != want || report.Events < 8 {
+		t.Errorf("report %+v, want %+v", report, want)
+	}
+	if n := len(w.all(t)); n != objects {
+		t.Errorf("%d objects, %d before: a rebuild adds none", n, objects)
+	}
+	w.boot(nil).mustFinish(t) // and the program goes on
+}
+
+// all lists the bucket.
+func (w *world) all(t *testing.T) (keys []string) {
+	t.Helper()
+	for info, err := range w.objects.List(t.Context(), "", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, info.Key)
+	}
+	return keys
+}
+
+// TestReindexDropsWhatIsStale: without --drop, items that no object accounts for
+// stay; with it they go.
+func TestReindexDropsWhatIsStale(t *testing.T) {
+	w := eventful(t)
+	stale := archive.Item{Partition: "day#2020-01-01#0", Sort: "room:gone", Value: []byte("{}")}
+	if err := w.index.Put(t.Context(), stale); err != nil {
+		t.Fatal(err)
+	}
+	if w.reindex(t, false); w.has(t, stale) != nil {
+		t.Error("an item went without --drop")
+	}
+	if w.reindex(t, true); !errors.Is(w.has(t, stale), archive.ErrNotFound) {
+		t.Error("a stale item survived --drop")
+	}
+}
+
+func (w *world) has(t *testing.T, item archive.Item) error {
+	_, err := w.index.Get(t.Context(), item.Partition, item.Sort)
+	return err
+}
+
+// TestReindexKilled kills a reindex at every durable operation and runs it again:
+// the index is that of one that was not disturbed.
+func TestReindexKilled(t *testing.T) {
+	base := eventful(t)
+	want := base.copy(t)
+	want.index = archivetest.NewIndex()
+	want.reindex(t, false)
+	step := 1
+	if underRace || testing.Short() {
+		step = 7
+	}
+	for _, when := range []archivetest.When{archivetest.Before, archivetest.After, archivetest.Partly} {
+		for k := 1; ; k += step {
+			w := *base
+			w.clock = &clock{now: base.Now()}
+			w.index, w.faults = archivetest.NewIndex(), archivetest.NewFaults()
+			w.faults.CrashAt(k, when)
+			_, err := w.reindexer(&queue{}).Run(t.Context(), k%2 == 0)
+			crashed := w.faults.Crashed()
+			if crashed == (err == nil) {
+				t.Fatalf("crash at %d: %v", k, err)
+			}
+			w.faults.Restart()
+			w.reindex(t, false)
+			wantSameFacts(t, w.index, want.index)
+			if t.Failed() {
+				t.Fatalf("killed at operation %d (%v)", k, when)
+			}
+			if !crashed {
+				break
+			}
+		}
+	}
+}
+
+// TestReindexResumes: the second run does not read again what the first one had
+// done, and adds to its counts.
+func TestReindexResumes(t *testing.T) {
+	w := eventful(t)
+	w.index = archivetest.NewIndex()
+	w.faults.CrashAt(60, archivetest.Before)
+	if _, err := w.reindexer(&queue{}).Run(t.Context(), false); !errors.Is(err, archivetest.ErrCrashed) {
+		t.Fatal(err)
+	}
+	w.faults.Restart()
+	first := w.faults.Count()
+	report := w.reindex(t, false)
+	second := w.faults.Count() - first
+	whole := *w
+	whole.index, whole.faults = archivetest.NewIndex(), archivetest.NewFaults()
+	want := whole.reindex(t, false)
+	if !report.Resumed || report.Pages != want.Pages || report.Events != want.Events {
+		t.Errorf("resumed: %+v, at once: %+v", report, want)
+	}
+	if n := whole.faults.Count(); second > n-30 {
+		t.Errorf("the second run took %d writes, all at once are %d", second, n)
+	}
+}
+
+// TestReindexWaits: nobody pulls by half an index, and a puller at work is not
+// disturbed.
+func TestReindexWaits(t *testing.T) {
+	w := pulled(t, 20, 10)
+	catalog := archive.NewCatalog(w.index)
+	if _, err := catalog.AcquireLease(t.Context(), "puller", w.Now(), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	var held *archive.LeaseHeldError
+	if _, err := w.reindexer(&queue{}).Run(t.Context(), true); !errors.As(err, &held) || held.Owner != "puller" {
+		t.Errorf("beside a puller: %v", err)
+	}
+	w.advance(2 * time.Minute)
+
+	var pullErr error
+	asking := notify(func() { _, pullErr = w.boot(nil).puller.Run(t.Context()) })
+	if _, err := w.reindexer(asking).Run(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.As(pullErr, &held) || held.Owner != "reindex" {
+		t.Errorf("a pull during a reindex: %v", pullErr)
+	}
+	w.boot(nil).mustFinish(t) // the lease is free again
+}
+
+// notify is a queue that does something at each call.
+type notify func()
+
+func (n notify) Notify(context.Context, ...string) error { n(); return nil }
+
+// TestReindexWaitingPages: pages that the archiver has not finished wait for it,
+// also if the index said that they were done.
+func TestReindexWaitingPages(t *testing.T) {
+	w := pulled(t, 30, 10)
+	catalog := archive.NewCatalog(w.index)
+	lie := archive.PageState{Key: archive.PageKey(0), Count: 10, OK: 10, Parts: 1}
+	if err := catalog.FinishPage(t.Context(), lie); err != nil {
+		t.Fatal(err)
+	}
+	q := &queue{}
+	report, err := w.reindexer(q).Run(t.Context(), false)
+	if err != nil || report.Waiting != report.Pages || report.Waiting < 3 {
+		t.Fatalf("report %+v, %v", report, err)
+	}
+	if len(q.keys) != int(report.Waiting) {
+		t.Errorf("queued %q", q.keys)
+	}
+	pending, err := catalog.PendingPages(t.Context(), 0, 100)
+	if err != nil || len(pending) != int(report.Waiting) {
+		t.Errorf("%d pages wait, %v", len(pending), err)
+	}
+	w.advance(time.Hour)
+	w.boot(nil).mustFinish(t)
+	w.read(t).checkTruth(t, w.corp, spoilt)
+}
+
+// damaged is the world's bucket with some objects changed, or gone.
+func (w *world) damaged(t *testing.T, change func(key string, body []byte) []byte) *world {
+	t.Helper()
+	d := *w
+	d.clock, d.objects, d.index, d.faults = &clock{now: w.Now()}, archivetest.NewObjects(), archivetest.NewIndex(), archivetest.NewFaults()
+	for _, key := range w.all(t) {
+		body, err := archive.ReadObject(t.Context(), w.objects, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body = change(key, body); body == nil {
+			continue
+		}
+		if err := d.objects.PutIfAbsent(t.Context(), key, bytes.NewReader(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &d
+}
+
+// TestReindexDamage: what cannot be read is counted and holds nothing up.
+func TestReindexDamage(t *testing.T) {
+	base := eventful(t)
+	whole := base.damaged(t, func(_ string, body []byte) []byte { return body })
+	want := whole.reindex(t, false)
+	pages := base.read(t).pages
+	second, secondLast := pages[1].Header.SeqAsked, pages[1].Header.LastSeq
+	messages := func(w *world) (n int) {
+		for path, answer := range w.apiAnswers(t) {
+			if strings.Contains(path, "/messages") {
+				n += strings.Count(answer, `"seq":`)
+			}
+		}
+		return n
+	}
+	all := messages(whole)
+
+	t.Run("header of a page", func(t *testing.T) {
+		w := base.damaged(t, func(key string, body []byte) []byte {
+			if key == archive.PageKey(second) {
+				body[20] ^= 1
+			}
+			return body
+		})
+		report := w.reindex(t, false)
+		if report.DamagedPages != 1 || report.Holes != 0 || report.Pages != want.Pages {
+			t.Errorf("report %+v", report)
+		}
+		if n := messages(w); n != all {
+			t.Errorf("%d messages are found, want all %d: their segment is whole", n, all)
+		}
+		state, err := archive.NewCatalog(w.index).Page(t.Context(), second)
+		if err != nil || !slices.Equal(state.Damaged, []string{archive.PageKey(second)}) || state.LastSeq != secondLast {
+			t.Errorf("the page is %+v, %v", state, err)
+		}
+		if cursor, err := archive.NewCatalog(w.index).Cursor(t.Context()); err != nil || cursor.Seq != pages[len(pages)-1].Header.LastSeq {
+			t.Errorf("cursor %+v, %v", cursor, err)
+		}
+	})
+	t.Run("a page is gone", func(t *testing.T) {
+		w := base.damaged(t, func(key string, body []byte) []byte {
+			if key == archive.PageKey(second) {
+				return nil
+			}
+			return body
+		})
+		if report := w.reindex(t, false); report.Holes != 1 || report.Pages != want.Pages-1 {
+			t.Errorf("report %+v", report)
+		}
+		if cursor, err := archive.NewCatalog(w.index).Cursor(t.Context()); err != nil || cursor.Seq != second {
+			t.Errorf("cursor %+v, %v; it must stay before the hole", cursor, err)
+		}
+		// Over an index that knows better it says so and leaves the cursor.
+		known := *w
+		known.index = whole.index
+		var ahead *archive.CursorAheadError
+		if _, err := known.reindexer(&queue{}).Run(t.Context(), false); !errors.As(err, &ahead) || ahead.Stored != second {
+			t.Errorf("reindex over the old index: %v", err)
+		}
+	})
+	t.Run("an event", func(t *testing.T) {
+		damaged := 0
+		w := base.damaged(t, func(key string, body []byte) []byte {
+			if strings.Contains(key, "/run-") && damaged == 0 {
+				damaged++
+				return body[:len(body)/2]
+			}
+			return body
+		})
+		if report := w.reindex(t, false); report.DamagedEvents != 1 || report.Events != want.Events {
+			t.Errorf("report %+v", report)
+		}
+	})
+}
+
+// TestRedriveOfCrashes: an envelope that the library died of is offered to it
+// again only after somebody asked for it, and each request is a fact that a
+// rebuild knows.
+func TestRedriveOfCrashes(t *testing.T) {
+	w := pulled(t, 10, 10)
+	deadly := &counted{Library: wecomtest.Library{}}
+	p := w.boot(func(c *decode.Config) { c.Library = deadly })
+	w.plantCrash(t, 0)
+	try := func() int {
+		before := deadly.messages
+		if err := p.archiver.Handle(t.Context(), archive.PageKey(0)); err != nil {
+			t.Fatal(err)
+		}
+		return deadly.messages - before
+	}
+	if n := try(); n != 0 {
+		t.Errorf("%d messages are offered again though nobody asked", n)
+	}
+	w.advance(time.Hour)
+	zero := uint64(0)
+	if pages := w.redrive(t, rebuild.Selection{Page: &zero}); pages != 1 {
+		t.Fatalf("%d pages redriven", pages)
+	}
+	state, err := p.catalog.Page(t.Context(), 0)
+	if err != nil || state.Unreadable[archive.OutcomeCrash] != 0 || !state.RedriveAt.Equal(w.Now()) {
+		t.Errorf("after the redrive: %+v, %v", state, err)
+	}
+	missing := uint64(999)
+	r := &rebuild.Redriver{Corp: corpID, Objects: w.objects, Catalog: p.catalog, Queue: p.queue, Now: w.Now, NewID: func() string { return "x" }}
+	if _, err := r.Run(t.Context(), rebuild.Selection{Page: &missing}, "me"); !errors.Is(err, archive.ErrNotFound) {
+		t.Errorf("redrive of a page that is not there: %v", err)
+	}
+}
+
+// counted counts what is decrypted.
+type counted struct {
+	decode.Library
+	messages int
+}
+
+// plantCrash stores a page's segment as an archiver does whose library died of
+// every message.
+func (w *world) plantCrash(t *testing.T, asked uint64) {
+	t.Helper()
+	body, err := archive.ReadObject(t.Context(), w.objects, archive.PageKey(asked))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := archive.DecodePage(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	envelopes, err := archive.ParseStored(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []archive.Row
+	for _, e := range envelopes {
+		rows = append(rows, archive.Row{
+			Position: e.Position, Seq: e.Seq, HasSeq: e.HasSeq, MsgID: e.MsgID, PublicKeyVer: e.PublicKeyVer,
+			PulledAt: page.Header.PulledAt, Outcome: archive.OutcomeCrash,
+		})
+	}
+	segment, err := archive.EncodeSegment(archive.SegmentMeta{
+		Corp: corpID, PageKey: archive.PageKey(asked), PageSHA256: page.Header.SHA256, Program: "test", WrittenAt: w.Now(),
+	}, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.objects.PutIfAbsent(t.Context(), archive.SegmentKey(page.Header.PulledAt, asked, 0), bytes.NewReader(segment)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *counted) DecryptData(ctx context.Context, batch []wecom.Sealed) ([]wecom.Opened, error) {
+	c.messages += len(batch)
+	return c.Library.DecryptData(ctx, batch)
+}

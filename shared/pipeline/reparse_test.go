@@ -1,0 +1,101 @@
+package pipeline_test
+
+import (
+	"encoding/json"
+	"maps"
+	"strings"
+	"testing"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/compact"
+	"wecom-archive/shared/decode"
+	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/transcript"
+	"wecom-archive/shared/wecom"
+)
+
+func (w *world) compactor(t *testing.T, read decode.Reader, version int) *compact.Compactor {
+	return compact.New(compact.Config{
+		Objects: w.objects, Derived: w.derived, Catalog: archive.NewCatalog(w.index), Program: "test", Temp: t.TempDir(),
+		Read: compact.Reader(read), Parser: version,
+	})
+}
+
+func (w *world) reparse(t *testing.T, read decode.Reader, version int) rebuild.ReparseReport {
+	t.Helper()
+	catalog := archive.NewCatalog(w.index)
+	report, err := (&rebuild.Reparser{
+		Objects: w.objects, Catalog: catalog, Compactor: w.compactor(t, read, version),
+		Transcript: transcript.New(w.objects, w.derived, catalog), Read: read, Parser: version, Log: w.log,
+	}).Run(t.Context(), w.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+// TestReparse: a better parser changes the answers and no locked object; readings
+// of the old one are not found any more. All of it can be lost and made again.
+func TestReparse(t *testing.T) {
+	w := eventful(t)
+	old := w.apiAnswers(t)
+	if _, err := w.compactor(t, decode.Read, wecom.ParserVersion).Run(t.Context(), w.Now()); err != nil {
+		t.Fatal(err)
+	}
+	wantSameAnswers(t, w.apiAnswers(t), old) // compacted, they are the same
+	locked, err := archivetest.Contents(t.Context(), w.objects, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	const version = wecom.ParserVersion + 1
+	better := parser(version)
+	report := w.reparse(t, better, version)
+	if report.Moved == 0 || report.Moved != report.Messages || report.Removed == 0 {
+		t.Errorf("report %+v: every message has another conversation now", report)
+	}
+	answers := w.apiAnswers(t)
+	messages := func(answers map[string]string) (n int) {
+		for path, answer := range answers {
+			if !strings.Contains(path, "/messages") {
+				continue
+			}
+			var page struct{ Messages []json.RawMessage }
+			if err := json.Unmarshal([]byte(answer), &page); err != nil {
+				t.Fatal(err)
+			}
+			n += len(page.Messages)
+		}
+		return n
+	}
+	if n, want := messages(answers), messages(old); n != want || n == 0 {
+		t.Errorf("%d messages are found, %d before", n, want)
+	}
+	for path := range answers {
+		if strings.Contains(path, "/messages") && !strings.Contains(path, "/v2:") {
+			t.Errorf("%s is still listed", path)
+		}
+	}
+	if again := w.reparse(t, better, version); again.Removed != 0 {
+		t.Errorf("once more: %+v", again)
+	}
+	wantSameAnswers(t, w.apiAnswers(t), answers)
+
+	w.index, w.derived = archivetest.NewIndex(), archivetest.NewDerived()
+	catalog := archive.NewCatalog(w.index)
+	w.reindex(t, false)
+	w.reparse(t, better, version)
+	if _, err := catalog.UpdatePullState(t.Context(), func(s *archive.PullState) { s.Seats = nil }); err != nil {
+		t.Fatal(err)
+	}
+	rebuilt := w.apiAnswers(t)
+	delete(answers, "/v1/status") // it named the seats, which WeCom says
+	delete(rebuilt, "/v1/status")
+	wantSameAnswers(t, rebuilt, answers)
+
+	now, err := archivetest.Contents(t.Context(), w.objects, "")
+	if err != nil || !maps.EqualFunc(now, locked, func(a, b []byte) bool { return string(a) == string(b) }) {
+		t.Errorf("locked objects changed: %v", err)
+	}
+}

@@ -1,0 +1,228 @@
+package rebuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/decode"
+)
+
+// Config is what a Reindexer works with. Fields without a default must be set.
+type Config struct {
+	Corp     string // corpid
+	Objects  archive.Objects
+	Versions archive.Versions // of the same bucket
+	Catalog  *archive.Catalog
+	Dropper  archive.Dropper // of the catalog's index
+	Queue    archive.Notifier
+	Now      func() time.Time
+	Log      *slog.Logger
+
+	Owner    string        // of the puller's lease while it runs; default "reindex"
+	LeaseTTL time.Duration // default 2 min
+	Parallel int           // pages read at a time; default 4
+}
+
+// Reindexer makes the index from the archive bucket alone: pages and cursor,
+// postings, quarantine, and what stands in events only. One at a time.
+type Reindexer struct{ Config }
+
+// NewReindexer returns a Reindexer.
+func NewReindexer(c Config) *Reindexer {
+	if c.Owner == "" {
+		c.Owner = "reindex"
+	}
+	if c.LeaseTTL == 0 {
+		c.LeaseTTL = 2 * time.Minute
+	}
+	if c.Parallel == 0 {
+		c.Parallel = 4
+	}
+	return &Reindexer{c}
+}
+
+// Report is what a reindex found. After an interruption it counts what the
+// interrupted one found, too.
+type Report struct {
+	Pages         int64 `json:"pages"`
+	Envelopes     int64 `json:"envelopes"`
+	Waiting       int64 `json:"waiting"`        // pages without a complete segment, queued for the archiver
+	DamagedPages  int64 `json:"damaged_pages"`  // whose header cannot be read
+	Holes         int64 `json:"holes"`          // places where the chain of pages is broken
+	Events        int64 `json:"events"`         //
+	DamagedEvents int64 `json:"damaged_events"` // passed over
+	Incidents     int64 `json:"incidents"`      // delete markers and later versions in the bucket
+	Resumed       bool  `json:"resumed"`        // it went on where an interrupted one had stopped
+}
+
+// phase is a step of a reindex. Names are stored.
+type phase string
+
+const (
+	phaseDrop      phase = "drop"
+	phasePages     phase = "pages"
+	phaseCursor    phase = "cursor"
+	phaseEvents    phase = "events"
+	phaseIncidents phase = "incidents"
+	phaseState     phase = "state"
+)
+
+// progress is how far a reindex is. What it says is in the index already.
+type progress struct {
+	Phase   phase          `json:"phase"`
+	Dropped bool           `json:"dropped"`         // the index was emptied first
+	After   string         `json:"after,omitempty"` // last object of the phase that is done
+	Cursor  archive.Cursor `json:"cursor"`          // after the pages so far
+	Broken  bool           `json:"broken"`          // the chain ended before; Cursor stays there
+	Next    uint64         `json:"next"`            // seq asked that continues the chain
+	Day     time.Time      `json:"day,omitzero"`    // pull time of the last page
+	Learned learned        `json:"learned"`         // from events
+	Report  Report         `json:"report"`
+}
+
+const progressName = "reindex"
+
+// run is the state of one Run.
+type run struct {
+	*Reindexer
+	progress
+	indexer decode.Indexer
+	lease   archive.Lease
+}
+
+// Run makes the index again, over what is there, or, with drop, after emptying
+// it: without, items that no object accounts for stay. It holds the puller's
+// lease, so that nobody pulls by half an index; archivers may be at work. If an
+// earlier Run was interrupted it goes on from there, unless drop is asked for and
+// that one had not dropped.
+//
+// A page, segment or event that cannot be read is counted and passed over. Other
+// errors end it: the store does not answer (run it again), the lease is held
+// (*archive.LeaseHeldError), or the index knows of pages that are not stored
+// (*archive.CursorAheadError).
+func (x *Reindexer) Run(ctx context.Context, drop bool) (Report, error) {
+	r := &run{Reindexer: x, indexer: decode.Indexer{Objects: x.Objects, Catalog: x.Catalog, Log: x.Log}}
+	var err error
+	if r.lease, err = x.Catalog.AcquireLease(ctx, x.Owner, x.Now(), x.LeaseTTL); err != nil {
+		return Report{}, fmt.Errorf("starting to reindex: %w", err)
+	}
+	err = r.work(ctx, drop)
+	// With a context of its own: an interrupted reindex must not hold up the puller.
+	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	err = errors.Join(err, x.Catalog.ReleaseLease(release, r.lease))
+	if err != nil {
+		return r.Report, fmt.Errorf("reindexing: %w", err)
+	}
+	return r.Report, nil
+}
+
+func (r *run) work(ctx context.Context, drop bool) error {
+	found, err := r.Catalog.Progress(ctx, progressName, &r.progress)
+	if err != nil {
+		return err
+	}
+	if found && (r.Dropped || !drop) {
+		r.Report.Resumed = true
+	} else {
+		r.progress = progress{Phase: phasePages, Dropped: drop}
+		if drop {
+			r.Phase = phaseDrop
+		}
+		if err := r.save(ctx); err != nil {
+			return err
+		}
+	}
+	for _, step := range []struct {
+		phase phase
+		do    func(context.Context) error
+		next  phase
+	}{
+		{phaseDrop, r.drop, phasePages},
+		{phasePages, r.pages, phaseCursor},
+		{phaseCursor, r.restoreCursor, phaseEvents},
+		{phaseEvents, r.events, phaseIncidents},
+		{phaseIncidents, r.incidents, phaseState},
+		{phaseState, r.restoreState, ""},
+	} {
+		if step.phase != r.Phase {
+			continue
+		}
+		if err := step.do(ctx); err != nil {
+			return err
+		}
+		if r.Phase, r.After = step.next, ""; r.Phase == "" {
+			break
+		}
+		if err := r.save(ctx); err != nil {
+			return err
+		}
+	}
+	return r.Catalog.ForgetProgress(ctx, progressName)
+}
+
+// save says that everything up to here is in the index.
+func (r *run) save(ctx context.Context) error {
+	return r.Catalog.SaveProgress(ctx, progressName, r.progress)
+}
+
+// keep renews the lease when it is due.
+func (r *run) keep(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	now := r.Now()
+	if r.lease.Expires.Sub(now) > r.LeaseTTL/2 {
+		return nil
+	}
+	lease, err := r.Catalog.RenewLease(ctx, r.lease, now, r.LeaseTTL)
+	if err != nil {
+		return fmt.Errorf("renewing the lease: %w", err)
+	}
+	r.lease = lease
+	return nil
+}
+
+func (r *run) drop(ctx context.Context) error { return r.Catalog.Drop(ctx, dropping{r}) }
+
+// dropping keeps the lease while a large index is emptied.
+type dropping struct{ *run }
+
+func (d dropping) Drop(ctx context.Context, keep ...string) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	done := make(chan error, 1)
+	go func() { done <- d.Dropper.Drop(ctx, keep...) }()
+	ticker := time.NewTicker(d.LeaseTTL / 4)
+	defer ticker.Stop()
+	for {
+		select {
+		case err := <-done:
+			if cause := context.Cause(ctx); err != nil && cause != nil {
+				err = errors.Join(cause, err)
+			}
+			return err
+		case <-ticker.C:
+			if err := d.keep(ctx); err != nil {
+				stop(err)
+				return errors.Join(err, <-done)
+			}
+		}
+	}
+}
+
+// restoreCursor puts the cursor to the end of the chain.
+func (r *run) restoreCursor(ctx context.Context) error {
+	return r.Catalog.RestoreCursor(ctx, r.Cursor)
+}
+
+// incidents finds what lies on top of the truth. Those that are new are recorded.
+func (r *run) incidents(ctx context.Context) error {
+	count, err := archive.RecordIncidents(ctx, leased{r}, r.Objects, r.Catalog, r.Corp, "")
+	r.Report.Incidents = int64(count.Found)
+	return err
+}

@@ -1,0 +1,130 @@
+package rebuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compact"
+	"wecom-archive/shared/decode"
+)
+
+// Transcript finds messages; *transcript.Reader is one.
+type Transcript interface {
+	// Any says whether a conversation has a message from from on and before to.
+	Any(ctx context.Context, conversation string, from, to time.Time) (bool, error)
+}
+
+// Reparser reads every message again with a newer parser. Segments are locked and
+// stay as they are: the new readings stand in the compacted objects, which readers
+// prefer.
+type Reparser struct {
+	Objects    archive.ObjectReader
+	Catalog    *archive.Catalog
+	Compactor  *compact.Compactor // that reads with Read
+	Transcript Transcript
+	Read       decode.Reader
+	Parser     int // version of Read
+	Log        *slog.Logger
+}
+
+// ReparseReport is what a reparse did.
+type ReparseReport struct {
+	compact.Summary
+	Moved   int64 `json:"moved"`   // messages that belong to another conversation or day now
+	Removed int   `json:"removed"` // conversations of a day that have nothing there any more
+}
+
+// Run compacts all messages again with the new readings, and then brings the lists
+// of the conversations of a day up to them. If it breaks off, run it again. After
+// the index was made again from the objects it is needed again, since the index
+// then has the readings that segments have.
+func (r *Reparser) Run(ctx context.Context, now time.Time) (report ReparseReport, err error) {
+	if report.Summary, err = r.Compactor.Rebuild(ctx, compact.All, now); err != nil {
+		return report, fmt.Errorf("reparsing: %w", err)
+	}
+	for info, err := range r.Objects.List(ctx, archive.SegmentsPrefix, "") {
+		if err != nil {
+			return report, fmt.Errorf("reparsing: listing the segments: %w", err)
+		}
+		if err := r.segment(ctx, info.Key, &report); err != nil {
+			return report, fmt.Errorf("reparsing %s: %w", info.Key, err)
+		}
+	}
+	return report, nil
+}
+
+// active is a conversation on a UTC day.
+type active struct {
+	day          time.Time
+	conversation string
+}
+
+func activeIn(r archive.Reading) active {
+	return active{r.MsgTime.UTC().Truncate(24 * time.Hour), r.Conversation}
+}
+
+// segment brings the lists up to the new readings of one segment.
+func (r *Reparser) segment(ctx context.Context, key string, report *ReparseReport) error {
+	body, err := archive.ReadObject(ctx, r.Objects, key)
+	if err != nil {
+		return err
+	}
+	_, rows, err := archive.DecodeSegment(body)
+	if errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrNewFormat) {
+		r.Log.Error("a segment cannot be read and is passed over", "key", key, "error", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	left, joined := map[active]bool{}, map[active]bool{}
+	for _, row := range rows {
+		if !row.Readable() || row.ParserVersion >= r.Parser {
+			continue
+		}
+		before, after := activeIn(row.Reading), activeIn(r.Read(row.Raw, row.MsgID, row.PulledAt))
+		if before != after {
+			left[before], joined[after] = true, true
+			report.Moved++
+		}
+	}
+	for a := range joined {
+		if err := r.Catalog.PutActive(ctx, archive.Day(a.day), a.conversation); err != nil {
+			return err
+		}
+	}
+	for a := range left {
+		removed, err := r.leave(ctx, a)
+		if err != nil {
+			return err
+		}
+		if removed {
+			report.Removed++
+		}
+	}
+	return nil
+}
+
+// leave takes a conversation off the list of a day on which it has no message.
+func (r *Reparser) leave(ctx context.Context, a active) (removed bool, err error) {
+	any, err := r.any(ctx, a)
+	if err != nil || any {
+		return false, err
+	}
+	if removed, err = r.Catalog.RemoveActive(ctx, archive.Day(a.day), a.conversation); err != nil {
+		return false, err
+	}
+	// A message may have come meanwhile, whose archiver listed the conversation.
+	if any, err = r.any(ctx, a); err != nil || !any {
+		return removed, err
+	}
+	return false, r.Catalog.PutActive(ctx, archive.Day(a.day), a.conversation)
+}
+
+func (r *Reparser) any(ctx context.Context, a active) (bool, error) {
+	return r.Transcript.Any(ctx, a.conversation, a.day, a.day.AddDate(0, 0, 1))
+}
