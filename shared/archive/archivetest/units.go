@@ -3,6 +3,7 @@ package archivetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"wecom-archive/shared/archive"
@@ -171,4 +172,13 @@ func (x *countedIndex) Delete(ctx context.Context, items ...archive.Item) error 
 		x.wrote(before, nil)
 	}
 	return err
+}
+
+// Drop passes on; what a rebuild costs is not counted.
+func (x *countedIndex) Drop(ctx context.Context, keep ...string) error {
+	dropper, ok := x.inner.(archive.Dropper)
+	if !ok {
+		return fmt.Errorf("%T cannot be dropped", x.inner)
+	}
+	return dropper.Drop(ctx, keep...)
 }
