@@ -3,6 +3,7 @@ package archivetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"wecom-archive/shared/archive"
@@ -171,4 +172,14 @@ func (x *countedIndex) Delete(ctx context.Context, items ...archive.Item) error 
 		x.wrote(before, nil)
 	}
 	return err
+}
+
+// Drop is passed on uncounted: it costs what the table is large, and no stage calls
+// it.
+func (x *countedIndex) Drop(ctx context.Context, keep ...string) error {
+	dropper, ok := x.inner.(archive.Dropper)
+	if !ok {
+		return fmt.Errorf("%T cannot be dropped", x.inner)
+	}
+	return dropper.Drop(ctx, keep...)
 }
