@@ -33,10 +33,10 @@ func TestCompactionEqualsSegments(t *testing.T) {
 	const same = `position, seq, msgid, publickey_ver, pulled_at, raw, raw_sha256, outcome, parser_version, action, conversation, from_id, to_ids, msgtime, time_source, msgtype, sender_kind, chat_kind, text, media`
 	for what, want := range map[string]int{
 		"SELECT count(*) FROM compacted": 12000,
-		"SELECT count(*) FROM (SELECT " + same + " FROM segments EXCEPT ALL SELECT " + same + " FROM compacted)":                                                                                     0,
-		"SELECT count(*) FROM (SELECT " + same + " FROM compacted EXCEPT ALL SELECT " + same + " FROM segments)":                                                                                     0,
-		"SELECT count(*) FROM (SELECT (conversation, msgtime, seq) AS at, lag((conversation, msgtime, seq)) OVER (ORDER BY filename, file_row_number) AS before FROM compacted) WHERE at < before": 0,
-		"SELECT count(*) FROM compacted WHERE page <> (seq - 1) // 1000 * 1000 OR part <> 0 OR segment_row <> (seq - 1) % 1000":                                                                     0,
+		"SELECT count(*) FROM (SELECT " + same + " FROM segments EXCEPT ALL SELECT " + same + " FROM compacted)":                                                                                       0,
+		"SELECT count(*) FROM (SELECT " + same + " FROM compacted EXCEPT ALL SELECT " + same + " FROM segments)":                                                                                       0,
+		"SELECT count(*) FROM (SELECT (conversation, msgtime, seq) AS here, lag((conversation, msgtime, seq)) OVER (ORDER BY filename, file_row_number) AS before FROM compacted) WHERE here < before": 0,
+		"SELECT count(*) FROM compacted WHERE page <> (seq - 1) // 1000 * 1000 OR part <> 0 OR segment_row <> (seq - 1) % 1000":                                                                        0,
 	} {
 		var got int
 		if err := db.QueryRow(what).Scan(&got); err != nil {

@@ -160,12 +160,12 @@ func (w *CompactWriter) Close() (CompactLayout, error) {
 // length as 4 bytes, and the magic.
 func footerLength(tail []byte) (int64, error) {
 	if len(tail) < 8 {
-		return 0, errors.New("no Parquet footer")
+		return 0, errors.New("no footer")
 	}
 	b := tail[len(tail)-8:]
 	n := 8 + int64(b[0]) + int64(b[1])<<8 + int64(b[2])<<16 + int64(b[3])<<24
 	if n > int64(len(tail)) {
-		return 0, errors.New("Parquet footer is cut off")
+		return 0, errors.New("footer is cut off")
 	}
 	return n, nil
 }

@@ -21,8 +21,12 @@ import (
 // a transcript is the plain list of the messages.
 func TestModel(t *testing.T) {
 	t.Parallel()
+	checks := "40"
 	if underRace {
-		if err := flag.Set("rapid.checks", "10"); err != nil {
+		checks = "8"
+	}
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
+		if err := f.Value.Set(checks); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -167,6 +171,9 @@ func TestCrashAtEveryStep(t *testing.T) {
 				w.now = w.now.AddDate(0, 0, 2)
 				w.mustRun(t)
 				w.checkDone(t)
+				if underRace {
+					k += 4
+				}
 				if !crashed {
 					if k < 15 {
 						t.Errorf("only %d steps", k)
@@ -347,7 +354,11 @@ func TestReadersMeanwhile(t *testing.T) {
 			}
 		})
 	}
-	for day := 1; day < 80; day += 3 {
+	step := 3
+	if underRace {
+		step = 12
+	}
+	for day := 1; day < 80; day += step {
 		w.now = day0.AddDate(0, 0, day)
 		w.mustRun(t)
 	}
@@ -361,6 +372,7 @@ func TestReadersMeanwhile(t *testing.T) {
 
 // TestDaily: over days of a month the old run is rewritten now and then only.
 func TestDaily(t *testing.T) {
+	t.Parallel()
 	w := newWorld()
 	var rows, messages int64
 	for day := range 60 {

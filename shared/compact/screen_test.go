@@ -18,7 +18,8 @@ const screenBudget = 12
 // it takes at most screenBudget requests by a process that has just started, and
 // no more in an archive of ten times the size.
 func TestScreen(t *testing.T) {
-	perDay := 8
+	t.Parallel()
+	perDay := 5
 	if underRace {
 		perDay = 2
 	}
@@ -32,11 +33,15 @@ func TestScreen(t *testing.T) {
 
 // mostRequests is what the most expensive screen takes.
 func mostRequests(t *testing.T, perDay int) (most int) {
-	const days, screen = 3 * 365, 50
+	const screen = 50
+	days := 3 * 365
+	if underRace {
+		days = 120
+	}
 	w := newWorld()
 	start := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 	limits := compact.DefaultLimits()
-	limits.GroupRows = 256 // as if there were sixteen times as many messages
+	limits.GroupRows = 128 // as if there were 32 times as many messages
 	for day := range days {
 		pulled := start.AddDate(0, 0, day).Add(20 * time.Hour)
 		rows := make([]archive.Row, 0, perDay+1)
