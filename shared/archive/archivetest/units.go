@@ -174,7 +174,8 @@ func (x *countedIndex) Delete(ctx context.Context, items ...archive.Item) error 
 	return err
 }
 
-// Drop passes on; what a rebuild costs is not counted.
+// Drop is passed on uncounted: it costs what the table is large, and no stage calls
+// it.
 func (x *countedIndex) Drop(ctx context.Context, keep ...string) error {
 	dropper, ok := x.inner.(archive.Dropper)
 	if !ok {
