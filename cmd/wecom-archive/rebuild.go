@@ -18,7 +18,7 @@ import (
 	"wecom-archive/infra/local"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compact"
-	"wecom-archive/shared/decode"
+	"wecom-archive/shared/reading"
 	"wecom-archive/shared/rebuild"
 	"wecom-archive/shared/transcript"
 	"wecom-archive/shared/wecom"
@@ -180,7 +180,7 @@ func (c *reparseCommand) Run(ctx context.Context, to streams) error {
 	return c.with(ctx, to, func(o *opened) error {
 		report, err := (&rebuild.Reparser{
 			Objects: o.Objects, Catalog: o.Catalog, Compactor: o.compactor(), Transcript: transcript.New(o.Objects, o.Derived, o.Catalog),
-			Read: decode.Read, Parser: wecom.ParserVersion, Log: o.Log,
+			Read: reading.Read, Parser: wecom.ParserVersion, Log: o.Log,
 		}).Run(ctx, time.Now())
 		if err != nil {
 			return err
@@ -200,6 +200,6 @@ func compactAgain(ctx context.Context, o *opened, month string, to streams) erro
 func (o *opened) compactor() *compact.Compactor {
 	return compact.New(compact.Config{
 		Objects: o.Objects, Derived: o.Derived, Catalog: o.Catalog, Program: version(),
-		Read: decode.Read, Parser: wecom.ParserVersion, Log: o.Log,
+		Read: reading.Read, Parser: wecom.ParserVersion, Log: o.Log,
 	})
 }

@@ -81,171 +81,6 @@ func (c *Catalog) AdvanceCursor(ctx context.Context, from Cursor, page PageHeade
 	return next, nil
 }
 
-// PageState is what the index knows of a page.
-type PageState struct {
-	Key        string          `json:"key"`
-	SeqAsked   uint64          `json:"seq_asked"`
-	LastSeq    uint64          `json:"last_seq"`
-	Count      int             `json:"count"`
-	PulledAt   time.Time       `json:"pulled_at"`
-	Archived   bool            `json:"archived"`             // its segment is stored and indexed
-	ArchivedAt time.Time       `json:"archived_at,omitzero"` //
-	Parts      int             `json:"parts,omitempty"`      // segment objects
-	Damaged    []string        `json:"damaged,omitempty"`    // keys of those that cannot be read
-	OK         int             `json:"ok,omitempty"`         // readable envelopes
-	Unreadable map[Outcome]int `json:"unreadable,omitempty"`
-	QueuedAt   time.Time       `json:"queued_at,omitzero"` // last put on the archiver's queue again
-
-	// RedriveAt is when somebody last asked to try the page again. Envelopes that
-	// WeCom's library died of before are offered to it again; see decode.
-	RedriveAt time.Time `json:"redrive_at,omitzero"`
-}
-
-// troubled says whether the quarantine lists the page.
-func (s PageState) troubled() bool { return len(s.Unreadable) > 0 || len(s.Damaged) > 0 }
-
-func stateOf(h PageHeader) PageState {
-	return PageState{Key: PageKey(h.SeqAsked), SeqAsked: h.SeqAsked, LastSeq: h.LastSeq, Count: h.Count, PulledAt: h.PulledAt}
-}
-
-// NotePage records a stored page as waiting for the archiver, unless the
-// archiver was quicker.
-func (c *Catalog) NotePage(ctx context.Context, h PageHeader) error {
-	name, state := seqName(h.SeqAsked), stateOf(h)
-	// First: FinishPage removes it last, so a page that is finished meanwhile is
-	// seen as such below.
-	if err := c.put(ctx, partitionPending, name, state); err != nil {
-		return fmt.Errorf("noting page %d: %w", h.SeqAsked, err)
-	}
-	err := c.putIf(ctx, partitionPages, name, 0, state)
-	if !errors.Is(err, ErrConflict) {
-		if err != nil {
-			return fmt.Errorf("noting page %d: %w", h.SeqAsked, err)
-		}
-		return nil
-	}
-	var known PageState
-	if _, err := c.get(ctx, partitionPages, name, &known); err != nil || !known.Archived {
-		return err
-	}
-	if err := c.index.Delete(ctx, Item{Partition: partitionPending, Sort: name}); err != nil {
-		return fmt.Errorf("noting page %d: %w", h.SeqAsked, err)
-	}
-	return nil
-}
-
-// FinishPage records what became of a page's envelopes. Everything that the
-// page's readers need must be written before. A state that knows fewer parts of
-// the segment than the recorded one comes late and changes nothing.
-func (c *Catalog) FinishPage(ctx context.Context, s PageState) error {
-	s.Archived = true
-	name := seqName(s.SeqAsked)
-	// Before the page counts as done: nobody would look for what is missing.
-	if s.troubled() {
-		if err := c.putQuarantine(ctx, name, s); err != nil {
-			return err
-		}
-	}
-	recorded, err := c.replaceState(ctx, name, s)
-	if err != nil {
-		return err
-	}
-	if !s.troubled() || recorded.Parts != s.Parts || !recorded.RedriveAt.Equal(s.RedriveAt) {
-		if err := c.putQuarantine(ctx, name, recorded); err != nil {
-			return err
-		}
-	}
-	// Last: until then the page counts as waiting and is handled again.
-	if err := c.index.Delete(ctx, Item{Partition: partitionPending, Sort: name}); err != nil {
-		return fmt.Errorf("finishing page %d: %w", s.SeqAsked, err)
-	}
-	return nil
-}
-
-// putQuarantine lists a page in the quarantine, or takes it out.
-func (c *Catalog) putQuarantine(ctx context.Context, name string, s PageState) error {
-	var err error
-	if s.troubled() {
-		err = c.put(ctx, partitionQuarantine, name, s)
-	} else {
-		err = c.index.Delete(ctx, Item{Partition: partitionQuarantine, Sort: name})
-	}
-	if err != nil {
-		return fmt.Errorf("finishing page %d: quarantine: %w", s.SeqAsked, err)
-	}
-	return nil
-}
-
-// replaceState writes the state of a page unless a newer one is recorded, and
-// returns which is recorded then.
-func (c *Catalog) replaceState(ctx context.Context, name string, s PageState) (recorded PageState, err error) {
-	const tries = 20
-	for range tries {
-		var known PageState
-		revision, err := c.get(ctx, partitionPages, name, &known)
-		if err != nil {
-			return s, err
-		}
-		if known.Archived && known.Parts > s.Parts {
-			return known, nil
-		}
-		if known.RedriveAt.After(s.RedriveAt) {
-			s.RedriveAt = known.RedriveAt
-		}
-		err = c.putIf(ctx, partitionPages, name, revision, s)
-		if err == nil {
-			return s, nil
-		}
-		if !errors.Is(err, ErrConflict) {
-			return s, fmt.Errorf("finishing page %d: %w", s.SeqAsked, err)
-		}
-	}
-	return s, fmt.Errorf("finishing page %d: %d others were quicker: %w", s.SeqAsked, tries, ErrConflict)
-}
-
-// Page returns the state of the page asked at seq, or ErrNotFound.
-func (c *Catalog) Page(ctx context.Context, asked uint64) (PageState, error) {
-	var s PageState
-	rev, err := c.get(ctx, partitionPages, seqName(asked), &s)
-	if err == nil && rev == 0 {
-		err = fmt.Errorf("page %d: %w", asked, ErrNotFound)
-	}
-	return s, err
-}
-
-// Pages returns at most limit pages, from seq from on.
-func (c *Catalog) Pages(ctx context.Context, from uint64, limit int) ([]PageState, error) {
-	return list[PageState](ctx, c, IndexQuery{Partition: partitionPages, From: seqName(from), Limit: limit})
-}
-
-// PendingPages returns at most limit pages without a finished segment, from seq
-// from on.
-func (c *Catalog) PendingPages(ctx context.Context, from uint64, limit int) ([]PageState, error) {
-	return list[PageState](ctx, c, IndexQuery{Partition: partitionPending, From: seqName(from), Limit: limit})
-}
-
-// MarkQueued notes that a pending page was put on the queue again, so that a
-// backlog is not queued once more by every run.
-func (c *Catalog) MarkQueued(ctx context.Context, s PageState, at time.Time) error {
-	s.QueuedAt = at.UTC()
-	var now PageState
-	rev, err := c.get(ctx, partitionPending, seqName(s.SeqAsked), &now)
-	if err != nil || rev == 0 {
-		return err // archived meanwhile
-	}
-	err = c.putIf(ctx, partitionPending, seqName(s.SeqAsked), rev, s)
-	if errors.Is(err, ErrConflict) {
-		return nil
-	}
-	return err
-}
-
-// Quarantined returns at most limit pages that have unreadable envelopes, or
-// damaged parts of their segment, from seq from on.
-func (c *Catalog) Quarantined(ctx context.Context, from uint64, limit int) ([]PageState, error) {
-	return list[PageState](ctx, c, IndexQuery{Partition: partitionQuarantine, From: seqName(from), Limit: limit})
-}
-
 // PutRun records a run of a stage for the status page.
 func (c *Catalog) PutRun(ctx context.Context, r Run) error {
 	return c.put(ctx, partitionRuns+r.Stage, fmt.Sprintf("%013d-%s", r.StartedAt.UnixMilli(), r.ID), r)
@@ -256,6 +91,12 @@ func (c *Catalog) Runs(ctx context.Context, stage string, limit int) ([]Run, err
 	return list[Run](ctx, c, IndexQuery{Partition: partitionRuns + stage, Descending: true, Limit: limit})
 }
 
+// RunsBefore returns runs of a stage, newest first, of those that started before
+// the run that next names; empty: from the newest. next is empty at the end.
+func (c *Catalog) RunsBefore(ctx context.Context, stage, before string, limit int) (runs []Run, next string, err error) {
+	return listBefore[Run](ctx, c, partitionRuns+stage, before, limit)
+}
+
 // PutGap records a gap; of the records with the same Since the last one counts.
 func (c *Catalog) PutGap(ctx context.Context, g Gap) error {
 	return c.put(ctx, partitionGaps, fmt.Sprintf("%013d", g.Since.UnixMilli()), g)
@@ -264,6 +105,11 @@ func (c *Catalog) PutGap(ctx context.Context, g Gap) error {
 // Gaps returns the known gaps, newest first.
 func (c *Catalog) Gaps(ctx context.Context, limit int) ([]Gap, error) {
 	return list[Gap](ctx, c, IndexQuery{Partition: partitionGaps, Descending: true, Limit: limit})
+}
+
+// GapsBefore is like RunsBefore, for gaps.
+func (c *Catalog) GapsBefore(ctx context.Context, before string, limit int) (gaps []Gap, next string, err error) {
+	return listBefore[Gap](ctx, c, partitionGaps, before, limit)
 }
 
 // Binding returns the id of the key that opens messages of a publickey_ver;
@@ -330,15 +176,35 @@ func newItem(partition, sort string, v any) (Item, error) {
 	return Item{Partition: partition, Sort: sort, Value: value}, nil
 }
 
+// listBefore lists a partition from its end, item by item; next goes on.
+func listBefore[T any](ctx context.Context, c *Catalog, partition, before string, limit int) (out []T, next string, err error) {
+	items, err := c.index.Query(ctx, IndexQuery{Partition: partition, To: before, Descending: true, Limit: limit + 1})
+	if err != nil {
+		return nil, "", fmt.Errorf("listing %s of the index: %w", partition, err)
+	}
+	if len(items) > limit {
+		items = items[:limit]
+		next = items[limit-1].Sort
+	}
+	if out, err = decodeItems[T](items); err != nil {
+		return nil, "", fmt.Errorf("listing %s of the index: %w", partition, err)
+	}
+	return out, next, nil
+}
+
 func list[T any](ctx context.Context, c *Catalog, q IndexQuery) ([]T, error) {
 	items, err := c.index.Query(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("listing %s of the index: %w", q.Partition, err)
 	}
+	return decodeItems[T](items)
+}
+
+func decodeItems[T any](items []Item) ([]T, error) {
 	out := make([]T, len(items))
 	for i, item := range items {
 		if err := json.Unmarshal(item.Value, &out[i]); err != nil {
-			return nil, fmt.Errorf("listing %s/%s of the index: %w: %w", q.Partition, item.Sort, ErrIndexDamaged, err)
+			return nil, fmt.Errorf("listing %s/%s of the index: %w: %w", item.Partition, item.Sort, ErrIndexDamaged, err)
 		}
 	}
 	return out, nil

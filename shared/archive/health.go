@@ -39,6 +39,7 @@ const (
 	AlarmNeverRan   AlarmCode = "never_ran"         // no run is known
 	AlarmClock      AlarmCode = "clock"             // the last proof lies ahead of the clock
 	AlarmEvents     AlarmCode = "unreadable_events" // facts below events/ that could not be read
+	AlarmIncident   AlarmCode = "incident"          // somebody laid a delete marker or another version over the archive
 )
 
 // Severity says whether somebody has to do something.
@@ -69,6 +70,7 @@ type Facts struct {
 	OldestPending time.Time // when the oldest page without segment was pulled; zero: none waits
 	Quarantine    Quarantine
 	Gaps          []Gap
+	Incidents     []Incident // the newest
 }
 
 // Quarantine is what could not be read.
@@ -93,6 +95,7 @@ func Judge(now time.Time, f Facts) []Alarm {
 	add(judgeGaps(now, f.Gaps))
 	add(act(AlarmPull, "The last pull failed: "+s.LastError, s.LastRemedy), s.LastError != "")
 	add(judgeEvents(now, s.Unreadable))
+	add(judgeIncidents(now, f.Incidents))
 	add(judgeQuiet(now, f))
 	add(act(AlarmArchiver, fmt.Sprintf("Pages wait for the archiver since %s.", f.OldestPending.UTC().Format(time.RFC3339)),
 		"Look at the archiver's log and its dead-letter queue. Nothing is lost: the pages are stored."),
@@ -153,6 +156,17 @@ func judgeGaps(now time.Time, gaps []Gap) (Alarm, bool) {
 	}
 	a.Severity = fading(now, seen)
 	return a, len(gaps) > 0
+}
+
+func judgeIncidents(now time.Time, incidents []Incident) (Alarm, bool) {
+	var seen time.Time
+	for _, i := range incidents {
+		seen = latest(seen, i.Modified)
+	}
+	a := act(AlarmIncident, fmt.Sprintf("%d delete marker(s) or later version(s) lie over objects of the archive, the last one since %s.", len(incidents), seen.UTC().Format(time.RFC3339)),
+		"Nothing is lost: the earliest version of each key is the truth, and is what is read. Find out in CloudTrail who put them there, and take that right away.")
+	a.Severity = fading(now, seen)
+	return a, len(incidents) > 0
 }
 
 func judgeEvents(now time.Time, u Unreadable) (Alarm, bool) {

@@ -124,3 +124,8 @@ func (c *Catalog) PutIncident(ctx context.Context, i Incident) error {
 func (c *Catalog) Incidents(ctx context.Context, limit int) ([]Incident, error) {
 	return list[Incident](ctx, c, IndexQuery{Partition: partitionIncidents, Descending: true, Limit: limit})
 }
+
+// IncidentsBefore is like RunsBefore, for incidents.
+func (c *Catalog) IncidentsBefore(ctx context.Context, before string, limit int) (incidents []Incident, next string, err error) {
+	return listBefore[Incident](ctx, c, partitionIncidents, before, limit)
+}

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -41,6 +42,22 @@ type KeyRecord struct {
 
 // KeyFormat is the version of KeyRecord. A reader refuses a greater one.
 const KeyFormat = 1
+
+// GetKeyRecord reads the record of the key with this id, or ErrNotFound.
+func GetKeyRecord(ctx context.Context, objects ObjectReader, id string) (KeyRecord, error) {
+	var rec KeyRecord
+	doc, err := ReadObject(ctx, objects, KeyRecordKey(id))
+	if err != nil {
+		return rec, err
+	}
+	if err := decodeJSON(doc, KeyFormat, &rec); err != nil {
+		return KeyRecord{}, fmt.Errorf("key %s: %w", id, err)
+	}
+	if rec.ID != id {
+		return KeyRecord{}, fmt.Errorf("key %s: its record says %q: %w", id, rec.ID, ErrDamaged)
+	}
+	return rec, nil
+}
 
 // Secrets holds the few values that must not be written anywhere else: the corp
 // secret of the archive and of the companion app.

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"time"
 )
@@ -61,9 +60,6 @@ func hourName(t time.Time) string {
 	return t.Format(hourLayout)
 }
 
-// dayShards spreads the conversations of a day over partitions.
-const dayShards = 8
-
 // IndexSegment writes the postings of a segment. rows are all its rows in the
 // order that they have in the object. Writing them again changes nothing. A part
 // that is compacted has no postings and gets none.
@@ -79,17 +75,16 @@ func (c *Catalog) IndexSegment(ctx context.Context, key string, rows []Row) erro
 	if compacted {
 		items = nil
 	}
-	type active struct{ partition, conversation string }
-	days := map[active]bool{}
+	if err := c.index.Put(ctx, items...); err != nil {
+		return fmt.Errorf("indexing %s: %w", key, err)
+	}
+	var readings []Reading
 	for _, r := range rows {
 		if r.Readable() {
-			days[active{dayPartition(Day(r.MsgTime), r.Conversation), r.Conversation}] = true
+			readings = append(readings, r.Reading)
 		}
 	}
-	for a := range days {
-		items = append(items, Item{Partition: a.partition, Sort: a.conversation, Value: []byte("{}")})
-	}
-	if err := c.index.Put(ctx, items...); err != nil {
+	if err := c.noteActivity(ctx, readings); err != nil {
 		return fmt.Errorf("indexing %s: %w", key, err)
 	}
 	return nil
@@ -123,35 +118,6 @@ func postings(key string, rows []Row) ([]Item, error) {
 		}
 	}
 	return items, nil
-}
-
-func dayPartition(day, conversation string) string {
-	h := fnv.New32a()
-	h.Write([]byte(conversation))
-	return dayShard(day, int(h.Sum32()%dayShards))
-}
-
-func dayShard(day string, shard int) string { return fmt.Sprintf("%s%s#%d", partitionDay, day, shard) }
-
-// ActiveConversations returns at most limit ids of conversations with a message
-// on that UTC day (2026-11-23), in order, greater than after.
-func (c *Catalog) ActiveConversations(ctx context.Context, day, after string, limit int) ([]string, error) {
-	var ids []string
-	for shard := range dayShards {
-		q := IndexQuery{Partition: dayShard(day, shard), Limit: limit}
-		if after != "" {
-			q.From = after + "\x00"
-		}
-		items, err := c.index.Query(ctx, q)
-		if err != nil {
-			return nil, fmt.Errorf("listing the conversations of %s: %w", day, err)
-		}
-		for _, item := range items {
-			ids = append(ids, item.Sort)
-		}
-	}
-	slices.Sort(ids)
-	return ids[:min(limit, len(ids))], nil
 }
 
 // PlaceQuery asks for messages of a conversation.
@@ -284,28 +250,4 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// PutActive lists a conversation as active on a UTC day (2026-11-23).
-func (c *Catalog) PutActive(ctx context.Context, day, conversation string) error {
-	item := Item{Partition: dayPartition(day, conversation), Sort: conversation, Value: []byte("{}")}
-	if err := c.index.Put(ctx, item); err != nil {
-		return fmt.Errorf("listing a conversation of %s: %w", day, err)
-	}
-	return nil
-}
-
-// RemoveActive takes a conversation off that list, and says whether it was on it.
-func (c *Catalog) RemoveActive(ctx context.Context, day, conversation string) (removed bool, err error) {
-	item, err := c.index.Get(ctx, dayPartition(day, conversation), conversation)
-	if errors.Is(err, ErrNotFound) {
-		return false, nil
-	}
-	if err == nil {
-		err = c.index.Delete(ctx, item)
-	}
-	if err != nil {
-		return false, fmt.Errorf("removing a conversation from the list of %s: %w", day, err)
-	}
-	return true, nil
 }

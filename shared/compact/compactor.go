@@ -12,10 +12,8 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/reading"
 )
-
-// Reader makes a reading of a message (decode.Read is one).
-type Reader func(raw []byte, msgid string, pulledAt time.Time) archive.Reading
 
 // Config is what a Compactor works with.
 type Config struct {
@@ -26,7 +24,7 @@ type Config struct {
 
 	// Read reads messages again whose reading is older than Parser. Nil: readings
 	// stay as the segments have them.
-	Read   Reader
+	Read   reading.Func
 	Parser int // parser version of Read
 
 	NewID func() string // names of runs; nil: random

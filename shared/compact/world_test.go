@@ -15,6 +15,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/reading"
 	"wecom-archive/shared/transcript"
 )
 
@@ -35,7 +36,7 @@ type world struct {
 	runs    int // names of runs so far
 	seq     int64
 	now     time.Time
-	read    compact.Reader
+	read    reading.Func
 	parser  int
 
 	messages []transcript.Message // of all readable parts, in any order

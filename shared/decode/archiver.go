@@ -11,6 +11,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/keyring"
+	"wecom-archive/shared/reading"
 	"wecom-archive/shared/wecom"
 )
 
@@ -37,7 +38,7 @@ type Config struct {
 	Catalog *archive.Catalog
 	Keys    Keys
 	Library Library
-	Read    Reader // default Read
+	Read    reading.Func // default reading.Read
 	Now     func() time.Time
 	Log     *slog.Logger
 	Workers int // goroutines that open envelopes; default one for each core
@@ -50,7 +51,7 @@ type Archiver struct{ Config }
 // New returns an Archiver.
 func New(c Config) *Archiver {
 	if c.Read == nil {
-		c.Read = Read
+		c.Read = reading.Read
 	}
 	if c.Workers == 0 {
 		c.Workers = runtime.GOMAXPROCS(0)

@@ -13,6 +13,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/decode"
+	"wecom-archive/shared/reading"
 )
 
 // TestVerbatim: raw is what DecryptData returned, whatever it is.
@@ -67,7 +68,7 @@ func TestParserPanics(t *testing.T) {
 		if id == msgid(2) {
 			panic("index out of range")
 		}
-		return decode.Read(raw, id, at)
+		return reading.Read(raw, id, at)
 	}
 	key := w.page(t, 0, seal(t, 0, 1, 1, message(1)), seal(t, 0, 2, 1, message(2)), seal(t, 0, 3, 1, message(3)))
 	if got := w.handle(t, key); got != "1:ok 2:ok 3:ok" {

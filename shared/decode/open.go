@@ -13,6 +13,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/keyring"
+	"wecom-archive/shared/reading"
 	"wecom-archive/shared/wecom"
 )
 
@@ -92,11 +93,11 @@ func (a *Archiver) decrypt(ctx context.Context, sealed []wecom.Sealed) ([]wecom.
 
 // read makes the reading of a row. A parser that panics must cost no more than
 // the reading: the message is archived as one that does not parse.
-func (a *Archiver) read(row *archive.Row) (reading archive.Reading) {
+func (a *Archiver) read(row *archive.Row) (read archive.Reading) {
 	defer func() {
 		if recover() != nil { // the panic's value may quote the message
 			a.Log.Error("the parser panicked", "seq", row.Seq)
-			reading = Read(nil, row.MsgID, row.PulledAt)
+			read = reading.Read(nil, row.MsgID, row.PulledAt)
 		}
 	}()
 	return a.Read(row.Raw, row.MsgID, row.PulledAt)

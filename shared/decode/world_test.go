@@ -22,6 +22,7 @@ import (
 	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/keyring"
+	"wecom-archive/shared/reading"
 	"wecom-archive/shared/wecom"
 )
 
@@ -118,7 +119,7 @@ type world struct {
 	index   *archivetest.Index
 	catalog *archive.Catalog
 	library *library
-	read    decode.Reader
+	read    reading.Func
 }
 
 func newWorld(t *testing.T) *world {

@@ -19,19 +19,12 @@ import (
 
 // Record returns the stored key with this id without opening it, or ErrNotFound.
 func (r *Ring) Record(ctx context.Context, id string) (archive.KeyRecord, error) {
-	var rec archive.KeyRecord
-	doc, err := archive.ReadObject(ctx, r.Objects, archive.KeyRecordKey(id))
+	rec, err := archive.GetKeyRecord(ctx, r.Objects, id)
 	if err != nil {
 		return rec, err
 	}
-	if err := json.Unmarshal(doc, &rec); err != nil {
-		return rec, fmt.Errorf("key %s: %w: %w", id, archive.ErrDamaged, err)
-	}
-	if rec.Format > archive.KeyFormat {
-		return rec, fmt.Errorf("key %s: format %d: %w", id, rec.Format, archive.ErrNewFormat)
-	}
-	if rec.ID != id || rec.Corp != r.Corp {
-		return rec, fmt.Errorf("key %s: its record says %q of corp %q: %w", id, rec.ID, rec.Corp, archive.ErrDamaged)
+	if rec.Corp != r.Corp {
+		return rec, fmt.Errorf("key %s: its record is of corp %q: %w", id, rec.Corp, archive.ErrDamaged)
 	}
 	return rec, nil
 }

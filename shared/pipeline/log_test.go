@@ -20,6 +20,7 @@ import (
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/decode"
+	"wecom-archive/shared/reading"
 	"wecom-archive/shared/viewer"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/wecomtest"
@@ -66,7 +67,7 @@ func TestNothingSecretLeaks(t *testing.T) {
 			if len(raw)%9 == 0 {
 				panic(string(raw))
 			}
-			return decode.Read(raw, msgid, at)
+			return reading.Read(raw, msgid, at)
 		}
 	}
 	w.boot(panics).mustFinish(t)

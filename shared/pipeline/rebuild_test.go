@@ -95,7 +95,7 @@ func (w *world) apiAnswers(t *testing.T) map[string]string {
 	looks := 0
 	everything := viewer.Person{Subject: "tester", Roles: []viewer.Role{viewer.RoleReader, viewer.RoleAuditor, viewer.RoleOperator}}
 	handler := viewer.New(viewer.Config{
-		Objects: w.objects, Derived: w.derived, Catalog: archive.NewCatalog(w.index),
+		Objects: w.objects, Derived: w.derived, Catalog: archive.NewCatalog(w.index), Read: w.newest,
 		Access: &access.Recorder{Objects: archivetest.NewObjects(), Now: w.Now, NewID: func() string { looks++; return fmt.Sprintf("look-%08d", looks) }},
 		Auth:   viewer.StaticToken("token", everything), Now: w.Now, NewID: func() string { return "request" },
 	})
@@ -111,7 +111,23 @@ func (w *world) apiAnswers(t *testing.T) map[string]string {
 		got[path] = rec.Body.String()
 		return rec.Body.Bytes()
 	}
-	ask("/v1/status")
+	for _, list := range []string{"status", "pages?limit=1000", "quarantine", "runs", "gaps", "incidents", "keys"} {
+		ask("/v1/" + list)
+	}
+	var people struct{ People []struct{ ID string } }
+	if err := json.Unmarshal(ask("/v1/people?limit=1000"), &people); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range people.People {
+		ask("/v1/people/" + url.PathEscape(p.ID) + "/conversations?limit=1000")
+	}
+	for i := range w.corp.Len() {
+		said, err := w.corp.Served(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ask(fmt.Sprintf("/v1/messages/%d", said.Seq))
+	}
 	for back := range 20 {
 		var days struct{ Conversations []struct{ ID string } }
 		if err := json.Unmarshal(ask("/v1/conversations?day="+archive.Day(w.Now().AddDate(0, 0, -back))), &days); err != nil {

@@ -9,20 +9,20 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/compact"
-	"wecom-archive/shared/decode"
+	"wecom-archive/shared/reading"
 	"wecom-archive/shared/rebuild"
 	"wecom-archive/shared/transcript"
 	"wecom-archive/shared/wecom"
 )
 
-func (w *world) compactor(t *testing.T, read decode.Reader, version int) *compact.Compactor {
+func (w *world) compactor(t *testing.T, read reading.Func, version int) *compact.Compactor {
 	return compact.New(compact.Config{
 		Objects: w.objects, Derived: w.derived, Catalog: archive.NewCatalog(w.index), Program: "test", Temp: t.TempDir(),
-		Read: compact.Reader(read), Parser: version,
+		Read: read, Parser: version,
 	})
 }
 
-func (w *world) reparse(t *testing.T, read decode.Reader, version int) rebuild.ReparseReport {
+func (w *world) reparse(t *testing.T, read reading.Func, version int) rebuild.ReparseReport {
 	t.Helper()
 	catalog := archive.NewCatalog(w.index)
 	report, err := (&rebuild.Reparser{
@@ -40,7 +40,7 @@ func (w *world) reparse(t *testing.T, read decode.Reader, version int) rebuild.R
 func TestReparse(t *testing.T) {
 	w := eventful(t)
 	old := w.apiAnswers(t)
-	if _, err := w.compactor(t, decode.Read, wecom.ParserVersion).Run(t.Context(), w.Now()); err != nil {
+	if _, err := w.compactor(t, reading.Read, wecom.ParserVersion).Run(t.Context(), w.Now()); err != nil {
 		t.Fatal(err)
 	}
 	wantSameAnswers(t, w.apiAnswers(t), old) // compacted, they are the same
@@ -51,6 +51,7 @@ func TestReparse(t *testing.T) {
 
 	const version = wecom.ParserVersion + 1
 	better := parser(version)
+	w.newest = better
 	report := w.reparse(t, better, version)
 	if report.Moved == 0 || report.Moved != report.Messages || report.Removed == 0 {
 		t.Errorf("report %+v: every message has another conversation now", report)
@@ -73,7 +74,7 @@ func TestReparse(t *testing.T) {
 		t.Errorf("%d messages are found, %d before", n, want)
 	}
 	for path := range answers {
-		if strings.Contains(path, "/messages") && !strings.Contains(path, "/v2:") {
+		if strings.HasPrefix(path, "/v1/conversations/") && !strings.Contains(path, "/v2:") {
 			t.Errorf("%s is still listed", path)
 		}
 	}

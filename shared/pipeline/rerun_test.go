@@ -12,6 +12,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/decode"
+	"wecom-archive/shared/reading"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/wecomtest"
 )
@@ -36,9 +37,9 @@ func (f flaky) DecryptData(ctx context.Context, batch []wecom.Sealed) ([]wecom.O
 }
 
 // parser is a Reader of some later version that understands things differently.
-func parser(version int) decode.Reader {
+func parser(version int) reading.Func {
 	return func(raw []byte, msgid string, pulledAt time.Time) archive.Reading {
-		r := decode.Read(raw, msgid, pulledAt)
+		r := reading.Read(raw, msgid, pulledAt)
 		r.ParserVersion = version
 		r.Conversation = fmt.Sprintf("v%d:%s", version, r.Conversation)
 		r.MsgTime = r.MsgTime.Add(time.Duration(version) * time.Hour)

@@ -20,6 +20,7 @@ import (
 	"wecom-archive/shared/capture"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/keyring"
+	"wecom-archive/shared/reading"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -89,7 +90,8 @@ type world struct {
 	limit   int // of the puller
 	log     *slog.Logger
 	runs    int
-	drop    int // lose one in so many created-events; 0: none
+	drop    int          // lose one in so many created-events; 0: none
+	newest  reading.Func // parser of the API; nil: the program's
 }
 
 // newWorld has a corp that said so many messages in the last days, with some that

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compact"
-	"wecom-archive/shared/decode"
+	"wecom-archive/shared/reading"
 )
 
 // Transcript finds messages; *transcript.Reader is one.
@@ -26,7 +27,7 @@ type Reparser struct {
 	Catalog    *archive.Catalog
 	Compactor  *compact.Compactor // that reads with Read
 	Transcript Transcript
-	Read       decode.Reader
+	Read       reading.Func
 	Parser     int // version of Read
 	Log        *slog.Logger
 }
@@ -81,24 +82,27 @@ func (r *Reparser) segment(ctx context.Context, key string, report *ReparseRepor
 	if err != nil {
 		return err
 	}
-	left, joined := map[active]bool{}, map[active]bool{}
+	left, joined := map[active][]archive.Reading{}, []archive.Reading{}
 	for _, row := range rows {
 		if !row.Readable() || row.ParserVersion >= r.Parser {
 			continue
 		}
-		before, after := activeIn(row.Reading), activeIn(r.Read(row.Raw, row.MsgID, row.PulledAt))
+		reading := r.Read(row.Raw, row.MsgID, row.PulledAt)
+		before, after := activeIn(row.Reading), activeIn(reading)
+		if before == after && slices.Equal(row.People(), reading.People()) {
+			continue
+		}
+		joined = append(joined, reading)
 		if before != after {
-			left[before], joined[after] = true, true
+			left[before] = append(left[before], row.Reading)
 			report.Moved++
 		}
 	}
-	for a := range joined {
-		if err := r.Catalog.PutActive(ctx, archive.Day(a.day), a.conversation); err != nil {
-			return err
-		}
+	if err := r.Catalog.PutActive(ctx, joined...); err != nil {
+		return err
 	}
-	for a := range left {
-		removed, err := r.leave(ctx, a)
+	for a, readings := range left {
+		removed, err := r.leave(ctx, a, readings)
 		if err != nil {
 			return err
 		}
@@ -109,20 +113,21 @@ func (r *Reparser) segment(ctx context.Context, key string, report *ReparseRepor
 	return nil
 }
 
-// leave takes a conversation off the list of a day on which it has no message.
-func (r *Reparser) leave(ctx context.Context, a active) (removed bool, err error) {
+// leave takes a conversation off the lists of a day on which it has no message.
+// readings are the old ones that put it there.
+func (r *Reparser) leave(ctx context.Context, a active, readings []archive.Reading) (removed bool, err error) {
 	any, err := r.any(ctx, a)
 	if err != nil || any {
 		return false, err
 	}
-	if removed, err = r.Catalog.RemoveActive(ctx, archive.Day(a.day), a.conversation); err != nil {
+	if removed, err = r.Catalog.RemoveActive(ctx, readings...); err != nil {
 		return false, err
 	}
 	// A message may have come meanwhile, whose archiver listed the conversation.
 	if any, err = r.any(ctx, a); err != nil || !any {
 		return removed, err
 	}
-	return false, r.Catalog.PutActive(ctx, archive.Day(a.day), a.conversation)
+	return false, r.Catalog.PutActive(ctx, readings...)
 }
 
 func (r *Reparser) any(ctx context.Context, a active) (bool, error) {

@@ -63,7 +63,18 @@ type entry struct {
 
 // Messages returns at most q.Limit messages in the order of reading. Fewer mean
 // that there are no more.
-func (r *Reader) Messages(ctx context.Context, q archive.PlaceQuery) ([]Message, error) {
+func (r *Reader) Messages(ctx context.Context, q archive.PlaceQuery) (found []Message, err error) {
+	// A run that was replaced is deleted a day later, and is not found by a reader
+	// who has slept meanwhile, as a suspended function does. It looks again.
+	for range 3 {
+		if found, err = r.messages(ctx, q); !errors.Is(err, archive.ErrNotFound) {
+			break
+		}
+	}
+	return found, err
+}
+
+func (r *Reader) messages(ctx context.Context, q archive.PlaceQuery) ([]Message, error) {
 	tail, err := r.catalog.Places(ctx, q)
 	if err != nil {
 		return nil, err

@@ -39,7 +39,7 @@ func (s *server) registerConversations() {
 }
 
 func (s *server) conversations(ctx context.Context, in *conversationsInput) (*conversationsOutput, error) {
-	if _, err := time.Parse(time.DateOnly, in.Day); err != nil {
+	if !isDay(in.Day) {
 		return nil, badParameter(http.StatusUnprocessableEntity, "query.day", "day must be a date like 2026-11-23.")
 	}
 	sum := querySum("conversations", in.Day)
@@ -67,6 +67,11 @@ func (s *server) conversations(ctx context.Context, in *conversationsInput) (*co
 		out.Body.NextCursor = encodeCursor(sum, []byte(ids[in.Limit-1]))
 	}
 	return out, nil
+}
+
+func isDay(s string) bool {
+	_, err := time.Parse(time.DateOnly, s)
+	return err == nil
 }
 
 // maxConversationID leaves room for what the index puts before an id.

@@ -2,7 +2,6 @@ package viewer
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
 )
 
@@ -28,10 +26,7 @@ type messagesInput struct {
 
 // Resolve notes what the record of the look needs to know of the request.
 func (in *messagesInput) Resolve(hc huma.Context) []error {
-	in.remote = hc.RemoteAddr()
-	if host, _, err := net.SplitHostPort(in.remote); err == nil {
-		in.remote = host
-	}
+	in.remote = remoteHost(hc)
 	return nil
 }
 
@@ -80,35 +75,10 @@ func (s *server) messages(ctx context.Context, in *messagesInput) (*messagesOutp
 	if n := len(shown); n < len(found) {
 		out.Body.NextCursor = encodeCursor(sum, encodePosition(found[n-1].Place.Position))
 	}
-	if err := s.recordLook(ctx, in, query, shown); err != nil {
+	if err := s.recordLook(ctx, lookInput{conversation: in.ID, raw: in.Raw, from: query.From, to: query.To, remote: in.remote}, shown); err != nil {
 		return nil, err
 	}
 	return out, nil
-}
-
-// recordLook makes the record that must exist before messages leave. An answer
-// without messages carries no content.
-func (s *server) recordLook(ctx context.Context, in *messagesInput, query archive.PlaceQuery, shown []message) error {
-	if len(shown) == 0 {
-		return nil
-	}
-	seqs := make([]int64, len(shown))
-	for i, m := range shown {
-		seqs[i] = m.Seq
-	}
-	look := access.Look{
-		At: s.Now(), Who: personOf(ctx).Subject, How: access.HowAPI, What: access.WhatMessages,
-		Conversation: in.ID, Seqs: access.SeqsOf(seqs), From: query.From, To: query.To,
-		Remote: in.remote, Request: requestID(ctx),
-	}
-	if in.Raw {
-		look.What = access.WhatMessagesRaw
-	}
-	if err := s.Access.Record(ctx, look); err != nil {
-		s.logFailure(ctx, "recording the look", err)
-		return huma.Error503ServiceUnavailable("This look could not be recorded, so nothing is shown. Try again later.")
-	}
-	return nil
 }
 
 // query understands the parameters. sum ties cursors to them.

@@ -18,6 +18,9 @@ const (
 	statusBindings = 100
 )
 
+// pullerStage is the puller's name in records of runs.
+const pullerStage = "puller"
+
 type statusOutput struct {
 	Body status
 }
@@ -136,12 +139,16 @@ func (s *server) status(ctx context.Context, _ *struct{}) (*statusOutput, error)
 	if err != nil {
 		return nil, err
 	}
+	incidents, err := s.Catalog.Incidents(ctx, statusGaps)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.addHistory(ctx, &body, gaps); err != nil {
 		return nil, err
 	}
 	body.addHealth(now, archive.Facts{
 		State: state, Cursor: cursor, OldestPending: backlog.oldest,
-		Quarantine: backlog.judged(), Gaps: gaps,
+		Quarantine: backlog.judged(), Gaps: gaps, Incidents: incidents,
 	})
 	return &statusOutput{Body: body}, nil
 }
@@ -166,7 +173,7 @@ func (b *status) addHealth(now time.Time, f archive.Facts) {
 
 // addHistory adds the lists.
 func (s *server) addHistory(ctx context.Context, b *status, gaps []archive.Gap) error {
-	runs, err := s.Catalog.Runs(ctx, "puller", statusRuns)
+	runs, err := s.Catalog.Runs(ctx, pullerStage, statusRuns)
 	if err != nil {
 		return err
 	}
@@ -176,19 +183,27 @@ func (s *server) addHistory(ctx context.Context, b *status, gaps []archive.Gap) 
 	}
 	b.Gaps, b.Runs, b.KeyBindings = []gap{}, []run{}, []keyBinding{}
 	for _, g := range gaps {
-		b.Gaps = append(b.Gaps, gap{Since: g.Since, Until: g.Until, Seq: g.Seq, SeenAt: g.SeenAt})
+		b.Gaps = append(b.Gaps, gapView(g))
 	}
 	for _, r := range runs {
-		b.Runs = append(b.Runs, run{
-			ID: r.ID, StartedAt: r.StartedAt, EndedAt: r.EndedAt, SeqFrom: r.SeqFrom, SeqTo: r.SeqTo,
-			Calls: r.Calls, Pages: r.Pages, Adopted: r.Adopted, Envelopes: r.Envelopes, Rejects: r.Rejects,
-			Requeued: r.Requeued, Stopped: r.Stopped, Error: r.Error, Remedy: r.Remedy, Gap: r.Gap,
-		})
+		b.Runs = append(b.Runs, runView(r))
 	}
 	for _, k := range bindings {
 		b.KeyBindings = append(b.KeyBindings, keyBinding{PublicKeyVer: k.PublicKeyVer, Key: k.Key})
 	}
 	return nil
+}
+
+func gapView(g archive.Gap) gap {
+	return gap{Since: g.Since, Until: g.Until, Seq: g.Seq, SeenAt: g.SeenAt}
+}
+
+func runView(r archive.Run) run {
+	return run{
+		ID: r.ID, StartedAt: r.StartedAt, EndedAt: r.EndedAt, SeqFrom: r.SeqFrom, SeqTo: r.SeqTo,
+		Calls: r.Calls, Pages: r.Pages, Adopted: r.Adopted, Envelopes: r.Envelopes, Rejects: r.Rejects,
+		Requeued: r.Requeued, Stopped: r.Stopped, Error: r.Error, Remedy: r.Remedy, Gap: r.Gap,
+	}
 }
 
 // formatTime is empty for the zero time.

@@ -24,6 +24,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/reading"
 	"wecom-archive/shared/transcript"
 )
 
@@ -32,6 +33,7 @@ type Config struct {
 	Objects archive.Objects      // archive bucket; required
 	Catalog *archive.Catalog     // required
 	Derived archive.ObjectReader // derived bucket; required once something is compacted
+	Read    reading.Func         // the parser: a message by its seq is read anew if this is newer; nil: reading.Read
 	Access  LookRecorder         // required: without it no content is shown
 	Auth    Authenticator        // nil refuses everybody
 
@@ -63,6 +65,9 @@ func New(c Config) http.Handler {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Read == nil {
+		c.Read = reading.Read
+	}
 	if c.NewID == nil {
 		c.NewID = rand.Text
 	}
@@ -74,6 +79,9 @@ func New(c Config) http.Handler {
 	s.registerStatus()
 	s.registerConversations()
 	s.registerMessages()
+	s.registerMessage()
+	s.registerPeople()
+	s.registerBookkeeping()
 	s.serveOpenAPI()
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")

@@ -1,4 +1,7 @@
-package decode
+// Package reading makes the reading of a message: what the parser of this program
+// (package wecom) understands of it, in the words of the archive. The archiver, the
+// compactor and the API share it, so that a message is read in one way.
+package reading
 
 import (
 	"time"
@@ -7,11 +10,11 @@ import (
 	"wecom-archive/shared/wecom"
 )
 
-// Reader makes a reading of a message. msgid and pulledAt come from envelope and
+// Func makes a reading of a message. msgid and pulledAt come from envelope and
 // page, for what the message itself does not say.
-type Reader func(raw []byte, msgid string, pulledAt time.Time) archive.Reading
+type Func func(raw []byte, msgid string, pulledAt time.Time) archive.Reading
 
-// Read is the Reader of this program.
+// Read is the Func of this program.
 func Read(raw []byte, msgid string, pulledAt time.Time) archive.Reading {
 	m := wecom.Parse(raw, msgid, pulledAt)
 	r := archive.Reading{

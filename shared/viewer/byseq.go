@@ -1,0 +1,179 @@
+package viewer
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"wecom-archive/shared/access"
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/transcript"
+)
+
+type messageInput struct {
+	Seq int64 `path:"seq" minimum:"1" doc:"WeCom's number of the message"`
+	Raw bool  `query:"raw" doc:"Also return the message as it was decrypted. Needs the role auditor"`
+
+	remote string
+}
+
+// Resolve notes what the record of the look needs to know of the request.
+func (in *messageInput) Resolve(hc huma.Context) []error {
+	in.remote = remoteHost(hc)
+	return nil
+}
+
+func remoteHost(hc huma.Context) string {
+	remote := hc.RemoteAddr()
+	if host, _, err := net.SplitHostPort(remote); err == nil {
+		return host
+	}
+	return remote
+}
+
+type messageOutput struct {
+	Body struct {
+		Page       string            `json:"page" doc:"Key of the page that holds it as WeCom returned it"`
+		Messages   []placedMessage   `json:"messages" nullable:"false" doc:"One, unless WeCom used the seq twice; none if it cannot be read"`
+		Unreadable []archive.Outcome `json:"unreadable,omitempty" doc:"Why an envelope with this seq cannot be read (yet)"`
+		Waiting    bool              `json:"waiting" doc:"The page is not archived yet: ask again"`
+	}
+}
+
+type placedMessage struct {
+	Conversation string `json:"conversation"`
+	message
+}
+
+func (s *server) registerMessage() {
+	register(s, huma.Operation{
+		OperationID: "get-message",
+		Path:        "/v1/messages/{seq}",
+		Summary:     "The message with a seq",
+		Description: "The look is recorded before the answer leaves.",
+		Tags:        []string{"content"},
+		Errors:      []int{http.StatusNotFound},
+	}, contentRoles, s.message)
+}
+
+func (s *server) message(ctx context.Context, in *messageInput) (*messageOutput, error) {
+	if in.Raw && !personOf(ctx).Has(RoleAuditor) {
+		return nil, forbidden([]Role{RoleAuditor})
+	}
+	notFound := huma.Error404NotFound("No message with this seq is archived. Seqs have gaps.")
+	page, err := s.Catalog.PageOf(ctx, uint64(in.Seq))
+	if errors.Is(err, archive.ErrNotFound) {
+		return nil, notFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	found, unreadable, err := s.withSeq(ctx, page, in.Seq)
+	if err != nil {
+		return nil, err
+	}
+	if len(found)+len(unreadable) == 0 && page.Archived {
+		return nil, notFound
+	}
+	out := new(messageOutput)
+	out.Body.Page, out.Body.Unreadable, out.Body.Waiting = page.Key, unreadable, !page.Archived
+	out.Body.Messages = []placedMessage{}
+	for _, m := range found {
+		shown := view(m, in.Raw)
+		out.Body.Messages = append(out.Body.Messages, placedMessage{m.Conversation, shown})
+		look := lookInput{conversation: m.Conversation, raw: in.Raw, remote: in.remote}
+		if err := s.recordLook(ctx, look, []message{shown}); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// withSeq reads the envelopes with a seq out of the parts of a page's segment, at
+// their newest reading.
+func (s *server) withSeq(ctx context.Context, page archive.PageState, seq int64) (found []transcript.Message, unreadable []archive.Outcome, err error) {
+	readable := map[int]bool{} // positions
+	failed := map[int]archive.Outcome{}
+	for part := range page.Parts {
+		key := archive.SegmentKey(page.PulledAt, page.SeqAsked, part)
+		if slices.Contains(page.Damaged, key) {
+			continue
+		}
+		_, rows, err := s.transcript.Segment(ctx, key)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i, row := range rows {
+			switch {
+			case !row.HasSeq || row.Seq != seq || readable[row.Position]:
+			case !row.Readable():
+				failed[row.Position] = row.Outcome
+			default:
+				readable[row.Position] = true
+				place := archive.Place{Object: key, Row: i, Position: archive.Position{Time: row.MsgTime, Seq: row.Seq, Page: page.SeqAsked, Envelope: row.Position}}
+				found = append(found, s.newest(transcript.Message{Row: row, Place: place}))
+			}
+		}
+	}
+	for position, outcome := range failed {
+		if !readable[position] {
+			unreadable = append(unreadable, outcome)
+		}
+	}
+	slices.Sort(unreadable)
+	return found, unreadable, nil
+}
+
+// newest is the message at the newest reading. A parser that panics must cost no
+// more than that.
+func (s *server) newest(m transcript.Message) (newest transcript.Message) {
+	defer func() {
+		if recover() != nil { // the panic's value may quote the message
+			s.Log.Error("the parser panicked", "seq", m.Seq)
+			newest = m
+		}
+	}()
+	newest = m
+	if r := s.Read(m.Raw, m.MsgID, m.PulledAt); r.ParserVersion > m.ParserVersion {
+		newest.Reading = r
+	}
+	return newest
+}
+
+// lookInput is what a record of a look says beside what was shown.
+type lookInput struct {
+	conversation string
+	raw          bool
+	from, to     time.Time
+	remote       string
+}
+
+// recordLook makes the record that must exist before messages leave. An answer
+// without messages carries no content.
+func (s *server) recordLook(ctx context.Context, in lookInput, shown []message) error {
+	if len(shown) == 0 {
+		return nil
+	}
+	seqs := make([]int64, len(shown))
+	for i, m := range shown {
+		seqs[i] = m.Seq
+	}
+	look := access.Look{
+		At: s.Now(), Who: personOf(ctx).Subject, How: access.HowAPI, What: access.WhatMessages,
+		Conversation: in.conversation, Seqs: access.SeqsOf(seqs), From: in.from, To: in.to,
+		Remote: in.remote, Request: requestID(ctx),
+	}
+	if in.raw {
+		look.What = access.WhatMessagesRaw
+	}
+	if err := s.Access.Record(ctx, look); err != nil {
+		s.logFailure(ctx, "recording the look", err)
+		return huma.Error503ServiceUnavailable("This look could not be recorded, so nothing is shown. Try again later.")
+	}
+	return nil
+}

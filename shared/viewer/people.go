@@ -1,0 +1,144 @@
+package viewer
+
+import (
+	"context"
+	"net/http"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/wecom"
+)
+
+// Lists of people and conversations show who talked to whom, so they are for the
+// roles that may read content. They carry no message, so they leave no record of a
+// look (design §5, invariant 8).
+
+type peopleInput struct {
+	Prefix string `query:"prefix" maxLength:"256" example:"li." doc:"Only ids that begin with it"`
+	Kind   string `query:"kind" enum:"employee,external,robot" doc:"Only of this kind. A page may have fewer people then, and still a next_cursor"`
+	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"200" doc:"Most people to look at"`
+}
+
+type peopleOutput struct {
+	Body struct {
+		People     []person `json:"people" nullable:"false" doc:"In byte order of their ids"`
+		NextCursor string   `json:"next_cursor,omitempty" doc:"Absent at the end"`
+	}
+}
+
+type person struct {
+	ID   string `json:"id" example:"li.na" doc:"Employees' userids in lower case"`
+	Kind string `json:"kind" example:"employee" doc:"employee, external or robot, as far as the id shows"`
+}
+
+type talksInput struct {
+	ID     string `path:"id" example:"li.na" doc:"Id of the person, percent-encoded. Employees' userids in any case"`
+	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"200" doc:"Most conversations to return"`
+}
+
+type talksOutput struct {
+	Body struct {
+		Conversations []talk `json:"conversations" nullable:"false" doc:"The last active first. One that is active again while you page moves to the front; none of the others is skipped or comes twice"`
+		NextCursor    string `json:"next_cursor,omitempty" doc:"Absent at the end"`
+	}
+}
+
+type talk struct {
+	ID      string `json:"id" example:"pair:li.na,wang.wei" doc:"Percent-encode it where it becomes part of a path"`
+	LastDay string `json:"last_day" format:"date" doc:"Last UTC day with a message"`
+}
+
+func (s *server) registerPeople() {
+	register(s, huma.Operation{
+		OperationID: "list-people",
+		Path:        "/v1/people",
+		Summary:     "People who were seen in messages",
+		Tags:        []string{"content"},
+		Errors:      []int{http.StatusBadRequest},
+	}, contentRoles, s.people)
+	register(s, huma.Operation{
+		OperationID: "list-conversations-of-person",
+		Path:        "/v1/people/{id}/conversations",
+		Summary:     "Conversations that a person took part in, the last active first",
+		Description: "A person who is not known has none.",
+		Tags:        []string{"content"},
+		Errors:      []int{http.StatusBadRequest},
+	}, contentRoles, s.talks)
+}
+
+func (s *server) people(ctx context.Context, in *peopleInput) (*peopleOutput, error) {
+	if !utf8.ValidString(in.Prefix) {
+		return nil, badParameter(http.StatusUnprocessableEntity, "query.prefix", "prefix must be UTF-8.")
+	}
+	sum := querySum("people", in.Prefix, in.Kind)
+	after := ""
+	if in.Cursor != "" {
+		place, err := decodeCursor(in.Cursor, sum)
+		if err == nil && (len(place) == 0 || !utf8.Valid(place) || len(place) > archive.MaxIndexKey/2) {
+			err = errBadCursor
+		}
+		if err != nil {
+			return nil, refusedCursor(err, "prefix and kind")
+		}
+		after = string(place)
+	}
+	ids, err := s.Catalog.People(ctx, in.Prefix, after, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	out := new(peopleOutput)
+	out.Body.People = []person{}
+	for _, id := range ids[:min(in.Limit, len(ids))] {
+		if kind := string(wecom.ParticipantOf(id).Kind); in.Kind == "" || kind == in.Kind {
+			out.Body.People = append(out.Body.People, person{ID: id, Kind: kind})
+		}
+	}
+	if len(ids) > in.Limit {
+		out.Body.NextCursor = encodeCursor(sum, []byte(ids[in.Limit-1]))
+	}
+	return out, nil
+}
+
+func (s *server) talks(ctx context.Context, in *talksInput) (*talksOutput, error) {
+	if !utf8.ValidString(in.ID) || in.ID == "" || len(in.ID) > archive.MaxIndexKey/2 {
+		return nil, badParameter(http.StatusUnprocessableEntity, "path.id", "The person's id must be UTF-8, percent-encoded, of 1 to 512 bytes.")
+	}
+	id := wecom.ParticipantOf(in.ID).ID
+	sum := querySum("talks", id)
+	var after *archive.Talk
+	if in.Cursor != "" {
+		place, err := decodeCursor(in.Cursor, sum)
+		if err == nil {
+			after, err = decodeTalk(place)
+		}
+		if err != nil {
+			return nil, refusedCursor(err, "id")
+		}
+	}
+	found, err := s.Catalog.Talks(ctx, id, after, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	out := new(talksOutput)
+	out.Body.Conversations = []talk{}
+	for _, t := range found[:min(in.Limit, len(found))] {
+		out.Body.Conversations = append(out.Body.Conversations, talk{ID: t.Conversation, LastDay: t.Day})
+	}
+	if len(found) > in.Limit {
+		last := found[in.Limit-1]
+		out.Body.NextCursor = encodeCursor(sum, []byte(last.Day+last.Conversation))
+	}
+	return out, nil
+}
+
+func decodeTalk(place []byte) (*archive.Talk, error) {
+	const day = len("2026-11-23")
+	if len(place) <= day || !isDay(string(place[:day])) || !conversationID(string(place[day:])) {
+		return nil, errBadCursor
+	}
+	return &archive.Talk{Day: string(place[:day]), Conversation: string(place[day:])}, nil
+}
