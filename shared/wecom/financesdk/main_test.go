@@ -18,8 +18,17 @@ func TestMain(m *testing.M) {
 	if status, host := financesdk.RunHost(os.Args); host {
 		os.Exit(status)
 	}
-	os.Exit(m.Run())
+	var err error
+	if scratch, err = os.MkdirTemp("", "financesdk"); err != nil {
+		panic(err)
+	}
+	status := m.Run()
+	_ = os.RemoveAll(scratch)
+	os.Exit(status)
 }
+
+// scratch is a folder for what several tests use.
+var scratch string
 
 // journal keeps log records, which tell of deaths and replacements.
 type journal struct {
@@ -65,6 +74,11 @@ func open(t testing.TB, c financesdk.Config) (*financesdk.Pool, *journal) {
 // children are the processes that this one has started and that still run.
 func children(t testing.TB) []int {
 	t.Helper()
+	return childrenOf(t, os.Getpid())
+}
+
+func childrenOf(t testing.TB, parent int) []int {
+	t.Helper()
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +95,7 @@ func children(t testing.TB) []int {
 		}
 		// Behind the name, which is in parentheses: state, parent.
 		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		if fields[1] == strconv.Itoa(os.Getpid()) && fields[0] != "Z" {
+		if fields[1] == strconv.Itoa(parent) && fields[0] != "Z" {
 			pids = append(pids, pid)
 		}
 	}
