@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"wecom-archive/shared/wecom"
@@ -93,10 +94,14 @@ func BenchmarkDecrypt(b *testing.B) {
 	}
 	p, _ := open(b, financesdk.Config{Path: path})
 	_, sealed := page(b, 1000)
+	echo := echoes(1000)
+	for i := range echo {
+		echo[i].Message += strings.Repeat("x", 740)
+	}
 	for _, work := range []struct {
 		name  string
 		batch []wecom.Sealed
-	}{{"echo", echoes(1000)}, {"messages", sealed}} {
+	}{{"echo", echo}, {"messages", sealed}} {
 		size := 0
 		for _, s := range work.batch {
 			size += len(s.Message)

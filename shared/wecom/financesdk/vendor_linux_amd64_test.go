@@ -273,7 +273,7 @@ func TestVendorMemory(t *testing.T) {
 		}
 	}
 	pid := child(t)
-	decrypt(10_000)
+	decrypt(50_000)
 	debug.FreeOSMemory()
 	childBefore, parentBefore := resident(t, pid), resident(t, os.Getpid())
 	decrypt(100_000)
