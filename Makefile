@@ -2,7 +2,7 @@
 GO ?= go
 FUZZTIME ?= 30s
 
-.PHONY: help test race lint fuzz duckdb test-aws bench memory build local ci memory-compact memory-reindex
+.PHONY: help test race lint fuzz duckdb test-aws test-sdk layer bench memory build local ci memory-compact memory-reindex
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -29,6 +29,15 @@ duckdb: ## read the archive with DuckDB (needs a C compiler)
 
 test-aws: ## the AWS adapters against stand-ins (needs node, npm, python3)
 	bash infra/aws/test.sh
+
+test-sdk: ## the native library's processes on a stand-in in C (needs cc)
+	$(GO) vet -tags sdk ./shared/wecom/... ./infra/... ./cmd/...
+	$(GO) tool staticcheck -tags sdk ./shared/wecom/financesdk ./infra/local ./cmd/wecom-archive
+	CGO_ENABLED=0 $(GO) test -count=1 -tags sdk ./shared/wecom/financesdk
+	CGO_ENABLED=0 $(GO) test -count=1 -tags sdk -run Library ./infra/local ./cmd/wecom-archive
+
+layer: ## Lambda layer of WeCom's library: SDK=download [VERSION=date] [LIBS=folder with libz]
+	$(GO) run ./infra/layers -sdk '$(SDK)' -version '$(VERSION)' -libs '$(LIBS)'
 
 memory: ## peak memory for a small and a large archive
 	bash infra/memory.sh

@@ -28,6 +28,7 @@ type localCommand struct {
 	Seed     uint64 `default:"1" help:"Of everything that is made up: the same seed gives the same messages."`
 	Corpus   string `type:"existingfile" help:"Serve the lines of this file, byte for byte and in order, instead of made-up messages."`
 	Truth    string `type:"path" help:"Write what is served to this file: a JSON object per line with seq, msgid, raw (base64)."`
+	SDK      string `name:"sdk" type:"existingfile" placeholder:"PATH" help:"Pull and decrypt with this native library, in processes of its own, not with the simulator itself. Only a stand-in (infra/sdkstandin) can speak to the simulator."`
 	Once     bool   `help:"Exit when all that was served is archived."`
 	JSON     bool   `name:"json" help:"Print a summary as JSON at the end."`
 	Listen   string `default:"${listen}" help:"Address of the API."`
@@ -58,7 +59,7 @@ func (c *localCommand) Run(ctx context.Context, to streams) (err error) {
 	}
 	log := newLogger(to.Err, c.Verbose)
 	system, err := local.Open(ctx, local.Config{
-		Dir: c.Dir, Messages: c.Messages, Limit: c.Limit, Seed: c.Seed, Corpus: c.Corpus, Truth: c.Truth,
+		Dir: c.Dir, Messages: c.Messages, Limit: c.Limit, Seed: c.Seed, Corpus: c.Corpus, Truth: c.Truth, SDK: c.SDK,
 		Program: version(), Log: log, Now: time.Now,
 	})
 	if err != nil {

@@ -14,9 +14,14 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"wecom-archive/shared/wecom/financesdk"
 )
 
 func main() {
+	if status, host := financesdk.RunHost(os.Args); host {
+		os.Exit(status) // a process for WeCom's library, started by --sdk
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// The first Ctrl-C asks to stop. From then on one ends the process, even if

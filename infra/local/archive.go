@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/wecom/wecomtest"
 )
 
 // OpenArchive opens the archive in a folder that Open has made, for the operator's
@@ -30,7 +31,7 @@ func OpenArchive(ctx context.Context, c Config) (_ *System, err error) {
 	if err := s.openFolder(ctx); err != nil {
 		return nil, err
 	}
-	return s, s.openArchiver(ctx)
+	return s, s.openArchiver(ctx, wecomtest.Library{})
 }
 
 // Reopen opens the system in a folder that Open has made, with the corp that it

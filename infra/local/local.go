@@ -53,6 +53,7 @@ type Config struct {
 	Seed     uint64
 	Corpus   string // file of plaintext lines to serve instead; empty: made-up messages
 	Truth    string // file to write what is served to; empty: none
+	SDK      string // native library to pull and decrypt with; empty: the simulator itself
 	Program  string // our version
 	Log      *slog.Logger
 	Now      func() time.Time
@@ -107,7 +108,7 @@ func Open(ctx context.Context, c Config) (_ *System, err error) {
 // openFolder takes the folder for this process and opens what lies in it.
 func (s *System) openFolder(ctx context.Context) (err error) {
 	// The embedded S3 changes the working directory of the process.
-	for _, path := range []*string{&s.Dir, &s.Corpus, &s.Truth} {
+	for _, path := range []*string{&s.Dir, &s.Corpus, &s.Truth, &s.SDK} {
 		if *path == "" {
 			continue
 		}
@@ -242,19 +243,23 @@ func (s *System) uploadKeys(ctx context.Context) error {
 }
 
 func (s *System) openStages(ctx context.Context) error {
+	lib, err := s.openLibrary(ctx)
+	if err != nil {
+		return err
+	}
 	s.puller = capture.New(capture.Config{
 		Corp: corpID, Objects: s.Objects, Catalog: s.Catalog, Queue: s.queue,
-		Chats: s.Corp, Seats: s.Corp, Limit: s.Limit, Now: s.Now, Sleep: sleep,
+		Chats: lib.chats, Seats: s.Corp, Limit: s.Limit, Now: s.Now, Sleep: sleep,
 		Owner: "local", NewID: newID, Log: s.Log.With("stage", "puller"),
-		Program: s.Program, SDKVersion: "simulator",
+		Program: s.Program, SDKVersion: lib.version, SDKSHA256: lib.sha256,
 	})
-	return s.openArchiver(ctx)
+	return s.openArchiver(ctx, lib.opener)
 }
 
-func (s *System) openArchiver(ctx context.Context) error {
+func (s *System) openArchiver(ctx context.Context, opener decode.Library) error {
 	s.archiver = decode.New(decode.Config{
 		Corp: corpID, Program: s.Program, Objects: s.Objects, Catalog: s.Catalog,
-		Keys: s.Ring, Library: wecomtest.Library{}, Now: s.Now, Log: s.Log.With("stage", "archiver"),
+		Keys: s.Ring, Library: opener, Now: s.Now, Log: s.Log.With("stage", "archiver"),
 	})
 	return s.archiver.Ready(ctx)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -68,6 +69,9 @@ func (a *Archiver) openBatch(ctx context.Context, keys chosenKeys, envelopes []a
 		row := &rows[of[k]]
 		if o.Err != nil {
 			row.Outcome = archive.OutcomeBadMessage
+			if errors.Is(o.Err, wecom.ErrLibraryCrash) {
+				row.Outcome = archive.OutcomeCrash
+			}
 			continue
 		}
 		sum := sha256.Sum256(o.Raw)

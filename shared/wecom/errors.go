@@ -54,6 +54,11 @@ var (
 	ErrNoExternalContact = errors.New("no such relation to an external contact")
 )
 
+// ErrLibraryCrash says, as an Opened's error, that the native library dies of this
+// message, or does not come back from it. Do not offer it again before the library
+// is another one.
+var ErrLibraryCrash = errors.New("WeCom's library dies of this message")
+
 // Error is a refusal by WeCom: by its library or in a JSON reply.
 type Error struct {
 	Op      string // what was asked for, e.g. "GetChatData"

@@ -1,0 +1,134 @@
+// The archiver function reads pages as they appear, decrypts them, and stores
+// their messages in segments. A queue of created-events starts it. It can open the
+// private keys and has no route out.
+//
+// WeCom's library comes with the layer that infra/layers builds. It runs in
+// processes of its own (package financesdk), which are this executable again; they
+// get no secret.
+//
+// Settings come from the environment; settings lists them.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/awsevents"
+	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/decode"
+	"wecom-archive/shared/keyring"
+	"wecom-archive/shared/wecom/financesdk"
+)
+
+func main() {
+	if status, host := financesdk.RunHost(os.Args); host {
+		os.Exit(status)
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("stage", "archiver")
+	batch, err := build(context.Background(), os.Getenv, log)
+	if err != nil {
+		log.Error("cannot start", "error", err)
+		os.Exit(1)
+	}
+	lambda.Start(batch.Handle)
+}
+
+// settings are what the stack sets.
+type settings struct {
+	Corp       string // WECOM_ARCHIVE_CORP: corpid
+	Bucket     string // WECOM_ARCHIVE_BUCKET: archive bucket
+	Table      string // WECOM_ARCHIVE_TABLE: index
+	KeyringKey string // WECOM_ARCHIVE_KEYRING_KEY: KMS key that wraps private keys
+	SDK        string // WECOM_ARCHIVE_SDK: path of WeCom's library; optional
+}
+
+// layerLibrary is where the layer puts the library.
+const layerLibrary = "/opt/lib/" + financesdk.FileName
+
+func readSettings(getenv func(string) string) (settings, error) {
+	s := settings{SDK: getenv("WECOM_ARCHIVE_SDK")}
+	if s.SDK == "" {
+		s.SDK = layerLibrary
+	}
+	for _, v := range []struct {
+		name string
+		to   *string
+		what string
+	}{
+		{"WECOM_ARCHIVE_CORP", &s.Corp, "the corpid (企业ID)"},
+		{"WECOM_ARCHIVE_BUCKET", &s.Bucket, "the name of the archive bucket"},
+		{"WECOM_ARCHIVE_TABLE", &s.Table, "the name of the DynamoDB table of the index"},
+		{"WECOM_ARCHIVE_KEYRING_KEY", &s.KeyringKey, "the ARN of the KMS key that wraps private keys"},
+	} {
+		if *v.to = getenv(v.name); *v.to == "" {
+			return settings{}, fmt.Errorf("the environment variable %s is not set: it is %s", v.name, v.what)
+		}
+	}
+	return s, nil
+}
+
+const (
+	parallel = 2                // pages in work at a time: one decrypts while the other stores
+	reserve  = 30 * time.Second // with less time left no page is begun
+)
+
+// build makes the handler on AWS.
+func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*awsevents.Batch, error) {
+	set, err := readSettings(getenv)
+	if err != nil {
+		return nil, err
+	}
+	library, err := financesdk.Open(ctx, financesdk.Config{Path: set.SDK, Children: runtime.GOMAXPROCS(0), Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("%w: is the function's layer the one that `make layer` builds, for this architecture?", err)
+	}
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+	}
+	s3Client := s3.NewFromConfig(cfg)
+	objects := awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket)
+	catalog := archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table))
+	return newBatch(ctx, set.Bucket, decode.Config{
+		Corp: set.Corp, Program: version(), Objects: objects, Catalog: catalog, Library: library,
+		Keys: keyring.New(keyring.Config{
+			Corp: set.Corp, Objects: objects, Port: awsstore.NewKeyring(kms.NewFromConfig(cfg), set.KeyringKey),
+			Catalog: catalog, Now: time.Now, Log: log,
+		}),
+		Now: time.Now, Log: log,
+	})
+}
+
+// newBatch has an archiver work on the pages that messages name. It refuses a
+// bucket that does not lock.
+func newBatch(ctx context.Context, bucket string, c decode.Config) (*awsevents.Batch, error) {
+	archiver := decode.New(c)
+	if err := archiver.Ready(ctx); err != nil {
+		return nil, err
+	}
+	return &awsevents.Batch{Bucket: bucket, Work: archiver.Handle, Parallel: parallel, Reserve: reserve, Log: c.Log}, nil
+}
+
+// version is the commit that was built.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				return s.Value
+			}
+		}
+	}
+	return "unknown"
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/capture"
+)
+
+// Library is WeCom's library with the corp's secret.
+type Library interface {
+	capture.Chats
+	Close() error
+}
+
+// Names of secrets.
+const (
+	archiveSecret = "archive-secret"
+	proxyPassword = "proxy-password" // as user:password; need not be there
+)
+
+// App is the function.
+type App struct {
+	Corp       string
+	Program    string
+	SDKVersion string
+	SDKSHA256  string
+	Objects    archive.Objects
+	Catalog    *archive.Catalog
+	Queue      archive.Notifier
+	Secrets    archive.Secrets
+	Open       func(ctx context.Context, secret, proxyPassword string) (Library, error)
+	Owner      string // of the lease: one for each process
+	Now        func() time.Time
+	Log        *slog.Logger
+}
+
+// Handle is the Lambda handler. The event does not matter. It answers with what
+// the run did; that another puller is at work is no failure.
+//
+// A run reads the secret and opens the library anew, so that a new secret counts
+// at once, and Lambda never freezes the library's process between two runs.
+func (a *App) Handle(ctx context.Context, _ json.RawMessage) (run archive.Run, err error) {
+	secret, err := a.Secrets.Get(ctx, archiveSecret)
+	if errors.Is(err, archive.ErrNotFound) {
+		return run, fmt.Errorf("%w: store it with `wecom-archive secrets set %s`", err, archiveSecret)
+	}
+	if err != nil {
+		return run, err
+	}
+	password, err := a.Secrets.Get(ctx, proxyPassword)
+	if err != nil && !errors.Is(err, archive.ErrNotFound) {
+		return run, err
+	}
+	library, err := a.Open(ctx, secret, password)
+	if err != nil {
+		return run, err
+	}
+	defer func() { err = errors.Join(err, library.Close()) }()
+	run, err = capture.New(capture.Config{
+		Corp: a.Corp, Objects: a.Objects, Catalog: a.Catalog, Queue: a.Queue, Chats: library,
+		Now: a.Now, Sleep: sleep, Owner: a.Owner, NewID: newID, Log: a.Log,
+		Program: a.Program, SDKVersion: a.SDKVersion, SDKSHA256: a.SDKSHA256,
+	}).Run(ctx)
+	if held := (*archive.LeaseHeldError)(nil); errors.As(err, &held) {
+		a.Log.InfoContext(ctx, "another puller is at work", "error", err)
+		return run, nil
+	}
+	if err != nil && run.Remedy != "" {
+		err = fmt.Errorf("%w: %s", err, run.Remedy)
+	}
+	return run, err
+}
+
+// newID makes ids of runs; v7 so that they sort by time.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/localstore"
+	"wecom-archive/shared/wecom/wecomtest"
+)
+
+const (
+	corpID = "ww5117a9e0c0ffee01"
+	secret = "s3cret-of-the-archive"
+)
+
+// stack is the function on ports in memory and a simulated corp.
+type stack struct {
+	*App
+	corp   *wecomtest.Corp
+	log    bytes.Buffer
+	opened []*library
+}
+
+type library struct {
+	*wecomtest.Client
+	password string
+	closed   bool
+}
+
+func (l *library) Close() error {
+	l.closed = true
+	return nil
+}
+
+type queue struct{}
+
+func (queue) Notify(context.Context, ...string) error { return nil }
+
+func newStack(t *testing.T) *stack {
+	t.Helper()
+	now := time.Now()
+	corp, err := wecomtest.New(wecomtest.Config{
+		Corp: corpID, Secret: secret, Extents: []wecomtest.Extent{{Count: 1200, From: now.Add(-time.Hour), To: now}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := corp.UploadKey(&key.PublicKey); err != nil {
+		t.Fatal(err)
+	}
+	s := &stack{corp: corp}
+	s.App = &App{
+		Corp: corpID, Program: "test", SDKVersion: "200215", SDKSHA256: "abcd",
+		Objects: archivetest.NewObjects(), Catalog: archive.NewCatalog(archivetest.NewIndex()), Queue: queue{},
+		Secrets: localstore.OpenSecrets(filepath.Join(t.TempDir(), "secrets.json")),
+		Open: func(_ context.Context, secret, password string) (Library, error) {
+			l := &library{Client: corp.NewClient(corpID, secret), password: password}
+			s.opened = append(s.opened, l)
+			return l, nil
+		},
+		Owner: "one", Now: time.Now, Log: slog.New(slog.NewJSONHandler(&s.log, nil)),
+	}
+	return s
+}
+
+func (s *stack) set(t *testing.T, name, value string) {
+	t.Helper()
+	if err := s.Secrets.Set(t.Context(), name, value); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// invoke calls the function as Lambda does.
+func (s *stack) invoke(t *testing.T) (run archive.Run, err error) {
+	t.Helper()
+	answer, err := lambda.NewHandler(s.Handle).Invoke(t.Context(), []byte(`{"source":"aws.scheduler"}`))
+	if err != nil {
+		return run, err
+	}
+	if err := json.Unmarshal(answer, &run); err != nil {
+		t.Fatalf("%s: %v", answer, err)
+	}
+	return run, nil
+}
+
+func TestPulls(t *testing.T) {
+	s := newStack(t)
+	s.set(t, archiveSecret, secret)
+	s.set(t, proxyPassword, "user:password")
+	run, err := s.invoke(t)
+	if err != nil || run.Stopped != "end" || run.Pages != 2 || run.Envelopes != 1200 {
+		t.Fatalf("%+v, %v", run, err)
+	}
+	stored, err := archive.ReadObject(t.Context(), s.Objects, archive.PageKey(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := archive.DecodePage(stored)
+	if err != nil || page.Header.SDKVersion != "200215" || page.Header.SDKSHA256 != "abcd" || page.Header.Program != "test" {
+		t.Errorf("%+v, %v", page.Header, err)
+	}
+	if len(s.opened) != 1 || !s.opened[0].closed || s.opened[0].password != "user:password" {
+		t.Errorf("libraries: %+v", s.opened)
+	}
+	if strings.Contains(s.log.String(), secret) || strings.Contains(s.log.String(), "user:password") {
+		t.Error("a secret is in the log")
+	}
+}
+
+// TestNewSecret: a secret counts from the next run on.
+func TestNewSecret(t *testing.T) {
+	s := newStack(t)
+	if _, err := s.invoke(t); err == nil || !strings.Contains(err.Error(), "secrets set archive-secret") {
+		t.Errorf("without a secret: %v", err)
+	}
+	s.set(t, archiveSecret, "not-that-one")
+	if _, err := s.invoke(t); err == nil || !strings.Contains(err.Error(), "40001") || !strings.Contains(err.Error(), "Check the secret") || strings.Contains(err.Error(), "not-that-one") {
+		t.Errorf("with a wrong one: %v", err)
+	}
+	s.set(t, archiveSecret, secret)
+	if run, err := s.invoke(t); err != nil || run.Envelopes != 1200 {
+		t.Errorf("with the right one: %+v, %v", run, err)
+	}
+	for _, l := range s.opened {
+		if !l.closed {
+			t.Error("a library stays open")
+		}
+	}
+}
+
+func TestAnotherIsAtWork(t *testing.T) {
+	s := newStack(t)
+	s.set(t, archiveSecret, secret)
+	if _, err := s.Catalog.AcquireLease(t.Context(), "another", time.Now(), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	run, err := s.invoke(t)
+	if err != nil || run.Stopped != "lease" || run.Pages != 0 {
+		t.Errorf("%+v, %v", run, err)
+	}
+}
+
+func TestLibraryCannotBeOpened(t *testing.T) {
+	s := newStack(t)
+	s.set(t, archiveSecret, secret)
+	s.Open = func(context.Context, string, string) (Library, error) { return nil, errors.New("no such file") }
+	if _, err := s.invoke(t); err == nil || !strings.Contains(err.Error(), "no such file") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestSettings(t *testing.T) {
+	all := map[string]string{
+		"WECOM_ARCHIVE_CORP": "ww1", "WECOM_ARCHIVE_BUCKET": "b", "WECOM_ARCHIVE_TABLE": "t",
+		"WECOM_ARCHIVE_QUEUE_URL": "q", "WECOM_ARCHIVE_SECRET": "/wecom-archive/test/",
+	}
+	getenv := func(name string) string { return all[name] }
+	got, err := readSettings(getenv)
+	want := settings{Corp: "ww1", Bucket: "b", Table: "t", QueueURL: "q", Secret: "/wecom-archive/test/", SDK: "/opt/lib/libWeWorkFinanceSdk_C.so"}
+	if err != nil || got != want {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for name := range all {
+		_, err := readSettings(func(asked string) string {
+			if asked == name {
+				return ""
+			}
+			return all[asked]
+		})
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("without %s: %v", name, err)
+		}
+	}
+	all["WECOM_ARCHIVE_SDK"] = filepath.Join(t.TempDir(), "none.so")
+	if _, err := build(t.Context(), getenv, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "make layer") {
+		t.Errorf("without a library: %v", err)
+	}
+}

@@ -1,0 +1,125 @@
+// The puller function fetches what is new from WeCom and stores it, encrypted as
+// it is, in pages. A schedule starts it, and the operator's `wecom-archive pull`.
+// It holds the secret of the archive and has a route out, and no private key.
+//
+// WeCom's library comes with the layer that infra/layers builds. It runs in a
+// process of its own (package financesdk), which is this executable again.
+//
+// Settings come from the environment; settings lists them. Only the archive's
+// secret, archive-secret, and the proxy's password, proxy-password, come from
+// Parameter Store, anew for each run.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/wecom/financesdk"
+)
+
+func main() {
+	if status, host := financesdk.RunHost(os.Args); host {
+		os.Exit(status)
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("stage", "puller")
+	app, err := build(context.Background(), os.Getenv, log)
+	if err != nil {
+		log.Error("cannot start", "error", err)
+		os.Exit(1)
+	}
+	lambda.Start(app.Handle)
+}
+
+// settings are what the stack sets.
+type settings struct {
+	Corp     string // WECOM_ARCHIVE_CORP: corpid
+	Bucket   string // WECOM_ARCHIVE_BUCKET: archive bucket
+	Table    string // WECOM_ARCHIVE_TABLE: index
+	QueueURL string // WECOM_ARCHIVE_QUEUE_URL: queue of the archiver
+	Secret   string // WECOM_ARCHIVE_SECRET: prefix of the parameters that hold secrets
+	SDK      string // WECOM_ARCHIVE_SDK: path of WeCom's library; optional
+	Proxy    string // WECOM_ARCHIVE_PROXY: as http://host:port or socks5://host:port; optional
+}
+
+// layerLibrary is where the layer puts the library.
+const layerLibrary = "/opt/lib/" + financesdk.FileName
+
+func readSettings(getenv func(string) string) (settings, error) {
+	s := settings{SDK: getenv("WECOM_ARCHIVE_SDK"), Proxy: getenv("WECOM_ARCHIVE_PROXY")}
+	if s.SDK == "" {
+		s.SDK = layerLibrary
+	}
+	for _, v := range []struct {
+		name string
+		to   *string
+		what string
+	}{
+		{"WECOM_ARCHIVE_CORP", &s.Corp, "the corpid (企业ID)"},
+		{"WECOM_ARCHIVE_BUCKET", &s.Bucket, "the name of the archive bucket"},
+		{"WECOM_ARCHIVE_TABLE", &s.Table, "the name of the DynamoDB table of the index"},
+		{"WECOM_ARCHIVE_QUEUE_URL", &s.QueueURL, "the URL of the archiver's queue"},
+		{"WECOM_ARCHIVE_SECRET", &s.Secret, "the prefix of the parameters that hold secrets, such as /wecom-archive/prod/"},
+	} {
+		if *v.to = getenv(v.name); *v.to == "" {
+			return settings{}, fmt.Errorf("the environment variable %s is not set: it is %s", v.name, v.what)
+		}
+	}
+	return s, nil
+}
+
+// build makes the App on AWS.
+func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*App, error) {
+	set, err := readSettings(getenv)
+	if err != nil {
+		return nil, err
+	}
+	info, err := financesdk.Inspect(set.SDK)
+	if err != nil {
+		return nil, fmt.Errorf("%w: is the function's layer the one that `make layer` builds?", err)
+	}
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+	}
+	s3Client := s3.NewFromConfig(cfg)
+	return &App{
+		Corp: set.Corp, Program: version(),
+		SDKVersion: info.Version, SDKSHA256: info.SHA256,
+		Objects: awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket),
+		Catalog: archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
+		Queue:   awsstore.NewNotifier(sqs.NewFromConfig(cfg), set.QueueURL, set.Bucket),
+		Secrets: awsstore.NewSecrets(ssm.NewFromConfig(cfg), set.Secret, ""),
+		Open: func(ctx context.Context, secret, proxyPassword string) (Library, error) {
+			return financesdk.Open(ctx, financesdk.Config{
+				Path: set.SDK, Corp: set.Corp, Secret: secret, Proxy: set.Proxy, ProxyPassword: proxyPassword, Log: log,
+			})
+		},
+		Owner: rand.Text(), Now: time.Now, Log: log,
+	}, nil
+}
+
+// version is the commit that was built.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				return s.Value
+			}
+		}
+	}
+	return "unknown"
+}

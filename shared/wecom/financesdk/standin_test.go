@@ -1,0 +1,475 @@
+//go:build sdk
+
+package financesdk_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"wecom-archive/infra/sdkstandin"
+	"wecom-archive/shared/wecom"
+	"wecom-archive/shared/wecom/financesdk"
+	"wecom-archive/shared/wecom/wecomtest"
+)
+
+var buildStandin = sync.OnceValues(func() (string, error) {
+	return sdkstandin.Build(context.Background(), scratch)
+})
+
+// standin is the path of the stand-in for the library, which is built once.
+func standin(t testing.TB) string {
+	t.Helper()
+	path, err := buildStandin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// order is a message that the stand-in obeys.
+func order(s string) wecom.Sealed {
+	return wecom.Sealed{Key: strings.Repeat("k", 88), Message: "!" + s}
+}
+
+// echoes are messages that the stand-in gives back.
+func echoes(n int) []wecom.Sealed {
+	batch := make([]wecom.Sealed, n)
+	for i := range batch {
+		batch[i] = order(fmt.Sprintf("echo:%d", i))
+	}
+	return batch
+}
+
+func decryptOne(t *testing.T, p *financesdk.Pool, s wecom.Sealed) wecom.Opened {
+	t.Helper()
+	opened, err := p.DecryptData(t.Context(), []wecom.Sealed{s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return opened[0]
+}
+
+func TestCodesAndBytes(t *testing.T) {
+	p, log := open(t, financesdk.Config{Path: standin(t)})
+	for code := 10000; code <= 10011; code++ {
+		if o := decryptOne(t, p, order(fmt.Sprintf("code:%d", code))); !isCode(o.Err, code) || o.Raw != nil {
+			t.Errorf("code %d: %v", code, o.Err)
+		}
+	}
+	if o := decryptOne(t, p, order("code:-1")); !isCode(o.Err, -1) {
+		t.Errorf("code -1: %v", o.Err)
+	}
+	for text, want := range map[string]string{"nul": "a\x00b\x00", "echo:": "", "echo:{\"a\":\"\x01企微\xff\"}": "{\"a\":\"\x01企微\xff\"}"} {
+		if o := decryptOne(t, p, order(text)); o.Err != nil || o.Raw == nil || string(o.Raw) != want {
+			t.Errorf("%s: %q, %v", text, o.Raw, o.Err)
+		}
+	}
+	long := strings.Repeat("0123456789", 1<<20)
+	if o := decryptOne(t, p, order("echo:"+long)); string(o.Raw) != long {
+		t.Errorf("%d bytes came back, %v", len(o.Raw), o.Err)
+	}
+	if o := decryptOne(t, p, order("print")); string(o.Raw) != "printed" {
+		t.Errorf("after printing: %q, %v", o.Raw, o.Err)
+	}
+	for _, s := range []wecom.Sealed{{Key: "k\x00", Message: "m"}, {Key: strings.Repeat("k", 88), Message: "m\x00"}} {
+		if o := decryptOne(t, p, s); !errors.Is(o.Err, financesdk.ErrNUL) {
+			t.Errorf("NUL: %v", o.Err)
+		}
+	}
+	if log.deaths() != 0 || strings.Contains(log.String(), "content") {
+		t.Errorf("log: %s", log)
+	}
+}
+
+func TestDeaths(t *testing.T) {
+	p, log := open(t, financesdk.Config{Path: standin(t), DecryptTimeout: 300 * time.Millisecond, MaxResident: 64 << 20})
+	for text, want := range map[string]financesdk.Death{
+		"abort":           {Signal: syscall.SIGABRT, Status: -1},
+		"segv":            {Signal: syscall.SIGSEGV, Status: -1},
+		"exit:3":          {Status: 3},
+		"exit:0":          {Status: 0},
+		"negative":        {Status: 72},
+		"hang":            {Signal: syscall.SIGKILL, Status: -1, Cause: financesdk.CauseDeadline},
+		"leak:2000000000": {Signal: syscall.SIGKILL, Status: -1, Cause: financesdk.CauseMemory},
+	} {
+		t.Run(text, func(t *testing.T) {
+			batch := echoes(5)
+			batch[2] = order(text)
+			opened, err := p.DecryptData(t.Context(), batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, o := range opened {
+				if i != 2 && string(o.Raw) != fmt.Sprint(i) {
+					t.Errorf("neighbour %d: %q, %v", i, o.Raw, o.Err)
+				}
+			}
+			var death *financesdk.Death
+			if !errors.Is(opened[2].Err, wecom.ErrLibraryCrash) || !errors.As(opened[2].Err, &death) {
+				t.Fatalf("culprit: %v", opened[2].Err)
+			}
+			got := *death
+			got.PID, want.Op = 0, "DecryptData"
+			if text == "leak:2000000000" && got.Cause == financesdk.CauseDeadline {
+				got.Cause = want.Cause // a slow machine: either will do
+			}
+			if got != want {
+				t.Errorf("%+v, want %+v", got, want)
+			}
+		})
+	}
+	if log.deaths() == 0 || strings.Contains(log.String(), "echo") {
+		t.Errorf("log: %s", log)
+	}
+}
+
+// TestPageWithKillers is the issue's measure: 999 of 1,000 messages are decrypted.
+func TestPageWithKillers(t *testing.T) {
+	path := standin(t)
+	for _, killers := range []int{1, 20} {
+		t.Run(fmt.Sprint(killers), func(t *testing.T) {
+			p, log := open(t, financesdk.Config{Path: path})
+			batch := echoes(1000)
+			for k := range killers {
+				batch[(k*47+617)%1000] = order("abort")
+			}
+			opened, err := p.DecryptData(t.Context(), batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			good, blamed := 0, 0
+			for i, o := range opened {
+				switch {
+				case o.Err == nil && string(o.Raw) == fmt.Sprint(i):
+					good++
+				case errors.Is(o.Err, wecom.ErrLibraryCrash) && batch[i].Message == "!abort":
+					blamed++
+				}
+			}
+			starts := log.deaths() + 1
+			t.Logf("%d starts", starts)
+			if good != 1000-killers || blamed != killers || killers == 1 && starts > 22 {
+				t.Errorf("%d good, %d blamed, %d starts", good, blamed, starts)
+			}
+		})
+	}
+}
+
+// TestOneDeathIsNoProof: a message that ended a process once, and then does not,
+// is not blamed.
+func TestOneDeathIsNoProof(t *testing.T) {
+	p, log := open(t, financesdk.Config{Path: standin(t)})
+	mark := filepath.Join(t.TempDir(), "mark")
+	if o := decryptOne(t, p, order("once:"+mark)); o.Err != nil || string(o.Raw) != "again" || log.deaths() != 1 {
+		t.Errorf("%q, %v; log: %s", o.Raw, o.Err, log)
+	}
+}
+
+// TestKilledFromOutside: what the machine does to a process is no message's fault.
+func TestKilledFromOutside(t *testing.T) {
+	p, _ := open(t, financesdk.Config{Path: standin(t), DecryptTimeout: time.Minute})
+	pid := child(t)
+	ready := make(chan error, 1)
+	go func() {
+		_, err := p.DecryptData(context.Background(), []wecom.Sealed{order("hang")})
+		ready <- err
+	}()
+	waitForHang(t, pid)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	var death *financesdk.Death
+	if err := <-ready; !errors.As(err, &death) || death.Blames() || death.Signal != syscall.SIGKILL {
+		t.Errorf("%v", err)
+	}
+	if o := decryptOne(t, p, order("echo:on")); string(o.Raw) != "on" {
+		t.Errorf("after it: %v", o.Err)
+	}
+}
+
+// waitForHang waits until a thread of the process stands in the system call pause.
+func waitForHang(t *testing.T, pid int) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/wchan", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, thread := range threads {
+			if at, _ := os.ReadFile(thread); strings.Contains(string(at), "pause") {
+				return
+			}
+		}
+	}
+	t.Fatal("the process does not hang")
+}
+
+func TestCancel(t *testing.T) {
+	p, _ := open(t, financesdk.Config{Path: standin(t), DecryptTimeout: time.Minute})
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := p.DecryptData(ctx, []wecom.Sealed{order("hang")}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("hanging: %v", err)
+	}
+	if o := decryptOne(t, p, order("echo:on")); string(o.Raw) != "on" {
+		t.Errorf("after it: %v", o.Err)
+	}
+}
+
+// TestReplaced: a child that has grown is replaced between two calls, and nothing
+// is lost by it.
+func TestReplaced(t *testing.T) {
+	p, log := open(t, financesdk.Config{Path: standin(t), MaxResident: 40 << 20})
+	for i := range 20 {
+		opened, err := p.DecryptData(t.Context(), []wecom.Sealed{order("leak:8000000"), order(fmt.Sprintf("echo:%d", i))})
+		if err != nil || string(opened[0].Raw) != "leaked" || string(opened[1].Raw) != fmt.Sprint(i) {
+			t.Fatalf("%d: %v, %v", i, opened, err)
+		}
+	}
+	if log.replaced() < 2 || log.deaths() > 0 {
+		t.Errorf("replaced %d times; log: %s", log.replaced(), log)
+	}
+}
+
+// TestParentIsClosed has the library try to look into the parent.
+func TestParentIsClosed(t *testing.T) {
+	p, _ := open(t, financesdk.Config{Path: standin(t), Corp: "ww1", Secret: "secret"})
+	if o := decryptOne(t, p, order("spy")); o.Err != nil || len(o.Raw) != 0 {
+		t.Errorf("the library %s (%v)", o.Raw, o.Err)
+	}
+}
+
+// TestOrphan kills a process with a pool: its child, which hangs, must go, too.
+func TestOrphan(t *testing.T) {
+	cmd := exec.Command(os.Args[0], "-test.run", "TestOrphansParent$")
+	cmd.Env = append(os.Environ(), orphanVariable+"="+standin(t))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var hanging int
+	for deadline := time.Now().Add(20 * time.Second); hanging == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it has no child")
+		}
+		if pids := childrenOf(t, cmd.Process.Pid); len(pids) == 1 {
+			hanging = pids[0]
+		}
+	}
+	waitForHang(t, hanging)
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	for deadline := time.Now().Add(20 * time.Second); syscall.Kill(hanging, 0) == nil; time.Sleep(10 * time.Millisecond) {
+		if state, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", hanging)); bytes.Contains(state, []byte(") Z ")) {
+			return // nobody has looked yet how it ended
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("process %d is left", hanging)
+		}
+	}
+}
+
+const orphanVariable = "WECOM_ARCHIVE_TEST_ORPHAN"
+
+// TestOrphansParent is the process that TestOrphan kills.
+func TestOrphansParent(t *testing.T) {
+	path := os.Getenv(orphanVariable)
+	if path == "" {
+		return
+	}
+	p, err := financesdk.Open(t.Context(), financesdk.Config{Path: path, DecryptTimeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = p.DecryptData(t.Context(), []wecom.Sealed{order("hang")})
+}
+
+func TestMedia(t *testing.T) {
+	p, log := open(t, financesdk.Config{Path: standin(t), Corp: "ww1", Secret: "secret", NetworkTimeout: time.Second})
+	for _, size := range []int{0, 1, 512 << 10, 512<<10 + 1, 3_000_000} {
+		var file []byte
+		index, parts := "", 0
+		for last := false; !last; parts++ {
+			s, err := p.GetMediaData(t.Context(), fmt.Sprintf("!bytes:%d", size), index)
+			if err != nil {
+				t.Fatal(err)
+			}
+			file, index, last = append(file, s.Data...), s.Next, s.Last
+		}
+		if !bytes.Equal(file, content(size)) || parts != max(1, (size+512<<10-1)>>19) {
+			t.Errorf("%d bytes: %d came in %d parts", size, len(file), parts)
+		}
+	}
+	for id, code := range map[string]int{"": 10000, "CtUnknown": 10005, "!code:10003": 10003, "!code:10010": 10010} {
+		if s, err := p.GetMediaData(t.Context(), id, ""); !isCode(err, code) || s.Data != nil {
+			t.Errorf("file %q: %v, want %d", id, err, code)
+		}
+	}
+	var death *financesdk.Death
+	if _, err := p.GetMediaData(t.Context(), "!segv", ""); !errors.As(err, &death) || death.Signal != syscall.SIGSEGV || log.deaths() != 1 {
+		t.Errorf("crash: %v", err)
+	}
+	if s, err := p.GetMediaData(t.Context(), "!bytes:5", ""); err != nil || len(s.Data) != 5 {
+		t.Errorf("after it: %v", err)
+	}
+}
+
+// content is what the stand-in serves as a file.
+func content(size int) []byte {
+	out := make([]byte, size)
+	for i := range out {
+		out[i] = byte(uint32(i) * 2654435761 >> 24)
+	}
+	return out
+}
+
+// newCorp makes a simulated corp and an address where the stand-in reaches it.
+func newCorp(t testing.TB, messages int) (corp *wecomtest.Corp, proxy string) {
+	t.Helper()
+	now := time.Now()
+	corp, err := wecomtest.New(wecomtest.Config{
+		Corp: "ww5117a9e0c0ffee01", Secret: "s&cret=1 2%", Unmetered: true, KeyChanges: []int{},
+		Extents: []wecomtest.Extent{{Count: messages, From: now.Add(-time.Hour), To: now}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(corp.SDKHandler())
+	t.Cleanup(server.Close)
+	return corp, server.URL
+}
+
+func TestChats(t *testing.T) {
+	corp, proxy := newCorp(t, 1500)
+	uploadKey(t, corp)
+	c := financesdk.Config{Path: standin(t), Corp: "ww5117a9e0c0ffee01", Secret: "s&cret=1 2%", Proxy: proxy, NetworkTimeout: 5 * time.Second}
+	p, log := open(t, c)
+	want, err := corp.GetChatData(t.Context(), 0, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := p.GetChatData(t.Context(), 0, 1000); err != nil || !bytes.Equal(got, want) {
+		t.Fatalf("%d bytes, want %d: %v", len(got), len(want), err)
+	}
+	for code := 10001; code <= 10011; code++ {
+		corp.Fail(1, wecomtest.SDKCode(code))
+		if reply, err := p.GetChatData(t.Context(), 0, 10); !isCode(err, code) || reply != nil {
+			t.Errorf("code %d: %v", code, err)
+		}
+	}
+	if _, err := p.GetChatData(t.Context(), 0, 1001); !isCode(err, 10000) {
+		t.Errorf("limit: %v", err)
+	}
+	var death *financesdk.Death
+	corp.Fail(1, wecomtest.SDKOrder("abort"))
+	if _, err := p.GetChatData(t.Context(), 0, 10); !errors.As(err, &death) || death.Op != "GetChatData" || log.deaths() != 1 {
+		t.Errorf("crash: %v", err)
+	}
+	if _, err := p.GetChatData(t.Context(), 0, 10); err != nil {
+		t.Errorf("after it: %v", err)
+	}
+	c.Secret = "another"
+	other, err := financesdk.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if reply, err := other.GetChatData(t.Context(), 0, 10); err != nil || !bytes.Contains(reply, []byte("40001")) {
+		t.Errorf("wrong secret: %s, %v", reply, err)
+	}
+}
+
+// TestConcurrent calls from many goroutines, with crashes among them.
+func TestConcurrent(t *testing.T) {
+	p, _ := open(t, financesdk.Config{Path: standin(t), Children: 3})
+	var group sync.WaitGroup
+	for g := range 12 {
+		group.Go(func() {
+			for i := range 10 {
+				batch := echoes(20)
+				if (g+i)%6 == 0 {
+					batch[g] = order("abort")
+				}
+				opened, err := p.DecryptData(context.Background(), batch)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for k, o := range opened {
+					if batch[k].Message != "!abort" && string(o.Raw) != fmt.Sprint(k) {
+						t.Errorf("%d: %q, %v", k, o.Raw, o.Err)
+					}
+				}
+			}
+		})
+	}
+	group.Wait()
+	if n := len(children(t)); n > 3 {
+		t.Errorf("%d children", n)
+	}
+}
+
+// TestMemory makes 100,000 DecryptData calls and fetches 2,000 slices of media.
+func TestMemory(t *testing.T) {
+	p, log := open(t, financesdk.Config{Path: standin(t), Corp: "ww1", Secret: "secret"})
+	work := func(messages, slices int) {
+		batch := echoes(500)
+		for i := range batch {
+			batch[i].Message += strings.Repeat("x", 600)
+		}
+		for range messages / len(batch) {
+			if _, err := p.DecryptData(context.Background(), batch); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range slices {
+			if _, err := p.GetMediaData(context.Background(), "!bytes:600000", ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		debug.FreeOSMemory()
+	}
+	pid := child(t)
+	work(20_000, 400)
+	childBefore, parentBefore := resident(t, pid), resident(t, os.Getpid())
+	work(100_000, 2_000)
+	childAfter, parentAfter := resident(t, pid), resident(t, os.Getpid())
+	t.Logf("child %d to %d KiB, parent %d to %d KiB", childBefore>>10, childAfter>>10, parentBefore>>10, parentAfter>>10)
+	const most = 4 << 20
+	if childAfter-childBefore > most || parentAfter-parentBefore > most || log.deaths() > 0 || log.replaced() > 0 {
+		t.Errorf("child %d to %d bytes, parent %d to %d bytes, log: %s", childBefore, childAfter, parentBefore, parentAfter, log)
+	}
+}
+
+func TestClosed(t *testing.T) {
+	p, _ := open(t, financesdk.Config{Path: standin(t)})
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.DecryptData(t.Context(), echoes(1)); !errors.Is(err, financesdk.ErrClosed) {
+		t.Errorf("%v", err)
+	}
+	if left := children(t); len(left) != 0 {
+		t.Errorf("processes %v are left", left)
+	}
+}
+
+func TestStandinFile(t *testing.T) {
+	info, err := financesdk.Inspect(standin(t))
+	if err != nil || len(info.Missing) != 0 || info.Version != "standin" || len(info.Extra()) != 0 {
+		t.Errorf("%+v, %v", info, err)
+	}
+}

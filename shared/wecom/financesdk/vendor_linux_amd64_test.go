@@ -1,0 +1,287 @@
+package financesdk_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	// Its module ships the vendor's library, in a folder without Go code that is of
+	// use; this package is the smallest one of it, and keeps it in go.mod.
+	_ "github.com/silenceper/wechat/v2/work/kf/sendmsg"
+
+	"wecom-archive/shared/wecom"
+	"wecom-archive/shared/wecom/financesdk"
+)
+
+// vendorLibrary is the path of the vendor's own library, of 2020.
+func vendorLibrary(t testing.TB) string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/silenceper/wechat/v2").Output()
+	if err != nil {
+		t.Fatalf("finding the module with the vendor's library: %v", err)
+	}
+	return filepath.Join(strings.TrimSpace(string(out)), "work", "msgaudit", "lib", financesdk.FileName)
+}
+
+func TestVendorFile(t *testing.T) {
+	info, err := financesdk.Inspect(vendorLibrary(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Version != "200215" || info.Arch != "amd64" || len(info.Missing) != 0 ||
+		info.SHA256 != "47647285b02c399d78d3b5582a8302ec0f08f9eba09456559b2b39547547a38d" ||
+		!slices.Equal(info.Extra(), []string{"libz.so.1"}) {
+		t.Errorf("%+v", info)
+	}
+	// Amazon Linux 2023, where Lambda runs it, has glibc 2.34.
+	if info.GLIBC != "2.7" {
+		t.Errorf("highest glibc symbol %s, want 2.7", info.GLIBC)
+	}
+}
+
+// dummies are messages that the vendor's library refuses and survives.
+func dummies(n int) []wecom.Sealed {
+	batch := make([]wecom.Sealed, n)
+	for i := range batch {
+		batch[i] = wecom.Sealed{Key: strings.Repeat("k", 32), Message: fmt.Sprintf("%064d", i)}
+	}
+	return batch
+}
+
+func isCode(err error, code int) bool {
+	var refused *wecom.Error
+	return errors.As(err, &refused) && refused.Source == wecom.SourceSDK && refused.Code == code
+}
+
+// killer is shorter than the 13 bytes that the vendor's library takes for granted.
+var killer = wecom.Sealed{Key: "x", Message: "y"}
+
+// TestVendorShortKey: the message kills the child, and only the child.
+func TestVendorShortKey(t *testing.T) {
+	p, log := open(t, financesdk.Config{Path: vendorLibrary(t)})
+	before := child(t)
+	opened, err := p.DecryptData(t.Context(), []wecom.Sealed{killer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var death *financesdk.Death
+	if !errors.Is(opened[0].Err, wecom.ErrLibraryCrash) || !errors.As(opened[0].Err, &death) || death.Signal != syscall.SIGABRT || death.Op != "DecryptData" {
+		t.Errorf("short key: %v", opened[0].Err)
+	}
+	if log.deaths() != 2 || !strings.Contains(log.String(), "pid="+strconv.Itoa(before)+" signal=6") {
+		t.Errorf("log: %s", log)
+	}
+	opened, err = p.DecryptData(t.Context(), dummies(3))
+	if err != nil || !isCode(opened[2].Err, 10008) {
+		t.Errorf("after it: %v, %v", opened, err)
+	}
+	if now := child(t); now == before {
+		t.Error("the child is still the same")
+	}
+}
+
+// TestVendorPage is a page of messages with some that kill.
+func TestVendorPage(t *testing.T) {
+	const size = 1000
+	for name, at := range map[string][]int{
+		"none": {}, "first": {0}, "last": {size - 1}, "inside": {617},
+		"neighbours": {500, 501}, "twenty": {3, 40, 99, 100, 101, 250, 251, 300, 350, 400, 480, 499, 500, 620, 700, 777, 850, 900, 990, 999},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, log := open(t, financesdk.Config{Path: vendorLibrary(t)})
+			batch := dummies(size)
+			for _, i := range at {
+				batch[i] = killer
+			}
+			opened, err := p.DecryptData(t.Context(), batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, o := range opened {
+				if bad := slices.Contains(at, i); bad && !errors.Is(o.Err, wecom.ErrLibraryCrash) || !bad && !isCode(o.Err, 10008) {
+					t.Fatalf("message %d: %v", i, o.Err)
+				}
+			}
+			// Each death but the last is followed by a start, and the first start had none.
+			starts := log.deaths() + 1
+			t.Logf("%d starts", starts)
+			if most := 2*10 + 2; len(at) <= 1 && starts > most {
+				t.Errorf("%d starts for one message, at most %d", starts, most)
+			}
+		})
+	}
+}
+
+func openForCorp(t *testing.T, proxy string) *financesdk.Pool {
+	p, _ := open(t, financesdk.Config{
+		Path: vendorLibrary(t), Corp: "ww5117a9e0c0ffee01", Secret: "not-a-secret-at-all",
+		Proxy: proxy, ProxyPassword: "user:password", NetworkTimeout: 3 * time.Second,
+	})
+	return p
+}
+
+func TestVendorRefusals(t *testing.T) {
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := "http://" + closed.Addr().String()
+	if err := closed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p := openForCorp(t, proxy)
+	for limit, code := range map[int]int{1000: 10001, 1001: 10000, -1: 10000} {
+		if reply, err := p.GetChatData(t.Context(), 0, limit); !isCode(err, code) {
+			t.Errorf("limit %d: %q, %v, want %d", limit, reply, err, code)
+		}
+	}
+	if _, err := p.GetMediaData(t.Context(), "", ""); !isCode(err, 10000) && !isCode(err, 10005) {
+		t.Errorf("no file: %v", err)
+	}
+	if _, err := p.GetMediaData(t.Context(), "CtFile", ""); !isCode(err, 10001) {
+		t.Errorf("file: %v", err)
+	}
+}
+
+// TestVendorConnections lets the library connect to a proxy that records what it
+// asks for and, meanwhile, looks what other connections its process has.
+func TestVendorConnections(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	p := openForCorp(t, "http://"+listener.Addr().String())
+	pid := child(t)
+	if open := connections(t, pid); len(open) != 0 {
+		t.Errorf("after Init it has connections to %v", open)
+	}
+	type seen struct {
+		request string
+		open    []string
+	}
+	asked := make(chan seen, 100)
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				close(asked)
+				return
+			}
+			line, _ := bufio.NewReader(conn).ReadString('\n')
+			asked <- seen{strings.TrimSpace(line), connections(t, pid)}
+			fmt.Fprint(conn, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+			conn.Close()
+		}
+	}()
+	if _, err := p.GetChatData(t.Context(), 0, 10); !isCode(err, 10001) {
+		t.Errorf("GetChatData: %v", err)
+	}
+	listener.Close()
+	var all []seen
+	for s := range asked {
+		all = append(all, s)
+	}
+	if len(all) != 1 || all[0].request != "CONNECT qyapi.weixin.qq.com:443 HTTP/1.1" ||
+		!slices.Equal(all[0].open, []string{listener.Addr().String()}) {
+		t.Errorf("it asked for %+v", all)
+	}
+}
+
+// connections are the remote addresses of a process's sockets, as its
+// descriptors and the kernel's tables tell.
+func connections(t testing.TB, pid int) []string {
+	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	if err != nil {
+		t.Error(err)
+	}
+	sockets := map[string]bool{}
+	for _, fd := range fds {
+		if to, err := os.Readlink(fd); err == nil && strings.HasPrefix(to, "socket:[") {
+			sockets[strings.Trim(to, "socket:[]")] = true
+		}
+	}
+	if len(fds) == 0 {
+		t.Error("its descriptors cannot be read: run this test as root")
+	}
+	var remotes []string
+	for _, table := range []string{"tcp", "tcp6", "udp", "udp6", "raw", "raw6"} {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", pid, table))
+		if err != nil {
+			continue // no IPv6 here
+		}
+		for line := range strings.Lines(string(text)) {
+			f := strings.Fields(line)
+			if len(f) < 10 || !sockets[f[9]] {
+				continue
+			}
+			delete(sockets, f[9])
+			remotes = append(remotes, address(f[2]))
+		}
+	}
+	// curl has a pair of sockets between its threads: not named, so nobody else can
+	// be at the other end.
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/unix", pid))
+	if err != nil {
+		t.Error(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) == 7 {
+			delete(sockets, f[6])
+		}
+	}
+	for inode := range sockets {
+		remotes = append(remotes, "socket "+inode)
+	}
+	return remotes
+}
+
+// address reads an IPv4 address as the kernel writes it, 0100007F:1F90; others
+// are returned as they are.
+func address(s string) string {
+	host, port, _ := strings.Cut(s, ":")
+	ip, err := strconv.ParseUint(host, 16, 32)
+	n, err2 := strconv.ParseUint(port, 16, 16)
+	if err != nil || err2 != nil {
+		return s
+	}
+	return fmt.Sprintf("%d.%d.%d.%d:%d", byte(ip), byte(ip>>8), byte(ip>>16), byte(ip>>24), n)
+}
+
+// TestVendorMemory decrypts 100,000 messages and looks at the memory of child and
+// parent.
+func TestVendorMemory(t *testing.T) {
+	p, log := open(t, financesdk.Config{Path: vendorLibrary(t)})
+	batch := dummies(500)
+	decrypt := func(messages int) {
+		for range messages / len(batch) {
+			if _, err := p.DecryptData(context.Background(), batch); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	pid := child(t)
+	decrypt(50_000)
+	debug.FreeOSMemory()
+	childBefore, parentBefore := resident(t, pid), resident(t, os.Getpid())
+	decrypt(100_000)
+	debug.FreeOSMemory()
+	childAfter, parentAfter := resident(t, pid), resident(t, os.Getpid())
+	t.Logf("child %d to %d KiB, parent %d to %d KiB", childBefore>>10, childAfter>>10, parentBefore>>10, parentAfter>>10)
+	const most = 4 << 20
+	if childAfter-childBefore > most || parentAfter-parentBefore > most || log.deaths() > 0 || log.replaced() > 0 {
+		t.Errorf("child %d to %d bytes, parent %d to %d bytes, log: %s", childBefore, childAfter, parentBefore, parentAfter, log)
+	}
+}
