@@ -15,6 +15,7 @@ import (
 type Expanded struct {
 	Templates  map[string]map[string]any `json:"templates"`  // by path
 	CreateOnly map[string][]string       `json:"createOnly"` // by type of resource: /properties/…
+	Required   map[string][]string       `json:"required"`   // by type of resource
 }
 
 // Load reads what translate.py wrote.
@@ -36,7 +37,7 @@ func (e *Expanded) Copy() *Expanded {
 	if err != nil {
 		panic(err) // it came from JSON
 	}
-	c := &Expanded{CreateOnly: e.CreateOnly}
+	c := &Expanded{CreateOnly: e.CreateOnly, Required: e.Required}
 	if err := json.Unmarshal(doc, &c.Templates); err != nil {
 		panic(err)
 	}
@@ -182,6 +183,11 @@ func (s *stack) resource(id string) (*Resource, error) {
 	r := &Resource{Path: path, Type: fmt.Sprint(doc["Type"]), Properties: object(properties),
 		Retained: doc["DeletionPolicy"] == "Retain" && doc["UpdateReplacePolicy"] == "Retain"}
 	s.model.Resources[path] = r
+	for _, name := range s.all.Required[r.Type] {
+		if r.Properties[name] == nil {
+			return nil, fmt.Errorf("%s has no %s", path, name)
+		}
+	}
 	if r.Type != "AWS::CloudFormation::Stack" {
 		return r, nil
 	}

@@ -3,7 +3,8 @@ properties of their resource types replace a resource when they change.
 
     python3 translate.py ROOT > expanded.json
 
-The answer: {"templates": {path: template}, "createOnly": {type: [property path]}}.
+The answer: {"templates": {path: template}, "createOnly": {type: [property path]},
+"required": {type: [property]}}.
 Nothing is asked of AWS: the transform is aws-sam-translator's, the properties are
 those of the resource schemas that cfn-lint carries.
 """
@@ -40,11 +41,10 @@ def main() -> None:
             if resource["Type"] == "AWS::CloudFormation::Stack":
                 paths.append(resource["Properties"]["TemplateURL"])
     types = {r["Type"] for t in templates.values() for r in t["Resources"].values()}
-    create_only = {
-        t: PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", t).schema.get("createOnlyProperties", [])
-        for t in sorted(types)
-    }
-    json.dump({"templates": templates, "createOnly": create_only}, sys.stdout, ensure_ascii=False, indent=1)
+    schemas = {t: PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", t).schema for t in sorted(types)}
+    create_only = {t: s.get("createOnlyProperties", []) for t, s in schemas.items()}
+    required = {t: s.get("required", []) for t, s in schemas.items()}
+    json.dump({"templates": templates, "createOnly": create_only, "required": required}, sys.stdout, ensure_ascii=False, indent=1)
 
 
 main()
