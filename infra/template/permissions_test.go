@@ -19,10 +19,13 @@ type question struct {
 	who, action, resource string
 	context               map[string]string
 	may                   bool
+	// alone asks one of the policies, as if the others allowed everything: where two
+	// of them refuse, each must.
+	alone string // "identity", "resource" or "endpoint"; empty: all of them
 }
 
 func (q question) String() string {
-	return fmt.Sprintf("%s: %s on %s %v", q.who, q.action, q.resource, q.context)
+	return fmt.Sprintf("%s: %s on %s %v %s", q.who, q.action, q.resource, q.context, q.alone)
 }
 
 // roles of the stack, and two that are not: an administrator of the account, with
@@ -101,12 +104,12 @@ func questions(m *Model) (all []question) {
 	x := thingsOf(m)
 	ask := func(action, resource string, context map[string]string, may ...string) {
 		for _, who := range append([]string{administrator}, stackRoles...) {
-			all = append(all, question{who, action, resource, context, slices.Contains(may, who)})
+			all = append(all, question{who: who, action: action, resource: resource, context: context, may: slices.Contains(may, who)})
 		}
 	}
 	// one asks about one person only.
 	one := func(who, action, resource string, context map[string]string, may bool) {
-		all = append(all, question{who, action, resource, context, may})
+		all = append(all, question{who: who, action: action, resource: resource, context: context, may: may})
 	}
 	for _, prefix := range slices.Sorted(maps.Keys(readers)) {
 		object := x.archive + "/" + prefix + "/example"
@@ -180,6 +183,49 @@ func questions(m *Model) (all []question) {
 	ask("ssm:GetParameter", x.secret, nil, puller, administrator)
 	ask("ssm:PutParameter", x.secret, nil, operator, administrator)
 	ask("lambda:InvokeFunction", fmt.Sprintf("arn:%s:lambda:%s:%s:function:%s-puller", m.Place.Partition, m.Place.Region, m.Place.Account, m.Place.Stack), nil, operator, administrator)
+	return append(append(all, layers(x, all)...), endpointQuestions(x)...)
+}
+
+// layers asks again what two policies refuse.
+func layers(x things, all []question) (more []question) {
+	for _, q := range all {
+		if q.may || q.who == administrator {
+			continue
+		}
+		crypto := slices.Contains([]string{"kms:Decrypt", "kms:GenerateDataKey", "kms:Encrypt", "kms:CreateGrant", "kms:GenerateDataKeyPairWithoutPlaintext"}, q.action)
+		pages := q.action == "s3:PutObject" && (strings.HasPrefix(q.resource, x.archive+"/pages/") || strings.HasPrefix(q.resource, x.archive+"/rejects/"))
+		content := q.action == "s3:GetObject" && (strings.HasPrefix(q.resource, x.archive+"/messages/") || strings.HasPrefix(q.resource, x.archive+"/access/"))
+		if crypto {
+			q.alone = "identity"
+			more = append(more, q)
+		}
+		// The key of queues and logs leaves it to IAM who may use it through services.
+		if crypto && q.resource != x.opsKey || pages || content {
+			q.alone = "resource"
+			more = append(more, q)
+		}
+	}
+	return more
+}
+
+// endpointQuestions: the endpoints lead to what is ours, and for us alone.
+func endpointQuestions(x things) (all []question) {
+	for _, q := range []question{
+		{action: "s3:GetObject", resource: x.archive + "/pages/example"}, {action: "s3:PutObject", resource: x.derived + "/fetch/example"},
+		{action: "dynamodb:GetItem", resource: x.table}, {action: "kms:Decrypt", resource: x.keyringKey},
+	} {
+		q.who, q.alone, q.may = archiver, "endpoint", true
+		all = append(all, q)
+		q.may, q.context = false, map[string]string{"aws:PrincipalAccount": "999999999999"}
+		all = append(all, q)
+	}
+	for _, q := range []question{
+		{action: "s3:PutObject", resource: "arn:aws:s3:::of-somebody-else/example"}, {action: "dynamodb:PutItem", resource: x.table + "-2"},
+		{action: "kms:Encrypt", resource: x.keyringKey}, {action: "kms:Decrypt", resource: x.contentKey}, {action: "s3:PutBucketPolicy", resource: x.archive},
+	} {
+		q.who, q.alone = archiver, "endpoint"
+		all = append(all, q)
+	}
 	return all
 }
 
@@ -187,7 +233,7 @@ func questions(m *Model) (all []question) {
 func keyQuestions(m *Model, x things) (all []question) {
 	ask := func(action, resource string, context map[string]string, may ...string) {
 		for _, who := range append([]string{administrator}, stackRoles...) {
-			all = append(all, question{who, action, resource, context, slices.Contains(may, who)})
+			all = append(all, question{who: who, action: action, resource: resource, context: context, may: slices.Contains(may, who)})
 		}
 	}
 	s3 := m.via("s3")
@@ -272,10 +318,16 @@ func (m *Model) simulation(q question) any {
 			"resource": map[string]any{"resource": q.resource, "accountId": m.Place.Account}},
 		"identityPolicies": m.identityPolicies(q.who),
 	}
-	if p := m.resourcePolicy(service, q.resource); p != nil {
-		sim["resourcePolicy"] = p
+	if q.alone == "resource" || q.alone == "endpoint" {
+		sim["identityPolicies"] = m.identityPolicies(administrator)
 	}
-	if p := m.endpointPolicy(service, context["kms:ViaService"] != "", q.who); p != nil && function {
+	if p := m.resourcePolicy(service, q.resource); p != nil && (q.alone == "" || q.alone == "resource") {
+		sim["resourcePolicy"] = p
+	} else if service == "kms" { // a key without a policy would open nothing
+		sim["resourcePolicy"] = map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{"Effect": "Allow", "Action": "kms:*", "Resource": "*",
+			"Principal": map[string]any{"AWS": fmt.Sprintf("arn:%s:iam::%s:root", m.Place.Partition, m.Place.Account)}}}}
+	}
+	if p := m.endpointPolicy(service, context["kms:ViaService"] != "", q.who); p != nil && function && (q.alone == "" || q.alone == "endpoint") {
 		sim["vpcEndpointPolicies"] = []any{map[string]any{"name": "endpoint", "policy": p}}
 	}
 	return sim

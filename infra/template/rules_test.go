@@ -183,6 +183,9 @@ func pins() (all []pin) {
 		add("Network/"+group, map[string]any{"SecurityGroupIngress": nil, "SecurityGroupEgress.0.IpProtocol": "tcp", "SecurityGroupEgress.0.FromPort": 443.0,
 			"SecurityGroupEgress.0.ToPort": 443.0, "SecurityGroupEgress.0.CidrIp": "0.0.0.0/0", "SecurityGroupEgress.1": nil})
 	}
+	for _, group := range []string{"OutwardGroup", "IsolatedGroup", "EndpointGroup"} {
+		add("Network/"+group, map[string]any{"VpcId": refOf("Network/Vpc")})
+	}
 	add("Network/NameRules", map[string]any{"FirewallRules.0.Action": "ALLOW", "FirewallRules.0.Priority": 10.0, "FirewallRules.1.Action": "BLOCK", "FirewallRules.1.BlockResponse": "NXDOMAIN",
 		"FirewallRules.1.Priority": 20.0, "FirewallRules.0.FirewallDomainListId": refOf("Network/Names"), "FirewallRules.1.FirewallDomainListId": refOf("Network/AllNames"),
 		"FirewallRules.0.FirewallDomainRedirectionAction": "TRUST_REDIRECTION_DOMAIN", "FirewallRules.2": nil})
@@ -406,7 +409,7 @@ var rules = map[string]func(*Model) []string{
 				for _, document := range []string{"PolicyDocument", "KeyPolicy"} {
 					statements, _ := at(r.Properties, document+".Statement").([]any)
 					for _, s := range statements {
-						if at(s, "Effect") == "Allow" && at(s, "Condition") != nil {
+						if at(s, "Effect") == "Allow" && len(object(at(s, "Condition"))) > 0 {
 							allows += fmt.Sprint(s)
 						}
 					}
