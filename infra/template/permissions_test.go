@@ -194,7 +194,7 @@ func layers(x things, all []question) (more []question) {
 		}
 		crypto := slices.Contains([]string{"kms:Decrypt", "kms:GenerateDataKey", "kms:Encrypt", "kms:CreateGrant", "kms:GenerateDataKeyPairWithoutPlaintext"}, q.action)
 		pages := q.action == "s3:PutObject" && (strings.HasPrefix(q.resource, x.archive+"/pages/") || strings.HasPrefix(q.resource, x.archive+"/rejects/"))
-		content := q.action == "s3:GetObject" && (strings.HasPrefix(q.resource, x.archive+"/messages/") || strings.HasPrefix(q.resource, x.archive+"/access/"))
+		content := q.action == "s3:GetObject" && strings.HasPrefix(q.resource, x.archive+"/messages/")
 		if crypto {
 			q.alone = "identity"
 			more = append(more, q)

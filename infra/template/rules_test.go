@@ -5,8 +5,6 @@ package template
 import (
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -547,18 +545,5 @@ func TestScenes(t *testing.T) {
 	}
 	if at(m.Resources["ArchiveBucketPolicy"].Properties, "Bucket") != "old-archive" {
 		t.Error("adopted: the bucket has no policy of ours")
-	}
-}
-
-// TestFunctionsExist: each function of the template has its code.
-func TestFunctionsExist(t *testing.T) {
-	m := resolve(t, expanded(t), scenes[0])
-	for path, r := range m.Resources {
-		if r.Type == "AWS::Lambda::Function" {
-			name := strings.ToLower(strings.TrimPrefix(path, "Functions/"))
-			if _, err := os.Stat(filepath.Join("..", "..", "functions", name, "main.go")); err != nil {
-				t.Error(err)
-			}
-		}
 	}
 }
