@@ -20,8 +20,12 @@ import (
 	"wecom-archive/infra/runtimeapi"
 )
 
+// root is the repository, as long as nobody has changed the working directory: the
+// embedded S3 does.
+var root, _ = filepath.Abs(filepath.Join("..", ".."))
+
 // bootstrap builds a function as the stack does, for this machine.
-func bootstrap(t *testing.T, root, function string) string {
+func bootstrap(t *testing.T, function string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "bootstrap")
 	command := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", out, "./functions/"+function)
@@ -36,12 +40,7 @@ func bootstrap(t *testing.T, root, function string) string {
 // TestAdminBootstrap runs the real binary of the API's function through the Runtime
 // API, on the sample events, and as a fresh operator may have set it up wrongly.
 func TestAdminBootstrap(t *testing.T) {
-	// First of all: the embedded S3 changes the working directory.
-	root, err := filepath.Abs(filepath.Join("..", ".."))
-	if err != nil {
-		t.Fatal(err)
-	}
-	binary := bootstrap(t, root, "admin")
+	binary := bootstrap(t, "admin")
 	server, err := locals3.Start(t.Context(), locals3.Config{Root: t.TempDir(), NoSync: true})
 	if err != nil {
 		t.Fatal(err)

@@ -77,8 +77,11 @@ for _ in $(seq 300); do
 	curl -s -o "$work/answer" "http://127.0.0.1:$port/" && break
 	sleep 0.2
 done
+"$python" infra/template/smoke.py "http://127.0.0.1:$port" "$work/expanded.json" || {
+	tail -30 "$work/moto.log" >&2
+	missing 'the stack cannot be created on moto'
+}
 
 export WECOM_ARCHIVE_EXPANDED=$work/expanded.json WECOM_ARCHIVE_TEMPLATE_TOOLS=$tools
-export WECOM_ARCHIVE_TEST_MOTO=http://127.0.0.1:$port WECOM_ARCHIVE_TEST_PYTHON=$python
 go vet -tags template ./infra/template
 go test -count=1 -tags template "$@" ./infra/template
