@@ -124,10 +124,9 @@ func TestMutations(t *testing.T) {
 
 // mutation is a policy with a statement less, or a statement with a condition less.
 type mutation struct {
-	what       string
-	model      *Model
-	all        []question
-	from, upto int // its answers
+	what  string
+	model *Model
+	all   []question
 }
 
 // TestPolicyMutations takes each statement from each policy, and each condition
