@@ -2,7 +2,9 @@
 GO ?= go
 FUZZTIME ?= 30s
 
-.PHONY: help test race lint fuzz duckdb test-aws test-sdk layer bench memory build local ci memory-compact memory-reindex
+ENV ?= staging
+
+.PHONY: test-template costs deploy build-Puller build-Archiver build-Compactor build-Admin help test race lint fuzz duckdb test-aws test-sdk layer bench memory build local ci memory-compact memory-reindex
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -53,6 +55,23 @@ bench: ## speed and memory, as ratios measured side by side
 
 build: ## functions and command for both architectures, without cgo
 	bash infra/build.sh
+
+test-template: ## the stack's template, its rules and permissions (needs node, npm, python3)
+	bash infra/template/test.sh
+
+costs: ## what the stack costs a month, as README's table
+	$(GO) run ./infra/costs
+
+deploy: ## sam deploy; ENV=staging, production, production-cn
+	sam build && sam deploy --config-env $(ENV)
+
+# What `sam build` calls for each function. SDK_GOARCH=arm64 with the parameter
+# SdkArchitecture=arm64.
+SDK_GOARCH ?= amd64
+build-Puller build-Archiver: GOARCH = $(SDK_GOARCH)
+build-Compactor build-Admin: GOARCH = arm64
+build-Puller build-Archiver build-Compactor build-Admin: build-%:
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) $(GO) build -trimpath -ldflags '-s -w' -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(shell echo $* | tr A-Z a-z)
 
 ci: ## all that CI runs
 	bash .ci/run

@@ -22,6 +22,7 @@ import (
 type bucket struct {
 	client *s3.Client
 	name   string
+	keyFor func(key string) *string // KMS key of an object; nil, or a nil answer: the bucket's
 }
 
 // payload is the body of a put, from where its reader stood, with its checksum.
@@ -51,7 +52,7 @@ func (b *bucket) put(ctx context.Context, key string, p payload, ifNoneMatch *st
 	if _, err := p.body.Seek(p.start, io.SeekStart); err != nil {
 		return "", fmt.Errorf("reading the body: %w", err)
 	}
-	out, err := b.client.PutObject(ctx, &s3.PutObjectInput{
+	in := &s3.PutObjectInput{
 		Bucket:        &b.name,
 		Key:           &key,
 		Body:          p.body,
@@ -61,7 +62,13 @@ func (b *bucket) put(ctx context.Context, key string, p payload, ifNoneMatch *st
 		// Lock demands a checksum.
 		ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
 		ChecksumSHA256:    &p.sha256,
-	})
+	}
+	if b.keyFor != nil {
+		if in.SSEKMSKeyId = b.keyFor(key); in.SSEKMSKeyId != nil {
+			in.ServerSideEncryption = types.ServerSideEncryptionAwsKms
+		}
+	}
+	out, err := b.client.PutObject(ctx, in)
 	if err != nil {
 		return "", err
 	}

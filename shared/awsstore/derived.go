@@ -24,7 +24,9 @@ type Derived struct{ bucket }
 var _ archive.Derived = (*Derived)(nil)
 
 // NewDerived uses the bucket, which exists.
-func NewDerived(client *s3.Client, name string) *Derived { return &Derived{bucket{client, name}} }
+func NewDerived(client *s3.Client, name string) *Derived {
+	return &Derived{bucket{client: client, name: name}}
+}
 
 // Put implements archive.Derived.
 func (d *Derived) Put(ctx context.Context, key string, body io.ReadSeeker) error {

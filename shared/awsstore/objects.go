@@ -7,6 +7,8 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -42,7 +44,24 @@ const knownKeys = 10_000
 // than client, with the right to read objects only.
 func NewObjects(client *s3.Client, presigner *s3.PresignClient, name string) *Objects {
 	known, _ := lru.New[string, archive.ObjectInfo](knownKeys) // fails for a size below one
-	return &Objects{bucket{client, name}, presigner, known}
+	return &Objects{bucket{client: client, name: name}, presigner, known}
+}
+
+// CapturePrefixes are what the capture key encrypts (design §6): all that a function
+// which cannot read messages writes or reads. The template's bucket policy refuses
+// puts below them under another key, and puts of anything else under this one.
+var CapturePrefixes = []string{archive.PagesPrefix, archive.RejectsPrefix, "media/", "links/", archive.EventsPrefix, archive.KeysPrefix}
+
+// WithCaptureKey makes puts below CapturePrefixes use the KMS key with this ARN; all
+// others use the bucket's own. Call it before the first use.
+func (o *Objects) WithCaptureKey(arn string) *Objects {
+	o.keyFor = func(key string) *string {
+		if slices.ContainsFunc(CapturePrefixes, func(prefix string) bool { return strings.HasPrefix(key, prefix) }) {
+			return &arn
+		}
+		return nil
+	}
+	return o
 }
 
 const (

@@ -1,0 +1,549 @@
+//go:build template
+
+package template
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// pin is a property that must have a value: the rules of aws-facts' list that are a
+// value, one a line.
+type pin struct {
+	resource, property string
+	want               any
+}
+
+func (p pin) check(m *Model) []string {
+	r := m.Resources[p.resource]
+	if r == nil {
+		return []string{p.resource + " is gone"}
+	}
+	want := p.want
+	if f, ok := want.(func(*Model) any); ok {
+		want = f(m)
+	}
+	if got := at(r.Properties, p.property); !reflect.DeepEqual(got, want) {
+		return []string{fmt.Sprintf("%s: %s is %v, want %v", p.resource, p.property, got, want)}
+	}
+	return nil
+}
+
+func output(name string) func(*Model) any { return func(m *Model) any { return m.Outputs[name] } }
+
+func arnOf(path string) func(*Model) any {
+	return func(m *Model) any {
+		if r := m.Resources[path]; r != nil {
+			return m.Place.attribute(r, "Arn")
+		}
+		return "nothing"
+	}
+}
+
+func refOf(path string) func(*Model) any {
+	return func(m *Model) any {
+		if r := m.Resources[path]; r != nil {
+			return m.Place.ref(r)
+		}
+		return "nothing"
+	}
+}
+
+// pins hold in a new production stack with its own user pool.
+func pins() (all []pin) {
+	add := func(resource string, properties map[string]any) {
+		for _, p := range slices.Sorted(maps.Keys(properties)) {
+			all = append(all, pin{resource, p, properties[p]})
+		}
+	}
+	for _, bucket := range []string{"ArchiveBucket", "DerivedBucket", "LogBucket"} {
+		add(bucket, map[string]any{
+			"VersioningConfiguration.Status":                       "Enabled",
+			"PublicAccessBlockConfiguration.BlockPublicAcls":       true,
+			"PublicAccessBlockConfiguration.BlockPublicPolicy":     true,
+			"PublicAccessBlockConfiguration.IgnorePublicAcls":      true,
+			"PublicAccessBlockConfiguration.RestrictPublicBuckets": true,
+			"OwnershipControls.Rules":                              []any{map[string]any{"ObjectOwnership": "BucketOwnerEnforced"}},
+		})
+	}
+	encryption := "BucketEncryption.ServerSideEncryptionConfiguration.0."
+	for _, bucket := range []string{"ArchiveBucket", "DerivedBucket"} {
+		add(bucket, map[string]any{
+			encryption + "BucketKeyEnabled":                             true,
+			encryption + "ServerSideEncryptionByDefault.SSEAlgorithm":   "aws:kms",
+			encryption + "ServerSideEncryptionByDefault.KMSMasterKeyID": output("ContentKey"),
+			"LoggingConfiguration.DestinationBucketName":                refOf("LogBucket"),
+		})
+	}
+	add("ArchiveBucket", map[string]any{
+		"ObjectLockEnabled": true,
+		"ObjectLockConfiguration": map[string]any{"ObjectLockEnabled": "Enabled",
+			"Rule": map[string]any{"DefaultRetention": map[string]any{"Mode": "COMPLIANCE", "Days": 2223.0}}},
+		"NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled": true,
+		"LoggingConfiguration.LogFilePrefix":                                    "s3/archive/",
+		"LifecycleConfiguration":                                                nil, // nothing in the archive expires
+	})
+	add("DerivedBucket", map[string]any{"LoggingConfiguration.LogFilePrefix": "s3/derived/"})
+	add("LogBucket", map[string]any{encryption + "ServerSideEncryptionByDefault.SSEAlgorithm": "AES256"})
+	add("Table", map[string]any{
+		"BillingMode": "PAY_PER_REQUEST", "DeletionProtectionEnabled": true,
+		"PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled": true,
+		"SSESpecification": func(m *Model) any {
+			return map[string]any{"SSEEnabled": true, "SSEType": "KMS", "KMSMasterKeyId": m.Outputs["OpsKey"]}
+		},
+		"KeySchema":            []any{map[string]any{"AttributeName": "p", "KeyType": "HASH"}, map[string]any{"AttributeName": "s", "KeyType": "RANGE"}},
+		"AttributeDefinitions": []any{map[string]any{"AttributeName": "p", "AttributeType": "S"}, map[string]any{"AttributeName": "s", "AttributeType": "S"}},
+	})
+	for _, key := range []string{"CaptureKey", "ContentKey", "KeyringKey", "OpsKey"} {
+		add(key, map[string]any{"EnableKeyRotation": true, "PendingWindowInDays": 30.0, "KeySpec": nil, "KeyUsage": nil, "Origin": nil})
+	}
+	add("Address", map[string]any{"Domain": "vpc"})
+	add("Trail", map[string]any{
+		"IsLogging": true, "EnableLogFileValidation": true, "KMSKeyId": output("OpsKey"), "S3BucketName": refOf("LogBucket"),
+		"AdvancedEventSelectors": func(m *Model) any {
+			return []any{map[string]any{"Name": "Every read and write of the archive", "FieldSelectors": []any{
+				map[string]any{"Field": "eventCategory", "Equals": []any{"Data"}},
+				map[string]any{"Field": "resources.type", "Equals": []any{"AWS::S3::Object"}},
+				map[string]any{"Field": "resources.ARN", "StartsWith": []any{thingsOf(m).archive + "/"}}}}}
+		},
+	})
+	for _, queue := range []string{"Pages", "DeadPages", "DeadRuns"} {
+		add("Functions/"+queue, map[string]any{"KmsMasterKeyId": output("OpsKey"), "MessageRetentionPeriod": 1209600.0})
+	}
+	add("Functions/Pages", map[string]any{
+		"RedrivePolicy.deadLetterTargetArn": arnOf("Functions/DeadPages"), "RedrivePolicy.maxReceiveCount": 5.0,
+		"VisibilityTimeout": 5400.0, // at least six times the function's time
+	})
+	add("Functions/DeadPages", map[string]any{"RedriveAllowPolicy.redrivePermission": "byQueue",
+		"RedriveAllowPolicy.sourceQueueArns": func(m *Model) any { return []any{arnOf("Functions/Pages")(m)} }})
+	add("Functions/ArchiverPage", map[string]any{
+		"FunctionResponseTypes": []any{"ReportBatchItemFailures"}, "ScalingConfig.MaximumConcurrency": "4",
+		"EventSourceArn": arnOf("Functions/Pages"), "FunctionName": refOf("Functions/Archiver"), "BatchSize": 10.0,
+	})
+	for _, schedule := range []struct{ rule, function, expression, input string }{
+		{"Pull", "Puller", "cron(30 18 * * ? *)", `{"reason":"schedule"}`}, {"Retry", "Puller", "rate(1 hour)", `{"reason":"retry"}`},
+		{"Compact", "Compactor", "cron(0 20 * * ? *)", `{"reason":"schedule"}`},
+	} {
+		add("Functions/"+schedule.rule, map[string]any{
+			"State": nil, "ScheduleExpression": schedule.expression, "Targets.0.Arn": arnOf("Functions/" + schedule.function), "Targets.0.Input": schedule.input,
+			"Targets.0.RetryPolicy.MaximumRetryAttempts": 10.0, "Targets.0.RetryPolicy.MaximumEventAgeInSeconds": 3600.0,
+			"Targets.0.DeadLetterConfig.Arn": arnOf("Functions/DeadRuns"),
+		})
+		add("Functions/"+schedule.rule+"Permission", map[string]any{"Principal": "events.amazonaws.com", "Action": "lambda:InvokeFunction",
+			"SourceArn": arnOf("Functions/" + schedule.rule), "FunctionName": refOf("Functions/" + schedule.function)})
+	}
+	for _, function := range []string{"Puller", "Compactor"} {
+		add("Functions/"+function+"EventInvokeConfig", map[string]any{"DestinationConfig.OnFailure.Destination": arnOf("Functions/DeadRuns"),
+			"MaximumRetryAttempts": 1.0, "MaximumEventAgeInSeconds": 3600.0, "FunctionName": refOf("Functions/" + function), "Qualifier": "$LATEST"})
+	}
+	add("Functions/NewPages", map[string]any{
+		"State": nil, "Targets.0.Arn": arnOf("Functions/Pages"), "Targets.0.DeadLetterConfig.Arn": arnOf("Functions/DeadPages"),
+		"Targets.0.RetryPolicy.MaximumEventAgeInSeconds": 86400.0, "Targets.0.RetryPolicy.MaximumRetryAttempts": 185.0,
+		"EventPattern": func(m *Model) any {
+			return map[string]any{"source": []any{"aws.s3"}, "detail-type": []any{"Object Created"}, "detail": map[string]any{
+				"bucket": map[string]any{"name": []any{m.Outputs["AuditorBucket"]}}, "object": map[string]any{"key": []any{map[string]any{"prefix": "pages/"}}}}}
+		},
+	})
+	add("Functions/Authorizer", map[string]any{"AuthorizerType": "JWT", "JwtConfiguration.Issuer": "https://cognito-idp.ap-southeast-1.amazonaws.com/archive-people-pool",
+		"JwtConfiguration.Audience": []any{"archive-people-client"}, "IdentitySource": []any{"$request.header.Authorization"}})
+	add("Functions/ContentRoute", map[string]any{"AuthorizationType": "JWT", "AuthorizerId": refOf("Functions/Authorizer"), "RouteKey": "GET /v1/{proxy+}", "Target": "integrations/archive-functions-integration"})
+	add("Functions/Integration", map[string]any{"PayloadFormatVersion": "2.0", "IntegrationUri": arnOf("Functions/Admin"), "IntegrationType": "AWS_PROXY", "TimeoutInMillis": 30000.0})
+	add("Functions/Stage", map[string]any{"AccessLogSettings.DestinationArn": arnOf("Functions/ApiLog"), "StageName": "$default", "AutoDeploy": true,
+		"DefaultRouteSettings.ThrottlingBurstLimit": 50.0, "DefaultRouteSettings.ThrottlingRateLimit": 25.0, "DefaultRouteSettings.DetailedMetricsEnabled": true})
+	add("Functions/Api", map[string]any{"CorsConfiguration": nil, "ProtocolType": "HTTP"})
+	add("Functions/ApiPermission", map[string]any{"Principal": "apigateway.amazonaws.com", "Action": "lambda:InvokeFunction", "FunctionName": refOf("Functions/Admin"),
+		"SourceArn": "arn:aws:execute-api:ap-southeast-1:123456789012:archive-functions-api/*"})
+	add("People/Pool", map[string]any{"MfaConfiguration": "ON", "EnabledMfas": []any{"SOFTWARE_TOKEN_MFA"}, "DeletionProtection": "ACTIVE",
+		"AdminCreateUserConfig.AllowAdminCreateUserOnly": true, "AccountRecoverySetting.RecoveryMechanisms": []any{map[string]any{"Name": "admin_only", "Priority": 1.0}},
+		"Policies.PasswordPolicy":             map[string]any{"MinimumLength": 14.0, "TemporaryPasswordValidityDays": 3.0},
+		"UsernameConfiguration.CaseSensitive": false, "UsernameAttributes": []any{"email"}, "AutoVerifiedAttributes": []any{"email"}})
+	add("People/Client", map[string]any{"AccessTokenValidity": 60.0, "IdTokenValidity": 60.0, "RefreshTokenValidity": 12.0, "EnableTokenRevocation": true, "PreventUserExistenceErrors": "ENABLED",
+		"TokenValidityUnits": map[string]any{"AccessToken": "minutes", "IdToken": "minutes", "RefreshToken": "hours"},
+		"GenerateSecret":     false, "ExplicitAuthFlows": []any{"ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"}, "UserPoolId": refOf("People/Pool")})
+	add("Watch/Topic", map[string]any{"KmsMasterKeyId": output("OpsKey")})
+	add("Network/Nat", map[string]any{"AllocationId": output("AddressAllocation"), "SubnetId": refOf("Network/PublicA"), "ConnectivityType": nil})
+	add("Network/KmsEndpoint", map[string]any{"PrivateDnsEnabled": true, "VpcEndpointType": "Interface", "ServiceName": "com.amazonaws.ap-southeast-1.kms",
+		"SubnetIds": func(m *Model) any { return []any{refOf("Network/IsolatedA")(m), refOf("Network/IsolatedB")(m)} }, "SecurityGroupIds": func(m *Model) any { return []any{refOf("Network/EndpointGroup")(m)} }})
+	for service, endpoint := range map[string]string{"s3": "S3Endpoint", "dynamodb": "DynamoEndpoint"} {
+		add("Network/"+endpoint, map[string]any{"VpcEndpointType": "Gateway", "ServiceName": "com.amazonaws.ap-southeast-1." + service,
+			"RouteTableIds": func(m *Model) any {
+				return []any{refOf("Network/PrivateRoutes")(m), refOf("Network/IsolatedRoutes")(m)}
+			}})
+	}
+	add("Network/EndpointGroup", map[string]any{"SecurityGroupIngress": func(m *Model) any {
+		return []any{map[string]any{"IpProtocol": "tcp", "FromPort": 443.0, "ToPort": 443.0, "SourceSecurityGroupId": refOf("Network/IsolatedGroup")(m), "Description": "HTTPS"}}
+	}, "SecurityGroupEgress.0.CidrIp": "127.0.0.1/32", "SecurityGroupEgress.1": nil})
+	for _, group := range []string{"OutwardGroup", "IsolatedGroup"} {
+		add("Network/"+group, map[string]any{"SecurityGroupIngress": nil, "SecurityGroupEgress.0.IpProtocol": "tcp", "SecurityGroupEgress.0.FromPort": 443.0,
+			"SecurityGroupEgress.0.ToPort": 443.0, "SecurityGroupEgress.0.CidrIp": "0.0.0.0/0", "SecurityGroupEgress.1": nil})
+	}
+	for _, group := range []string{"OutwardGroup", "IsolatedGroup", "EndpointGroup"} {
+		add("Network/"+group, map[string]any{"VpcId": refOf("Network/Vpc")})
+	}
+	add("Network/NameRules", map[string]any{"FirewallRules.0.Action": "ALLOW", "FirewallRules.0.Priority": 10.0, "FirewallRules.1.Action": "BLOCK", "FirewallRules.1.BlockResponse": "NXDOMAIN",
+		"FirewallRules.1.Priority": 20.0, "FirewallRules.0.FirewallDomainListId": refOf("Network/Names"), "FirewallRules.1.FirewallDomainListId": refOf("Network/AllNames"),
+		"FirewallRules.0.FirewallDomainRedirectionAction": "TRUST_REDIRECTION_DOMAIN", "FirewallRules.2": nil})
+	add("Network/AllNames", map[string]any{"Domains": []any{"*"}})
+	add("Network/Names", map[string]any{"Domains": []any{"qyapi.weixin.qq.com", "s3.ap-southeast-1.amazonaws.com", "archive-archivebucket.s3.ap-southeast-1.amazonaws.com",
+		"archive-derivedbucket.s3.ap-southeast-1.amazonaws.com", "dynamodb.ap-southeast-1.amazonaws.com", "kms.ap-southeast-1.amazonaws.com", "sqs.ap-southeast-1.amazonaws.com", "ssm.ap-southeast-1.amazonaws.com"}})
+	add("Network/NameRulesInVpc", map[string]any{"VpcId": refOf("Network/Vpc"), "FirewallRuleGroupId": refOf("Network/NameRules"), "Priority": 200.0})
+	add("Network/Flow", map[string]any{"TrafficType": "ALL", "ResourceType": "VPC", "ResourceId": refOf("Network/Vpc"), "LogGroupName": refOf("Network/FlowLogs"), "DeliverLogsPermissionArn": arnOf("Network/FlowRole")})
+	return append(all, alarmPins()...)
+}
+
+// alarmPins: the countdown of design invariant 9, and aws-facts' list.
+func alarmPins() (all []pin) {
+	add := func(name, metric string, statistic string, period, evaluations, threshold float64, comparison, missing string) {
+		for property, want := range map[string]any{"MetricName": metric, "Statistic": statistic, "Period": period, "EvaluationPeriods": evaluations, "Threshold": threshold,
+			"ComparisonOperator": comparison, "TreatMissingData": missing, "ActionsEnabled": nil, "DatapointsToAlarm": nil,
+			"AlarmActions": func(m *Model) any { return []any{arnOf("Watch/Topic")(m)} }, "OKActions": func(m *Model) any { return []any{arnOf("Watch/Topic")(m)} }} {
+			all = append(all, pin{"Watch/" + name, property, want})
+		}
+	}
+	for _, hours := range []float64{26, 48, 72, 96} {
+		add(fmt.Sprintf("Behind%vh", hours), "EndReached", "Sum", 3600, hours, 1, "LessThanThreshold", "breaching")
+	}
+	const over = "GreaterThanOrEqualToThreshold"
+	ours := func(name, metric string) {
+		add(name, metric, "Sum", 300, 1, 1, over, "notBreaching")
+	}
+	for name, metric := range map[string]string{"Gap": "Gaps", "Quarantine": "Quarantined", "Rejects": "Rejects", "Incident": "Incidents", "Refused": "Refused", "Quiet": "QuietAlarm", "LibraryCrash": "ChildRestarts"} {
+		ours(name, metric)
+	}
+	for name := range map[string]bool{"Gap": true, "Quarantine": true, "Rejects": true, "Incident": true, "Refused": true, "Quiet": true, "LibraryCrash": true, "Behind26h": true, "Behind48h": true, "Behind72h": true, "Behind96h": true} {
+		all = append(all, pin{"Watch/" + name, "Namespace", "wecom-archive"}, pin{"Watch/" + name, "Dimensions", []any{map[string]any{"Name": "Stack", "Value": "archive"}}})
+	}
+	add("PagesWait", "ApproximateAgeOfOldestMessage", "Maximum", 300, 3, 3600, over, "notBreaching")
+	for alarm, queue := range map[string]string{"PagesWait": "pages", "DeadPage": "dead-pages", "DeadRun": "dead-runs"} {
+		if alarm != "PagesWait" {
+			add(alarm, "ApproximateNumberOfMessagesVisible", "Maximum", 300, 1, 1, over, "notBreaching")
+		}
+		all = append(all, pin{"Watch/" + alarm, "Namespace", "AWS/SQS"}, pin{"Watch/" + alarm, "Dimensions", []any{map[string]any{"Name": "QueueName", "Value": "archive-" + queue}}})
+	}
+	for _, f := range []string{"Puller", "Archiver", "Compactor", "Admin"} {
+		add(f+"Errors", "Errors", "Sum", 300, 3, 1, over, "notBreaching")
+		add(f+"Throttled", "Throttles", "Sum", 300, 6, 1, over, "notBreaching")
+		for _, alarm := range []string{f + "Errors", f + "Throttled"} {
+			all = append(all, pin{"Watch/" + alarm, "Namespace", "AWS/Lambda"}, pin{"Watch/" + alarm, "Dimensions", []any{map[string]any{"Name": "FunctionName", "Value": "archive-" + strings.ToLower(f)}}})
+		}
+	}
+	add("ApiFails", "5xx", "Sum", 300, 3, 1, over, "notBreaching")
+	all = append(all, pin{"Watch/ApiFails", "Namespace", "AWS/ApiGateway"}, pin{"Watch/ApiFails", "Dimensions", []any{map[string]any{"Name": "ApiId", "Value": "archive-functions-api"}}})
+	for rule, source := range map[string]string{"KeyChanged": "kms", "BucketChanged": "s3"} {
+		r := "Watch/" + rule
+		all = append(all, pin{r, "State", nil}, pin{r, "EventPattern.source", []any{"aws." + source}}, pin{r, "EventPattern.detail-type", []any{"AWS API Call via CloudTrail"}},
+			pin{r, "EventPattern.detail.eventSource", []any{source + ".amazonaws.com"}}, pin{r, "Targets.0.Arn", arnOf("Watch/Topic")})
+	}
+	return append(all,
+		pin{"Watch/KeyChanged", "EventPattern.detail.eventName", []any{"PutKeyPolicy", "DisableKey", "ScheduleKeyDeletion", "CreateGrant", "DisableKeyRotation"}},
+		pin{"Watch/KeyChanged", "EventPattern.detail.resources.ARN", func(m *Model) any {
+			return []any{m.Outputs["CaptureKey"], m.Outputs["ContentKey"], m.Outputs["KeyringKey"], m.Outputs["OpsKey"]}
+		}},
+		pin{"Watch/BucketChanged", "EventPattern.detail.requestParameters.bucketName", func(m *Model) any { return []any{m.Outputs["AuditorBucket"]} }},
+		pin{"Watch/BucketChanged", "EventPattern.detail.eventName", []any{"PutBucketPolicy", "DeleteBucketPolicy", "PutObjectLockConfiguration", "PutBucketObjectLockConfiguration",
+			"PutBucketVersioning", "PutBucketEncryption", "PutBucketLifecycle", "PutBucketLifecycleConfiguration", "PutBucketNotification", "PutBucketPublicAccessBlock", "DeleteBucketPublicAccessBlock"}},
+	)
+}
+
+// lasting are the resources that outlive the stack.
+var lasting = []string{"ArchiveBucket", "DerivedBucket", "LogBucket", "Table", "CaptureKey", "ContentKey", "KeyringKey", "OpsKey", "Address", "People", "People/Pool", "People/Client"}
+
+// rules are what no single value says.
+var rules = map[string]func(*Model) []string{
+	"what lasts is retained": func(m *Model) (bad []string) {
+		for _, path := range lasting {
+			if r := m.Resources[path]; r == nil || !r.Retained {
+				bad = append(bad, path+" would go with the stack")
+			}
+		}
+		return bad
+	},
+	"functions that read have no way out": func(m *Model) (bad []string) {
+		for function, out := range map[string]string{"Puller": "NAT", "Archiver": "none", "Compactor": "none", "Admin": "none"} {
+			group := refOf("Network/IsolatedGroup")(m)
+			if out == "NAT" {
+				group = refOf("Network/OutwardGroup")(m)
+			}
+			if got := m.wayOut("Functions/" + function); got != out {
+				bad = append(bad, fmt.Sprintf("%s: way out: %s, want %s", function, got, out))
+			} else if groups := at(m.Resources["Functions/"+function].Properties, "VpcConfig.SecurityGroupIds"); !reflect.DeepEqual(groups, []any{group}) {
+				bad = append(bad, fmt.Sprintf("%s: security groups %v", function, groups))
+			}
+		}
+		return bad
+	},
+	"the NAT gateway reaches the Internet": func(m *Model) (bad []string) {
+		for _, subnet := range []string{"PublicA", "PublicB"} {
+			table := m.routeTable(refOf("Network/" + subnet)(m))
+			if out := m.Resources["Network/PublicOut"]; table == nil || out == nil || out.Properties["RouteTableId"] != table || out.Properties["GatewayId"] != refOf("Network/Internet")(m) {
+				bad = append(bad, subnet+" has no route to the Internet")
+			}
+		}
+		return bad
+	},
+	"functions": func(m *Model) (bad []string) {
+		for path, r := range m.Resources {
+			if r.Type != "AWS::Lambda::Function" {
+				continue
+			}
+			name := strings.TrimPrefix(path, "Functions/")
+			p := r.Properties
+			for property, want := range map[string]any{"TracingConfig.Mode": "Active", "ReservedConcurrentExecutions": nil, "Runtime": "provided.al2023", "Handler": "bootstrap",
+				"LoggingConfig.LogGroup": refOf(path + "Log")(m), "Environment.Variables.WECOM_ARCHIVE_BUCKET": m.Outputs["AuditorBucket"], "Environment.Variables.WECOM_ARCHIVE_TABLE": m.Outputs["Table"],
+				"Environment.Variables.WECOM_ARCHIVE_CORP": "ww5117a9e0c0ffee01", "Environment.Variables.AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
+				"Role": arnOf("Roles/" + name)(m), "Environment.Variables.WECOM_ARCHIVE_STACK": "archive"} {
+				if got := at(p, property); !reflect.DeepEqual(got, want) {
+					bad = append(bad, fmt.Sprintf("%s: %s is %v, want %v", path, property, got, want))
+				}
+			}
+			limit := 900.0
+			if name == "Admin" {
+				limit = 29 // less than the gateway waits
+			}
+			if p["Timeout"] != limit || p["MemorySize"] == nil || p["Architectures"] == nil {
+				bad = append(bad, path+": time, memory or architecture")
+			}
+			for variable := range object(at(p, "Environment.Variables")) {
+				for _, word := range []string{"SECRET", "TOKEN", "PASSWORD"} {
+					if strings.Contains(variable, word) && variable != "WECOM_ARCHIVE_SECRET_PREFIX" {
+						bad = append(bad, path+": a secret in the environment: "+variable)
+					}
+				}
+			}
+		}
+		return bad
+	},
+	"settings of single functions": func(m *Model) (bad []string) {
+		for path, want := range map[string]map[string]any{
+			"Puller":    {"CAPTURE_KEY": m.Outputs["CaptureKey"], "QUEUE_URL": m.Outputs["QueueUrl"], "SECRET_PREFIX": m.Outputs["SecretPrefix"], "LIMIT": "1000"},
+			"Archiver":  {"CAPTURE_KEY": m.Outputs["CaptureKey"], "KEYRING_KEY": m.Outputs["KeyringKey"], "DERIVED": m.Outputs["DerivedBucket"]},
+			"Compactor": {"DERIVED": m.Outputs["DerivedBucket"]}, "Admin": {"DERIVED": m.Outputs["DerivedBucket"], "ROLES_CLAIM": "cognito:groups"},
+		} {
+			for name, value := range want {
+				if r := m.Resources["Functions/"+path]; r == nil || !reflect.DeepEqual(at(r.Properties, "Environment.Variables.WECOM_ARCHIVE_"+name), value) {
+					bad = append(bad, fmt.Sprintf("%s: %s is not %v", path, name, value))
+				}
+			}
+		}
+		return bad
+	},
+	"logs are kept, encrypted": func(m *Model) (bad []string) {
+		groups := 0
+		for path, r := range m.Resources {
+			if r.Type == "AWS::Logs::LogGroup" {
+				groups++
+				if r.Properties["KmsKeyId"] != m.Outputs["OpsKey"] || fmt.Sprint(r.Properties["RetentionInDays"]) != "400" || r.Properties["LogGroupName"] == nil {
+					bad = append(bad, path)
+				}
+			}
+		}
+		if groups != 6 {
+			bad = append(bad, fmt.Sprintf("%d log groups", groups))
+		}
+		return bad
+	},
+	"no wildcards but where AWS has nothing else": func(m *Model) (bad []string) {
+		for path, r := range m.Resources {
+			if !strings.HasPrefix(path, "Roles/") && path != "Network/FlowRole" {
+				continue
+			}
+			policies := []any{r.Properties["PolicyDocument"]}
+			for i := 0; at(r.Properties, fmt.Sprintf("Policies.%d", i)) != nil; i++ {
+				policies = append(policies, at(r.Properties, fmt.Sprintf("Policies.%d.PolicyDocument", i)))
+			}
+			for _, p := range policies {
+				statements, _ := object(p)["Statement"].([]any)
+				for _, s := range statements {
+					bad = append(bad, wildcards(path, object(s))...)
+				}
+			}
+		}
+		return bad
+	},
+	"no key names a wildcard principal": func(m *Model) (bad []string) {
+		for path, r := range m.Resources {
+			if r.Type == "AWS::KMS::Key" && strings.Contains(fmt.Sprint(at(r.Properties, "KeyPolicy")), "AWS:*") {
+				bad = append(bad, path)
+			}
+		}
+		return bad
+	},
+	"only the health route is open": func(m *Model) (bad []string) {
+		for path, r := range m.Resources {
+			if r.Type == "AWS::ApiGatewayV2::Route" && r.Properties["AuthorizationType"] != "JWT" && r.Properties["RouteKey"] != "GET /healthz" {
+				bad = append(bad, path)
+			}
+		}
+		return bad
+	},
+	"access logs name no person's path": func(m *Model) (bad []string) {
+		format, _ := at(m.Resources["Functions/Stage"].Properties, "AccessLogSettings.Format").(string)
+		for _, word := range []string{"$context.path", "querystring", "$context.http.path"} {
+			if strings.Contains(format, word) {
+				bad = append(bad, word)
+			}
+		}
+		for _, word := range []string{"requestId", "sourceIp", "routeKey", "status", "claims.sub"} {
+			if !strings.Contains(format, word) {
+				bad = append(bad, "no "+word)
+			}
+		}
+		return bad
+	},
+	"our rules and services may use queues, topic and key": func(m *Model) (bad []string) {
+		for path, want := range map[string][]string{
+			"Functions/PagesPolicy": {"events.amazonaws.com", arnOf("Functions/NewPages")(m).(string)}, "Functions/DeadPagesPolicy": {"events.amazonaws.com", arnOf("Functions/NewPages")(m).(string)},
+			"Functions/DeadRunsPolicy": {"events.amazonaws.com", arnOf("Functions/Pull")(m).(string), arnOf("Functions/Retry")(m).(string), arnOf("Functions/Compact")(m).(string)},
+			"Watch/TopicPolicy":        {"cloudwatch.amazonaws.com", "events.amazonaws.com", m.Place.Account},
+			"OpsKey":                   {"events.amazonaws.com", "cloudwatch.amazonaws.com", "s3.amazonaws.com", "cloudtrail.amazonaws.com", "logs." + m.Place.Region},
+			"LogBucketPolicy":          {"logging.s3.amazonaws.com", "cloudtrail.amazonaws.com", "trail/archive"},
+		} {
+			allows := ""
+			if r := m.Resources[path]; r != nil {
+				for _, document := range []string{"PolicyDocument", "KeyPolicy"} {
+					statements, _ := at(r.Properties, document+".Statement").([]any)
+					for _, s := range statements {
+						if at(s, "Effect") == "Allow" && len(object(at(s, "Condition"))) > 0 {
+							allows += fmt.Sprint(s)
+						}
+					}
+				}
+			}
+			for _, word := range want {
+				if !strings.Contains(allows, word) {
+					bad = append(bad, path+" does not allow "+word)
+				}
+			}
+		}
+		return bad
+	},
+	"what talks to queues, topic and logs is encrypted in transit": func(m *Model) (bad []string) {
+		for _, path := range []string{"ArchiveBucketPolicy", "DerivedBucketPolicy", "LogBucketPolicy", "Functions/PagesPolicy", "Functions/DeadPagesPolicy", "Functions/DeadRunsPolicy", "Watch/TopicPolicy"} {
+			found := false
+			if r := m.Resources[path]; r != nil {
+				statements, _ := at(r.Properties, "PolicyDocument.Statement").([]any)
+				for _, s := range statements {
+					found = found || at(s, "Effect") == "Deny" && at(s, "Principal") == "*" && fmt.Sprint(at(s, "Condition")) == "map[Bool:map[aws:SecureTransport:false]]"
+				}
+			}
+			if !found {
+				bad = append(bad, path)
+			}
+		}
+		return bad
+	},
+}
+
+func wildcards(path string, s map[string]any) (bad []string) {
+	if s["Effect"] != "Allow" || s["Principal"] != nil {
+		return nil
+	}
+	text := func(v any) string { return fmt.Sprint(v) }
+	if strings.Contains(text(s["Action"]), "*") {
+		bad = append(bad, path+": "+text(s["Action"]))
+	}
+	if text(s["Resource"]) == "*" && s["Sid"] != "Trace" && s["Sid"] != "LambdaJoinsTheNetwork" {
+		bad = append(bad, path+": resource * for "+text(s["Action"]))
+	}
+	return bad
+}
+
+// wayOut says how a function reaches addresses outside: by the NAT gateway, not at
+// all, or some other way, which is wrong. Gateway endpoints are no routes of ours.
+func (m *Model) wayOut(function string) string {
+	r := m.Resources[function]
+	if r == nil {
+		return "it is gone"
+	}
+	subnets, _ := at(r.Properties, "VpcConfig.SubnetIds").([]any)
+	if len(subnets) != 2 {
+		return "outside the network, or in one zone only"
+	}
+	ways := map[string]bool{}
+	for _, subnet := range subnets {
+		table := m.routeTable(subnet)
+		if table == nil {
+			return "the network's main route table"
+		}
+		way := "none"
+		for _, route := range m.Resources {
+			if route.Type == "AWS::EC2::Route" && route.Properties["RouteTableId"] == table {
+				way = "other"
+				if route.Properties["NatGatewayId"] == refOf("Network/Nat")(m) {
+					way = "NAT"
+				}
+			}
+		}
+		ways[way] = true
+	}
+	return strings.Join(slices.Sorted(maps.Keys(ways)), ", ")
+}
+
+func (m *Model) routeTable(subnet any) any {
+	for _, a := range m.Resources {
+		if a.Type == "AWS::EC2::SubnetRouteTableAssociation" && a.Properties["SubnetId"] == subnet {
+			return a.Properties["RouteTableId"]
+		}
+	}
+	return nil
+}
+
+func TestPins(t *testing.T) {
+	m := resolve(t, expanded(t), scenes[0])
+	for _, p := range pins() {
+		for _, bad := range p.check(m) {
+			t.Error(bad)
+		}
+	}
+}
+
+func TestRules(t *testing.T) {
+	m := resolve(t, expanded(t), scenes[0])
+	for name, rule := range rules {
+		t.Run(name, func(t *testing.T) {
+			for _, bad := range rule(m) {
+				t.Error(bad)
+			}
+		})
+	}
+}
+
+// TestScenes: what differs by place and choice.
+func TestScenes(t *testing.T) {
+	e := expanded(t)
+	for _, s := range scenes {
+		m := resolve(t, e, s)
+		open, pool := m.Resources["Functions/HealthRoute"] != nil, m.Resources["People/Pool"] != nil
+		if wantOpen := s.place.Partition == "aws" || s.parameters["IcpLicence"] == "yes"; open != wantOpen {
+			t.Errorf("%s: health route %v", s.name, open)
+		}
+		if wantPool := s.parameters["Issuer"] == ""; pool != wantPool {
+			t.Errorf("%s: user pool %v", s.name, pool)
+		}
+		if s.place == Beijing {
+			for path, r := range m.Resources {
+				if text := fmt.Sprint(r.Properties); strings.Contains(text, "arn:aws:") || strings.Contains(r.Type, "Cognito") {
+					t.Errorf("%s: %s is not for China", s.name, path)
+				}
+			}
+		}
+		for path := range m.Resources {
+			if s.name == "adopted" && slices.Contains(lasting, path) && path != "LogBucket" && !strings.HasPrefix(path, "People") {
+				t.Errorf("adopted: %s is made anew", path)
+			}
+		}
+	}
+	m := resolve(t, e, scenes[5])
+	for output, want := range map[string]string{"AuditorBucket": "old-archive", "DerivedBucket": "old-derived", "Table": "old-table", "ContentKey": adopted["ExistingContentKey"], "TrustedIp": "203.0.113.9"} {
+		if m.Outputs[output] != want {
+			t.Errorf("adopted: %s is %v", output, m.Outputs[output])
+		}
+	}
+	if at(m.Resources["ArchiveBucketPolicy"].Properties, "Bucket") != "old-archive" {
+		t.Error("adopted: the bucket has no policy of ours")
+	}
+}
