@@ -38,7 +38,7 @@ func TestBuild(t *testing.T) {
 
 	log := slog.New(slog.DiscardHandler)
 	env := map[string]string{
-		"WECOM_ARCHIVE_BUCKET": open, "WECOM_ARCHIVE_TABLE": table, "WECOM_ARCHIVE_ROLES_CLAIM": "cognito:groups",
+		"WECOM_ARCHIVE_BUCKET": open, "WECOM_ARCHIVE_DERIVED": open, "WECOM_ARCHIVE_TABLE": table, "WECOM_ARCHIVE_ROLES_CLAIM": "cognito:groups",
 	}
 	getenv := func(name string) string { return env[name] }
 	if _, err := build(t.Context(), getenv, log); err == nil || !strings.Contains(err.Error(), open) {

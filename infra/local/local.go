@@ -116,6 +116,9 @@ func (s *System) openFolder(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if err := s.checkFiles(); err != nil {
+		return err
+	}
 	if err := makeFolder(s.Dir); err != nil {
 		return fmt.Errorf("--dir: %w", err)
 	}
@@ -127,7 +130,7 @@ func (s *System) openFolder(ctx context.Context) (err error) {
 	if err := s.openStores(ctx); err != nil {
 		return err
 	}
-	return s.openRing()
+	return s.openRing(ctx)
 }
 
 // Close stops everything, last started first.
@@ -190,6 +193,9 @@ func (s *System) openCorp(ctx context.Context) error {
 			return fmt.Errorf("--corpus: %w", err)
 		}
 	}
+	if err := s.checkSettings(ctx); err != nil {
+		return err
+	}
 	set, err := loadSettings(s.Dir, s.Seed, messages, sum, s.Now())
 	if err != nil {
 		return err
@@ -210,9 +216,16 @@ func (s *System) openCorp(ctx context.Context) error {
 }
 
 // openRing opens what keeps keys and secrets.
-func (s *System) openRing() error {
-	port, err := localstore.OpenKeyring(filepath.Join(s.Dir, "wrapping.key"))
+func (s *System) openRing(ctx context.Context) error {
+	wrapping := filepath.Join(s.Dir, wrappingFile)
+	if err := s.checkWrapping(ctx, wrapping); err != nil {
+		return err
+	}
+	port, err := localstore.OpenKeyring(wrapping)
 	if err != nil {
+		return err
+	}
+	if err := s.checkKeys(ctx, port, wrapping); err != nil {
 		return err
 	}
 	s.Ring = keyring.New(keyring.Config{Corp: corpID, Objects: s.Objects, Port: port, Catalog: s.Catalog, Now: s.Now, Log: s.Log})

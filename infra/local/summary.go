@@ -43,7 +43,7 @@ func (s *System) summary(ctx context.Context) (Summary, error) {
 	}
 	sum := Summary{
 		Pulled: p.Pulled, Archived: p.Archived, Quarantined: p.Quarantined, Pages: p.Pages,
-		Complete: s.pulledAll.Load() && p.Pending == 0,
+		Complete: s.pulledAll.Load() && p.Pending == 0 && p.Pulled == p.Total,
 	}
 	for info, err := range s.Objects.List(ctx, archive.SegmentsPrefix, "") {
 		if err != nil {
@@ -53,11 +53,17 @@ func (s *System) summary(ctx context.Context) (Summary, error) {
 			sum.Segments++
 		}
 	}
-	known := 0
+	known, envelopes, next := 0, 0, uint64(0)
 	err = eachPage(ctx, s.Catalog.Pages, func(page archive.PageState) error {
-		known += page.Parts
+		if page.SeqAsked != next {
+			return fmt.Errorf("a page is asked after seq %d, the one before ends at %d: %w", page.SeqAsked, next, archive.ErrIndexDamaged)
+		}
+		known, envelopes, next = known+page.Parts, envelopes+page.Count, page.LastSeq
 		return nil
 	})
+	if err == nil && p.Pending == 0 && envelopes != p.Pulled {
+		err = fmt.Errorf("%d envelopes in pages, %d at the cursor: %w", envelopes, p.Pulled, archive.ErrIndexDamaged)
+	}
 	// A page that waits may have parts that are stored and not indexed yet.
 	if err == nil && (sum.Segments < known || sum.Segments > known && p.Pending == 0) {
 		err = fmt.Errorf("%d segments below %s, %d in the index: %w",

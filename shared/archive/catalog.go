@@ -39,6 +39,7 @@ const (
 // totals are those of the pages it passed.
 type Cursor struct {
 	Seq       uint64    `json:"seq"`
+	Page      uint64    `json:"page"` // seq asked of the last page, whose end Seq is
 	Pages     int64     `json:"pages"`
 	Envelopes int64     `json:"envelopes"`
 	Bytes     int64     `json:"bytes"`              // of replies
@@ -51,6 +52,7 @@ type Cursor struct {
 func (c Cursor) over(page PageHeader) Cursor {
 	return Cursor{
 		Seq:       page.LastSeq,
+		Page:      page.SeqAsked,
 		Pages:     c.Pages + 1,
 		Envelopes: c.Envelopes + int64(page.Count),
 		Bytes:     c.Bytes + page.Size,

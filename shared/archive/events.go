@@ -205,16 +205,42 @@ func GetEvent(ctx context.Context, objects ObjectReader, key string, body any) (
 	return e, nil
 }
 
-// ReadObject reads a whole object.
+// ReadObject reads a whole object. What the store finds damaged is read once more,
+// since it may have been altered on the way.
 func ReadObject(ctx context.Context, objects ObjectReader, key string) ([]byte, error) {
-	body, info, err := objects.Get(ctx, key)
+	body, err := readOnce(ctx, objects, key)
+	if errors.Is(err, ErrDamaged) {
+		body, err = readOnce(ctx, objects, key)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", key, err)
+	}
+	return body, nil
+}
+
+// ReadSegment reads a part of a segment. ErrDamaged also if the store itself says
+// so.
+func ReadSegment(ctx context.Context, objects ObjectReader, key string) (SegmentMeta, []Row, error) {
+	stored, err := ReadObject(ctx, objects, key)
+	if err != nil {
+		return SegmentMeta{}, nil, err
+	}
+	meta, rows, err := DecodeSegment(stored)
+	if err != nil {
+		return meta, nil, fmt.Errorf("reading %s: %w", key, err)
+	}
+	return meta, rows, nil
+}
+
+func readOnce(ctx context.Context, objects ObjectReader, key string) ([]byte, error) {
+	body, info, err := objects.Get(ctx, key)
+	if err != nil {
+		return nil, err
 	}
 	defer body.Close()
 	buf := bytes.NewBuffer(make([]byte, 0, info.Size+bytes.MinRead))
 	if _, err := io.Copy(buf, body); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", key, err)
+		return nil, err
 	}
 	return buf.Bytes(), nil
 }

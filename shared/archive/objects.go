@@ -38,6 +38,8 @@ type ObjectInfo struct {
 // themselves; an error means that they gave up.
 type ObjectReader interface {
 	// Get opens the object. The caller closes it. ErrNotFound if there is none.
+	// Reading fails with ErrDamaged if the bytes are not those that were put, as
+	// far as the store can tell.
 	Get(ctx context.Context, key string) (io.ReadCloser, ObjectInfo, error)
 
 	// GetRange reads length bytes from offset on; fewer if the object ends

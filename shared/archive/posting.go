@@ -128,6 +128,10 @@ type PlaceQuery struct {
 	After        *Position // only what is read after it (before it, if Descending)
 	Descending   bool      // newest first
 	Limit        int       // at least 1
+
+	// Without are segments whose postings do not count: damaged ones, whose rows
+	// are stored again in a later part.
+	Without []string
 }
 
 // Places returns at most Limit messages in the order of reading. Fewer mean
@@ -196,6 +200,9 @@ func (q PlaceQuery) wanted(p posting) ([]Place, error) {
 	_, asked, _, ok := ParseSegmentKey(p.Object)
 	if !ok {
 		return nil, fmt.Errorf("%q is not the key of a segment: %w", p.Object, ErrDamaged)
+	}
+	if slices.Contains(q.Without, p.Object) {
+		return nil, nil
 	}
 	var out []Place
 	for _, e := range p.Entries {

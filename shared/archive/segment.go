@@ -23,6 +23,10 @@ const (
 	OutcomeBadMessage Outcome = "bad_message"         // DecryptData refused key or body
 	OutcomeCrash      Outcome = "library_crash"       // WeCom's library died of it
 	OutcomeBadSeq     Outcome = "seq_out_of_range"    // seq beyond int64
+
+	// OutcomeDamaged is never stored: a reader says it of a message whose segment
+	// cannot be read.
+	OutcomeDamaged Outcome = "damaged"
 )
 
 // Row is one row of a segment: one envelope of one page.

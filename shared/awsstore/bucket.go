@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -84,7 +85,22 @@ func (b *bucket) get(ctx context.Context, key string, version, byteRange *string
 	if status(err) == http.StatusNotFound {
 		return nil, archive.ErrNotFound
 	}
+	if err == nil {
+		out.Body = checkedBody{out.Body}
+	}
 	return out, err
+}
+
+// checkedBody says archive.ErrDamaged where the SDK says that what was read is not
+// what was put. The SDK has no type or value for that error, so its words count.
+type checkedBody struct{ io.ReadCloser }
+
+func (b checkedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF && strings.Contains(err.Error(), "checksum did not match") {
+		err = fmt.Errorf("%w: %w", archive.ErrDamaged, err)
+	}
+	return n, err
 }
 
 // getRange reads a part of a version of a key, nil for the latest. length is not

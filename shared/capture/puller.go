@@ -159,6 +159,9 @@ func (r *run) prepare(ctx context.Context) (archive.PullState, error) {
 	if r.cursor, err = r.Catalog.Cursor(ctx); err != nil {
 		return state, own(err)
 	}
+	if err := r.checkCursor(ctx); err != nil {
+		return state, err
+	}
 	r.SeqFrom = r.cursor.Seq
 	// First to the true end of what is stored: a gap's record names it.
 	adoptErr := r.adopt(ctx)
@@ -166,6 +169,43 @@ func (r *run) prepare(ctx context.Context) (archive.PullState, error) {
 		return state, adoptErr
 	}
 	return state, errors.Join(adoptErr, r.recordGap(ctx, state))
+}
+
+// checkCursor compares the cursor with the page that it stands behind: a wrong one
+// would skip messages, or pull them twice.
+func (r *run) checkCursor(ctx context.Context) error {
+	c := r.cursor
+	if c.Seq == 0 {
+		return nil
+	}
+	wrong := func(why error) error {
+		return own(fmt.Errorf("the cursor says seq %d, behind page %d: %w: %w", c.Seq, c.Page, archive.ErrIndexDamaged, why))
+	}
+	head, err := r.Objects.GetRange(ctx, archive.PageKey(c.Page), 0, archive.HeaderProbe)
+	if errors.Is(err, archive.ErrNotFound) {
+		return wrong(err)
+	}
+	if err != nil {
+		return own(fmt.Errorf("reading page %d, which the cursor stands behind: %w", c.Page, err))
+	}
+	end := uint64(0)
+	h, err := archive.DecodePageHeader(head)
+	switch {
+	case err == nil:
+		end = h.LastSeq
+	case errors.Is(err, archive.ErrDamaged): // then the index has to agree with itself
+		state, err := r.Catalog.Page(ctx, c.Page)
+		if err != nil {
+			return own(err)
+		}
+		end = state.LastSeq
+	default:
+		return err
+	}
+	if end != c.Seq {
+		return wrong(fmt.Errorf("that page ends at %d", end))
+	}
+	return nil
 }
 
 // pull stores pages until the stream is at its end.

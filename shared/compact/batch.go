@@ -137,17 +137,13 @@ func (b *batch) addParts(ctx context.Context, keys []string) error {
 // readPart reads a part. One that is damaged holds nothing: the archiver stores its
 // rows again as another part.
 func (c *Compactor) readPart(ctx context.Context, key string) (part, error) {
-	stored, err := archive.ReadObject(ctx, c.Objects, key)
-	if err != nil {
-		return part{}, err
-	}
-	_, rows, err := archive.DecodeSegment(stored)
+	_, rows, err := archive.ReadSegment(ctx, c.Objects, key)
 	if errors.Is(err, archive.ErrDamaged) {
 		c.Log.Error("a part of a segment cannot be read and is left out", "key", key, "error", err)
 		return part{key: key, damaged: true}, nil
 	}
 	if err != nil {
-		return part{}, fmt.Errorf("reading %s: %w", key, err)
+		return part{}, err
 	}
 	return part{key: key, rows: rows}, nil
 }

@@ -41,26 +41,29 @@ func (s *segment) reload(ctx context.Context, objects archive.Objects, log *slog
 		if slices.ContainsFunc(slices.Concat(s.parts, s.damaged), func(p part) bool { return p.number == number }) {
 			continue
 		}
-		body, err := archive.ReadObject(ctx, objects, info.Key)
-		if err != nil {
-			return more, err
-		}
-		meta, rows, err := archive.DecodeSegment(body)
-		if err == nil && s.page.SHA256 != "" && meta.PageSHA256 != s.page.SHA256 {
-			err = fmt.Errorf("made of another page: %w", archive.ErrDamaged)
-		}
+		meta, rows, err := s.read(ctx, objects, info.Key)
 		switch {
 		case errors.Is(err, archive.ErrDamaged):
 			log.Error("a part of the segment cannot be read; its rows are stored again", "key", info.Key, "error", err)
 			s.damaged = append(s.damaged, part{key: info.Key, number: number})
 		case err != nil:
-			return more, fmt.Errorf("reading %s: %w", info.Key, err)
+			return more, err
 		default:
 			s.add(part{key: info.Key, number: number, written: meta.WrittenAt, rows: rows})
 		}
 		more = true
 	}
 	return more, nil
+}
+
+// read reads a part, or says that it is damaged. Of a page whose header cannot be
+// read the hash is not known.
+func (s *segment) read(ctx context.Context, objects archive.ObjectReader, key string) (archive.SegmentMeta, []archive.Row, error) {
+	meta, rows, err := archive.ReadSegment(ctx, objects, key)
+	if err == nil && s.page.SHA256 != "" && meta.PageSHA256 != s.page.SHA256 {
+		err = fmt.Errorf("made of another page: %w", archive.ErrDamaged)
+	}
+	return meta, rows, err
 }
 
 func (s *segment) add(p part) {

@@ -70,11 +70,7 @@ func activeIn(r archive.Reading) active {
 
 // segment brings the lists up to the new readings of one segment.
 func (r *Reparser) segment(ctx context.Context, key string, report *ReparseReport) error {
-	body, err := archive.ReadObject(ctx, r.Objects, key)
-	if err != nil {
-		return err
-	}
-	_, rows, err := archive.DecodeSegment(body)
+	_, rows, err := archive.ReadSegment(ctx, r.Objects, key)
 	if errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrNewFormat) {
 		r.Log.Error("a segment cannot be read and is passed over", "key", key, "error", err)
 		return nil

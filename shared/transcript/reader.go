@@ -74,7 +74,44 @@ func (r *Reader) Messages(ctx context.Context, q archive.PlaceQuery) (found []Me
 	return found, err
 }
 
+// messages looks again without the segments that proved damaged and are stored
+// again. A message of one that is not stands as a row of OutcomeDamaged.
 func (r *Reader) messages(ctx context.Context, q archive.PlaceQuery) ([]Message, error) {
+	for {
+		found, err := r.look(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		replaced, err := r.replaced(ctx, q, found)
+		if err != nil || len(replaced) == 0 {
+			return found, err
+		}
+		q.Without = append(slices.Clone(q.Without), replaced...)
+	}
+}
+
+// replaced are the damaged segments among what was found that are stored again.
+func (r *Reader) replaced(ctx context.Context, q archive.PlaceQuery, found []Message) ([]string, error) {
+	var objects []string
+	for _, m := range found {
+		if m.Outcome != archive.OutcomeDamaged || slices.Contains(objects, m.Place.Object) {
+			continue
+		}
+		page, err := r.catalog.Page(ctx, m.Place.Page)
+		if errors.Is(err, archive.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(page.Damaged, m.Place.Object) && !slices.Contains(q.Without, m.Place.Object) {
+			objects = append(objects, m.Place.Object)
+		}
+	}
+	return objects, nil
+}
+
+func (r *Reader) look(ctx context.Context, q archive.PlaceQuery) ([]Message, error) {
 	tail, err := r.catalog.Places(ctx, q)
 	if err != nil {
 		return nil, err
@@ -307,6 +344,12 @@ func (r *Reader) fill(ctx context.Context, conversation string, found []entry) (
 				}
 			}()
 			_, rows, err := r.Segment(ctx, key)
+			if errors.Is(err, archive.ErrDamaged) {
+				for _, i := range wanted { // its neighbours must show all the same
+					out[i].Row = damaged(found[i].place, conversation)
+				}
+				return nil
+			}
 			if err != nil {
 				return err
 			}
@@ -322,6 +365,15 @@ func (r *Reader) fill(ctx context.Context, conversation string, found []entry) (
 		return nil, err
 	}
 	return out, nil
+}
+
+// damaged is the row of a message whose segment cannot be read: what the index
+// says of it.
+func damaged(p archive.Place, conversation string) archive.Row {
+	return archive.Row{
+		Position: p.Envelope, Seq: p.Seq, HasSeq: true, PublicKeyVer: -1, Outcome: archive.OutcomeDamaged,
+		Reading: archive.Reading{Conversation: conversation, MsgTime: p.Time},
+	}
 }
 
 func (r *Reader) slot(ctx context.Context) (release func(), err error) {
@@ -340,36 +392,28 @@ func (r *Reader) Segment(ctx context.Context, key string) (archive.SegmentMeta, 
 		return archive.SegmentMeta{}, nil, err
 	}
 	defer release()
-	stored, err := archive.ReadObject(ctx, r.objects, key)
-	if err != nil {
-		return archive.SegmentMeta{}, nil, err
-	}
-	meta, rows, err := archive.DecodeSegment(stored)
-	if err != nil {
-		return meta, nil, fmt.Errorf("reading %s: %w", key, err)
-	}
-	return meta, rows, nil
+	return archive.ReadSegment(ctx, r.objects, key)
 }
 
 // rowAt is the row that a place names. An index that points to anything but the
 // message that it promised is damaged: the message of somebody else must not
 // show.
 func rowAt(rows []archive.Row, p archive.Place, conversation string) (archive.Row, error) {
-	damaged := func(what string) (archive.Row, error) {
+	wrong := func(what string) (archive.Row, error) {
 		return archive.Row{}, fmt.Errorf("index: row %d of %s, seq %d: %s: %w", p.Row, p.Object, p.Seq, what, archive.ErrDamaged)
 	}
 	if p.Row < 0 || p.Row >= len(rows) {
-		return damaged("there is no such row")
+		return wrong("there is no such row")
 	}
 	switch row := rows[p.Row]; {
 	case !row.Readable():
-		return damaged("the row holds no message")
+		return wrong("the row holds no message")
 	case !row.HasSeq || row.Seq != p.Seq || row.Position != p.Envelope:
-		return damaged("the row has another seq or position")
+		return wrong("the row has another seq or position")
 	case row.Conversation != conversation:
-		return damaged("the row belongs to another conversation")
+		return wrong("the row belongs to another conversation")
 	case !row.MsgTime.Equal(p.Time):
-		return damaged("the row has another time")
+		return wrong("the row has another time")
 	default:
 		return row, nil
 	}

@@ -99,12 +99,18 @@ func (s *server) message(ctx context.Context, in *messageInput) (*messageOutput,
 func (s *server) withSeq(ctx context.Context, page archive.PageState, seq int64) (found []transcript.Message, unreadable []archive.Outcome, err error) {
 	readable := map[int]bool{} // positions
 	failed := map[int]archive.Outcome{}
+	damaged := false
 	for part := range page.Parts {
 		key := archive.SegmentKey(page.PulledAt, page.SeqAsked, part)
 		if slices.Contains(page.Damaged, key) {
 			continue
 		}
 		_, rows, err := s.transcript.Segment(ctx, key)
+		if errors.Is(err, archive.ErrDamaged) {
+			s.Log.ErrorContext(ctx, "a segment cannot be read", "key", key, "request", requestID(ctx), "error", err)
+			damaged = true
+			continue
+		}
 		if err != nil {
 			return nil, nil, err
 		}
@@ -124,6 +130,9 @@ func (s *server) withSeq(ctx context.Context, page archive.PageState, seq int64)
 		if !readable[position] {
 			unreadable = append(unreadable, outcome)
 		}
+	}
+	if damaged && len(found) == 0 { // it may have held the message
+		unreadable = append(unreadable, archive.OutcomeDamaged)
 	}
 	slices.Sort(unreadable)
 	return found, unreadable, nil
@@ -156,12 +165,16 @@ type lookInput struct {
 // recordLook makes the record that must exist before messages leave. An answer
 // without messages carries no content.
 func (s *server) recordLook(ctx context.Context, in lookInput, shown []message) error {
-	if len(shown) == 0 {
-		return nil
+	var seqs []int64
+	for _, m := range shown {
+		if m.Unreadable == "" {
+			seqs = append(seqs, m.Seq)
+		} else {
+			s.Log.ErrorContext(ctx, "a segment cannot be read", "key", m.Segment, "request", requestID(ctx))
+		}
 	}
-	seqs := make([]int64, len(shown))
-	for i, m := range shown {
-		seqs[i] = m.Seq
+	if len(seqs) == 0 {
+		return nil
 	}
 	look := access.Look{
 		At: s.Now(), Who: personOf(ctx).Subject, How: access.HowAPI, What: access.WhatMessages,

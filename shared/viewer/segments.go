@@ -25,6 +25,7 @@ type message struct {
 	Segment       string `json:"segment" doc:"Key of the archive's object that holds it"`
 	Row           int    `json:"row" doc:"Its row there, from 0"`
 	Page          string `json:"page" doc:"Key of the object that holds it as WeCom returned it, encrypted"`
+	Unreadable    string `json:"unreadable,omitempty" doc:"damaged: the segment cannot be read, so only what the index knows of the message is shown. Ask the operator for: wecom-archive redrive"`
 	Raw           []byte `json:"raw_base64,omitzero" required:"false" doc:"The message exactly as decrypted; with raw=true"`
 }
 
@@ -57,6 +58,9 @@ func view(r transcript.Message, raw bool) message {
 		if ref.Size >= 0 {
 			m.Media[i].Size = &ref.Size
 		}
+	}
+	if !r.Readable() {
+		m.Unreadable = string(r.Outcome)
 	}
 	if raw {
 		m.Raw = r.Raw
