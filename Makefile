@@ -29,7 +29,7 @@ fuzz: ## each fuzz target for FUZZTIME
 duckdb: ## read the archive with DuckDB (needs a C compiler)
 	cd infra/duckdb && CGO_ENABLED=1 $(GO) vet ./... && CGO_ENABLED=1 $(GO) test ./...
 
-test-aws: ## the AWS adapters against stand-ins (needs node, npm, python3)
+test-aws: ## the AWS adapters against stand-ins (needs node, npm, python3, cc)
 	bash infra/aws/test.sh
 
 test-sdk: ## the native library's processes on a stand-in in C (needs cc)
@@ -56,7 +56,7 @@ bench: ## speed and memory, as ratios measured side by side
 build: ## functions and command for both architectures, without cgo
 	bash infra/build.sh
 
-test-template: ## the stack's template, its rules and permissions (needs node, npm, python3)
+test-template: ## the stack's template, its rules and permissions (needs node, npm, python3, cc)
 	bash infra/template/test.sh
 
 costs: ## what the stack costs a month, as README's table
