@@ -56,7 +56,7 @@ bench: ## speed and memory, as ratios measured side by side
 build: ## functions and command for both architectures, without cgo
 	bash infra/build.sh
 
-test-template: ## the stack's template, its rules and permissions (needs node, npm, python3, cc)
+test-template: ## the stack's template, its rules and permissions (needs node, npm, python3)
 	bash infra/template/test.sh
 
 costs: ## what the stack costs a month, as README's table
