@@ -29,7 +29,7 @@ fuzz: ## each fuzz target for FUZZTIME
 duckdb: ## read the archive with DuckDB (needs a C compiler)
 	cd infra/duckdb && CGO_ENABLED=1 $(GO) vet ./... && CGO_ENABLED=1 $(GO) test ./...
 
-test-aws: ## the AWS adapters against stand-ins (needs node, npm, python3)
+test-aws: ## the AWS adapters against stand-ins (needs node, npm, python3, cc)
 	bash infra/aws/test.sh
 
 test-sdk: ## the native library's processes on a stand-in in C (needs cc)

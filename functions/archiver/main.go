@@ -50,6 +50,7 @@ type settings struct {
 	Corp       string // WECOM_ARCHIVE_CORP: corpid
 	Bucket     string // WECOM_ARCHIVE_BUCKET: archive bucket
 	Table      string // WECOM_ARCHIVE_TABLE: index
+	Capture    string // WECOM_ARCHIVE_CAPTURE_KEY: KMS key of pages and events
 	KeyringKey string // WECOM_ARCHIVE_KEYRING_KEY: KMS key that wraps private keys
 	SDK        string // WECOM_ARCHIVE_SDK: path of WeCom's library; optional
 }
@@ -70,6 +71,7 @@ func readSettings(getenv func(string) string) (settings, error) {
 		{"WECOM_ARCHIVE_CORP", &s.Corp, "the corpid (企业ID)"},
 		{"WECOM_ARCHIVE_BUCKET", &s.Bucket, "the name of the archive bucket"},
 		{"WECOM_ARCHIVE_TABLE", &s.Table, "the name of the DynamoDB table of the index"},
+		{"WECOM_ARCHIVE_CAPTURE_KEY", &s.Capture, "the ARN of the KMS key that encrypts pages and events"},
 		{"WECOM_ARCHIVE_KEYRING_KEY", &s.KeyringKey, "the ARN of the KMS key that wraps private keys"},
 	} {
 		if *v.to = getenv(v.name); *v.to == "" {
@@ -99,7 +101,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
 	}
 	s3Client := s3.NewFromConfig(cfg)
-	objects := awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket)
+	objects := awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket).WithCaptureKey(set.Capture)
 	catalog := archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table))
 	return newBatch(ctx, set.Bucket, decode.Config{
 		Corp: set.Corp, Program: version(), Objects: objects, Catalog: catalog, Library: library,

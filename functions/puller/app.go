@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -30,6 +29,7 @@ const (
 type App struct {
 	Corp       string
 	Program    string
+	Limit      int // most messages per page; 0: 1,000
 	SDKVersion string
 	SDKSHA256  string
 	Objects    archive.Objects
@@ -42,12 +42,38 @@ type App struct {
 	Log        *slog.Logger
 }
 
-// Handle is the Lambda handler. The event does not matter. It answers with what
-// the run did; that another puller is at work is no failure.
+// Event is what the function is started with; other members, and none, are fine.
+type Event struct {
+	// Reason is "retry" from the schedule that tries again what failed.
+	Reason string `json:"reason"`
+}
+
+// freshFor is how long a run that ended well makes a retry needless. It is a little
+// more than the day between two pulls: one that fails before it begins, without a
+// secret for instance, leaves no trace but its absence.
+const freshFor = 25 * time.Hour
+
+// Handle is the Lambda handler. It answers with what the run did, or, if a retry is
+// needless, with what the last run did. That another puller is at work is no
+// failure.
+func (a *App) Handle(ctx context.Context, event Event) (archive.Run, error) {
+	if event.Reason == "retry" {
+		last, err := a.Catalog.Runs(ctx, "puller", 1)
+		if err != nil {
+			return archive.Run{}, err
+		}
+		if len(last) == 1 && last[0].Stopped == capture.StoppedEnd && last[0].Error == "" && a.Now().Sub(last[0].EndedAt) < freshFor {
+			return last[0], nil
+		}
+	}
+	return a.pull(ctx)
+}
+
+// pull runs the puller once.
 //
 // A run reads the secret and opens the library anew, so that a new secret counts
 // at once, and Lambda never freezes the library's process between two runs.
-func (a *App) Handle(ctx context.Context, _ json.RawMessage) (run archive.Run, err error) {
+func (a *App) pull(ctx context.Context) (run archive.Run, err error) {
 	secret, err := a.Secrets.Get(ctx, archiveSecret)
 	if errors.Is(err, archive.ErrNotFound) {
 		return run, fmt.Errorf("%w: store it with `wecom-archive secrets set %s`", err, archiveSecret)
@@ -65,7 +91,7 @@ func (a *App) Handle(ctx context.Context, _ json.RawMessage) (run archive.Run, e
 	}
 	defer func() { err = errors.Join(err, library.Close()) }()
 	run, err = capture.New(capture.Config{
-		Corp: a.Corp, Objects: a.Objects, Catalog: a.Catalog, Queue: a.Queue, Chats: library,
+		Corp: a.Corp, Objects: a.Objects, Catalog: a.Catalog, Queue: a.Queue, Chats: library, Limit: a.Limit,
 		Now: a.Now, Sleep: sleep, Owner: a.Owner, NewID: newID, Log: a.Log,
 		Program: a.Program, SDKVersion: a.SDKVersion, SDKSHA256: a.SDKSHA256,
 	}).Run(ctx)

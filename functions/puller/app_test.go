@@ -90,7 +90,12 @@ func (s *stack) set(t *testing.T, name, value string) {
 // invoke calls the function as Lambda does.
 func (s *stack) invoke(t *testing.T) (run archive.Run, err error) {
 	t.Helper()
-	answer, err := lambda.NewHandler(s.Handle).Invoke(t.Context(), []byte(`{"source":"aws.scheduler"}`))
+	return s.invokeFor(t, "schedule")
+}
+
+func (s *stack) invokeFor(t *testing.T, reason string) (run archive.Run, err error) {
+	t.Helper()
+	answer, err := lambda.NewHandler(s.Handle).Invoke(t.Context(), []byte(`{"reason":"`+reason+`"}`))
 	if err != nil {
 		return run, err
 	}
@@ -157,6 +162,39 @@ func TestAnotherIsAtWork(t *testing.T) {
 	}
 }
 
+// TestRetry: the schedule of retries pulls only what the last run did not.
+func TestRetry(t *testing.T) {
+	s := newStack(t)
+	s.set(t, archiveSecret, "not-that-one")
+	if _, err := s.invoke(t); err == nil {
+		t.Fatal("a wrong secret is accepted")
+	}
+	s.set(t, archiveSecret, secret)
+	run, err := s.invokeFor(t, "retry")
+	if err != nil || run.Envelopes != 1200 || run.Stopped != "end" {
+		t.Fatalf("after a failure: %+v, %v", run, err)
+	}
+	again, err := s.invokeFor(t, "retry")
+	if err != nil || again.ID != run.ID || len(s.opened) != 2 {
+		t.Errorf("after a success: run %s, want %s; %d libraries, %v", again.ID, run.ID, len(s.opened), err)
+	}
+	s.Now = func() time.Time { return time.Now().Add(freshFor) }
+	late, err := s.invokeFor(t, "retry")
+	if err != nil || late.ID == run.ID || late.Stopped != "end" {
+		t.Errorf("a day later: %+v, %v", late, err)
+	}
+}
+
+// TestLimit: a page holds no more than the stack says.
+func TestLimit(t *testing.T) {
+	s := newStack(t)
+	s.Limit = 500
+	s.set(t, archiveSecret, secret)
+	if run, err := s.invoke(t); err != nil || run.Pages != 3 {
+		t.Errorf("%+v, %v", run, err)
+	}
+}
+
 func TestLibraryCannotBeOpened(t *testing.T) {
 	s := newStack(t)
 	s.set(t, archiveSecret, secret)
@@ -169,11 +207,11 @@ func TestLibraryCannotBeOpened(t *testing.T) {
 func TestSettings(t *testing.T) {
 	all := map[string]string{
 		"WECOM_ARCHIVE_CORP": "ww1", "WECOM_ARCHIVE_BUCKET": "b", "WECOM_ARCHIVE_TABLE": "t",
-		"WECOM_ARCHIVE_QUEUE_URL": "q", "WECOM_ARCHIVE_SECRET": "/wecom-archive/test/",
+		"WECOM_ARCHIVE_QUEUE_URL": "q", "WECOM_ARCHIVE_SECRET_PREFIX": "/wecom-archive/test/", "WECOM_ARCHIVE_CAPTURE_KEY": "k",
 	}
 	getenv := func(name string) string { return all[name] }
 	got, err := readSettings(getenv)
-	want := settings{Corp: "ww1", Bucket: "b", Table: "t", QueueURL: "q", Secret: "/wecom-archive/test/", SDK: "/opt/lib/libWeWorkFinanceSdk_C.so"}
+	want := settings{Corp: "ww1", Bucket: "b", Table: "t", QueueURL: "q", Secrets: "/wecom-archive/test/", Capture: "k", SDK: "/opt/lib/libWeWorkFinanceSdk_C.so"}
 	if err != nil || got != want {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -187,6 +225,16 @@ func TestSettings(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("without %s: %v", name, err)
 		}
+	}
+	for _, limit := range []string{"0", "1001", "many"} {
+		all["WECOM_ARCHIVE_LIMIT"] = limit
+		if _, err := readSettings(getenv); err == nil || !strings.Contains(err.Error(), "WECOM_ARCHIVE_LIMIT") {
+			t.Errorf("limit %s: %v", limit, err)
+		}
+	}
+	all["WECOM_ARCHIVE_LIMIT"] = "200"
+	if got, err := readSettings(getenv); err != nil || got.Limit != 200 {
+		t.Errorf("limit 200: %+v, %v", got, err)
 	}
 	all["WECOM_ARCHIVE_SDK"] = filepath.Join(t.TempDir(), "none.so")
 	if _, err := build(t.Context(), getenv, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "make layer") {

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -50,9 +51,11 @@ type settings struct {
 	Bucket   string // WECOM_ARCHIVE_BUCKET: archive bucket
 	Table    string // WECOM_ARCHIVE_TABLE: index
 	QueueURL string // WECOM_ARCHIVE_QUEUE_URL: queue of the archiver
-	Secret   string // WECOM_ARCHIVE_SECRET: prefix of the parameters that hold secrets
+	Secrets  string // WECOM_ARCHIVE_SECRET_PREFIX: of the parameters that hold secrets
+	Capture  string // WECOM_ARCHIVE_CAPTURE_KEY: KMS key of pages
 	SDK      string // WECOM_ARCHIVE_SDK: path of WeCom's library; optional
 	Proxy    string // WECOM_ARCHIVE_PROXY: as http://host:port or socks5://host:port; optional
+	Limit    int    // WECOM_ARCHIVE_LIMIT: most messages per page, 1 to 1,000; optional
 }
 
 // layerLibrary is where the layer puts the library.
@@ -72,10 +75,17 @@ func readSettings(getenv func(string) string) (settings, error) {
 		{"WECOM_ARCHIVE_BUCKET", &s.Bucket, "the name of the archive bucket"},
 		{"WECOM_ARCHIVE_TABLE", &s.Table, "the name of the DynamoDB table of the index"},
 		{"WECOM_ARCHIVE_QUEUE_URL", &s.QueueURL, "the URL of the archiver's queue"},
-		{"WECOM_ARCHIVE_SECRET", &s.Secret, "the prefix of the parameters that hold secrets, such as /wecom-archive/prod/"},
+		{"WECOM_ARCHIVE_SECRET_PREFIX", &s.Secrets, "the prefix of the parameters that hold secrets, such as /wecom-archive/prod/"},
+		{"WECOM_ARCHIVE_CAPTURE_KEY", &s.Capture, "the ARN of the KMS key that encrypts pages"},
 	} {
 		if *v.to = getenv(v.name); *v.to == "" {
 			return settings{}, fmt.Errorf("the environment variable %s is not set: it is %s", v.name, v.what)
+		}
+	}
+	if limit := getenv("WECOM_ARCHIVE_LIMIT"); limit != "" {
+		var err error
+		if s.Limit, err = strconv.Atoi(limit); err != nil || s.Limit < 1 || s.Limit > 1000 {
+			return settings{}, fmt.Errorf("the environment variable WECOM_ARCHIVE_LIMIT is %q: it must be 1 to 1000, or not set", limit)
 		}
 	}
 	return s, nil
@@ -97,12 +107,12 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	}
 	s3Client := s3.NewFromConfig(cfg)
 	return &App{
-		Corp: set.Corp, Program: version(),
+		Corp: set.Corp, Program: version(), Limit: set.Limit,
 		SDKVersion: info.Version, SDKSHA256: info.SHA256,
-		Objects: awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket),
+		Objects: awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket).WithCaptureKey(set.Capture),
 		Catalog: archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
 		Queue:   awsstore.NewNotifier(sqs.NewFromConfig(cfg), set.QueueURL, set.Bucket),
-		Secrets: awsstore.NewSecrets(ssm.NewFromConfig(cfg), set.Secret, ""),
+		Secrets: awsstore.NewSecrets(ssm.NewFromConfig(cfg), set.Secrets, ""),
 		Open: func(ctx context.Context, secret, proxyPassword string) (Library, error) {
 			return financesdk.Open(ctx, financesdk.Config{
 				Path: set.SDK, Corp: set.Corp, Secret: secret, Proxy: set.Proxy, ProxyPassword: proxyPassword, Log: log,

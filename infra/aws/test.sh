@@ -25,8 +25,8 @@ missing() {
 	exit 1
 }
 
-for command in node npm python3 curl; do
-	command -v "$command" >/dev/null || missing "$command is not installed (Debian: apt-get install nodejs npm python3-venv curl)"
+for command in node npm python3 curl cc; do
+	command -v "$command" >/dev/null || missing "$command is not installed (Debian: apt-get install nodejs npm python3-venv curl gcc libc6-dev)"
 done
 
 moto=$(command -v moto_server || true)

@@ -120,7 +120,8 @@ static void spy(Slice_t *out) {
 }
 
 /* Carries out an order (without its '!') and returns the code of the call.
- *   abort, segv, exit:N, hang     the process ends, or the call never does
+ *   abort, segv, exit:N           the process ends
+ *   hang, hang:PATH               the call does not; PATH is made when it begins
  *   once:PATH                     abort, unless PATH exists; it is made
  *   code:N                        the call returns N
  *   leak:N                        N bytes are taken and never given back
@@ -141,8 +142,10 @@ static int obey(const char *order, Slice_t *out) {
         *nowhere = 0;
     }
     if (IS("exit")) _exit(atoi(value));
-    if (IS("hang"))
+    if (IS("hang")) {
+        if (*value) close(open(value, O_CREAT | O_WRONLY, 0600));
         for (;;) pause();
+    }
     if (IS("once")) {
         if (access(value, F_OK) == 0) return fill(out, "again", 5), 0;
         close(open(value, O_CREAT | O_WRONLY, 0600));
