@@ -16,6 +16,7 @@ import (
 
 	"wecom-archive/infra/local"
 	"wecom-archive/shared/access"
+	"wecom-archive/shared/program"
 	"wecom-archive/shared/viewer"
 )
 
@@ -60,7 +61,7 @@ func (c *localCommand) Run(ctx context.Context, to streams) (err error) {
 	log := newLogger(to.Err, c.Verbose)
 	system, err := local.Open(ctx, local.Config{
 		Dir: c.Dir, Messages: c.Messages, Limit: c.Limit, Seed: c.Seed, Corpus: c.Corpus, Truth: c.Truth, SDK: c.SDK,
-		Program: version(), Log: log, Now: time.Now,
+		Program: program.Version(), Log: log, Now: time.Now,
 	})
 	if err != nil {
 		return err

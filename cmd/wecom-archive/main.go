@@ -10,11 +10,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
+	"wecom-archive/shared/program"
 	"wecom-archive/shared/wecom/financesdk"
 )
 
@@ -65,7 +65,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	parser, err := kong.New(&cli,
 		kong.Name("wecom-archive"),
 		kong.Description("Archive of a company's WeCom chats (企业微信会话内容存档)."),
-		kong.Vars{"version": version(), "listen": defaultListen},
+		kong.Vars{"version": program.Version(), "listen": defaultListen},
 		kong.Writers(out, errOut),
 		kong.Exit(func(status int) { exited = status }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
@@ -94,18 +94,4 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		fmt.Fprintln(errOut, "wecom-archive:", err)
 		return 1
 	}
-}
-
-// version is the module's version, or the commit that was built.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value
-		}
-	}
-	return info.Main.Version
 }

@@ -18,6 +18,7 @@ import (
 	"wecom-archive/infra/local"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/program"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/rebuild"
 	"wecom-archive/shared/transcript"
@@ -47,7 +48,7 @@ func (c *pullCommand) Run(ctx context.Context, to streams) error {
 	if c.Dir == "" {
 		return c.with(ctx, to, pull)
 	}
-	system, err := local.Reopen(ctx, local.Config{Dir: c.Dir, Corpus: c.Corpus, Program: version(), Log: newLogger(to.Err, c.Verbose), Now: time.Now})
+	system, err := local.Reopen(ctx, local.Config{Dir: c.Dir, Corpus: c.Corpus, Program: program.Version(), Log: newLogger(to.Err, c.Verbose), Now: time.Now})
 	if err != nil {
 		return err
 	}
@@ -199,7 +200,7 @@ func compactAgain(ctx context.Context, o *opened, month string, to streams) erro
 
 func (o *opened) compactor() *compact.Compactor {
 	return compact.New(compact.Config{
-		Objects: o.Objects, Derived: o.Derived, Catalog: o.Catalog, Program: version(),
+		Objects: o.Objects, Derived: o.Derived, Catalog: o.Catalog, Program: program.Version(),
 		Read: reading.Read, Parser: wecom.ParserVersion, Log: o.Log,
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"wecom-archive/infra/local"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/keyring"
+	"wecom-archive/shared/program"
 )
 
 // target says which archive a command works on.
@@ -48,7 +49,7 @@ func (t *target) open(ctx context.Context, to streams) (*opened, error) {
 	log := newLogger(to.Err, t.Verbose)
 	switch {
 	case t.Dir != "":
-		system, err := local.OpenArchive(ctx, local.Config{Dir: t.Dir, Program: version(), Log: log, Now: time.Now})
+		system, err := local.OpenArchive(ctx, local.Config{Dir: t.Dir, Program: program.Version(), Log: log, Now: time.Now})
 		if err != nil {
 			return nil, err
 		}

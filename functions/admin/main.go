@@ -24,6 +24,7 @@ import (
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/environment"
 	"wecom-archive/shared/viewer"
 )
 
@@ -47,21 +48,13 @@ type settings struct {
 
 func readSettings(getenv func(string) string) (settings, error) {
 	var s settings
-	for _, v := range []struct {
-		name string
-		to   *string
-		what string
-	}{
-		{"WECOM_ARCHIVE_BUCKET", &s.Bucket, "the name of the archive bucket"},
-		{"WECOM_ARCHIVE_DERIVED", &s.Derived, "the name of the derived bucket"},
-		{"WECOM_ARCHIVE_TABLE", &s.Table, "the name of the DynamoDB table of the index"},
-		{"WECOM_ARCHIVE_ROLES_CLAIM", &s.RolesClaim, "the claim that holds a person's roles, such as cognito:groups"},
-	} {
-		if *v.to = getenv(v.name); *v.to == "" {
-			return settings{}, fmt.Errorf("the environment variable %s is not set: it is %s", v.name, v.what)
-		}
-	}
-	return s, nil
+	err := environment.Read(getenv,
+		environment.Setting{Name: "WECOM_ARCHIVE_BUCKET", To: &s.Bucket, What: "the name of the archive bucket"},
+		environment.Setting{Name: "WECOM_ARCHIVE_DERIVED", To: &s.Derived, What: "the name of the derived bucket"},
+		environment.Setting{Name: "WECOM_ARCHIVE_TABLE", To: &s.Table, What: "the name of the DynamoDB table of the index"},
+		environment.Setting{Name: "WECOM_ARCHIVE_ROLES_CLAIM", To: &s.RolesClaim, What: "the claim that holds a person's roles, such as cognito:groups"},
+	)
+	return s, err
 }
 
 // build makes the App on AWS.

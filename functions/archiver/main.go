@@ -15,7 +15,6 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -28,7 +27,9 @@ import (
 	"wecom-archive/shared/awsevents"
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/decode"
+	"wecom-archive/shared/environment"
 	"wecom-archive/shared/keyring"
+	"wecom-archive/shared/program"
 	"wecom-archive/shared/wecom/financesdk"
 )
 
@@ -63,22 +64,14 @@ func readSettings(getenv func(string) string) (settings, error) {
 	if s.SDK == "" {
 		s.SDK = layerLibrary
 	}
-	for _, v := range []struct {
-		name string
-		to   *string
-		what string
-	}{
-		{"WECOM_ARCHIVE_CORP", &s.Corp, "the corpid (企业ID)"},
-		{"WECOM_ARCHIVE_BUCKET", &s.Bucket, "the name of the archive bucket"},
-		{"WECOM_ARCHIVE_TABLE", &s.Table, "the name of the DynamoDB table of the index"},
-		{"WECOM_ARCHIVE_CAPTURE_KEY", &s.Capture, "the ARN of the KMS key that encrypts pages and events"},
-		{"WECOM_ARCHIVE_KEYRING_KEY", &s.KeyringKey, "the ARN of the KMS key that wraps private keys"},
-	} {
-		if *v.to = getenv(v.name); *v.to == "" {
-			return settings{}, fmt.Errorf("the environment variable %s is not set: it is %s", v.name, v.what)
-		}
-	}
-	return s, nil
+	err := environment.Read(getenv,
+		environment.Setting{Name: "WECOM_ARCHIVE_CORP", To: &s.Corp, What: "the corpid (企业ID)"},
+		environment.Setting{Name: "WECOM_ARCHIVE_BUCKET", To: &s.Bucket, What: "the name of the archive bucket"},
+		environment.Setting{Name: "WECOM_ARCHIVE_TABLE", To: &s.Table, What: "the name of the DynamoDB table of the index"},
+		environment.Setting{Name: "WECOM_ARCHIVE_CAPTURE_KEY", To: &s.Capture, What: "the ARN of the KMS key that encrypts pages and events"},
+		environment.Setting{Name: "WECOM_ARCHIVE_KEYRING_KEY", To: &s.KeyringKey, What: "the ARN of the KMS key that wraps private keys"},
+	)
+	return s, err
 }
 
 const (
@@ -104,7 +97,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	objects := awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket).WithCaptureKey(set.Capture)
 	catalog := archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table))
 	return newBatch(ctx, set.Bucket, decode.Config{
-		Corp: set.Corp, Program: version(), Objects: objects, Catalog: catalog, Library: library,
+		Corp: set.Corp, Program: program.Version(), Objects: objects, Catalog: catalog, Library: library,
 		Keys: keyring.New(keyring.Config{
 			Corp: set.Corp, Objects: objects, Port: awsstore.NewKeyring(kms.NewFromConfig(cfg), set.KeyringKey),
 			Catalog: catalog, Now: time.Now, Log: log,
@@ -121,16 +114,4 @@ func newBatch(ctx context.Context, bucket string, c decode.Config) (*awsevents.B
 		return nil, err
 	}
 	return &awsevents.Batch{Bucket: bucket, Work: archiver.Handle, Parallel: parallel, Reserve: reserve, Log: c.Log}, nil
-}
-
-// version is the commit that was built.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				return s.Value
-			}
-		}
-	}
-	return "unknown"
 }

@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -29,6 +28,8 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/environment"
+	"wecom-archive/shared/program"
 	"wecom-archive/shared/wecom/financesdk"
 )
 
@@ -66,21 +67,16 @@ func readSettings(getenv func(string) string) (settings, error) {
 	if s.SDK == "" {
 		s.SDK = layerLibrary
 	}
-	for _, v := range []struct {
-		name string
-		to   *string
-		what string
-	}{
-		{"WECOM_ARCHIVE_CORP", &s.Corp, "the corpid (企业ID)"},
-		{"WECOM_ARCHIVE_BUCKET", &s.Bucket, "the name of the archive bucket"},
-		{"WECOM_ARCHIVE_TABLE", &s.Table, "the name of the DynamoDB table of the index"},
-		{"WECOM_ARCHIVE_QUEUE_URL", &s.QueueURL, "the URL of the archiver's queue"},
-		{"WECOM_ARCHIVE_SECRET_PREFIX", &s.Secrets, "the prefix of the parameters that hold secrets, such as /wecom-archive/prod/"},
-		{"WECOM_ARCHIVE_CAPTURE_KEY", &s.Capture, "the ARN of the KMS key that encrypts pages"},
-	} {
-		if *v.to = getenv(v.name); *v.to == "" {
-			return settings{}, fmt.Errorf("the environment variable %s is not set: it is %s", v.name, v.what)
-		}
+	err := environment.Read(getenv,
+		environment.Setting{Name: "WECOM_ARCHIVE_CORP", To: &s.Corp, What: "the corpid (企业ID)"},
+		environment.Setting{Name: "WECOM_ARCHIVE_BUCKET", To: &s.Bucket, What: "the name of the archive bucket"},
+		environment.Setting{Name: "WECOM_ARCHIVE_TABLE", To: &s.Table, What: "the name of the DynamoDB table of the index"},
+		environment.Setting{Name: "WECOM_ARCHIVE_QUEUE_URL", To: &s.QueueURL, What: "the URL of the archiver's queue"},
+		environment.Setting{Name: "WECOM_ARCHIVE_SECRET_PREFIX", To: &s.Secrets, What: "the prefix of the parameters that hold secrets, such as /wecom-archive/prod/"},
+		environment.Setting{Name: "WECOM_ARCHIVE_CAPTURE_KEY", To: &s.Capture, What: "the ARN of the KMS key that encrypts pages"},
+	)
+	if err != nil {
+		return settings{}, err
 	}
 	if limit := getenv("WECOM_ARCHIVE_LIMIT"); limit != "" {
 		var err error
@@ -107,7 +103,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	}
 	s3Client := s3.NewFromConfig(cfg)
 	return &App{
-		Corp: set.Corp, Program: version(), Limit: set.Limit,
+		Corp: set.Corp, Program: program.Version(), Limit: set.Limit,
 		SDKVersion: info.Version, SDKSHA256: info.SHA256,
 		Objects: awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket).WithCaptureKey(set.Capture),
 		Catalog: archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
@@ -120,16 +116,4 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 		},
 		Owner: rand.Text(), Now: time.Now, Log: log,
 	}, nil
-}
-
-// version is the commit that was built.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				return s.Value
-			}
-		}
-	}
-	return "unknown"
 }

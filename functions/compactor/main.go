@@ -1,0 +1,87 @@
+// The compactor function sorts what was archived by conversation, for readers. A
+// schedule starts it, daily. It reads segments and writes below compactions/ of the
+// derived bucket; it can open no key and has no route out.
+//
+// What it does not finish in its time the next run goes on with: it never invokes
+// itself.
+//
+// Settings come from the environment; settings lists them.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/compact"
+	"wecom-archive/shared/environment"
+	"wecom-archive/shared/program"
+	"wecom-archive/shared/reading"
+	"wecom-archive/shared/wecom"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("stage", "compactor")
+	c, err := build(context.Background(), os.Getenv, log)
+	if err != nil {
+		log.Error("cannot start", "error", err)
+		os.Exit(1)
+	}
+	lambda.Start(handler(c, time.Now, log))
+}
+
+// settings are what the stack sets.
+type settings struct {
+	Bucket  string // WECOM_ARCHIVE_BUCKET: archive bucket
+	Derived string // WECOM_ARCHIVE_DERIVED: derived bucket
+	Table   string // WECOM_ARCHIVE_TABLE: index
+}
+
+func readSettings(getenv func(string) string) (settings, error) {
+	var s settings
+	err := environment.Read(getenv,
+		environment.Setting{Name: "WECOM_ARCHIVE_BUCKET", To: &s.Bucket, What: "the name of the archive bucket"},
+		environment.Setting{Name: "WECOM_ARCHIVE_DERIVED", To: &s.Derived, What: "the name of the derived bucket"},
+		environment.Setting{Name: "WECOM_ARCHIVE_TABLE", To: &s.Table, What: "the name of the DynamoDB table of the index"},
+	)
+	return s, err
+}
+
+// build makes the compactor on AWS.
+func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*compact.Compactor, error) {
+	set, err := readSettings(getenv)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+	}
+	client := s3.NewFromConfig(cfg)
+	return compact.New(compact.Config{
+		Objects: awsstore.NewObjects(client, s3.NewPresignClient(client), set.Bucket), Derived: awsstore.NewDerived(client, set.Derived),
+		Catalog: archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
+		Program: program.Version(), Read: reading.Read, Parser: wecom.ParserVersion, Log: log,
+	}), nil
+}
+
+// handler runs the compactor at each event, whatever it says.
+func handler(c *compact.Compactor, now func() time.Time, log *slog.Logger) func(context.Context) (compact.Summary, error) {
+	return func(ctx context.Context) (compact.Summary, error) {
+		sum, err := c.Run(ctx, now())
+		if err != nil {
+			return sum, err
+		}
+		log.Info("compacted", "months", sum.Months, "parts", sum.Parts, "messages", sum.Messages, "rows", sum.Rows, "damaged", sum.Damaged, "more", sum.More)
+		return sum, nil
+	}
+}
