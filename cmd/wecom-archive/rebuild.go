@@ -168,7 +168,15 @@ func (c *compactCommand) Run(ctx context.Context, to streams) error {
 		if err != nil {
 			return err
 		}
-		return printJSON(to.Out, summary)
+		// A look over all keys, while one is at it.
+		count, err := archive.RecordIncidents(ctx, o.Versions, o.Objects, o.Catalog, o.Corp, "")
+		if err != nil {
+			return err
+		}
+		return printJSON(to.Out, struct {
+			compact.Summary
+			Incidents int `json:"incidents"` // delete markers and later versions in the archive bucket
+		}{summary, count.Found})
 	})
 }
 

@@ -254,7 +254,7 @@ func (s *search) openMonth(ctx context.Context, u unit, from, to int64) error {
 func (s *search) readGroup(ctx context.Context, u unit) error {
 	rows, err := s.reader.groupRows(ctx, *u.group, s.query.Conversation)
 	if err != nil {
-		return fmt.Errorf("compaction of %s: %w (make it again with: wecom-archive compact --rebuild %s)", u.month, err, u.month)
+		return fmt.Errorf("compaction of %s: %w (make it again with: wecom-archive compact --rebuild --month %s)", u.month, err, u.month)
 	}
 	for _, row := range rows {
 		if place := row.Place(); s.query.Wants(place.Position) {
