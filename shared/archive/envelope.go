@@ -72,15 +72,16 @@ type Reply struct {
 // second reply: following a wrong one would skip messages for ever.
 func (r Reply) Doubtful(limits SeqLimits) bool { return !r.Confirms(Reply{}, limits) }
 
-// Confirms says whether an earlier reply to the same question has every doubtful
-// step of this one, and the same seqs before it. The stream may have grown, and
-// the limit may differ.
+// Confirms says whether an earlier reply to the same question had the seqs that this
+// one's doubtful steps lead to. More may differ: WeCom's window moves on at its old
+// end, the stream grows at its new one, and the limit may be another.
 func (r Reply) Confirms(earlier Reply, limits SeqLimits) bool {
-	before, same := r.asked, r.asked == earlier.asked
-	for i, s := range r.seqs {
-		same = same && i < len(earlier.seqs) && earlier.seqs[i] == s
-		if s-before > limits.Doubtful && !same {
-			return false
+	before := r.asked
+	for _, s := range r.seqs {
+		if s-before > limits.Doubtful {
+			if _, same := slices.BinarySearch(earlier.seqs, s); !same || r.asked != earlier.asked {
+				return false
+			}
 		}
 		before = s
 	}

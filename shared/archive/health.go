@@ -99,7 +99,7 @@ func Judge(now time.Time, f Facts) []Alarm {
 	add(judgeQuiet(now, f))
 	add(act(AlarmArchiver, fmt.Sprintf("Pages wait for the archiver since %s.", f.OldestPending.UTC().Format(time.RFC3339)),
 		"Look at the archiver's log and its dead-letter queue. Nothing is lost: the pages are stored."),
-		!f.OldestPending.IsZero() && now.Sub(f.OldestPending) > PendingLimit)
+		!f.OldestPending.IsZero() && (now.Sub(f.OldestPending) > PendingLimit || f.OldestPending.Sub(now) > ClockSkew))
 	add(judgeQuarantine(now, f.Quarantine))
 	return alarms
 }

@@ -34,7 +34,9 @@ func (c *Catalog) AcquireLease(ctx context.Context, owner string, now time.Time,
 	if err != nil {
 		return Lease{}, err
 	}
-	if rev != 0 && held.Owner != owner && held.Owner != "" && held.Expires.After(now) {
+	// Nobody takes a lease for longer than ttl: one that goes on for longer was taken
+	// by a clock that ran ahead, and would stop all pulling until then.
+	if rev != 0 && held.Owner != owner && held.Owner != "" && held.Expires.After(now) && held.Expires.Sub(now) <= ttl+ClockSkew {
 		return Lease{}, &LeaseHeldError{Owner: held.Owner, Expires: held.Expires}
 	}
 	return c.writeLease(ctx, Lease{Owner: owner, Expires: now.Add(ttl).UTC(), revision: rev})

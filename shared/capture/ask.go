@@ -107,20 +107,21 @@ func (r *run) call(ctx context.Context) (answer, error) {
 var errDoubtful = errors.New("a great step of seq must be confirmed by asking again")
 
 // weigh decides whether a reply can be believed. One with a great step of seq is
-// doubted until the next one confirms it; one that the next does not confirm goes
-// to rejects. It returns what is doubted now, with an error, or nothing.
+// doubted until the next one confirms it; one that the next contradicts goes to
+// rejects. It returns what is doubted now, with an error, or nothing.
 func (r *run) weigh(ctx context.Context, doubted, got answer) (answer, error) {
-	if got.parsed.Confirms(doubted.parsed, r.Seqs) && (doubted.reply == nil || doubted.parsed.Confirms(got.parsed, r.Seqs)) {
-		return answer{}, nil
-	}
-	if doubted.reply != nil {
+	believed := got.parsed.Confirms(doubted.parsed, r.Seqs)
+	// That a doubted reply had more steps of its kind contradicts it only if the new
+	// one does without any.
+	if doubted.reply != nil && (!believed || !got.parsed.Doubtful(r.Seqs)) {
 		if err := r.reject(ctx, doubted.reply, 0, archive.ErrUnconfirmed); err != nil {
 			return answer{}, err
 		}
 	}
-	if len(got.parsed.Envelopes) == 0 {
+	switch {
+	case doubted.reply != nil && len(got.parsed.Envelopes) == 0:
 		got = answer{} // nothing, where something was: ask once more
-	} else if !got.parsed.Doubtful(r.Seqs) {
+	case believed:
 		return answer{}, nil
 	}
 	return got, fmt.Errorf("reply to what comes after %d: %w", r.cursor.Seq, errDoubtful)

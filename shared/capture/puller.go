@@ -138,6 +138,9 @@ func (r *run) work(ctx context.Context) error {
 	state, err := r.prepare(ctx)
 	if err == nil {
 		err = r.pull(ctx)
+		if !r.EndReachedAt.IsZero() {
+			err = errors.Join(err, r.recordGap(ctx, state, r.Now().UTC()))
+		}
 	}
 	r.SeqTo = r.cursor.Seq
 	r.describe(err)
@@ -168,7 +171,7 @@ func (r *run) prepare(ctx context.Context) (archive.PullState, error) {
 	if errors.Is(adoptErr, errDeadline) {
 		return state, adoptErr
 	}
-	return state, errors.Join(adoptErr, r.recordGap(ctx, state))
+	return state, errors.Join(adoptErr, r.recordGap(ctx, state, r.StartedAt))
 }
 
 // checkCursor compares the cursor with the page that it stands behind: a wrong one

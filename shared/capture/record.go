@@ -13,17 +13,20 @@ const quietRecords = time.Hour
 
 // recordGap leaves a locked event if WeCom may have dropped messages since the
 // last proof. It does so whether or not this run then succeeds.
-func (r *run) recordGap(ctx context.Context, state archive.PullState) error {
+//
+// at is when WeCom was first asked, and then, since a run may be suspended or wait
+// long, when it had nothing more.
+func (r *run) recordGap(ctx context.Context, state archive.PullState, at time.Time) error {
 	since := state.LastProof()
-	if r.StartedAt.Sub(since) < archive.Window {
+	if r.Gap || at.Sub(since) < archive.Window {
 		return nil
 	}
 	r.Gap = true
 	gap := archive.Gap{
-		Since: since, Until: r.StartedAt.Add(-archive.Window),
-		Seq: r.cursor.Seq, Run: r.ID, SeenAt: r.StartedAt,
+		Since: since, Until: at.Add(-archive.Window),
+		Seq: r.cursor.Seq, Run: r.ID, SeenAt: at,
 	}
-	if err := archive.PutEvent(ctx, r.Objects, archive.GapKey(gap), archive.EventGap, r.Corp, r.StartedAt, gap); err != nil {
+	if err := archive.PutEvent(ctx, r.Objects, archive.GapKey(gap), archive.EventGap, r.Corp, at, gap); err != nil {
 		return own(fmt.Errorf("recording a gap: %w", err))
 	}
 	r.Log.Error("messages may be gone", "since", gap.Since, "until", gap.Until)

@@ -246,6 +246,24 @@ func TestNothingAfterDoubt(t *testing.T) {
 	w.checkComplete(t)
 }
 
+// TestMovingWindow: while WeCom forgets the oldest messages, each reply to the first
+// question begins later. Pulling must not wait for two that are alike.
+func TestMovingWindow(t *testing.T) {
+	w := newWorld(120)
+	for i := range w.stream.seqs {
+		w.stream.seqs[i] += 1_000_000
+	}
+	w.stream.onCall = func(n int) {
+		if n < 4 {
+			w.stream.seqs = w.stream.seqs[3:]
+		}
+	}
+	run := w.mustPull(t)
+	if _, seqs := w.checkChain(t); run.Envelopes < 110 || len(seqs) != run.Envelopes || run.Rejects != 0 {
+		t.Errorf("%d messages stored of 111 that were there: %+v", len(seqs), run)
+	}
+}
+
 // alterLastSeq flips a bit of the reply's last seq.
 func alterLastSeq(bit int) wecomtest.Fault {
 	return func(_ uint64, _ int, reply []byte) ([]byte, error) {

@@ -27,7 +27,7 @@ func (r *run) requeue(ctx context.Context) error {
 		}
 		due := slices.DeleteFunc(slices.Clone(pages), func(p archive.PageState) bool {
 			now := r.Now()
-			return now.Sub(p.PulledAt) < r.RequeueAfter || now.Sub(p.QueuedAt) < requeueEvery
+			return recent(now, p.PulledAt, r.RequeueAfter) || recent(now, p.QueuedAt, requeueEvery)
 		})
 		for batch := range slices.Chunk(due, requeueBatch) {
 			if deadline, ok := ctx.Deadline(); ok && deadline.Sub(r.Now()) < r.Margin/2 {
@@ -42,6 +42,13 @@ func (r *run) requeue(ctx context.Context) error {
 		}
 		from = pages[len(pages)-1].SeqAsked + 1
 	}
+}
+
+// recent says whether a time is less than d ago. One that lies ahead, written by a
+// wrong clock, is not.
+func recent(now, at time.Time, d time.Duration) bool {
+	age := now.Sub(at)
+	return age > -archive.ClockSkew && age < d
 }
 
 func (r *run) queueAgain(ctx context.Context, pages []archive.PageState) error {

@@ -196,7 +196,7 @@ func TestLeaseLost(t *testing.T) {
 	w.stream.onCall = func(n int) {
 		if n == 3 {
 			w.advance(time.Hour)
-			if _, err := w.catalog.AcquireLease(t.Context(), "other", w.Now(), 10*time.Minute); err != nil {
+			if _, err := w.catalog.AcquireLease(t.Context(), "other", w.Now(), 5*time.Minute); err != nil {
 				t.Errorf("taking an expired lease: %v", err)
 			}
 		}
@@ -217,4 +217,37 @@ func TestLeaseLost(t *testing.T) {
 	w.advance(time.Hour)
 	w.mustPull(t)
 	w.checkComplete(t)
+}
+
+// TestSuspended: a run that was suspended for days between its questions notes the
+// gap when it goes on.
+func TestSuspended(t *testing.T) {
+	w := newWorld(25)
+	w.mustPull(t)
+	w.advance(time.Hour)
+	w.stream.onCall = func(int) { w.advance(8 * 24 * time.Hour) }
+	run, err := w.pull(t)
+	if err != nil || !run.Gap {
+		t.Errorf("run %+v, %v; want a gap", run, err)
+	}
+	if gaps, err := w.catalog.Gaps(t.Context(), 10); err != nil || len(gaps) != 1 {
+		t.Errorf("gaps %+v, %v", gaps, err)
+	}
+}
+
+// TestClockAheadOfOthers: what a process with a wrong clock left behind, a lease and
+// a page, holds nobody up once the clock is right.
+func TestClockAheadOfOthers(t *testing.T) {
+	w := newWorld(25)
+	if _, err := w.catalog.AcquireLease(t.Context(), "killed", w.Now().AddDate(0, 1, 0), 2*time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	header := archive.PageHeader{SeqAsked: 7, LastSeq: 8, Count: 1, PulledAt: w.Now().AddDate(1, 0, 0)}
+	if err := w.catalog.NotePage(t.Context(), header); err != nil {
+		t.Fatal(err)
+	}
+	run := w.mustPull(t)
+	if run.Pages == 0 || run.Requeued == 0 {
+		t.Errorf("run %+v; want pages pulled and the waiting one queued again", run)
+	}
 }
