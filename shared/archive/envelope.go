@@ -34,8 +34,9 @@ type SeqLimits struct {
 	MaxFirst uint64 // greatest first seq of a stream asked from 0
 }
 
-// DefaultSeqLimits doubt what one altered digit could make of a seq, and refuse
-// what no corp can send: MaxJump is 10,000 messages a second for a day.
+// DefaultSeqLimits doubt steps that are greater than ordinary gaps, and refuse what
+// no corp can send: MaxJump is 10,000 messages a second for a day. A seq altered by
+// less than Doubtful is believed.
 func DefaultSeqLimits() SeqLimits {
 	return SeqLimits{Doubtful: 1000, MaxJump: 1e9, MaxFirst: 1e13}
 }
