@@ -16,6 +16,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/archive/archivetest"
 )
 
 // TestFlippedBits flips every bit of a page: what is read is the reply, or an
@@ -54,6 +55,32 @@ func TestNewerDocuments(t *testing.T) {
 		objects := objectsWith(t, "events/dt=2026-11-23/x.json", `{"format":`+format+`,"at":7}`)
 		if _, err := archive.GetEvent(t.Context(), objects, "events/dt=2026-11-23/x.json", nil); !errors.Is(err, want) {
 			t.Errorf("event of format %s: %v", format, err)
+		}
+	}
+}
+
+// TestDamagedEvent flips every bit of an event: none goes unnoticed.
+func TestDamagedEvent(t *testing.T) {
+	at := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	gap := archive.Gap{Since: at.AddDate(0, 0, -6), Until: at.AddDate(0, 0, -5), Seq: 7, Run: `"event_sha256":"`, SeenAt: at}
+	objects := archivetest.NewObjects()
+	if err := archive.PutEvent(t.Context(), objects, archive.GapKey(gap), archive.EventGap, "ww1", at, gap); err != nil {
+		t.Fatal(err)
+	}
+	doc, err := archive.ReadObject(t.Context(), objects, archive.GapKey(gap))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read archive.Gap
+	if _, err := archive.GetEvent(t.Context(), objects, archive.GapKey(gap), &read); err != nil || read != gap {
+		t.Fatalf("read %+v, %v", read, err)
+	}
+	for bit := range 8 * len(doc) {
+		flipped := slices.Clone(doc)
+		flipped[bit/8] ^= 1 << (bit % 8)
+		_, err := archive.GetEvent(t.Context(), objectsWith(t, "events/x", string(flipped)), "events/x", nil)
+		if !errors.Is(err, archive.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
+			t.Fatalf("bit %d of byte %d (%q): %v", bit%8, bit/8, doc[bit/8], err)
 		}
 	}
 }

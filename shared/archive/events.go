@@ -33,6 +33,8 @@ type Event struct {
 	Corp   string          `json:"corp"`
 	At     time.Time       `json:"at"`
 	Body   json.RawMessage `json:"body"`
+
+	SHA256 string `json:"event_sha256"` // of this document; set by PutEvent
 }
 
 // Run is the record of one run of a stage.
@@ -157,7 +159,10 @@ func PutEvent(ctx context.Context, objects Objects, key, kind, corp string, at t
 	if err != nil {
 		return fmt.Errorf("encoding event %s: %w", key, err)
 	}
-	doc, err := json.Marshal(Event{Format: EventFormat, Kind: kind, Corp: corp, At: at.UTC(), Body: raw})
+	doc, err := json.Marshal(Event{Format: EventFormat, Kind: kind, Corp: corp, At: at.UTC(), Body: raw, SHA256: unsealed})
+	if err == nil {
+		err = seal(doc, eventSeal)
+	}
 	if err != nil {
 		return fmt.Errorf("encoding event %s: %w", key, err)
 	}
@@ -196,6 +201,9 @@ func GetEvent(ctx context.Context, objects ObjectReader, key string, body any) (
 	}
 	if err := decodeJSON(doc, EventFormat, &e); err != nil {
 		return Event{}, fmt.Errorf("event %s: %w", key, err)
+	}
+	if err := checkSeal(doc, eventSeal); err != nil {
+		return Event{}, fmt.Errorf("event %s: %w: %w", key, ErrDamaged, err)
 	}
 	if body != nil {
 		if err := json.Unmarshal(e.Body, body); err != nil {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Segments and the headers of pages carry their own SHA-256, which is checked
+// Segments, events and the headers of pages carry their own SHA-256, which is checked
 // before anything in them is believed. Parquet has checksums for the content of
 // data pages only: one flipped bit in a header or the footer makes the library
 // return other values, ask for more memory than there is, or follow a number as
@@ -21,11 +21,12 @@ import (
 var unsealed = strings.Repeat("0", hex.EncodedLen(sha256.Size))
 
 // What stands before the digest. In a segment's footer: the end of the key, and
-// the Thrift header of a string of 64 bytes. In a page's header: the member; JSON
-// strings cannot hold it, since their quotes are escaped.
+// the Thrift header of a string of 64 bytes. In JSON: the last member; strings
+// cannot hold it, since their quotes are escaped.
 const (
 	segmentSeal = metaSHA256 + "\x18\x40"
 	headerSeal  = `"header_sha256":"`
+	eventSeal   = `"event_sha256":"`
 )
 
 // seal writes the digest of doc into it.
