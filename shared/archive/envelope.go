@@ -165,11 +165,11 @@ func parseFault(err error) string {
 // tolerant about everything else: the archiver keeps what it cannot read.
 func parseEnvelope(raw json.RawMessage, asked uint64) (Envelope, error) {
 	var doc struct {
-		Seq    json.RawMessage `json:"seq"`
-		MsgID  json.RawMessage `json:"msgid"`
-		KeyVer json.RawMessage `json:"publickey_ver"`
-		Key    json.RawMessage `json:"encrypt_random_key"`
-		Msg    json.RawMessage `json:"encrypt_chat_msg"`
+		Seq    member[json.RawMessage] `json:"seq"`
+		MsgID  json.RawMessage         `json:"msgid"`
+		KeyVer json.RawMessage         `json:"publickey_ver"`
+		Key    json.RawMessage         `json:"encrypt_random_key"`
+		Msg    json.RawMessage         `json:"encrypt_chat_msg"`
 	}
 	if err := json.Unmarshal(raw, &doc); err != nil {
 		return Envelope{}, fmt.Errorf("%w: no JSON object", ErrBadSeq)
@@ -183,7 +183,10 @@ func parseEnvelope(raw json.RawMessage, asked uint64) (Envelope, error) {
 	if v, err := strconv.ParseInt(lenientString(doc.KeyVer), 10, 64); err == nil && v >= 0 {
 		env.PublicKeyVer = v
 	}
-	seq := string(bytes.TrimSpace(doc.Seq))
+	if doc.Seq.times > 1 {
+		return Envelope{}, fmt.Errorf("%w: seq twice", ErrBadSeq)
+	}
+	seq := string(bytes.TrimSpace(doc.Seq.value))
 	switch n, err := strconv.ParseUint(seq, 10, 64); {
 	case err == nil && n <= asked:
 		return Envelope{}, fmt.Errorf("%w: %d after %d", ErrBadSeq, n, asked)

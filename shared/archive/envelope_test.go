@@ -60,6 +60,8 @@ func TestParseReply(t *testing.T) {
 		{name: "a fraction", reply: seqs("11.5"), asked: 10, err: archive.ErrBadSeq},
 		{name: "negative", reply: seqs("-11"), asked: 10, err: archive.ErrBadSeq},
 		{name: "far below int64", reply: seqs("-99999999999999999999999"), asked: 10, err: archive.ErrBadSeq},
+		{name: "seq twice", reply: chatdata(`{"seq":11,"msgid":"m","seq":905}`), asked: 10, err: archive.ErrBadSeq},
+		{name: "seq twice, in other letters", reply: chatdata(`{"seq":11,"msgid":"m","SEQ":12}`), asked: 10, err: archive.ErrBadSeq},
 		{name: "no object", reply: chatdata("7"), asked: 10, err: archive.ErrBadSeq},
 
 		{name: "beyond int64 among others", reply: seqs("11", "9223372036854775808", "12"), asked: 10, count: 3, last: 12, unread: 1},

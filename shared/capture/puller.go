@@ -102,6 +102,7 @@ type run struct {
 	refused map[int]bool // errcodes of rejects stored
 
 	caughtUp   bool               // the index holds what the events say
+	behind     bool               // it did not before: it was restored from a backup, or a key was bound
 	unreadable archive.Unreadable // events found so
 }
 

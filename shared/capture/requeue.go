@@ -18,17 +18,30 @@ const requeueBatch = 10
 // requeue puts pages on the archiver's queue that wait too long: their event was
 // lost, or the archiver failed on them. It stops when half of the margin is left;
 // what it did is marked, and the next run goes on.
+//
+// If the index was behind the events, it may list messages as unreadable that were
+// recovered since, or that a key opens now: their pages are queued, too.
 func (r *run) requeue(ctx context.Context) error {
+	waiting := func(p archive.PageState) bool {
+		now := r.Now()
+		return !recent(now, p.PulledAt, r.RequeueAfter) && !recent(now, p.QueuedAt, requeueEvery)
+	}
+	err := r.requeueOf(ctx, r.Catalog.PendingPages, waiting)
+	if err != nil || !r.behind {
+		return err
+	}
+	return r.requeueOf(ctx, r.Catalog.Quarantined, func(archive.PageState) bool { return true })
+}
+
+// requeueOf queues the pages of a listing that are due.
+func (r *run) requeueOf(ctx context.Context, list func(context.Context, uint64, int) ([]archive.PageState, error), isDue func(archive.PageState) bool) error {
 	const listed = 500
 	for from := uint64(0); ; {
-		pages, err := r.Catalog.PendingPages(ctx, from, listed)
+		pages, err := list(ctx, from, listed)
 		if err != nil {
 			return own(fmt.Errorf("looking for waiting pages: %w", err))
 		}
-		due := slices.DeleteFunc(slices.Clone(pages), func(p archive.PageState) bool {
-			now := r.Now()
-			return recent(now, p.PulledAt, r.RequeueAfter) || recent(now, p.QueuedAt, requeueEvery)
-		})
+		due := slices.DeleteFunc(slices.Clone(pages), func(p archive.PageState) bool { return !isDue(p) })
 		for batch := range slices.Chunk(due, requeueBatch) {
 			if deadline, ok := ctx.Deadline(); ok && deadline.Sub(r.Now()) < r.Margin/2 {
 				return nil

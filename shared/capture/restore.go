@@ -35,6 +35,7 @@ func (r *run) catchUp(ctx context.Context) (archive.PullState, error) {
 		r.caughtUp = true
 		return state, nil
 	}
+	r.behind = !from.IsZero()
 	known, err := r.applyEvents(ctx, found)
 	if err != nil {
 		return state, own(fmt.Errorf("bringing the index up to the events: %w", err))

@@ -218,3 +218,28 @@ func TestKeyComesLater(t *testing.T) {
 	}
 	w.checkRebuilt(t)
 }
+
+// TestBackupOlderThanRecovery: an index restored from a backup that is older than
+// the recovery of some messages finds them again by itself.
+func TestBackupOlderThanRecovery(t *testing.T) {
+	w := newWorld(t, 30, 10, func(c *wecomtest.Config) { c.KeyChanges, c.Unreadable = []int{10, 15}, 0 })
+	third := rsaKeys()[2]
+	if _, err := w.corp.UploadKey(&third.PublicKey); err != nil {
+		t.Fatal(err)
+	}
+	w.boot(nil).mustFinish(t)
+	backup := archivetest.NewIndex()
+	if err := backup.Put(t.Context(), w.index.All()...); err != nil {
+		t.Fatal(err)
+	}
+	w.addKey(t, "key-3", third)
+	w.advance(time.Hour)
+	w.reopen(t, nil)
+	before := w.answers(t, w.read(t))
+	w.index = backup
+	w.advance(time.Hour)
+	w.boot(nil).mustFinish(t)
+	if after := w.answers(t, w.read(t)); after != before {
+		t.Errorf("answers differ: %d bytes, were %d", len(after), len(before))
+	}
+}
