@@ -14,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"wecom-archive/shared/doctor"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/wecom/financesdk"
 )
@@ -33,6 +34,7 @@ func main() {
 // commands is what the command line understands.
 type commands struct {
 	Local   localCommand     `cmd:"" help:"Run the whole system on this machine, on a simulated company (在本机运行整套系统,使用模拟数据)."`
+	Doctor  doctorCommand    `cmd:"" help:"Look whether all is in place, and say what to do where it is not (体检). Exit status 1 if something is wrong."`
 	Status  statusCommand    `cmd:"" help:"Say how the archive is (运行状态). Exit status 1 if somebody has to act."`
 	Pull    pullCommand      `cmd:"" help:"Pull once, now (立即拉取)."`
 	Keys    keysCommand      `cmd:"" help:"RSA keys of the company (密钥)."`
@@ -65,7 +67,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	parser, err := kong.New(&cli,
 		kong.Name("wecom-archive"),
 		kong.Description("Archive of a company's WeCom chats (企业微信会话内容存档)."),
-		kong.Vars{"version": program.Version(), "listen": defaultListen},
+		kong.Vars{"version": program.Version(), "listen": defaultListen, "echo": doctor.DefaultEcho},
 		kong.Writers(out, errOut),
 		kong.Exit(func(status int) { exited = status }),
 		kong.BindTo(ctx, (*context.Context)(nil)),

@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -17,12 +19,15 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "203.0.113.7") }))
+	t.Cleanup(outside.Close)
 	cloud := httptest.NewServer(http.HandlerFunc(fakeCloud))
 	t.Cleanup(cloud.Close)
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", filepath.Dir(program)+string(os.PathListSeparator)+e.Getenv("PATH"))
+			e.Setenv("ECHO", outside.URL)
 			e.Setenv("AWS_ENDPOINT_URL", cloud.URL)
 			e.Setenv("AWS_REGION", "us-east-1")
 			e.Setenv("AWS_ACCESS_KEY_ID", "id")
@@ -39,6 +44,12 @@ func fakeCloud(w http.ResponseWriter, r *http.Request) {
 	const run = `{"id":"run-1","stage":"puller","pages":3,"envelopes":2500,"stopped":"end"}`
 	switch r.URL.Path {
 	case "/2015-03-31/functions/good-puller/invocations":
+		if event, _ := io.ReadAll(r.Body); strings.Contains(string(event), `"reason":"doctor"`) {
+			// It tells what it was told.
+			fmt.Fprintf(w, `{"id":"1","where":"puller","lines":[{"check":"address","state":"act","found":{"en":"event: %s","zh":"出口"},"remedy":{"en":"do this","zh":"这样做"}}]}`,
+				strings.ReplaceAll(string(event), `"`, ``))
+			return
+		}
 		fmt.Fprint(w, run)
 	case "/2015-03-31/functions/bad-puller/invocations":
 		w.Header().Set("X-Amz-Function-Error", "Unhandled")
@@ -53,7 +64,7 @@ func fakeCloud(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `<DescribeStacksResponse><DescribeStacksResult><Stacks><member><Outputs>`)
 		for key, value := range map[string]string{
 			"Corp": "ww1", "ArchiveBucket": "archive", "DerivedBucket": "derived", "IndexTable": "index", "ArchiverQueueUrl": "http://queue", "KeyringKeyArn": "arn:keyring",
-			"SecretPrefix": "/wecom-archive/", "SecretKeyArn": "arn:ops", "PullerFunction": puller, "SomethingElse": "x",
+			"SecretPrefix": "/wecom-archive/", "SecretKeyArn": "arn:ops", "PullerFunction": puller, "TrustedIp": "203.0.113.7", "SomethingElse": "x",
 		} {
 			fmt.Fprintf(w, `<member><OutputKey>%s</OutputKey><OutputValue>%s</OutputValue></member>`, key, value)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"time"
 
@@ -39,6 +40,9 @@ type opened struct {
 	pull  func(context.Context) (archive.Run, error)
 	drain func(context.Context) error // archives what is queued; in AWS a function does
 	close func() error
+
+	// examine has the puller function look at what is around it; nil: there is none.
+	examine func(ctx context.Context, trusted netip.Addr) (archive.Checkup, error)
 }
 
 // errNoTarget says that it is not known which archive is meant.

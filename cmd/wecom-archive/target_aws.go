@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -35,6 +36,7 @@ type account struct {
 	Secret     string `name:"secret-prefix" env:"WECOM_ARCHIVE_SECRET" placeholder:"PREFIX" help:"Prefix of the parameters that hold secrets."`
 	SecretKey  string `env:"WECOM_ARCHIVE_SECRET_KEY" placeholder:"ARN" help:"KMS key that encrypts them."`
 	Puller     string `env:"WECOM_ARCHIVE_PULLER" placeholder:"NAME" help:"Lambda function that pulls."`
+	TrustedIP  string `kong:"-"` // that WeCom should see; known of a stack
 }
 
 // outputs of a stack, and the settings that they are.
@@ -42,6 +44,7 @@ func (a *account) outputs() map[string]*string {
 	return map[string]*string{
 		"Corp": &a.Corp, "ArchiveBucket": &a.Bucket, "DerivedBucket": &a.Derived, "IndexTable": &a.Table, "ArchiverQueueUrl": &a.QueueURL,
 		"KeyringKeyArn": &a.KeyringKey, "SecretPrefix": &a.Secret, "SecretKeyArn": &a.SecretKey, "PullerFunction": &a.Puller,
+		"TrustedIp": &a.TrustedIP,
 	}
 }
 
@@ -103,31 +106,44 @@ func (a account) open(ctx context.Context, stack string, log *slog.Logger) (*ope
 		Secrets: awsstore.NewSecrets(ssm.NewFromConfig(cfg), a.Secret, a.SecretKey),
 		Queue:   awsstore.NewNotifier(sqs.NewFromConfig(cfg), a.QueueURL, a.Bucket),
 		Log:     log,
-		pull:    func(ctx context.Context) (archive.Run, error) { return invokePuller(ctx, cfg, a.Puller) },
-		drain:   func(context.Context) error { return nil },
-		close:   func() error { return nil },
+		pull: func(ctx context.Context) (run archive.Run, err error) {
+			return run, invokePuller(ctx, cfg, a.Puller, nil, &run)
+		},
+		examine: func(ctx context.Context, trusted netip.Addr) (checkup archive.Checkup, err error) {
+			event := map[string]string{"reason": "doctor", "trusted_ip": a.TrustedIP}
+			if trusted.IsValid() {
+				event["trusted_ip"] = trusted.String()
+			}
+			return checkup, invokePuller(ctx, cfg, a.Puller, event, &checkup)
+		},
+		drain: func(context.Context) error { return nil },
+		close: func() error { return nil },
 	}, nil
 }
 
-// invokePuller has the puller pull once, as its schedule does: WeCom talks to its
-// address only. The function answers with the run.
-func invokePuller(ctx context.Context, cfg aws.Config, function string) (run archive.Run, err error) {
+// invokePuller starts the puller with an event, nil for a pull, as its schedule does:
+// WeCom talks to its address only. It fills in what the function answers.
+func invokePuller(ctx context.Context, cfg aws.Config, function string, event, answer any) error {
 	if function == "" {
-		return run, errors.New("--puller is missing")
+		return errors.New("--puller is missing")
 	}
-	out, err := lambda.NewFromConfig(cfg).Invoke(ctx, &lambda.InvokeInput{FunctionName: &function})
+	payload, err := json.Marshal(event)
 	if err != nil {
-		return run, fmt.Errorf("invoking %s: %w", function, err)
+		return err
+	}
+	out, err := lambda.NewFromConfig(cfg).Invoke(ctx, &lambda.InvokeInput{FunctionName: &function, Payload: payload})
+	if err != nil {
+		return fmt.Errorf("invoking %s: %w", function, err)
 	}
 	if out.FunctionError != nil {
 		var failure struct{ ErrorMessage string }
 		if json.Unmarshal(out.Payload, &failure) != nil || failure.ErrorMessage == "" {
 			failure.ErrorMessage = *out.FunctionError
 		}
-		return run, fmt.Errorf("%s failed: %s: see its log", function, failure.ErrorMessage)
+		return fmt.Errorf("%s failed: %s: see its log", function, failure.ErrorMessage)
 	}
-	if err := json.Unmarshal(out.Payload, &run); err != nil {
-		return run, fmt.Errorf("%s answered with something that is no run: %w", function, err)
+	if err := json.Unmarshal(out.Payload, answer); err != nil {
+		return fmt.Errorf("%s gave an answer that makes no sense: is it of another version? %w", function, err)
 	}
-	return run, nil
+	return nil
 }

@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/google/uuid"
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
+	"wecom-archive/shared/doctor"
+	"wecom-archive/shared/wecom/financesdk"
 )
 
 // Library is WeCom's library with the corp's secret.
@@ -27,25 +31,29 @@ const (
 
 // App is the function.
 type App struct {
-	Corp       string
-	Program    string
-	Limit      int // most messages per page; 0: 1,000
-	SDKVersion string
-	SDKSHA256  string
-	Objects    archive.Objects
-	Catalog    *archive.Catalog
-	Queue      archive.Notifier
-	Secrets    archive.Secrets
-	Open       func(ctx context.Context, secret, proxyPassword string) (Library, error)
-	Owner      string // of the lease: one for each process
-	Now        func() time.Time
-	Log        *slog.Logger
+	Corp    string
+	Program string
+	Limit   int    // most messages per page; 0: 1,000
+	SDK     string // path of WeCom's library
+	Echo    string // address of a service that tells ours; see doctor.Echo
+	Objects archive.Objects
+	Catalog *archive.Catalog
+	Queue   archive.Notifier
+	Secrets archive.Secrets
+	Inspect func(path string) (financesdk.Info, error)
+	Open    func(ctx context.Context, secret, proxyPassword string) (Library, error)
+	Owner   string // of the lease: one for each process
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // Event is what the function is started with; other members, and none, are fine.
 type Event struct {
-	// Reason is "retry" from the schedule that tries again what failed.
+	// Reason is "retry" from the schedule that tries again what failed, and "doctor"
+	// from the operator who wants to know whether all is in place.
 	Reason string `json:"reason"`
+	// TrustedIP is the address that WeCom should see, for "doctor"; empty: not known.
+	TrustedIP string `json:"trusted_ip"`
 }
 
 // freshFor is how long a run that ended well makes a retry needless. It is a little
@@ -54,13 +62,16 @@ type Event struct {
 const freshFor = 25 * time.Hour
 
 // Handle is the Lambda handler. It answers with what the run did, or, if a retry is
-// needless, with what the last run did. That another puller is at work is no
-// failure.
-func (a *App) Handle(ctx context.Context, event Event) (archive.Run, error) {
-	if event.Reason == "retry" {
+// needless, with what the last run did: an archive.Run. That another puller is at
+// work is no failure. To "doctor" it answers with an archive.Checkup.
+func (a *App) Handle(ctx context.Context, event Event) (any, error) {
+	switch event.Reason {
+	case "doctor":
+		return a.examine(ctx, event.TrustedIP)
+	case "retry":
 		last, err := a.Catalog.Runs(ctx, "puller", 1)
 		if err != nil {
-			return archive.Run{}, err
+			return nil, err
 		}
 		if len(last) == 1 && last[0].Stopped == capture.StoppedEnd && last[0].Error == "" && a.Now().Sub(last[0].EndedAt) < freshFor {
 			return last[0], nil
@@ -74,18 +85,11 @@ func (a *App) Handle(ctx context.Context, event Event) (archive.Run, error) {
 // A run reads the secret and opens the library anew, so that a new secret counts
 // at once, and Lambda never freezes the library's process between two runs.
 func (a *App) pull(ctx context.Context) (run archive.Run, err error) {
-	secret, err := a.Secrets.Get(ctx, archiveSecret)
-	if errors.Is(err, archive.ErrNotFound) {
-		return run, fmt.Errorf("%w: store it with `wecom-archive secrets set %s`", err, archiveSecret)
-	}
+	info, err := a.Inspect(a.SDK)
 	if err != nil {
-		return run, err
+		return run, fmt.Errorf("%w: is the function's layer the one that `make layer` builds?", err)
 	}
-	password, err := a.Secrets.Get(ctx, proxyPassword)
-	if err != nil && !errors.Is(err, archive.ErrNotFound) {
-		return run, err
-	}
-	library, err := a.Open(ctx, secret, password)
+	library, err := a.open(ctx)
 	if err != nil {
 		return run, err
 	}
@@ -93,7 +97,7 @@ func (a *App) pull(ctx context.Context) (run archive.Run, err error) {
 	run, err = capture.New(capture.Config{
 		Corp: a.Corp, Objects: a.Objects, Catalog: a.Catalog, Queue: a.Queue, Chats: library, Limit: a.Limit,
 		Now: a.Now, Sleep: sleep, Owner: a.Owner, NewID: newID, Log: a.Log,
-		Program: a.Program, SDKVersion: a.SDKVersion, SDKSHA256: a.SDKSHA256,
+		Program: a.Program, SDKVersion: info.Version, SDKSHA256: info.SHA256,
 	}).Run(ctx)
 	if held := (*archive.LeaseHeldError)(nil); errors.As(err, &held) {
 		a.Log.InfoContext(ctx, "another puller is at work", "error", err)
@@ -103,6 +107,46 @@ func (a *App) pull(ctx context.Context) (run archive.Run, err error) {
 		err = fmt.Errorf("%w: %s", err, run.Remedy)
 	}
 	return run, err
+}
+
+// open opens the library with the secret as it is now.
+func (a *App) open(ctx context.Context) (Library, error) {
+	secret, err := a.Secrets.Get(ctx, archiveSecret)
+	if errors.Is(err, archive.ErrNotFound) {
+		return nil, fmt.Errorf("%w: store it with `wecom-archive secrets set %s`", err, archiveSecret)
+	}
+	if err != nil {
+		return nil, err
+	}
+	password, err := a.Secrets.Get(ctx, proxyPassword)
+	if err != nil && !errors.Is(err, archive.ErrNotFound) {
+		return nil, err
+	}
+	return a.Open(ctx, secret, password)
+}
+
+// examine looks whether all is in place. The address outside is the true one here:
+// WeCom is asked from here.
+func (a *App) examine(ctx context.Context, trusted string) (archive.Checkup, error) {
+	var address netip.Addr
+	if trusted != "" {
+		var err error
+		if address, err = netip.ParseAddr(trusted); err != nil {
+			return archive.Checkup{}, fmt.Errorf("trusted_ip: %w", err)
+		}
+	}
+	echo := &doctor.Echo{URL: a.Echo, Client: &http.Client{Timeout: 10 * time.Second}, Now: a.Now}
+	head := archive.Checkup{ID: newID(), At: a.Now().UTC(), Where: doctor.WherePuller, Program: a.Program}
+	return doctor.Examine(ctx, head,
+		doctor.Library(a.SDK),
+		doctor.Corp(a.Corp),
+		doctor.Secret(a.Secrets, archiveSecret),
+		echo.Address(address),
+		echo.Clock(),
+		doctor.WeCom(func(ctx context.Context) (doctor.Chats, error) { return a.open(ctx) }, a.Catalog),
+		doctor.Bucket(a.Objects, a.Corp),
+		doctor.Table(a.Catalog),
+	), nil
 }
 
 // newID makes ids of runs; v7 so that they sort by time.

@@ -7,7 +7,11 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,6 +22,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/localstore"
+	"wecom-archive/shared/wecom/financesdk"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -67,7 +72,10 @@ func newStack(t *testing.T) *stack {
 	}
 	s := &stack{corp: corp}
 	s.App = &App{
-		Corp: corpID, Program: "test", SDKVersion: "200215", SDKSHA256: "abcd",
+		Corp: corpID, Program: "test", SDK: "library.so",
+		Inspect: func(string) (financesdk.Info, error) {
+			return financesdk.Info{Version: "200215", SHA256: "abcd"}, nil
+		},
 		Objects: archivetest.NewObjects(), Catalog: archive.NewCatalog(archivetest.NewIndex()), Queue: queue{},
 		Secrets: localstore.OpenSecrets(filepath.Join(t.TempDir(), "secrets.json")),
 		Open: func(_ context.Context, secret, password string) (Library, error) {
@@ -202,6 +210,48 @@ func TestLibraryCannotBeOpened(t *testing.T) {
 	if _, err := s.invoke(t); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("%v", err)
 	}
+	s.Inspect, s.SDK = financesdk.Inspect, filepath.Join(t.TempDir(), "none.so")
+	if _, err := s.invoke(t); err == nil || !strings.Contains(err.Error(), "make layer") {
+		t.Errorf("without a library: %v", err)
+	}
+}
+
+// TestDoctor: with nothing in place the function still starts, and says what to do;
+// the secret is in no answer.
+func TestDoctor(t *testing.T) {
+	s := newStack(t)
+	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "203.0.113.7") }))
+	defer outside.Close()
+	s.Echo, s.SDK = outside.URL, filepath.Join(t.TempDir(), "none.so")
+	states := func() map[string]archive.CheckupState {
+		answer, err := lambda.NewHandler(s.Handle).Invoke(t.Context(), []byte(`{"reason":"doctor","trusted_ip":"203.0.113.7"}`))
+		var c archive.Checkup
+		if err != nil || json.Unmarshal(answer, &c) != nil || c.Where != "puller" || strings.Contains(string(answer), secret) {
+			t.Fatalf("%s, %v", answer, err)
+		}
+		found := map[string]archive.CheckupState{}
+		for _, l := range c.Lines {
+			found[l.Check] = l.State
+		}
+		return found
+	}
+	want := map[string]archive.CheckupState{
+		"library": "act", "corp": "ok", "secret": "act", "address": "ok", "clock": "ok", "wecom": "look", "bucket": "ok", "table": "ok",
+	}
+	if got := states(); !maps.Equal(got, want) {
+		t.Errorf("with nothing in place: %v, want %v", got, want)
+	}
+	s.set(t, archiveSecret, secret)
+	want["secret"] = "look" // the simulated one is short
+	if got := states(); !maps.Equal(got, want) {
+		t.Errorf("with a secret: %v, want %v", got, want)
+	}
+	if len(s.opened) > 0 {
+		t.Error("WeCom was asked without a library")
+	}
+	if _, err := lambda.NewHandler(s.Handle).Invoke(t.Context(), []byte(`{"reason":"doctor","trusted_ip":"here"}`)); err == nil || !strings.Contains(err.Error(), "trusted_ip") {
+		t.Errorf("with a wrong address: %v", err)
+	}
 }
 
 func TestSettings(t *testing.T) {
@@ -211,7 +261,7 @@ func TestSettings(t *testing.T) {
 	}
 	getenv := func(name string) string { return all[name] }
 	got, err := readSettings(getenv)
-	want := settings{Corp: "ww1", Bucket: "b", Table: "t", QueueURL: "q", Secrets: "/wecom-archive/test/", Capture: "k", SDK: "/opt/lib/libWeWorkFinanceSdk_C.so"}
+	want := settings{Corp: "ww1", Bucket: "b", Table: "t", QueueURL: "q", Secrets: "/wecom-archive/test/", Capture: "k", SDK: "/opt/lib/libWeWorkFinanceSdk_C.so", Echo: "https://checkip.amazonaws.com/"}
 	if err != nil || got != want {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -235,9 +285,5 @@ func TestSettings(t *testing.T) {
 	all["WECOM_ARCHIVE_LIMIT"] = "200"
 	if got, err := readSettings(getenv); err != nil || got.Limit != 200 {
 		t.Errorf("limit 200: %+v, %v", got, err)
-	}
-	all["WECOM_ARCHIVE_SDK"] = filepath.Join(t.TempDir(), "none.so")
-	if _, err := build(t.Context(), getenv, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "make layer") {
-		t.Errorf("without a library: %v", err)
 	}
 }

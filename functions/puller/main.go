@@ -11,6 +11,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -28,6 +29,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/doctor"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/wecom/financesdk"
@@ -56,6 +58,7 @@ type settings struct {
 	Capture  string // WECOM_ARCHIVE_CAPTURE_KEY: KMS key of pages
 	SDK      string // WECOM_ARCHIVE_SDK: path of WeCom's library; optional
 	Proxy    string // WECOM_ARCHIVE_PROXY: as http://host:port or socks5://host:port; optional
+	Echo     string // WECOM_ARCHIVE_ECHO: service that tells our address; optional, see doctor.Echo
 	Limit    int    // WECOM_ARCHIVE_LIMIT: most messages per page, 1 to 1,000; optional
 }
 
@@ -63,9 +66,10 @@ type settings struct {
 const layerLibrary = "/opt/lib/" + financesdk.FileName
 
 func readSettings(getenv func(string) string) (settings, error) {
-	s := settings{SDK: getenv("WECOM_ARCHIVE_SDK"), Proxy: getenv("WECOM_ARCHIVE_PROXY")}
-	if s.SDK == "" {
-		s.SDK = layerLibrary
+	s := settings{
+		SDK:   cmp.Or(getenv("WECOM_ARCHIVE_SDK"), layerLibrary),
+		Proxy: getenv("WECOM_ARCHIVE_PROXY"),
+		Echo:  cmp.Or(getenv("WECOM_ARCHIVE_ECHO"), doctor.DefaultEcho),
 	}
 	err := environment.Read(getenv,
 		environment.Setting{Name: "WECOM_ARCHIVE_CORP", To: &s.Corp, What: "the corpid (企业ID)"},
@@ -93,10 +97,6 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	if err != nil {
 		return nil, err
 	}
-	info, err := financesdk.Inspect(set.SDK)
-	if err != nil {
-		return nil, fmt.Errorf("%w: is the function's layer the one that `make layer` builds?", err)
-	}
 	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
@@ -104,7 +104,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	s3Client := s3.NewFromConfig(cfg)
 	return &App{
 		Corp: set.Corp, Program: program.Version(), Limit: set.Limit,
-		SDKVersion: info.Version, SDKSHA256: info.SHA256,
+		SDK: set.SDK, Echo: set.Echo, Inspect: financesdk.Inspect,
 		Objects: awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket).WithCaptureKey(set.Capture),
 		Catalog: archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
 		Queue:   awsstore.NewNotifier(sqs.NewFromConfig(cfg), set.QueueURL, set.Bucket),

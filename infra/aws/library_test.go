@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
@@ -31,6 +32,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsevents"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/doctor"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/wecom/wecomtest"
 )
@@ -46,11 +48,14 @@ func TestPullerAndArchiverBootstraps(t *testing.T) {
 	}
 	s := startLambdas(t)
 	corp, proxy := s.startCorp(t)
-	const killer = 17
-	corp.Fail(2, wecomtest.OrderAt(killer, "abort")) // twice: the first page is asked for twice
 	env := append(s.env, "WECOM_ARCHIVE_SDK="+library, "WECOM_ARCHIVE_PROXY="+proxy)
 
-	f := s.start(t, puller, env)
+	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "203.0.113.7") }))
+	t.Cleanup(outside.Close)
+	f := s.start(t, puller, append(env, "WECOM_ARCHIVE_ECHO="+outside.URL))
+	s.checkDoctor(t, f)
+	const killer = 17
+	corp.Fail(2, wecomtest.OrderAt(killer, "abort")) // twice: the first page is asked for twice
 	answer, err := f.Invoke(t.Context(), []byte(`{"reason":"schedule"}`))
 	var run archive.Run
 	if err != nil || json.Unmarshal(answer, &run) != nil || run.Envelopes != spoken || run.Stopped != "end" {
@@ -73,6 +78,22 @@ func TestPullerAndArchiverBootstraps(t *testing.T) {
 	s.checkRows(t, corp, killer)
 	if log := pulled + f.Log(); strings.Contains(log, s.secret) || !strings.Contains(f.Log(), `"signal":6`) {
 		t.Errorf("the log holds the secret, or no word of the death:\n%s", log)
+	}
+}
+
+// checkDoctor asks the puller whether all is in place: the library loads, WeCom takes
+// the secret, and the stores can be used.
+func (s *lambdas) checkDoctor(t *testing.T, f *runtimeapi.Function) {
+	t.Helper()
+	answer, err := f.Invoke(t.Context(), []byte(`{"reason":"doctor","trusted_ip":"203.0.113.7"}`))
+	var checkup archive.Checkup
+	if err != nil || json.Unmarshal(answer, &checkup) != nil || len(checkup.Lines) != 8 || strings.Contains(string(answer), s.secret) {
+		t.Fatalf("doctor: %s, %v\n%s", answer, err, f.Log())
+	}
+	for _, l := range checkup.Lines {
+		if l.State != archive.CheckupOK && l.Check != doctor.CheckSecret { // that one has an unusual shape
+			t.Errorf("%+v", l)
+		}
 	}
 }
 

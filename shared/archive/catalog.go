@@ -30,6 +30,7 @@ const (
 	partitionConv       = "conversation#" // + conversation id
 	partitionDay        = "day#"          // + yyyy-mm-dd#shard
 	partitionRebuild    = "rebuild"       // how far reindex is
+	partitionCheckup    = "checkup"
 	partitionCompaction = "compaction"
 	partitionGroups     = "compaction#" // + run
 	partitionCompacted  = "compacted#"  // + yyyy-mm

@@ -23,6 +23,7 @@ const (
 	EventGap     = "gap"         // Gap
 	EventBinding = "key_binding" // KeyBinding
 	EventRedrive = "redrive"     // Redrive
+	EventCheckup = "checkup"     // Checkup
 )
 
 // Event is a fact that stands nowhere else: an object events/dt=<day>/<name>.json.

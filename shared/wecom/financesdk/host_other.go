@@ -7,3 +7,6 @@ package financesdk
 func RunHost([]string) (status int, host bool) { return 0, false }
 
 func hide() error { return ErrUnsupported }
+
+// GLIBC is the version of this machine's C library. Here it is none.
+func GLIBC() string { return "" }

@@ -1,0 +1,71 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Checkup is what a look at the whole installation found; package doctor makes it.
+type Checkup struct {
+	ID      string        `json:"id"`
+	At      time.Time     `json:"at"`
+	Where   string        `json:"where"` // it was made: "puller", or "here" on the operator's machine
+	Program string        `json:"program"`
+	Lines   []CheckupLine `json:"lines"`
+}
+
+// CheckupLine is one finding.
+type CheckupLine struct {
+	Check  string       `json:"check"` // what was looked at, as "library"; see package doctor
+	State  CheckupState `json:"state"`
+	Found  Bilingual    `json:"found"`
+	Remedy Bilingual    `json:"remedy,omitzero"` // what to do; empty if State is CheckupOK
+}
+
+// CheckupState says what a finding asks for.
+type CheckupState string
+
+// States of a finding.
+const (
+	CheckupOK   CheckupState = "ok"
+	CheckupLook CheckupState = "look" // could not be decided: a person should look
+	CheckupAct  CheckupState = "act"  // wrong: see Remedy
+)
+
+// Bilingual is a sentence for the operator in both languages.
+type Bilingual struct {
+	English string `json:"en"`
+	Chinese string `json:"zh"`
+}
+
+// Well says whether nothing is known to be wrong.
+func (c Checkup) Well() bool {
+	for _, l := range c.Lines {
+		if l.State == CheckupAct {
+			return false
+		}
+	}
+	return true
+}
+
+// CheckupKey names the object of a checkup's event.
+func CheckupKey(c Checkup) string {
+	return eventKey(c.At, fmt.Sprintf("checkup-%013d-%s", c.At.UnixMilli(), c.ID))
+}
+
+// PutCheckup stores a checkup as an event.
+func PutCheckup(ctx context.Context, objects Objects, corp string, c Checkup) error {
+	return PutEvent(ctx, objects, CheckupKey(c), EventCheckup, corp, c.At, c)
+}
+
+// SaveCheckup keeps the newest checkup of its place in the index.
+func (c *Catalog) SaveCheckup(ctx context.Context, checkup Checkup) error {
+	return c.put(ctx, partitionCheckup, checkup.Where, checkup)
+}
+
+// LastCheckup returns the newest checkup of a place; found is false if none is known.
+func (c *Catalog) LastCheckup(ctx context.Context, where string) (checkup Checkup, found bool, err error) {
+	revision, err := c.get(ctx, partitionCheckup, where, &checkup)
+	return checkup, revision > 0, err
+}
