@@ -72,7 +72,7 @@ func (e *Echo) Address(trusted netip.Addr) Check {
 		switch {
 		case e.err != nil:
 			return look(say("The address outside could not be learned: %v.", "无法获知出口 IP：%v。", e.err), say(
-				"It is right if WeCom answers (line wecom).", "若 wecom 一行正常，则出口 IP 正确。"))
+				"Of a stack it is right if WeCom answers: line wecom.", "对已部署的系统，若 wecom 一行正常，则出口 IP 正确。"))
 		case !trusted.IsValid():
 			return look(say("The address outside is %s.", "出口 IP 为 %s。", e.address), say(
 				"It must stand in the console: 会话内容存档 → 可信IP地址. Give --trusted-ip to have it compared.",
