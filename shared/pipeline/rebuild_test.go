@@ -1,7 +1,6 @@
 package pipeline_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,17 +9,14 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/archive/archivetest"
-	"wecom-archive/shared/decode"
 	"wecom-archive/shared/rebuild"
 	"wecom-archive/shared/viewer"
-	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -387,178 +383,4 @@ func TestReindexWaitingPages(t *testing.T) {
 	w.advance(time.Hour)
 	w.boot(nil).mustFinish(t)
 	w.read(t).checkTruth(t, w.corp, spoilt)
-}
-
-// damaged is the world's bucket with some objects changed, or gone.
-func (w *world) damaged(t *testing.T, change func(key string, body []byte) []byte) *world {
-	t.Helper()
-	d := *w
-	d.clock, d.objects, d.index, d.faults = &clock{now: w.Now()}, archivetest.NewObjects(), archivetest.NewIndex(), archivetest.NewFaults()
-	for _, key := range w.all(t) {
-		body, err := archive.ReadObject(t.Context(), w.objects, key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if body = change(key, body); body == nil {
-			continue
-		}
-		if err := d.objects.PutIfAbsent(t.Context(), key, bytes.NewReader(body)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return &d
-}
-
-// TestReindexDamage: what cannot be read is counted and holds nothing up.
-func TestReindexDamage(t *testing.T) {
-	base := eventful(t)
-	whole := base.damaged(t, func(_ string, body []byte) []byte { return body })
-	want := whole.reindex(t, false)
-	pages := base.read(t).pages
-	second, secondLast := pages[1].Header.SeqAsked, pages[1].Header.LastSeq
-	messages := func(w *world) (n int) {
-		for path, answer := range w.apiAnswers(t) {
-			if strings.Contains(path, "/messages") {
-				n += strings.Count(answer, `"seq":`)
-			}
-		}
-		return n
-	}
-	all := messages(whole)
-
-	t.Run("header of a page", func(t *testing.T) {
-		w := base.damaged(t, func(key string, body []byte) []byte {
-			if key == archive.PageKey(second) {
-				body[20] ^= 1
-			}
-			return body
-		})
-		report := w.reindex(t, false)
-		if report.DamagedPages != 1 || report.Holes != 0 || report.Pages != want.Pages {
-			t.Errorf("report %+v", report)
-		}
-		if n := messages(w); n != all {
-			t.Errorf("%d messages are found, want all %d: their segment is whole", n, all)
-		}
-		state, err := archive.NewCatalog(w.index).Page(t.Context(), second)
-		if err != nil || !slices.Equal(state.Damaged, []string{archive.PageKey(second)}) || state.LastSeq != secondLast {
-			t.Errorf("the page is %+v, %v", state, err)
-		}
-		if cursor, err := archive.NewCatalog(w.index).Cursor(t.Context()); err != nil || cursor.Seq != pages[len(pages)-1].Header.LastSeq {
-			t.Errorf("cursor %+v, %v", cursor, err)
-		}
-	})
-	t.Run("a page is gone", func(t *testing.T) {
-		w := base.damaged(t, func(key string, body []byte) []byte {
-			if key == archive.PageKey(second) {
-				return nil
-			}
-			return body
-		})
-		if report := w.reindex(t, false); report.Holes != 1 || report.Pages != want.Pages-1 {
-			t.Errorf("report %+v", report)
-		}
-		if cursor, err := archive.NewCatalog(w.index).Cursor(t.Context()); err != nil || cursor.Seq != second {
-			t.Errorf("cursor %+v, %v; it must stay before the hole", cursor, err)
-		}
-		// Over an index that knows better it says so and leaves the cursor.
-		known := *w
-		known.index = whole.index
-		var ahead *archive.CursorAheadError
-		if _, err := known.reindexer(&queue{}).Run(t.Context(), false); !errors.As(err, &ahead) || ahead.Stored != second {
-			t.Errorf("reindex over the old index: %v", err)
-		}
-	})
-	t.Run("an event", func(t *testing.T) {
-		damaged := 0
-		w := base.damaged(t, func(key string, body []byte) []byte {
-			if strings.Contains(key, "/run-") && damaged == 0 {
-				damaged++
-				return body[:len(body)/2]
-			}
-			return body
-		})
-		if report := w.reindex(t, false); report.DamagedEvents != 1 || report.Events != want.Events {
-			t.Errorf("report %+v", report)
-		}
-	})
-}
-
-// TestRedriveOfCrashes: an envelope that the library died of is offered to it
-// again only after somebody asked for it, and each request is a fact that a
-// rebuild knows.
-func TestRedriveOfCrashes(t *testing.T) {
-	w := pulled(t, 10, 10)
-	deadly := &counted{Library: wecomtest.Library{}}
-	p := w.boot(func(c *decode.Config) { c.Library = deadly })
-	w.plantCrash(t, 0)
-	try := func() int {
-		before := deadly.messages
-		if err := p.archiver.Handle(t.Context(), archive.PageKey(0)); err != nil {
-			t.Fatal(err)
-		}
-		return deadly.messages - before
-	}
-	if n := try(); n != 0 {
-		t.Errorf("%d messages are offered again though nobody asked", n)
-	}
-	w.advance(time.Hour)
-	zero := uint64(0)
-	if pages := w.redrive(t, rebuild.Selection{Page: &zero}); pages != 1 {
-		t.Fatalf("%d pages redriven", pages)
-	}
-	state, err := p.catalog.Page(t.Context(), 0)
-	if err != nil || state.Unreadable[archive.OutcomeCrash] != 0 || !state.RedriveAt.Equal(w.Now()) {
-		t.Errorf("after the redrive: %+v, %v", state, err)
-	}
-	missing := uint64(999)
-	r := &rebuild.Redriver{Corp: corpID, Objects: w.objects, Catalog: p.catalog, Queue: p.queue, Now: w.Now, NewID: func() string { return "x" }}
-	if _, err := r.Run(t.Context(), rebuild.Selection{Page: &missing}, "me"); !errors.Is(err, archive.ErrNotFound) {
-		t.Errorf("redrive of a page that is not there: %v", err)
-	}
-}
-
-// counted counts what is decrypted.
-type counted struct {
-	decode.Library
-	messages int
-}
-
-// plantCrash stores a page's segment as an archiver does whose library died of
-// every message.
-func (w *world) plantCrash(t *testing.T, asked uint64) {
-	t.Helper()
-	body, err := archive.ReadObject(t.Context(), w.objects, archive.PageKey(asked))
-	if err != nil {
-		t.Fatal(err)
-	}
-	page, err := archive.DecodePage(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	envelopes, err := archive.ParseStored(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var rows []archive.Row
-	for _, e := range envelopes {
-		rows = append(rows, archive.Row{
-			Position: e.Position, Seq: e.Seq, HasSeq: e.HasSeq, MsgID: e.MsgID, PublicKeyVer: e.PublicKeyVer,
-			PulledAt: page.Header.PulledAt, Outcome: archive.OutcomeCrash,
-		})
-	}
-	segment, err := archive.EncodeSegment(archive.SegmentMeta{
-		Corp: corpID, PageKey: archive.PageKey(asked), PageSHA256: page.Header.SHA256, Program: "test", WrittenAt: w.Now(),
-	}, rows)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.objects.PutIfAbsent(t.Context(), archive.SegmentKey(page.Header.PulledAt, asked, 0), bytes.NewReader(segment)); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (c *counted) DecryptData(ctx context.Context, batch []wecom.Sealed) ([]wecom.Opened, error) {
-	c.messages += len(batch)
-	return c.Library.DecryptData(ctx, batch)
 }

@@ -7,11 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,7 +19,6 @@ import (
 	"wecom-archive/infra/sdkstandin"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/financesdk"
-	"wecom-archive/shared/wecom/wecomtest"
 )
 
 var buildStandin = sync.OnceValues(func() (string, error) {
@@ -288,163 +285,6 @@ func TestOrphansParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _ = p.DecryptData(t.Context(), []wecom.Sealed{order("hang:" + mark)})
-}
-
-func TestMedia(t *testing.T) {
-	p, log := open(t, financesdk.Config{Path: standin(t), Corp: "ww1", Secret: "secret", NetworkTimeout: time.Second})
-	for _, size := range []int{0, 1, 512 << 10, 512<<10 + 1, 3_000_000} {
-		var file []byte
-		index, parts := "", 0
-		for last := false; !last; parts++ {
-			s, err := p.GetMediaData(t.Context(), fmt.Sprintf("!bytes:%d", size), index)
-			if err != nil {
-				t.Fatal(err)
-			}
-			file, index, last = append(file, s.Data...), s.Next, s.Last
-		}
-		if !bytes.Equal(file, content(size)) || parts != max(1, (size+512<<10-1)>>19) {
-			t.Errorf("%d bytes: %d came in %d parts", size, len(file), parts)
-		}
-	}
-	for id, code := range map[string]int{"": 10000, "CtUnknown": 10005, "!code:10003": 10003, "!code:10010": 10010} {
-		if s, err := p.GetMediaData(t.Context(), id, ""); !isCode(err, code) || s.Data != nil {
-			t.Errorf("file %q: %v, want %d", id, err, code)
-		}
-	}
-	var death *financesdk.Death
-	if _, err := p.GetMediaData(t.Context(), "!segv", ""); !errors.As(err, &death) || death.Signal != syscall.SIGSEGV || log.deaths() != 1 {
-		t.Errorf("crash: %v", err)
-	}
-	if s, err := p.GetMediaData(t.Context(), "!bytes:5", ""); err != nil || len(s.Data) != 5 {
-		t.Errorf("after it: %v", err)
-	}
-}
-
-// content is what the stand-in serves as a file.
-func content(size int) []byte {
-	out := make([]byte, size)
-	for i := range out {
-		out[i] = byte(uint32(i) * 2654435761 >> 24)
-	}
-	return out
-}
-
-// newCorp makes a simulated corp and an address where the stand-in reaches it.
-func newCorp(t testing.TB, messages int) (corp *wecomtest.Corp, proxy string) {
-	t.Helper()
-	now := time.Now()
-	corp, err := wecomtest.New(wecomtest.Config{
-		Corp: "ww5117a9e0c0ffee01", Secret: "s&cret=1 2%", Unmetered: true, KeyChanges: []int{},
-		Extents: []wecomtest.Extent{{Count: messages, From: now.Add(-time.Hour), To: now}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(corp.SDKHandler())
-	t.Cleanup(server.Close)
-	return corp, server.URL
-}
-
-func TestChats(t *testing.T) {
-	corp, proxy := newCorp(t, 1500)
-	uploadKey(t, corp)
-	c := financesdk.Config{Path: standin(t), Corp: "ww5117a9e0c0ffee01", Secret: "s&cret=1 2%", Proxy: proxy, NetworkTimeout: 5 * time.Second}
-	p, log := open(t, c)
-	want, err := corp.GetChatData(t.Context(), 0, 1000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := p.GetChatData(t.Context(), 0, 1000); err != nil || !bytes.Equal(got, want) {
-		t.Fatalf("%d bytes, want %d: %v", len(got), len(want), err)
-	}
-	for code := 10001; code <= 10011; code++ {
-		corp.Fail(1, wecomtest.SDKCode(code))
-		if reply, err := p.GetChatData(t.Context(), 0, 10); !isCode(err, code) || reply != nil {
-			t.Errorf("code %d: %v", code, err)
-		}
-	}
-	if _, err := p.GetChatData(t.Context(), 0, 1001); !isCode(err, 10000) {
-		t.Errorf("limit: %v", err)
-	}
-	var death *financesdk.Death
-	corp.Fail(1, wecomtest.SDKOrder("abort"))
-	if _, err := p.GetChatData(t.Context(), 0, 10); !errors.As(err, &death) || death.Op != "GetChatData" || log.deaths() != 1 {
-		t.Errorf("crash: %v", err)
-	}
-	if _, err := p.GetChatData(t.Context(), 0, 10); err != nil {
-		t.Errorf("after it: %v", err)
-	}
-	c.Secret = "another"
-	other, err := financesdk.Open(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	if reply, err := other.GetChatData(t.Context(), 0, 10); err != nil || !bytes.Contains(reply, []byte("40001")) {
-		t.Errorf("wrong secret: %s, %v", reply, err)
-	}
-}
-
-// TestConcurrent calls from many goroutines, with crashes among them.
-func TestConcurrent(t *testing.T) {
-	p, _ := open(t, financesdk.Config{Path: standin(t), Children: 3})
-	var group sync.WaitGroup
-	for g := range 12 {
-		group.Go(func() {
-			for i := range 10 {
-				batch := echoes(20)
-				if (g+i)%6 == 0 {
-					batch[g] = order("abort")
-				}
-				opened, err := p.DecryptData(context.Background(), batch)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				for k, o := range opened {
-					if batch[k].Message != "!abort" && string(o.Raw) != fmt.Sprint(k) {
-						t.Errorf("%d: %q, %v", k, o.Raw, o.Err)
-					}
-				}
-			}
-		})
-	}
-	group.Wait()
-	if n := len(children(t)); n > 3 {
-		t.Errorf("%d children", n)
-	}
-}
-
-// TestMemory makes 100,000 DecryptData calls and fetches 2,000 slices of media.
-func TestMemory(t *testing.T) {
-	p, log := open(t, financesdk.Config{Path: standin(t), Corp: "ww1", Secret: "secret"})
-	work := func(messages, slices int) {
-		batch := echoes(500)
-		for i := range batch {
-			batch[i].Message += strings.Repeat("x", 600)
-		}
-		for range messages / len(batch) {
-			if _, err := p.DecryptData(context.Background(), batch); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for range slices {
-			if _, err := p.GetMediaData(context.Background(), "!bytes:600000", ""); err != nil {
-				t.Fatal(err)
-			}
-		}
-		debug.FreeOSMemory()
-	}
-	pid := child(t)
-	work(20_000, 400)
-	childBefore, parentBefore := resident(t, pid), resident(t, os.Getpid())
-	work(100_000, 2_000)
-	childAfter, parentAfter := resident(t, pid), resident(t, os.Getpid())
-	t.Logf("child %d to %d KiB, parent %d to %d KiB", childBefore>>10, childAfter>>10, parentBefore>>10, parentAfter>>10)
-	const most = 4 << 20
-	if childAfter-childBefore > most || parentAfter-parentBefore > most || log.deaths() > 0 || log.replaced() > 0 {
-		t.Errorf("child %d to %d bytes, parent %d to %d bytes, log: %s", childBefore, childAfter, parentBefore, parentAfter, log)
-	}
 }
 
 func TestClosed(t *testing.T) {
