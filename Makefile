@@ -4,7 +4,7 @@ FUZZTIME ?= 30s
 
 ENV ?= staging
 
-.PHONY: test-template costs deploy build-Puller build-Archiver build-Compactor build-Admin help test race lint fuzz duckdb test-aws test-sdk layer bench memory build local ci memory-compact memory-reindex
+.PHONY: test-browser test-template costs deploy build-Puller build-Archiver build-Compactor build-Admin help test race lint fuzz duckdb test-aws test-sdk layer bench memory build local ci memory-compact memory-reindex
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ fuzz: ## each fuzz target for FUZZTIME
 
 duckdb: ## read the archive with DuckDB (needs a C compiler)
 	cd infra/duckdb && CGO_ENABLED=1 $(GO) vet ./... && CGO_ENABLED=1 $(GO) test ./...
+
+test-browser: ## the viewer in Debian's Chromium (needs npm, installs chromium)
+	bash infra/browser/test.sh
 
 test-aws: ## the AWS adapters against stand-ins (needs node, npm, python3, cc)
 	bash infra/aws/test.sh
