@@ -17,6 +17,7 @@ import (
 	"wecom-archive/infra/local"
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/program"
+	"wecom-archive/shared/setup"
 	"wecom-archive/shared/viewer"
 )
 
@@ -133,6 +134,7 @@ func (c *localCommand) handler(system *local.System, log *slog.Logger, token str
 		Objects: system.Objects, Derived: system.Derived, Catalog: system.Catalog,
 		Access: &access.Recorder{Objects: system.Objects, Now: time.Now, NewID: rand.Text},
 		Auth:   viewer.StaticToken(token, person),
+		Setup:  setup.Settings{Corp: system.Corpid()},
 		Now:    time.Now, Log: log.With("stage", "admin"),
 	})
 }

@@ -321,7 +321,7 @@ func TestSettings(t *testing.T) {
 	all := map[string]string{
 		"WECOM_ARCHIVE_BUCKET": "bucket", "WECOM_ARCHIVE_DERIVED": "derived", "WECOM_ARCHIVE_TABLE": "table", "WECOM_ARCHIVE_ROLES_CLAIM": "cognito:groups",
 	}
-	if s, err := readSettings(func(name string) string { return all[name] }); err != nil || s != (settings{"bucket", "derived", "table", "cognito:groups"}) {
+	if s, err := readSettings(func(name string) string { return all[name] }); err != nil || s != (settings{Bucket: "bucket", Derived: "derived", Table: "table", RolesClaim: "cognito:groups"}) {
 		t.Errorf("readSettings = %+v, %v", s, err)
 	}
 	for missing := range all {

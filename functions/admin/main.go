@@ -25,6 +25,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/environment"
+	"wecom-archive/shared/setup"
 	"wecom-archive/shared/viewer"
 )
 
@@ -44,10 +45,16 @@ type settings struct {
 	Derived    string // WECOM_ARCHIVE_DERIVED: derived bucket
 	Table      string // WECOM_ARCHIVE_TABLE: index
 	RolesClaim string // WECOM_ARCHIVE_ROLES_CLAIM: claim of the token that holds a person's roles
+	// WECOM_ARCHIVE_CORP, _TRUSTED_IP, _PULL_SCHEDULE, _RETENTION: what operators are
+	// shown; optional.
+	Setup setup.Settings
 }
 
 func readSettings(getenv func(string) string) (settings, error) {
-	var s settings
+	s := settings{Setup: setup.Settings{
+		Corp: getenv("WECOM_ARCHIVE_CORP"), TrustedIP: getenv("WECOM_ARCHIVE_TRUSTED_IP"),
+		Schedule: getenv("WECOM_ARCHIVE_PULL_SCHEDULE"), Retention: getenv("WECOM_ARCHIVE_RETENTION"),
+	}}
 	err := environment.Read(getenv,
 		environment.Setting{Name: "WECOM_ARCHIVE_BUCKET", To: &s.Bucket, What: "the name of the archive bucket"},
 		environment.Setting{Name: "WECOM_ARCHIVE_DERIVED", To: &s.Derived, What: "the name of the derived bucket"},
@@ -78,6 +85,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 		Catalog: archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
 		Access:  &access.Recorder{Objects: objects, Now: time.Now, NewID: rand.Text},
 		Auth:    authorizer{rolesClaim: set.RolesClaim},
+		Setup:   set.Setup,
 		Log:     log,
 	}), nil
 }

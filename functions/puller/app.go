@@ -136,7 +136,7 @@ func (a *App) examine(ctx context.Context, trusted string) (archive.Checkup, err
 		}
 	}
 	echo := &doctor.Echo{URL: a.Echo, Client: &http.Client{Timeout: 10 * time.Second}, Now: a.Now}
-	head := archive.Checkup{ID: newID(), At: a.Now().UTC(), Where: doctor.WherePuller, Program: a.Program}
+	head := archive.Checkup{ID: newID(), At: a.Now().UTC(), Where: archive.CheckedByPuller, Program: a.Program}
 	return doctor.Examine(ctx, head,
 		doctor.Library(a.SDK),
 		doctor.Corp(a.Corp),

@@ -10,10 +10,16 @@ import (
 type Checkup struct {
 	ID      string        `json:"id"`
 	At      time.Time     `json:"at"`
-	Where   string        `json:"where"` // it was made: "puller", or "here" on the operator's machine
+	Where   string        `json:"where"` // it was made: CheckedByPuller or CheckedHere
 	Program string        `json:"program"`
 	Lines   []CheckupLine `json:"lines"`
 }
+
+// Places of a checkup.
+const (
+	CheckedByPuller = "puller" // in the puller function, from whose address WeCom is asked
+	CheckedHere     = "here"   // on the operator's machine
+)
 
 // CheckupLine is one finding.
 type CheckupLine struct {

@@ -40,6 +40,31 @@ type KeyRecord struct {
 	CreatedAt   time.Time `json:"created_at"`
 }
 
+// PublicKey is what may be shown of a key.
+type PublicKey struct {
+	ID          string    `json:"id"`
+	CreatedAt   time.Time `json:"created_at"`
+	Imported    bool      `json:"imported" doc:"Made elsewhere, and used by the company before"`
+	Fingerprint string    `json:"fingerprint" doc:"SHA-256 of the public key's DER, hex"`
+	PublicPEM   string    `json:"public_pem" doc:"To paste into WeCom's console"`
+}
+
+// Public is the record without its private half.
+func (r KeyRecord) Public() PublicKey {
+	return PublicKey{ID: r.ID, CreatedAt: r.CreatedAt.UTC(), Imported: r.Imported, Fingerprint: r.Fingerprint, PublicPEM: r.PublicPEM}
+}
+
+// SavePublicKey notes a stored key in the index, for those who may not read the
+// records.
+func (c *Catalog) SavePublicKey(ctx context.Context, k PublicKey) error {
+	return c.put(ctx, partitionKeys, fmt.Sprintf("public#%013d#%s", k.CreatedAt.UnixMilli(), k.ID), k)
+}
+
+// PublicKeys returns the public halves in order of their making.
+func (c *Catalog) PublicKeys(ctx context.Context, limit int) ([]PublicKey, error) {
+	return list[PublicKey](ctx, c, IndexQuery{Partition: partitionKeys, From: "public#", To: "public$", Limit: limit})
+}
+
 // KeyFormat is the version of KeyRecord. A reader refuses a greater one.
 const KeyFormat = 1
 

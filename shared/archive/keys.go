@@ -101,5 +101,12 @@ func SegmentStem(page PageHeader) string {
 // KeyRecordKey is the key of a key pair's object.
 func KeyRecordKey(id string) string { return KeysPrefix + id + ".json" }
 
+// ParseKeyRecordKey is the reverse of KeyRecordKey.
+func ParseKeyRecordKey(key string) (id string, ok bool) {
+	name, below := strings.CutPrefix(key, KeysPrefix)
+	id, ok = strings.CutSuffix(name, ".json")
+	return id, below && ok && id != ""
+}
+
 // Day is the UTC date of t as in dt=2026-11-23.
 func Day(t time.Time) string { return t.UTC().Format(time.DateOnly) }

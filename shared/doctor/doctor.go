@@ -17,12 +17,6 @@ import (
 	"wecom-archive/shared/archive"
 )
 
-// Places of a checkup, in Checkup.Where.
-const (
-	WherePuller = "puller" // in the puller function
-	WhereHere   = "here"   // on the operator's machine
-)
-
 // What is looked at, in CheckupLine.Check.
 const (
 	CheckLibrary = "library"

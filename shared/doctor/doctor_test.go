@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 }
 
 func head() archive.Checkup {
-	return archive.Checkup{ID: "1", At: time.Now().UTC(), Where: doctor.WhereHere, Program: "test"}
+	return archive.Checkup{ID: "1", At: time.Now().UTC(), Where: archive.CheckedHere, Program: "test"}
 }
 
 // examine makes one check, and looks whether its sentences are whole in both languages.
@@ -174,11 +174,11 @@ func TestRights(t *testing.T) {
 // TestKept: what was found is in the archive and in the index.
 func TestKept(t *testing.T) {
 	objects, catalog := archivetest.NewObjects(), archive.NewCatalog(archivetest.NewIndex())
-	if _, found, err := catalog.LastCheckup(t.Context(), doctor.WhereHere); found || err != nil {
+	if _, found, err := catalog.LastCheckup(t.Context(), archive.CheckedHere); found || err != nil {
 		t.Fatalf("before: %v, %v", found, err)
 	}
 	c := doctor.Examine(t.Context(), head(), doctor.Corp(corpID), doctor.Bucket(objects, corpID), doctor.Table(catalog))
-	kept, found, err := catalog.LastCheckup(t.Context(), doctor.WhereHere)
+	kept, found, err := catalog.LastCheckup(t.Context(), archive.CheckedHere)
 	if !found || err != nil || fmt.Sprint(kept) != fmt.Sprint(c) {
 		t.Errorf("in the index: %+v, want %+v; %v", kept, c, err)
 	}

@@ -55,7 +55,7 @@ func (r *Ring) Records(ctx context.Context) ([]archive.KeyRecord, error) {
 
 // idOf is the id of the key that an object below keys/ holds.
 func idOf(objectKey string) (id string, ok bool) {
-	id, ok = strings.CutSuffix(strings.TrimPrefix(objectKey, archive.KeysPrefix), ".json")
+	id, ok = archive.ParseKeyRecordKey(objectKey)
 	return id, ok && checkID(id) == nil
 }
 
@@ -133,6 +133,10 @@ func (r *Ring) store(ctx context.Context, id string, public, wrapped []byte, imp
 	}
 	if err != nil {
 		return rec, fmt.Errorf("storing key %s: %w", id, err)
+	}
+	if err := r.Catalog.SavePublicKey(ctx, rec.Public()); err != nil {
+		// The record is what counts; reindex notes it in the index.
+		r.Log.Error("a key is stored, and not in the index: reindex", "key", id, "error", err)
 	}
 	return rec, nil
 }

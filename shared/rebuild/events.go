@@ -31,6 +31,9 @@ const eventsSaved = 200
 
 // events puts what stands in events only into the index.
 func (r *run) events(ctx context.Context) error {
+	if err := r.keys(ctx); err != nil {
+		return err
+	}
 	if r.Learned.BoundAt == nil {
 		r.Learned.BoundAt = map[int64]time.Time{}
 	}
@@ -61,6 +64,32 @@ func (r *run) events(ctx context.Context) error {
 	return nil
 }
 
+// keys notes the public halves of the keys in the index. A record that cannot be read
+// is passed over: whoever needs it is told by the keyring.
+func (r *run) keys(ctx context.Context) error {
+	for info, err := range r.Objects.List(ctx, archive.KeysPrefix, "") {
+		if err != nil {
+			return fmt.Errorf("listing the keys: %w", err)
+		}
+		id, isKey := archive.ParseKeyRecordKey(info.Key)
+		if !isKey {
+			continue
+		}
+		rec, err := archive.GetKeyRecord(ctx, r.Objects, id)
+		switch {
+		case errors.Is(err, archive.ErrDamaged), errors.Is(err, archive.ErrNewFormat):
+			r.Log.Error("a key cannot be read and is passed over", "key", id, "error", err)
+			continue
+		case err != nil:
+			return err
+		}
+		if err := r.Catalog.SavePublicKey(ctx, rec.Public()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // event puts one event into the index.
 func (r *run) event(ctx context.Context, key string) error {
 	e, err := archive.GetEvent(ctx, r.Objects, key, nil)
@@ -81,6 +110,8 @@ func (r *run) event(ctx context.Context, key string) error {
 		return apply(ctx, e, key, keyOf, func(ctx context.Context, b archive.KeyBinding) error { return r.bind(ctx, b, at) })
 	case archive.EventIncident:
 		return apply(ctx, e, key, archive.IncidentKey, r.Catalog.PutIncident)
+	case archive.EventCheckup:
+		return nil // of use while it is new; the index had it whole
 	case archive.EventRedrive:
 		return apply(ctx, e, key, archive.RedriveKey, r.redriven)
 	}

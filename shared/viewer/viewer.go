@@ -25,6 +25,7 @@ import (
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/reading"
+	"wecom-archive/shared/setup"
 	"wecom-archive/shared/transcript"
 )
 
@@ -36,6 +37,7 @@ type Config struct {
 	Read    reading.Func         // the parser: a message by its seq is read anew if this is newer; nil: reading.Read
 	Access  LookRecorder         // required: without it no content is shown
 	Auth    Authenticator        // nil refuses everybody
+	Setup   setup.Settings       // what operators are shown
 
 	Now   func() time.Time // nil: time.Now
 	NewID func() string    // names of requests; nil: random
@@ -82,6 +84,7 @@ func New(c Config) http.Handler {
 	s.registerMessage()
 	s.registerPeople()
 	s.registerBookkeeping()
+	s.registerSetup()
 	s.serveOpenAPI()
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
