@@ -321,7 +321,11 @@ var rules = map[string]func(*Model) []string{
 		for path, want := range map[string]map[string]any{
 			"Puller":    {"CAPTURE_KEY": m.Outputs["CaptureKey"], "QUEUE_URL": m.Outputs["QueueUrl"], "SECRET_PREFIX": m.Outputs["SecretPrefix"], "LIMIT": "1000"},
 			"Archiver":  {"CAPTURE_KEY": m.Outputs["CaptureKey"], "KEYRING_KEY": m.Outputs["KeyringKey"], "DERIVED": m.Outputs["DerivedBucket"]},
-			"Compactor": {"DERIVED": m.Outputs["DerivedBucket"]}, "Admin": {"DERIVED": m.Outputs["DerivedBucket"], "ROLES_CLAIM": "cognito:groups"},
+			"Compactor": {"DERIVED": m.Outputs["DerivedBucket"]},
+			"Admin": {
+				"DERIVED": m.Outputs["DerivedBucket"], "ROLES_CLAIM": "cognito:groups", "TRUSTED_IP": m.Outputs["TrustedIp"],
+				"RETENTION": "COMPLIANCE, 6-years", "PULL_SCHEDULE": at(m.Resources["Functions/Pull"].Properties, "ScheduleExpression"),
+			},
 		} {
 			for name, value := range want {
 				if r := m.Resources["Functions/"+path]; r == nil || !reflect.DeepEqual(at(r.Properties, "Environment.Variables.WECOM_ARCHIVE_"+name), value) {
