@@ -188,7 +188,7 @@ func pins() (all []pin) {
 		"FirewallRules.1.Priority": 20.0, "FirewallRules.0.FirewallDomainListId": refOf("Network/Names"), "FirewallRules.1.FirewallDomainListId": refOf("Network/AllNames"),
 		"FirewallRules.0.FirewallDomainRedirectionAction": "TRUST_REDIRECTION_DOMAIN", "FirewallRules.2": nil})
 	add("Network/AllNames", map[string]any{"Domains": []any{"*"}})
-	add("Network/Names", map[string]any{"Domains": []any{"qyapi.weixin.qq.com", "s3.ap-southeast-1.amazonaws.com", "archive-archivebucket.s3.ap-southeast-1.amazonaws.com",
+	add("Network/Names", map[string]any{"Domains": []any{"qyapi.weixin.qq.com", "checkip.amazonaws.com", "s3.ap-southeast-1.amazonaws.com", "archive-archivebucket.s3.ap-southeast-1.amazonaws.com",
 		"archive-derivedbucket.s3.ap-southeast-1.amazonaws.com", "dynamodb.ap-southeast-1.amazonaws.com", "kms.ap-southeast-1.amazonaws.com", "sqs.ap-southeast-1.amazonaws.com", "ssm.ap-southeast-1.amazonaws.com"}})
 	add("Network/NameRulesInVpc", map[string]any{"VpcId": refOf("Network/Vpc"), "FirewallRuleGroupId": refOf("Network/NameRules"), "Priority": 200.0})
 	add("Network/Flow", map[string]any{"TrafficType": "ALL", "ResourceType": "VPC", "ResourceId": refOf("Network/Vpc"), "LogGroupName": refOf("Network/FlowLogs"), "DeliverLogsPermissionArn": arnOf("Network/FlowRole")})
