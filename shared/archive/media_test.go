@@ -232,7 +232,7 @@ func TestMediaCounts(t *testing.T) {
 	}
 	index := func() {
 		t.Helper()
-		if err := catalog.IndexLinks(ctx, list, page); err != nil {
+		if _, err := catalog.IndexLinks(ctx, list, page); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -37,6 +37,7 @@ type MediaFile struct {
 	Attempts int         `json:"attempts,omitempty"` // downloads begun, since the last redrive
 	NextTry  time.Time   `json:"next_try,omitzero"`  // of a pending one
 	At       time.Time   `json:"at,omitzero"`        // when it came to this state
+	Redriven bool        `json:"redriven,omitempty"` // pending, since somebody asked for it after it had failed
 }
 
 // FileOf is what a link says of its file.
@@ -106,11 +107,11 @@ func (c *Catalog) PutMediaFile(ctx context.Context, f MediaFile) error {
 // RedriveMedia makes a failed file pending again, with all its tries before it.
 func (c *Catalog) RedriveMedia(ctx context.Context, fileIDSHA256 string, at time.Time) error {
 	return c.changeMediaFile(ctx, fileIDSHA256, func(known MediaFile, _ bool) (MediaFile, bool) {
-		return MediaFile{FileIDSHA256: fileIDSHA256, State: MediaPending, At: at.UTC()}, known.State == MediaFailed
+		return MediaFile{FileIDSHA256: fileIDSHA256, State: MediaPending, At: at.UTC(), Redriven: true}, known.State == MediaFailed
 	})
 }
 
-// emptySHA256 stands for "no sdkfileid".
+// emptySHA256 stands for "no sdkfileid": it is the hash of the empty string.
 const emptySHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 func (c *Catalog) changeMediaFile(ctx context.Context, hash string, change func(known MediaFile, found bool) (MediaFile, bool)) error {
@@ -383,46 +384,60 @@ func (c *Catalog) MediaTroublesBefore(ctx context.Context, before string, limit 
 }
 
 // IndexLinks brings the index up to what is stored of the files of a job list: the
-// files, the troubles, and how far the list is.
-func (c *Catalog) IndexLinks(ctx context.Context, list FetchList, links *PageLinks) error {
-	redriven := false
+// files, the troubles, and how far the list is. open says whether there is anything
+// left to fetch.
+func (c *Catalog) IndexLinks(ctx context.Context, list FetchList, links *PageLinks) (open bool, err error) {
+	var stored []Link
+	seen := map[string]bool{}
+	var hashes []string
 	for _, job := range list.Jobs {
-		link, ok := links.Of(job.MediaPlace)
-		if !ok {
-			continue
-		}
-		again, err := c.indexLink(ctx, list, link)
-		if err != nil {
-			return err
-		}
-		redriven = redriven || again
-	}
-	for _, old := range links.superseded {
-		if err := c.forgetMediaTrouble(ctx, MediaTrouble{SeqAsked: list.SeqAsked, Link: old}); err != nil {
-			return err
+		if link, ok := links.Of(job.MediaPlace); ok {
+			stored = append(stored, link)
+			if !seen[link.FileIDSHA256] {
+				seen[link.FileIDSHA256] = true
+				hashes = append(hashes, link.FileIDSHA256)
+			}
 		}
 	}
-	return c.NoteMediaList(ctx, NewMediaList(list, links), redriven)
-}
-
-// indexLink says, too, whether the file is one that failed and is to be tried
-// again.
-func (c *Catalog) indexLink(ctx context.Context, list FetchList, link Link) (redriven bool, err error) {
-	file, err := c.MediaFile(ctx, link.FileIDSHA256)
+	files, err := c.MediaFiles(ctx, hashes...)
 	if err != nil {
 		return false, err
 	}
-	// A failed file that is pending since a known time was redriven.
-	if link.State == MediaFailed && file.State == MediaPending && !file.At.IsZero() {
-		return true, nil
+	redriven := false
+	for _, link := range stored {
+		known := files[link.FileIDSHA256]
+		if Redriven(link, known) {
+			redriven = true
+			continue
+		}
+		if err := c.indexLink(ctx, list, link, known); err != nil {
+			return false, err
+		}
 	}
-	if err := c.PutMediaFile(ctx, FileOf(link)); err != nil {
-		return false, err
+	for _, old := range links.superseded {
+		if err := c.forgetMediaTrouble(ctx, MediaTrouble{SeqAsked: list.SeqAsked, Link: old}); err != nil {
+			return false, err
+		}
+	}
+	count := NewMediaList(list, links)
+	return count.Pending() > 0 || redriven, c.NoteMediaList(ctx, count, redriven)
+}
+
+// Redriven says whether a reference that failed is to be tried again.
+func Redriven(link Link, file MediaFile) bool {
+	return link.State == MediaFailed && file.State == MediaPending && file.Redriven
+}
+
+func (c *Catalog) indexLink(ctx context.Context, list FetchList, link Link, known MediaFile) error {
+	if f := FileOf(link); f.supersedes(known) && known.State != f.State || f.Key > known.Key {
+		if err := c.PutMediaFile(ctx, f); err != nil {
+			return err
+		}
 	}
 	if link.State == MediaStored {
-		return false, nil
+		return nil
 	}
-	return false, c.putMediaTrouble(ctx, MediaTrouble{SeqAsked: list.SeqAsked, Part: list.Part, PulledAt: list.PulledAt.UTC(), Link: link})
+	return c.putMediaTrouble(ctx, MediaTrouble{SeqAsked: list.SeqAsked, Part: list.Part, PulledAt: list.PulledAt.UTC(), Link: link})
 }
 
 // sortJobs puts first what expires first.
