@@ -39,6 +39,10 @@ func TestImports(t *testing.T) {
 			"the binding knows WeCom and nothing of the archive, so that it can be used without"},
 		{"functions/puller", []string{module + "shared/keyring", module + "shared/decode", module + "shared/viewer"},
 			"the puller talks to the outside, so it must not be able to read"},
+		{"shared/mediafetch", []string{module + "shared/keyring", module + "shared/decode", module + "shared/capture", module + "shared/awsstore", module + "shared/localstore", module + "shared/viewer"},
+			"the media stage talks to the outside, so it must not be able to read; it works on ports"},
+		{"functions/media", []string{module + "shared/keyring", module + "shared/decode", module + "shared/viewer", module + "shared/capture"},
+			"the media stage talks to the outside, so it must not be able to read"},
 		{"functions/archiver", []string{module + "shared/capture", module + "shared/viewer"},
 			"the archiver can read, so it must not pull"},
 	}...)

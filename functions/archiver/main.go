@@ -50,8 +50,9 @@ func main() {
 type settings struct {
 	Corp       string // WECOM_ARCHIVE_CORP: corpid
 	Bucket     string // WECOM_ARCHIVE_BUCKET: archive bucket
+	Derived    string // WECOM_ARCHIVE_DERIVED: derived bucket, for job lists of the media stage
 	Table      string // WECOM_ARCHIVE_TABLE: index
-	Capture    string // WECOM_ARCHIVE_CAPTURE_KEY: KMS key of pages and events
+	Capture    string // WECOM_ARCHIVE_CAPTURE_KEY: KMS key of pages, events and job lists
 	KeyringKey string // WECOM_ARCHIVE_KEYRING_KEY: KMS key that wraps private keys
 	SDK        string // WECOM_ARCHIVE_SDK: path of WeCom's library; optional
 }
@@ -67,6 +68,7 @@ func readSettings(getenv func(string) string) (settings, error) {
 	err := environment.Read(getenv,
 		environment.Setting{Name: "WECOM_ARCHIVE_CORP", To: &s.Corp, What: "the corpid (企业ID)"},
 		environment.Setting{Name: "WECOM_ARCHIVE_BUCKET", To: &s.Bucket, What: "the name of the archive bucket"},
+		environment.Setting{Name: "WECOM_ARCHIVE_DERIVED", To: &s.Derived, What: "the name of the bucket of what can be made again"},
 		environment.Setting{Name: "WECOM_ARCHIVE_TABLE", To: &s.Table, What: "the name of the DynamoDB table of the index"},
 		environment.Setting{Name: "WECOM_ARCHIVE_CAPTURE_KEY", To: &s.Capture, What: "the ARN of the KMS key that encrypts pages and events"},
 		environment.Setting{Name: "WECOM_ARCHIVE_KEYRING_KEY", To: &s.KeyringKey, What: "the ARN of the KMS key that wraps private keys"},
@@ -98,6 +100,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	catalog := archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table))
 	return newBatch(ctx, set.Bucket, decode.Config{
 		Corp: set.Corp, Program: program.Version(), Objects: objects, Catalog: catalog, Library: library,
+		Derived: awsstore.NewDerived(s3Client, set.Derived).WithCaptureKey(set.Capture),
 		Keys: keyring.New(keyring.Config{
 			Corp: set.Corp, Objects: objects, Port: awsstore.NewKeyring(kms.NewFromConfig(cfg), set.KeyringKey),
 			Catalog: catalog, Now: time.Now, Log: log,

@@ -142,11 +142,11 @@ func TestRefusesABucketThatDoesNotLock(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	all := map[string]string{
-		"WECOM_ARCHIVE_CORP": "ww1", "WECOM_ARCHIVE_BUCKET": "b", "WECOM_ARCHIVE_TABLE": "t", "WECOM_ARCHIVE_CAPTURE_KEY": "c", "WECOM_ARCHIVE_KEYRING_KEY": "k",
+		"WECOM_ARCHIVE_CORP": "ww1", "WECOM_ARCHIVE_BUCKET": "b", "WECOM_ARCHIVE_DERIVED": "d", "WECOM_ARCHIVE_TABLE": "t", "WECOM_ARCHIVE_CAPTURE_KEY": "c", "WECOM_ARCHIVE_KEYRING_KEY": "k",
 	}
 	getenv := func(name string) string { return all[name] }
 	got, err := readSettings(getenv)
-	want := settings{Corp: "ww1", Bucket: "b", Table: "t", Capture: "c", KeyringKey: "k", SDK: "/opt/lib/libWeWorkFinanceSdk_C.so"}
+	want := settings{Corp: "ww1", Bucket: "b", Derived: "d", Table: "t", Capture: "c", KeyringKey: "k", SDK: "/opt/lib/libWeWorkFinanceSdk_C.so"}
 	if err != nil || got != want {
 		t.Errorf("%+v, %v", got, err)
 	}

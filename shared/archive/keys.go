@@ -15,7 +15,12 @@ const (
 	KeysPrefix     = "keys/"
 	EventsPrefix   = "events/"
 	AccessPrefix   = "access/"
+	MediaPrefix    = "media/"
+	LinksPrefix    = "links/"
 )
+
+// FetchPrefix is where the derived bucket has the job lists of the media stage.
+const FetchPrefix = "fetch/"
 
 const pageSuffix = ".json.zst"
 
@@ -57,31 +62,33 @@ func RejectKey(asked uint64, run string, n int) string {
 // SegmentKey is the key of the segment of a page. Part 0 is the segment with a
 // row for each envelope; parts above hold what later tries recovered ("-rN").
 func SegmentKey(pulledAt time.Time, asked uint64, part int) string {
-	key := SegmentsPrefix + "dt=" + Day(pulledAt) + "/" + seqName(asked)
+	return SegmentsPrefix + partName(pulledAt, asked, part) + ".parquet"
+}
+
+// partName is what the keys of a segment's part and of its job list have in
+// common.
+func partName(pulledAt time.Time, asked uint64, part int) string {
+	name := "dt=" + Day(pulledAt) + "/" + seqName(asked)
 	if part > 0 {
-		key += "-r" + strconv.Itoa(part)
+		name += "-r" + strconv.Itoa(part)
 	}
-	return key + ".parquet"
+	return name
 }
 
 // ParseSegmentKey is the reverse of SegmentKey; day is the pull date.
 func ParseSegmentKey(key string) (day string, asked uint64, part int, ok bool) {
-	rest, ok := strings.CutPrefix(key, SegmentsPrefix+"dt=")
+	return parsePart(key, SegmentsPrefix, ".parquet")
+}
+
+func parsePart(key, prefix, suffix string) (day string, asked uint64, part int, ok bool) {
+	day, name, ok := parseDayKey(key, prefix, suffix)
 	if !ok {
 		return "", 0, 0, false
 	}
-	day, name, ok := strings.Cut(rest, "/")
-	if _, err := time.Parse(time.DateOnly, day); !ok || err != nil {
-		return "", 0, 0, false
-	}
-	name, ok = strings.CutSuffix(name, ".parquet")
-	if !ok {
-		return "", 0, 0, false
-	}
-	name, suffix, recovered := strings.Cut(name, "-r")
+	name, number, recovered := strings.Cut(name, "-r")
 	if recovered {
-		n, err := strconv.Atoi(suffix)
-		if err != nil || n < 1 || strconv.Itoa(n) != suffix {
+		n, err := strconv.Atoi(number)
+		if err != nil || n < 1 || strconv.Itoa(n) != number {
 			return "", 0, 0, false
 		}
 		part = n
@@ -92,10 +99,66 @@ func ParseSegmentKey(key string) (day string, asked uint64, part int, ok bool) {
 	return day, asked, part, true
 }
 
+// parseDayKey takes <prefix>dt=<day>/<name><suffix> apart.
+func parseDayKey(key, prefix, suffix string) (day, name string, ok bool) {
+	rest, ok := strings.CutPrefix(key, prefix+"dt=")
+	if !ok {
+		return "", "", false
+	}
+	day, name, ok = strings.Cut(rest, "/")
+	if _, err := time.Parse(time.DateOnly, day); !ok || err != nil {
+		return "", "", false
+	}
+	name, ok = strings.CutSuffix(name, suffix)
+	return day, name, ok
+}
+
 // SegmentStem is the common beginning of the keys of all parts of a page's
 // segment.
 func SegmentStem(page PageHeader) string {
 	return SegmentsPrefix + "dt=" + Day(page.PulledAt) + "/" + seqName(page.SeqAsked)
+}
+
+// FetchKey is the key, in the derived bucket, of the job list of a segment's part.
+func FetchKey(pulledAt time.Time, asked uint64, part int) string {
+	return FetchPrefix + partName(pulledAt, asked, part) + ".json"
+}
+
+// ParseFetchKey is the reverse of FetchKey; day is the pull date.
+func ParseFetchKey(key string) (day string, asked uint64, part int, ok bool) {
+	return parsePart(key, FetchPrefix, ".json")
+}
+
+// MediaKey is the key of a file that is stored at a time: each file once a month,
+// so that its lock covers every message of the month that refers to it.
+func MediaKey(at time.Time, sha256 string) string {
+	return MediaPrefix + at.UTC().Format(MonthLayout) + "/" + sha256
+}
+
+// LinksKey is the key of the n-th object, from 0, that says what became of the
+// files of a page's messages.
+func LinksKey(pulledAt time.Time, asked uint64, n int) string {
+	return LinksStem(pulledAt, asked) + strconv.Itoa(n) + ".json"
+}
+
+// LinksStem is the common beginning of all LinksKeys of a page.
+func LinksStem(pulledAt time.Time, asked uint64) string {
+	return LinksPrefix + "dt=" + Day(pulledAt) + "/" + seqName(asked) + "-"
+}
+
+// ParseLinksKey is the reverse of LinksKey; day is the pull date.
+func ParseLinksKey(key string) (day string, asked uint64, n int, ok bool) {
+	day, name, ok := parseDayKey(key, LinksPrefix, ".json")
+	if !ok {
+		return "", 0, 0, false
+	}
+	name, number, _ := strings.Cut(name, "-")
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 0 || strconv.Itoa(n) != number {
+		return "", 0, 0, false
+	}
+	asked, ok = parseSeqName(name)
+	return day, asked, n, ok
 }
 
 // KeyRecordKey is the key of a key pair's object.

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -26,6 +27,18 @@ var _ archive.Derived = (*Derived)(nil)
 // NewDerived uses the bucket, which exists.
 func NewDerived(client *s3.Client, name string) *Derived {
 	return &Derived{bucket{client: client, name: name}}
+}
+
+// WithCaptureKey makes puts of job lists use the KMS key with this ARN, which the
+// media stage may use; all others use the bucket's own. Call it before the first use.
+func (d *Derived) WithCaptureKey(arn string) *Derived {
+	d.keyFor = func(key string) *string {
+		if strings.HasPrefix(key, archive.FetchPrefix) {
+			return &arn
+		}
+		return nil
+	}
+	return d
 }
 
 // Put implements archive.Derived.

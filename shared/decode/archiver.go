@@ -35,6 +35,7 @@ type Config struct {
 	Corp    string // corpid
 	Program string // our version
 	Objects archive.Objects
+	Derived archive.Derived // for job lists of the media stage; nil: none are written
 	Catalog *archive.Catalog
 	Keys    Keys
 	Library Library
@@ -175,6 +176,6 @@ func (a *Archiver) redriveAt(ctx context.Context, seg *segment) (time.Time, erro
 }
 
 func (a *Archiver) finish(ctx context.Context, seg *segment, envelopes int) error {
-	x := Indexer{Objects: a.Objects, Catalog: a.Catalog, Log: a.Log}
+	x := Indexer{Objects: a.Objects, Derived: a.Derived, Catalog: a.Catalog, Log: a.Log}
 	return x.finish(ctx, seg, envelopes)
 }

@@ -11,6 +11,7 @@ import (
 // envelope, so it needs no keys.
 type Indexer struct {
 	Objects archive.Objects
+	Derived archive.Derived // for job lists of the media stage; nil: none are written
 	Catalog *archive.Catalog
 	Log     *slog.Logger
 }
@@ -30,6 +31,9 @@ func (x *Indexer) Index(ctx context.Context, page archive.PageHeader) (complete 
 		if err := x.Catalog.IndexSegment(ctx, p.key, p.rows); err != nil {
 			return false, err
 		}
+	}
+	if err := x.media(ctx, seg); err != nil {
+		return false, err
 	}
 	return false, x.Catalog.ReopenPage(ctx, page)
 }
@@ -62,6 +66,9 @@ func (x *Indexer) finish(ctx context.Context, seg *segment, envelopes int) error
 			if err := x.Catalog.IndexSegment(ctx, p.key, p.rows); err != nil {
 				return err
 			}
+		}
+		if err := x.media(ctx, seg); err != nil {
+			return err
 		}
 		h := seg.page
 		state := archive.PageState{

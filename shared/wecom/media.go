@@ -42,6 +42,13 @@ func (m Media) String() string {
 // GoString keeps FileID and Name out of %#v.
 func (m Media) GoString() string { return m.String() }
 
+// MediaSlice is a part of a file, as GetMediaData returns it.
+type MediaSlice struct {
+	Data []byte // of 512 KiB as a rule
+	Next string // index of the part that follows; WeCom's own form, as Range:bytes=524288-1048575
+	Last bool   // no part follows
+}
+
 // mediaOf reads the media reference that an object is.
 func mediaOf(f Fields, path, kind string) Media {
 	m := Media{

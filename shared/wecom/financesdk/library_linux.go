@@ -231,12 +231,12 @@ func (h *Handle) media(index, fileID cstring, use func(data, next []byte, last b
 }
 
 // GetMediaData fetches one slice of a file: see Pool.GetMediaData.
-func (h *Handle) GetMediaData(fileID, index string) (s MediaSlice, err error) {
+func (h *Handle) GetMediaData(fileID, index string) (s wecom.MediaSlice, err error) {
 	if err := noNUL(fileID, index); err != nil {
 		return s, err
 	}
 	code, err := h.media(newCString(index), newCString(fileID), func(data, next []byte, last bool) error {
-		s = MediaSlice{Data: append([]byte{}, data...), Next: string(trimNUL(next)), Last: last}
+		s = wecom.MediaSlice{Data: append([]byte{}, data...), Next: string(trimNUL(next)), Last: last}
 		return nil
 	})
 	if code != 0 {

@@ -100,18 +100,11 @@ func (p *Pool) GetChatData(ctx context.Context, seq uint64, limit int) (reply []
 	return reply, err
 }
 
-// MediaSlice is a part of a file.
-type MediaSlice struct {
-	Data []byte // of 512 KiB as a rule
-	Next string // index of the part that follows; WeCom's own form, as Range:bytes=524288-1048575
-	Last bool   // no part follows
-}
-
 // GetMediaData fetches a part of a file. The first index is empty, those that
 // follow are the Next of the part before. Parts of a file are fetched one after
 // the other; one that failed can be fetched again. The error is a *wecom.Error if
 // the library refused (10003: try again; 10010: the file is gone), or a *Death.
-func (p *Pool) GetMediaData(ctx context.Context, fileID, index string) (s MediaSlice, err error) {
+func (p *Pool) GetMediaData(ctx context.Context, fileID, index string) (s wecom.MediaSlice, err error) {
 	const op = "GetMediaData"
 	if p.config.Corp == "" {
 		return s, fmt.Errorf("%s: %w", op, ErrNoHandle)

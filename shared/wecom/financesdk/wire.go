@@ -205,13 +205,13 @@ func result(body []byte) (code int32, content []byte, err error) {
 }
 
 // mediaSlice reads the body of a media frame. Data stays in body.
-func mediaSlice(body []byte) (code int32, s MediaSlice, err error) {
+func mediaSlice(body []byte) (code int32, s wecom.MediaSlice, err error) {
 	f := fields{rest: body}
 	code = int32(f.u32())
 	s.Last = f.u8() != 0
 	s.Next = f.cstr().String()
 	if f.bad {
-		return 0, MediaSlice{}, fmt.Errorf("media: %w", ErrReply)
+		return 0, wecom.MediaSlice{}, fmt.Errorf("media: %w", ErrReply)
 	}
 	s.Data = f.rest
 	return code, s, nil

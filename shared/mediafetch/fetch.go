@@ -1,0 +1,216 @@
+package mediafetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/wecom"
+)
+
+// fetch gets a file stored, and returns it as stored. If its fate is known already,
+// it returns that.
+func (p *pass) fetch(ctx context.Context, g group, allRoom bool) (archive.MediaFile, error) {
+	job := g.job()
+	if job.FileID == "" {
+		return archive.MediaFile{}, errNoFileID
+	}
+	done, err := p.alone(ctx, job.FileIDSHA256)
+	if err != nil {
+		return archive.MediaFile{}, err
+	}
+	defer done()
+	file := g.file
+	if stored, ok := p.recent.Get(job.FileIDSHA256); ok {
+		file = stored
+	}
+	switch file.State {
+	case archive.MediaLost:
+		return file, nil
+	case archive.MediaStored:
+		// An sdkfileid names one file for ever, so what it named is that file; but
+		// this month's lock needs this month's object.
+		if file.Key == archive.MediaKey(p.Now(), file.SHA256) {
+			return file, nil
+		}
+		return p.copyToThisMonth(ctx, file, allRoom)
+	}
+	return p.download(ctx, g, allRoom)
+}
+
+// download fetches a file from WeCom. One that is not what the message claims is
+// fetched once more: it may have been altered on the way.
+func (p *pass) download(ctx context.Context, g group, allRoom bool) (archive.MediaFile, error) {
+	job := g.job()
+	for again := false; ; again = true {
+		room, err := p.spool.reserve(ctx, job.Size, allRoom)
+		if err != nil {
+			return archive.MediaFile{}, err
+		}
+		file, retry, err := p.downloadOnce(ctx, g, room, again)
+		room.release()
+		if err != nil || !retry {
+			return file, err
+		}
+	}
+}
+
+// downloadOnce says, too, whether the file differs from what the message claims,
+// unless it was fetched again for that.
+func (p *pass) downloadOnce(ctx context.Context, g group, room *room, again bool) (_ archive.MediaFile, retry bool, err error) {
+	job := g.job()
+	spooled, err := p.spool.begin(job.FileIDSHA256, room)
+	if err != nil {
+		return archive.MediaFile{}, false, err
+	}
+	defer func() { err = errors.Join(err, spooled.close()) }()
+	if err := p.slices(ctx, job, spooled); err != nil {
+		if classify(err).state != archive.MediaPending || errors.Is(err, errNonsense) || errors.Is(err, errCrowded) || isBad(err) {
+			spooled.discard() // of no use to a later try
+		}
+		return archive.MediaFile{}, false, err
+	}
+	sum := spooled.sums()
+	differs := archive.JudgeMD5(job.MD5, sum.md5) == archive.VerdictMismatch || archive.JudgeSize(job.Size, sum.size) == archive.VerdictMismatch
+	if differs && !again {
+		p.Log.Warn("a file is not what the message says; it is fetched once more", "file", job.FileIDSHA256, "kind", job.Kind, "seq", job.Seq)
+		spooled.discard()
+		return archive.MediaFile{}, true, nil
+	}
+	file, err := p.store(ctx, spooled, job.FileIDSHA256)
+	file.Attempts = g.file.Attempts + 1
+	return file, false, err
+}
+
+// isBad says whether WeCom refused the call itself: the index may be to blame.
+func isBad(err error) bool {
+	var refused *wecom.Error
+	return errors.As(err, &refused) && refused.Class() == wecom.Bad
+}
+
+// slices fetches what is missing of a file.
+func (p *pass) slices(ctx context.Context, job archive.MediaJob, to *spooled) error {
+	for !to.complete {
+		slice, err := p.slice(ctx, job.FileID, to.next)
+		if err != nil {
+			return err
+		}
+		if !slice.Last && (len(slice.Data) == 0 || slice.Next == "" || slice.Next == to.next) {
+			return fmt.Errorf("after %d bytes: %w", to.size, errNonsense)
+		}
+		if err := to.write(slice); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// slice fetches a slice; one that fails is tried again alone, later each time.
+func (p *pass) slice(ctx context.Context, fileID, index string) (wecom.MediaSlice, error) {
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 500*time.Millisecond, 10*time.Second
+	for try := 1; ; try++ {
+		if err := p.limiter.Wait(ctx); err != nil {
+			if ctx.Err() == nil { // its turn would come after the deadline
+				<-ctx.Done()
+			}
+			return wecom.MediaSlice{}, ctx.Err()
+		}
+		slice, err := p.Library.GetMediaData(ctx, fileID, index)
+		if err == nil || ctx.Err() != nil {
+			return slice, err
+		}
+		wait := pause.NextBackOff()
+		var refused *wecom.Error
+		if errors.As(err, &refused) {
+			switch refused.Class() {
+			case wecom.Lost, wecom.Stop, wecom.Bad:
+				return slice, err
+			case wecom.Slower:
+				wait = time.Minute
+			}
+		}
+		if try >= p.SliceTries {
+			return slice, err
+		}
+		if err := p.Sleep(ctx, wait); err != nil {
+			return slice, err
+		}
+	}
+}
+
+// store puts a file that is complete in the spool into the archive.
+func (p *pass) store(ctx context.Context, from *spooled, fileHash string) (archive.MediaFile, error) {
+	now, sum := p.Now().UTC(), from.sums()
+	file := archive.MediaFile{
+		FileIDSHA256: fileHash, State: archive.MediaStored, Key: archive.MediaKey(now, sum.sha256),
+		SHA256: sum.sha256, MD5: sum.md5, Size: sum.size, At: now,
+	}
+	head, err := from.head()
+	if err != nil {
+		return file, own(err)
+	}
+	file.Type = p.Sniff(head)
+	body, err := from.reader()
+	if err != nil {
+		return file, own(err)
+	}
+	if err := p.Objects.PutIfAbsent(ctx, file.Key, body); errors.Is(err, archive.ErrExists) {
+		info, err := p.Objects.Head(ctx, file.Key)
+		if err != nil {
+			return file, own(err)
+		}
+		if info.Size != file.Size {
+			return file, own(fmt.Errorf("%s has %d bytes, the file with this SHA-256 has %d: %w", file.Key, info.Size, file.Size, archive.ErrDamaged))
+		}
+	} else if err != nil {
+		return file, own(fmt.Errorf("storing a file of %d bytes: %w", file.Size, err))
+	}
+	from.discard()
+	p.recent.Add(fileHash, file)
+	return file, nil
+}
+
+// copyToThisMonth stores again what is stored under an earlier month.
+func (p *pass) copyToThisMonth(ctx context.Context, file archive.MediaFile, allRoom bool) (archive.MediaFile, error) {
+	room, err := p.spool.reserve(ctx, file.Size, allRoom)
+	if err != nil {
+		return file, err
+	}
+	defer room.release()
+	body, _, err := p.Objects.Get(ctx, file.Key)
+	if err != nil {
+		return file, own(err)
+	}
+	defer body.Close()
+	spooled, err := p.spool.begin(file.FileIDSHA256, room)
+	if err != nil {
+		return file, err
+	}
+	defer spooled.close() // the error is of no consequence: what is stored has its checksum
+	if err := spooled.restart(); err != nil {
+		return file, err
+	}
+	buf := make([]byte, 512<<10)
+	for !spooled.complete {
+		n, err := io.ReadFull(body, buf)
+		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		if err != nil && !last {
+			return file, own(fmt.Errorf("reading %s: %w", file.Key, err))
+		}
+		if err := spooled.write(wecom.MediaSlice{Data: buf[:n], Last: last}); err != nil {
+			return file, err
+		}
+	}
+	if sum := spooled.sums(); sum.sha256 != file.SHA256 {
+		return file, own(fmt.Errorf("%s holds a file with SHA-256 %s: %w", file.Key, sum.sha256, archive.ErrDamaged))
+	}
+	copied, err := p.store(ctx, spooled, file.FileIDSHA256)
+	copied.Attempts = file.Attempts
+	return copied, err
+}
