@@ -63,8 +63,8 @@ func fakeCloud(w http.ResponseWriter, r *http.Request) {
 		}
 		fmt.Fprint(w, `<DescribeStacksResponse><DescribeStacksResult><Stacks><member><Outputs>`)
 		for key, value := range map[string]string{
-			"Corp": "ww1", "ArchiveBucket": "archive", "DerivedBucket": "derived", "IndexTable": "index", "ArchiverQueueUrl": "http://queue", "KeyringKeyArn": "arn:keyring",
-			"SecretPrefix": "/wecom-archive/", "SecretKeyArn": "arn:ops", "PullerFunction": puller, "TrustedIp": "203.0.113.7", "SomethingElse": "x",
+			"Corp": "ww1", "AuditorBucket": "archive", "DerivedBucket": "derived", "Table": "index", "QueueUrl": "http://queue", "KeyringKey": "arn:keyring",
+			"CaptureKey": "arn:capture", "SecretPrefix": "/wecom-archive/", "OpsKey": "arn:ops", "PullerFunction": puller, "TrustedIp": "203.0.113.7", "SomethingElse": "x",
 		} {
 			fmt.Fprintf(w, `<member><OutputKey>%s</OutputKey><OutputValue>%s</OutputValue></member>`, key, value)
 		}

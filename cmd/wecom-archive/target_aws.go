@@ -32,6 +32,7 @@ type account struct {
 	Derived    string `env:"WECOM_ARCHIVE_DERIVED" placeholder:"NAME" help:"Bucket of what can be made again."`
 	Table      string `env:"WECOM_ARCHIVE_TABLE" placeholder:"NAME" help:"DynamoDB table of the index."`
 	QueueURL   string `name:"queue-url" env:"WECOM_ARCHIVE_QUEUE_URL" placeholder:"URL" help:"SQS queue of the archiver."`
+	CaptureKey string `env:"WECOM_ARCHIVE_CAPTURE_KEY" placeholder:"ARN" help:"KMS key of pages, events and key records."`
 	KeyringKey string `env:"WECOM_ARCHIVE_KEYRING_KEY" placeholder:"ARN" help:"KMS key that wraps private keys."`
 	Secret     string `name:"secret-prefix" env:"WECOM_ARCHIVE_SECRET" placeholder:"PREFIX" help:"Prefix of the parameters that hold secrets."`
 	SecretKey  string `env:"WECOM_ARCHIVE_SECRET_KEY" placeholder:"ARN" help:"KMS key that encrypts them."`
@@ -42,8 +43,8 @@ type account struct {
 // outputs of a stack, and the settings that they are.
 func (a *account) outputs() map[string]*string {
 	return map[string]*string{
-		"Corp": &a.Corp, "ArchiveBucket": &a.Bucket, "DerivedBucket": &a.Derived, "IndexTable": &a.Table, "ArchiverQueueUrl": &a.QueueURL,
-		"KeyringKeyArn": &a.KeyringKey, "SecretPrefix": &a.Secret, "SecretKeyArn": &a.SecretKey, "PullerFunction": &a.Puller,
+		"Corp": &a.Corp, "AuditorBucket": &a.Bucket, "DerivedBucket": &a.Derived, "Table": &a.Table, "QueueUrl": &a.QueueURL,
+		"CaptureKey": &a.CaptureKey, "KeyringKey": &a.KeyringKey, "SecretPrefix": &a.Secret, "OpsKey": &a.SecretKey, "PullerFunction": &a.Puller,
 		"TrustedIp": &a.TrustedIP,
 	}
 }
@@ -71,7 +72,7 @@ func (a *account) check() error {
 	var errs []error
 	for _, s := range []struct{ value, flag string }{
 		{a.Corp, "--corp"}, {a.Bucket, "--bucket"}, {a.Derived, "--derived"}, {a.Table, "--table"}, {a.QueueURL, "--queue-url"},
-		{a.KeyringKey, "--keyring-key"}, {a.Secret, "--secret-prefix"}, {a.SecretKey, "--secret-key"},
+		{a.CaptureKey, "--capture-key"}, {a.KeyringKey, "--keyring-key"}, {a.Secret, "--secret-prefix"}, {a.SecretKey, "--secret-key"},
 	} {
 		if s.value == "" {
 			errs = append(errs, fmt.Errorf("%s is missing", s.flag))
@@ -95,11 +96,11 @@ func (a account) open(ctx context.Context, stack string, log *slog.Logger) (*ope
 		return nil, err
 	}
 	s3Client := s3.NewFromConfig(cfg)
-	objects := awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), a.Bucket)
+	objects := awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), a.Bucket).WithCaptureKey(a.CaptureKey)
 	index := awsstore.NewIndex(dynamodb.NewFromConfig(cfg), a.Table)
 	catalog := archive.NewCatalog(index)
 	return &opened{
-		Corp: a.Corp, Objects: objects, Versions: objects, Derived: awsstore.NewDerived(s3Client, a.Derived), Catalog: catalog, Dropper: index,
+		Corp: a.Corp, Objects: objects, Versions: objects, Derived: awsstore.NewDerived(s3Client, a.Derived).WithCaptureKey(a.CaptureKey), Catalog: catalog, Dropper: index,
 		Ring: keyring.New(keyring.Config{
 			Corp: a.Corp, Objects: objects, Port: awsstore.NewKeyring(kms.NewFromConfig(cfg), a.KeyringKey), Catalog: catalog, Now: time.Now, Log: log,
 		}),

@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the table into docs/deploy.md")
+var update = flag.Bool("update", false, "write the table into README.md")
 
 const (
-	file  = "../../docs/deploy.md"
+	file  = "../../README.md"
 	begin = "<!-- costs -->\n"
 	end   = "<!-- /costs -->\n"
 )
