@@ -39,6 +39,7 @@ type commands struct {
 	Pull    pullCommand      `cmd:"" help:"Pull once, now (立即拉取)."`
 	Keys    keysCommand      `cmd:"" help:"RSA keys of the company (密钥)."`
 	Secrets secretsCommand   `cmd:"" help:"Secrets that WeCom's console shows."`
+	Media   mediaCommand     `cmd:"" help:"List files that are lost or failed (媒体文件)."`
 	Redrive redriveCommand   `cmd:"" help:"Try again what could not be read (重试待解密消息)."`
 	Reindex reindexCommand   `cmd:"" help:"Make the index again from the archive's objects (重建索引)."`
 	Compact compactCommand   `cmd:"" help:"Put the messages of each conversation together, for fast reading."`

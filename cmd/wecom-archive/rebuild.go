@@ -96,6 +96,7 @@ type redriveCommand struct {
 	Page   *uint64         `xor:"what" placeholder:"SEQ" help:"The page that was asked for at this seq."`
 	Reason archive.Outcome `xor:"what" placeholder:"REASON" help:"Pages with messages that are unreadable for this reason: unknown_key_version, bad_random_key, bad_message, library_crash, seq_out_of_range."`
 	All    bool            `xor:"what" help:"All pages with messages that are unreadable."`
+	Media  bool            `xor:"what" help:"Files that failed: they are fetched again, if WeCom still has them."`
 }
 
 // Validate refuses what redrives nothing, or more than was meant.
@@ -104,8 +105,8 @@ func (c *redriveCommand) Validate() error {
 	switch {
 	case !slices.Contains(reasons, c.Reason):
 		return fmt.Errorf("--reason %s: one of %v", c.Reason, reasons[1:])
-	case c.Page == nil && c.Reason == "" && !c.All:
-		return errors.New("give --page, --reason or --all")
+	case c.Page == nil && c.Reason == "" && !c.All && !c.Media:
+		return errors.New("give --page, --reason, --all or --media")
 	}
 	return nil
 }
@@ -113,7 +114,7 @@ func (c *redriveCommand) Validate() error {
 func (c *redriveCommand) Run(ctx context.Context, to streams) error {
 	return c.with(ctx, to, func(o *opened) error {
 		r := &rebuild.Redriver{Corp: o.Corp, Objects: o.Objects, Catalog: o.Catalog, Queue: o.Queue, Now: time.Now, NewID: uuid.NewString}
-		pages, err := r.Run(ctx, rebuild.Selection{Page: c.Page, Reason: c.Reason}, operator())
+		pages, err := r.Run(ctx, rebuild.Selection{Page: c.Page, Reason: c.Reason, Media: c.Media}, operator())
 		if err != nil {
 			return err
 		}

@@ -101,6 +101,11 @@ type statusAnswer struct {
 		Envelopes, Pages int64
 		Reasons          map[archive.Outcome]int64
 	}
+	Media struct {
+		Files, Pending, Stored, Failed, Lost, Bytes, Mismatches int64
+		Reasons                                                 map[archive.MediaReason]int64
+		Oldest                                                  string `json:"oldest_pending"`
+	}
 	LastSuccess string `json:"last_success"`
 	HoursLeft   *int64 `json:"hours_until_first_loss"`
 }
@@ -134,6 +139,16 @@ func (s statusAnswer) text() []byte {
 	fmt.Fprintf(&b, "待解密:     %d not decrypted yet, in %d pages\n", s.Quarantine.Envelopes, s.Quarantine.Pages)
 	for _, reason := range sortedKeys(s.Quarantine.Reasons) {
 		fmt.Fprintf(&b, "            %d %s\n", s.Quarantine.Reasons[reason], reason)
+	}
+	fmt.Fprintf(&b, "Files:      %d stored of %d, %d bytes; %d waiting, %d failed, %d lost\n", s.Media.Stored, s.Media.Files, s.Media.Bytes, s.Media.Pending, s.Media.Failed, s.Media.Lost)
+	if s.Media.Mismatches > 0 {
+		fmt.Fprintf(&b, "            %d are not what the message says; they are kept as they came\n", s.Media.Mismatches)
+	}
+	for _, reason := range sortedKeys(s.Media.Reasons) {
+		fmt.Fprintf(&b, "            %d %s\n", s.Media.Reasons[reason], reason)
+	}
+	if s.Media.Oldest != "" {
+		fmt.Fprintf(&b, "            the oldest waits since %s\n", s.Media.Oldest)
 	}
 	if s.LastSuccess != "" {
 		fmt.Fprintf(&b, "Last pull:  %s\n", s.LastSuccess)

@@ -31,12 +31,12 @@ func (q question) String() string {
 // roles of the stack, and two that are not: an administrator of the account, with
 // every identity right there is, and somebody of another account.
 const (
-	puller, archiver, compactor, admin = "puller", "archiver", "compactor", "admin"
-	operator, auditor                  = "operator", "auditor"
-	administrator                      = "administrator"
+	puller, archiver, media, compactor, admin = "puller", "archiver", "media", "compactor", "admin"
+	operator, auditor                         = "operator", "auditor"
+	administrator                             = "administrator"
 )
 
-var stackRoles = []string{puller, archiver, compactor, admin, operator, auditor}
+var stackRoles = []string{puller, archiver, media, compactor, admin, operator, auditor}
 
 // Who reads and who writes what is in the archive bucket (design invariants 4, 7).
 // What is not here is refused.
@@ -44,8 +44,8 @@ var readers = map[string][]string{
 	"pages":     {puller, archiver, auditor, administrator},
 	"rejects":   {puller, auditor, administrator},
 	"messages":  {archiver, compactor, admin, auditor},
-	"media":     {admin, auditor},
-	"links":     {admin, auditor, administrator},
+	"media":     {media, admin, auditor},
+	"links":     {archiver, media, admin, auditor, administrator},
 	"keys":      {archiver, operator, auditor, administrator},
 	"directory": {admin, auditor},
 	"events":    {puller, archiver, admin, operator, auditor, administrator},
@@ -56,8 +56,8 @@ var writers = map[string][]string{
 	"pages":     {puller},
 	"rejects":   {puller},
 	"messages":  {archiver},
-	"media":     nil, // media, a later issue
-	"links":     nil,
+	"media":     {media},
+	"links":     {media},
 	"keys":      {operator},
 	"directory": nil,
 	"events":    {puller, archiver, operator},
@@ -138,13 +138,13 @@ func questions(m *Model) (all []question) {
 		}
 		for _, who := range readers[prefix] {
 			one(who, "s3:GetObject", object, map[string]string{"aws:SecureTransport": "false"}, false)
-			if who == puller || who == archiver || who == compactor { // stolen credentials, used elsewhere
+			if who == puller || who == archiver || who == media || who == compactor { // stolen credentials, used elsewhere
 				one(who, "s3:GetObject", object, map[string]string{"aws:SourceVpc": "vpc-elsewhere"}, false)
 			}
 		}
 	}
 	for _, action := range []string{"s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketVersioning", "s3:GetBucketObjectLockConfiguration"} {
-		ask(action, x.archive, nil, puller, archiver, compactor, admin, operator, auditor, administrator)
+		ask(action, x.archive, nil, puller, archiver, media, compactor, admin, operator, auditor, administrator)
 	}
 	for _, action := range []string{"s3:GetObjectRetention", "s3:GetObjectLegalHold"} {
 		ask(action, x.archive+"/messages/example", nil, auditor, administrator)
@@ -153,23 +153,27 @@ func questions(m *Model) (all []question) {
 	ask("s3:PutBucketPolicy", x.archive, nil, administrator)
 	ask("s3:PutBucketObjectLockConfiguration", x.archive, nil, administrator)
 
-	for prefix, who := range map[string][]string{"compactions": {compactor, admin, auditor}, "readings": {admin, auditor}, "fetch": {auditor}} {
+	for prefix, who := range map[string][]string{"compactions": {compactor, admin, auditor}, "readings": {admin, auditor}, "fetch": {media, auditor}} {
 		ask("s3:GetObject", x.derived+"/"+prefix+"/example", nil, who...)
 	}
 	for _, action := range []string{"s3:PutObject", "s3:DeleteObject"} {
 		ask(action, x.derived+"/compactions/example", nil, compactor, administrator)
 		one(compactor, action, x.derived+"/compactions/example", map[string]string{"aws:SecureTransport": "false"}, false)
 	}
+	list := map[string]string{"s3:x-amz-server-side-encryption": "aws:kms", "s3:x-amz-server-side-encryption-aws-kms-key-id": x.captureKey}
+	ask("s3:PutObject", x.derived+"/fetch/example", list, archiver)
+	ask("s3:PutObject", x.derived+"/fetch/example", nil)
+	ask("s3:PutObject", x.derived+"/fetch/example", with(list, "s3:x-amz-server-side-encryption-aws-kms-key-id", x.contentKey))
 	all = append(all, keyQuestions(m, x)...)
 
 	for _, action := range []string{"dynamodb:GetItem", "dynamodb:Query", "dynamodb:BatchGetItem"} {
-		ask(action, x.table, nil, puller, archiver, compactor, admin, operator, administrator)
+		ask(action, x.table, nil, puller, archiver, media, compactor, admin, operator, administrator)
 	}
 	for _, action := range []string{"dynamodb:PutItem", "dynamodb:UpdateItem"} {
-		ask(action, x.table, nil, puller, archiver, compactor, operator, administrator)
+		ask(action, x.table, nil, puller, archiver, media, compactor, operator, administrator)
 	}
 	for _, action := range []string{"dynamodb:DeleteItem", "dynamodb:BatchWriteItem"} {
-		ask(action, x.table, nil, puller, archiver, compactor, administrator)
+		ask(action, x.table, nil, puller, archiver, media, compactor, administrator)
 	}
 	ask("dynamodb:Scan", x.table, nil, administrator)
 	ask("dynamodb:DeleteTable", x.table, nil, administrator)
@@ -179,8 +183,13 @@ func questions(m *Model) (all []question) {
 	}
 	one(operator, "sqs:SendMessage", x.pages, map[string]string{"aws:SecureTransport": "false"}, false)
 	dead := strings.TrimSuffix(x.pages, "pages") + "dead-runs"
-	ask("sqs:SendMessage", dead, nil, puller, compactor, administrator)
-	ask("ssm:GetParameter", x.secret, nil, puller, administrator)
+	ask("sqs:SendMessage", dead, nil, puller, media, compactor, administrator)
+	jobs := strings.TrimSuffix(x.pages, "pages") + "media"
+	for _, action := range []string{"sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"} {
+		ask(action, jobs, nil, media, administrator)
+		one(media, action, jobs, map[string]string{"aws:SecureTransport": "false"}, false)
+	}
+	ask("ssm:GetParameter", x.secret, nil, puller, media, administrator)
 	ask("ssm:PutParameter", x.secret, nil, operator, administrator)
 	ask("lambda:InvokeFunction", fmt.Sprintf("arn:%s:lambda:%s:%s:function:%s-puller", m.Place.Partition, m.Place.Region, m.Place.Account, m.Place.Stack), nil, operator, administrator)
 	return append(append(all, layers(x, all)...), endpointQuestions(x)...)
@@ -193,7 +202,7 @@ func layers(x things, all []question) (more []question) {
 			continue
 		}
 		crypto := slices.Contains([]string{"kms:Decrypt", "kms:GenerateDataKey", "kms:Encrypt", "kms:CreateGrant", "kms:GenerateDataKeyPairWithoutPlaintext"}, q.action)
-		pages := q.action == "s3:PutObject" && (strings.HasPrefix(q.resource, x.archive+"/pages/") || strings.HasPrefix(q.resource, x.archive+"/rejects/"))
+		pages := q.action == "s3:PutObject" && slices.ContainsFunc([]string{"/pages/", "/rejects/", "/media/", "/links/"}, func(prefix string) bool { return strings.HasPrefix(q.resource, x.archive+prefix) })
 		content := q.action == "s3:GetObject" && strings.HasPrefix(q.resource, x.archive+"/messages/")
 		if crypto {
 			q.alone = "identity"
@@ -242,8 +251,8 @@ func keyQuestions(m *Model, x things) (all []question) {
 		ask("kms:Decrypt", key, nil)
 		ask("kms:GenerateDataKey", key, nil)
 	}
-	ask("kms:Decrypt", x.captureKey, s3, puller, archiver, operator, admin, auditor)
-	ask("kms:GenerateDataKey", x.captureKey, s3, puller, archiver, operator)
+	ask("kms:Decrypt", x.captureKey, s3, puller, archiver, media, operator, admin, auditor)
+	ask("kms:GenerateDataKey", x.captureKey, s3, puller, archiver, media, operator)
 	ask("kms:Decrypt", x.contentKey, s3, archiver, compactor, admin, auditor)
 	ask("kms:GenerateDataKey", x.contentKey, s3, archiver, compactor, admin)
 	ours := map[string]string{"kms:EncryptionContext:app": "wecom-archive", "kms:EncryptionContext:corp": "ww5117a9e0c0ffee01", "kms:EncryptionContext:key": "k1"}
@@ -259,11 +268,11 @@ func keyQuestions(m *Model, x things) (all []question) {
 	}
 	ask("kms:GenerateDataKeyPair", x.keyringKey, ours) // would hand out the private half
 	ask("kms:ReEncryptFrom", x.keyringKey, ours)
-	ask("kms:Decrypt", x.opsKey, m.via("ssm"), puller, administrator)
+	ask("kms:Decrypt", x.opsKey, m.via("ssm"), puller, media, administrator)
 	ask("kms:Encrypt", x.opsKey, m.via("ssm"), operator, administrator)
-	ask("kms:Decrypt", x.opsKey, m.via("sqs"), puller, archiver, compactor, operator, administrator)
-	ask("kms:GenerateDataKey", x.opsKey, m.via("sqs"), puller, compactor, operator, administrator)
-	ask("kms:Decrypt", x.opsKey, m.via("dynamodb"), puller, archiver, compactor, admin, operator, administrator)
+	ask("kms:Decrypt", x.opsKey, m.via("sqs"), puller, archiver, media, compactor, operator, administrator)
+	ask("kms:GenerateDataKey", x.opsKey, m.via("sqs"), puller, media, compactor, operator, administrator)
+	ask("kms:Decrypt", x.opsKey, m.via("dynamodb"), puller, archiver, media, compactor, admin, operator, administrator)
 	for _, key := range []string{x.captureKey, x.contentKey, x.keyringKey, x.opsKey} {
 		ask("kms:CreateGrant", key, nil)
 		ask("kms:Sign", key, nil)
@@ -296,7 +305,7 @@ func (m *Model) simulation(q question) any {
 	if q.who == administrator {
 		arn = fmt.Sprintf("arn:%s:iam::%s:role/Administrators", m.Place.Partition, m.Place.Account)
 	}
-	function := slices.Contains([]string{puller, archiver, compactor, admin}, q.who)
+	function := slices.Contains([]string{puller, archiver, media, compactor, admin}, q.who)
 	context := map[string]string{
 		"aws:PrincipalArn": arn, "aws:PrincipalAccount": m.Place.Account, "aws:SecureTransport": "true",
 	}
@@ -361,6 +370,8 @@ func (m *Model) resourcePolicy(service, resource string) any {
 		return policy("DerivedBucketPolicy", "PolicyDocument")
 	case resource == x.pages:
 		return policy("Functions/PagesPolicy", "PolicyDocument")
+	case strings.HasSuffix(resource, "-media") && service == "sqs":
+		return policy("Functions/MediaJobsPolicy", "PolicyDocument")
 	case strings.HasSuffix(resource, "-dead-runs"):
 		return policy("Functions/DeadRunsPolicy", "PolicyDocument")
 	case service == "kms":
@@ -378,7 +389,7 @@ func (m *Model) resourcePolicy(service, resource string) any {
 // What S3 asks of KMS passes no endpoint.
 func (m *Model) endpointPolicy(service string, via bool, who string) any {
 	path := map[string]string{"s3": "Network/S3Endpoint", "dynamodb": "Network/DynamoEndpoint", "kms": "Network/KmsEndpoint"}[service]
-	if path == "" || m.Resources[path] == nil || service == "kms" && (via || who == puller) {
+	if path == "" || m.Resources[path] == nil || service == "kms" && (via || who == puller || who == media) {
 		return nil
 	}
 	return m.Resources[path].Properties["PolicyDocument"]

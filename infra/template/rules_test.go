@@ -87,7 +87,10 @@ func pins() (all []pin) {
 		"LoggingConfiguration.LogFilePrefix":                                    "s3/archive/",
 		"LifecycleConfiguration":                                                nil, // nothing in the archive expires
 	})
-	add("DerivedBucket", map[string]any{"LoggingConfiguration.LogFilePrefix": "s3/derived/"})
+	add("DerivedBucket", map[string]any{
+		"LoggingConfiguration.LogFilePrefix":                                    "s3/derived/",
+		"NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled": true,
+	})
 	add("LogBucket", map[string]any{encryption + "ServerSideEncryptionByDefault.SSEAlgorithm": "AES256"})
 	add("Table", map[string]any{
 		"BillingMode": "PAY_PER_REQUEST", "DeletionProtectionEnabled": true,
@@ -111,7 +114,7 @@ func pins() (all []pin) {
 				map[string]any{"Field": "resources.ARN", "StartsWith": []any{thingsOf(m).archive + "/"}}}}}
 		},
 	})
-	for _, queue := range []string{"Pages", "DeadPages", "DeadRuns"} {
+	for _, queue := range []string{"Pages", "DeadPages", "MediaJobs", "DeadMedia", "DeadRuns"} {
 		add("Functions/"+queue, map[string]any{"KmsMasterKeyId": output("OpsKey"), "MessageRetentionPeriod": 1209600.0})
 	}
 	add("Functions/Pages", map[string]any{
@@ -120,13 +123,31 @@ func pins() (all []pin) {
 	})
 	add("Functions/DeadPages", map[string]any{"RedriveAllowPolicy.redrivePermission": "byQueue",
 		"RedriveAllowPolicy.sourceQueueArns": func(m *Model) any { return []any{arnOf("Functions/Pages")(m)} }})
+	add("Functions/MediaJobs", map[string]any{
+		"RedrivePolicy.deadLetterTargetArn": arnOf("Functions/DeadMedia"), "RedrivePolicy.maxReceiveCount": 30.0,
+		"VisibilityTimeout": 960.0, // more than the function's time; what that was too short for goes on soon
+	})
+	add("Functions/DeadMedia", map[string]any{"RedriveAllowPolicy.redrivePermission": "byQueue",
+		"RedriveAllowPolicy.sourceQueueArns": func(m *Model) any { return []any{arnOf("Functions/MediaJobs")(m)} }})
+	add("Functions/MediaJobs", map[string]any{"QueueName": "archive-media"})
+	add("Functions/NewJobs", map[string]any{
+		"State": nil, "EventPattern.source": []any{"aws.s3"}, "EventPattern.detail-type": []any{"Object Created"},
+		"EventPattern.detail.bucket.name": func(m *Model) any { return []any{m.Outputs["DerivedBucket"]} },
+		"EventPattern.detail.object.key":  []any{map[string]any{"prefix": "fetch/"}}, "Targets.0.Arn": arnOf("Functions/MediaJobs"),
+		"Targets.0.DeadLetterConfig.Arn": arnOf("Functions/DeadMedia"),
+		"Targets.0.RetryPolicy":          map[string]any{"MaximumEventAgeInSeconds": 86400.0, "MaximumRetryAttempts": 185.0},
+	})
 	add("Functions/ArchiverPage", map[string]any{
 		"FunctionResponseTypes": []any{"ReportBatchItemFailures"}, "ScalingConfig.MaximumConcurrency": "4",
 		"EventSourceArn": arnOf("Functions/Pages"), "FunctionName": refOf("Functions/Archiver"), "BatchSize": 10.0,
 	})
+	add("Functions/MediaList", map[string]any{
+		"FunctionResponseTypes": []any{"ReportBatchItemFailures"}, "ScalingConfig.MaximumConcurrency": "2",
+		"EventSourceArn": arnOf("Functions/MediaJobs"), "FunctionName": refOf("Functions/Media"), "BatchSize": 10.0,
+	})
 	for _, schedule := range []struct{ rule, function, expression, input string }{
 		{"Pull", "Puller", "cron(30 18 * * ? *)", `{"reason":"schedule"}`}, {"Retry", "Puller", "rate(1 hour)", `{"reason":"retry"}`},
-		{"Compact", "Compactor", "cron(0 20 * * ? *)", `{"reason":"schedule"}`},
+		{"Compact", "Compactor", "cron(0 20 * * ? *)", `{"reason":"schedule"}`}, {"MediaAgain", "Media", "rate(30 minutes)", `{"reason":"schedule"}`},
 	} {
 		add("Functions/"+schedule.rule, map[string]any{
 			"State": nil, "ScheduleExpression": schedule.expression, "Targets.0.Arn": arnOf("Functions/" + schedule.function), "Targets.0.Input": schedule.input,
@@ -136,7 +157,7 @@ func pins() (all []pin) {
 		add("Functions/"+schedule.rule+"Permission", map[string]any{"Principal": "events.amazonaws.com", "Action": "lambda:InvokeFunction",
 			"SourceArn": arnOf("Functions/" + schedule.rule), "FunctionName": refOf("Functions/" + schedule.function)})
 	}
-	for _, function := range []string{"Puller", "Compactor"} {
+	for _, function := range []string{"Puller", "Media", "Compactor"} {
 		add("Functions/"+function+"EventInvokeConfig", map[string]any{"DestinationConfig.OnFailure.Destination": arnOf("Functions/DeadRuns"),
 			"MaximumRetryAttempts": 1.0, "MaximumEventAgeInSeconds": 3600.0, "FunctionName": refOf("Functions/" + function), "Qualifier": "$LATEST"})
 	}
@@ -218,13 +239,14 @@ func alarmPins() (all []pin) {
 		all = append(all, pin{"Watch/" + name, "Namespace", "wecom-archive"}, pin{"Watch/" + name, "Dimensions", []any{map[string]any{"Name": "Stack", "Value": "archive"}}})
 	}
 	add("PagesWait", "ApproximateAgeOfOldestMessage", "Maximum", 300, 3, 3600, over, "notBreaching")
-	for alarm, queue := range map[string]string{"PagesWait": "pages", "DeadPage": "dead-pages", "DeadRun": "dead-runs"} {
-		if alarm != "PagesWait" {
+	add("MediaWait", "ApproximateAgeOfOldestMessage", "Maximum", 300, 3, 21600, over, "notBreaching")
+	for alarm, queue := range map[string]string{"PagesWait": "pages", "DeadPage": "dead-pages", "MediaWait": "media", "DeadJobList": "dead-media", "DeadRun": "dead-runs"} {
+		if !strings.HasSuffix(alarm, "Wait") {
 			add(alarm, "ApproximateNumberOfMessagesVisible", "Maximum", 300, 1, 1, over, "notBreaching")
 		}
 		all = append(all, pin{"Watch/" + alarm, "Namespace", "AWS/SQS"}, pin{"Watch/" + alarm, "Dimensions", []any{map[string]any{"Name": "QueueName", "Value": "archive-" + queue}}})
 	}
-	for _, f := range []string{"Puller", "Archiver", "Compactor", "Admin"} {
+	for _, f := range []string{"Puller", "Archiver", "Media", "Compactor", "Admin"} {
 		add(f+"Errors", "Errors", "Sum", 300, 3, 1, over, "notBreaching")
 		add(f+"Throttled", "Throttles", "Sum", 300, 6, 1, over, "notBreaching")
 		for _, alarm := range []string{f + "Errors", f + "Throttled"} {
@@ -263,7 +285,7 @@ var rules = map[string]func(*Model) []string{
 		return bad
 	},
 	"functions that read have no way out": func(m *Model) (bad []string) {
-		for function, out := range map[string]string{"Puller": "NAT", "Archiver": "none", "Compactor": "none", "Admin": "none"} {
+		for function, out := range map[string]string{"Puller": "NAT", "Media": "NAT", "Archiver": "none", "Compactor": "none", "Admin": "none"} {
 			group := refOf("Network/IsolatedGroup")(m)
 			if out == "NAT" {
 				group = refOf("Network/OutwardGroup")(m)
@@ -320,6 +342,7 @@ var rules = map[string]func(*Model) []string{
 	"settings of single functions": func(m *Model) (bad []string) {
 		for path, want := range map[string]map[string]any{
 			"Puller":    {"CAPTURE_KEY": m.Outputs["CaptureKey"], "QUEUE_URL": m.Outputs["QueueUrl"], "SECRET_PREFIX": m.Outputs["SecretPrefix"], "LIMIT": "1000"},
+			"Media":     {"CAPTURE_KEY": m.Outputs["CaptureKey"], "DERIVED": m.Outputs["DerivedBucket"], "SECRET_PREFIX": m.Outputs["SecretPrefix"], "CALLS": "3000", "QUEUE_URL": refOf("Functions/MediaJobs")(m)},
 			"Archiver":  {"CAPTURE_KEY": m.Outputs["CaptureKey"], "KEYRING_KEY": m.Outputs["KeyringKey"], "DERIVED": m.Outputs["DerivedBucket"]},
 			"Compactor": {"DERIVED": m.Outputs["DerivedBucket"]},
 			"Admin": {
@@ -345,7 +368,7 @@ var rules = map[string]func(*Model) []string{
 				}
 			}
 		}
-		if groups != 6 {
+		if groups != 7 {
 			bad = append(bad, fmt.Sprintf("%d log groups", groups))
 		}
 		return bad
@@ -401,7 +424,8 @@ var rules = map[string]func(*Model) []string{
 	"our rules and services may use queues, topic and key": func(m *Model) (bad []string) {
 		for path, want := range map[string][]string{
 			"Functions/PagesPolicy": {"events.amazonaws.com", arnOf("Functions/NewPages")(m).(string)}, "Functions/DeadPagesPolicy": {"events.amazonaws.com", arnOf("Functions/NewPages")(m).(string)},
-			"Functions/DeadRunsPolicy": {"events.amazonaws.com", arnOf("Functions/Pull")(m).(string), arnOf("Functions/Retry")(m).(string), arnOf("Functions/Compact")(m).(string)},
+			"Functions/MediaJobsPolicy": {"events.amazonaws.com", arnOf("Functions/NewJobs")(m).(string)}, "Functions/DeadMediaPolicy": {"events.amazonaws.com", arnOf("Functions/NewJobs")(m).(string)},
+			"Functions/DeadRunsPolicy": {"events.amazonaws.com", arnOf("Functions/MediaAgain")(m).(string), arnOf("Functions/Pull")(m).(string), arnOf("Functions/Retry")(m).(string), arnOf("Functions/Compact")(m).(string)},
 			"Watch/TopicPolicy":        {"cloudwatch.amazonaws.com", "events.amazonaws.com", m.Place.Account},
 			"OpsKey":                   {"events.amazonaws.com", "cloudwatch.amazonaws.com", "s3.amazonaws.com", "cloudtrail.amazonaws.com", "logs." + m.Place.Region},
 			"LogBucketPolicy":          {"logging.s3.amazonaws.com", "cloudtrail.amazonaws.com", "trail/archive"},
@@ -426,7 +450,7 @@ var rules = map[string]func(*Model) []string{
 		return bad
 	},
 	"what talks to queues, topic and logs is encrypted in transit": func(m *Model) (bad []string) {
-		for _, path := range []string{"ArchiveBucketPolicy", "DerivedBucketPolicy", "LogBucketPolicy", "Functions/PagesPolicy", "Functions/DeadPagesPolicy", "Functions/DeadRunsPolicy", "Watch/TopicPolicy"} {
+		for _, path := range []string{"ArchiveBucketPolicy", "DerivedBucketPolicy", "LogBucketPolicy", "Functions/PagesPolicy", "Functions/DeadPagesPolicy", "Functions/MediaJobsPolicy", "Functions/DeadMediaPolicy", "Functions/DeadRunsPolicy", "Watch/TopicPolicy"} {
 			found := false
 			if r := m.Resources[path]; r != nil {
 				statements, _ := at(r.Properties, "PolicyDocument.Statement").([]any)

@@ -86,7 +86,7 @@ for k in [k for k, r in functions["Resources"].items() if r["Type"].startswith("
     del functions["Resources"][k]
 del functions["Outputs"]["Url"], functions["Outputs"]["ApiId"]
 made = create("functions", functions, values)
-values |= {"PageQueue": made["PageQueueName"], "DeadPages": made["DeadPagesName"], "DeadRuns": made["DeadRunsName"], "Api": "api"}
+values |= {"PageQueue": made["PageQueueName"], "DeadPages": made["DeadPagesName"], "MediaQueue": made["MediaQueueName"], "DeadMedia": made["DeadMediaName"], "DeadRuns": made["DeadRunsName"], "Api": "api"}
 create("watch", templates["infra/stack/watch.yaml"], values)
 
 buckets = {b["Name"] for b in s3.list_buckets()["Buckets"]}
@@ -94,13 +94,13 @@ assert {out["AuditorBucket"], out["DerivedBucket"]} <= buckets, buckets
 keys = client("dynamodb").describe_table(TableName=out["Table"])["Table"]["KeySchema"]
 assert [k["AttributeName"] for k in keys] == ["p", "s"], keys
 functions = {f["FunctionName"]: f for f in client("lambda").list_functions()["Functions"]}
-assert set(functions) == {"archive-" + n for n in ("puller", "archiver", "compactor", "admin")}, functions
+assert set(functions) == {"archive-" + n for n in ("puller", "archiver", "media", "compactor", "admin")}, functions
 environment = functions["archive-puller"]["Environment"]["Variables"]
 assert environment["WECOM_ARCHIVE_BUCKET"] == out["AuditorBucket"], environment
 assert environment["WECOM_ARCHIVE_QUEUE_URL"] == made["PageQueueUrl"], (environment, made)
 topics = [topic["TopicArn"] for topic in client("sns").list_topics()["Topics"]]
 assert [arn for arn in topics if arn.endswith(":archive-alarms")], topics
-for name in ("puller", "archiver", "compactor", "admin", "operator", "auditor"):
+for name in ("puller", "archiver", "media", "compactor", "admin", "operator", "auditor"):
     policy = client("iam").get_role_policy(RoleName="archive-us-east-1-" + name, PolicyName="rights")["PolicyDocument"]
     assert policy["Statement"], name
 print(f"moto: {len(templates)} templates, {len(functions)} functions, {len(out)} outputs")

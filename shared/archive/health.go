@@ -9,6 +9,10 @@ import (
 // Window is how long WeCom keeps messages for us (wecom-facts §2).
 const Window = 5 * 24 * time.Hour
 
+// MediaPendingLimit is how long a file may wait to be fetched before it alarms. Files
+// that do not come at once are common.
+const MediaPendingLimit = 24 * time.Hour
+
 // PendingLimit is how long a page may wait for the archiver before it alarms.
 const PendingLimit = time.Hour
 
@@ -39,6 +43,9 @@ const (
 	AlarmNeverRan   AlarmCode = "never_ran"         // no run is known
 	AlarmClock      AlarmCode = "clock"             // the last proof lies ahead of the clock
 	AlarmEvents     AlarmCode = "unreadable_events" // facts below events/ that could not be read
+	AlarmMediaLost  AlarmCode = "media_lost"        // WeCom no longer has files of messages
+	AlarmMediaFail  AlarmCode = "media_failed"      // files of messages could not be fetched
+	AlarmMediaWait  AlarmCode = "media_pending"     // files wait for a day
 	AlarmIncident   AlarmCode = "incident"          // somebody laid a delete marker or another version over the archive
 )
 
@@ -71,6 +78,14 @@ type Facts struct {
 	Quarantine    Quarantine
 	Gaps          []Gap
 	Incidents     []Incident // the newest
+	Media         MediaFacts
+}
+
+// MediaFacts is how far the files of messages are.
+type MediaFacts struct {
+	MediaCount
+	Oldest  time.Time // when the page of the oldest pending one was pulled; zero: none waits
+	Expires time.Time // when WeCom may forget the first pending one
 }
 
 // Quarantine is what could not be read.
@@ -101,6 +116,9 @@ func Judge(now time.Time, f Facts) []Alarm {
 		"Look at the archiver's log and its dead-letter queue. Nothing is lost: the pages are stored."),
 		!f.OldestPending.IsZero() && (now.Sub(f.OldestPending) > PendingLimit || f.OldestPending.Sub(now) > ClockSkew))
 	add(judgeQuarantine(now, f.Quarantine))
+	for _, a := range judgeMedia(now, f.Media) {
+		add(a, true)
+	}
 	return alarms
 }
 
@@ -183,6 +201,26 @@ func judgeQuarantine(now time.Time, q Quarantine) (Alarm, bool) {
 		a.Severity = fading(now, q.Newest)
 	}
 	return a, q.Pages > 0
+}
+
+func judgeMedia(now time.Time, m MediaFacts) (alarms []Alarm) {
+	if m.Lost > 0 {
+		a := act(AlarmMediaLost, fmt.Sprintf("%d file(s) of messages are lost: WeCom no longer had them, the last one %s.", m.Lost, m.LostAt.UTC().Format(time.RFC3339)),
+			"Nothing brings them back from WeCom. Find out in the log of the media stage why they came so late; ask the people who sent them if they matter.")
+		a.Severity = fading(now, m.LostAt)
+		alarms = append(alarms, a)
+	}
+	if m.Failed > 0 {
+		a := act(AlarmMediaFail, fmt.Sprintf("%d file(s) of messages could not be fetched, the last one given up %s.", m.Failed, m.FailedAt.UTC().Format(time.RFC3339)),
+			"See the reasons, and wecom-archive media. Where the cause is mended: wecom-archive redrive --media.")
+		a.Severity = fading(now, m.FailedAt)
+		alarms = append(alarms, a)
+	}
+	if !m.Oldest.IsZero() && now.Sub(m.Oldest) > MediaPendingLimit {
+		alarms = append(alarms, act(AlarmMediaWait, fmt.Sprintf("Files of messages wait since %s; WeCom may forget the first one %s.", m.Oldest.UTC().Format(time.RFC3339), m.Expires.UTC().Format(time.RFC3339)),
+			"Look at the log of the media stage and its dead-letter queue. WeCom forgets files after five days."))
+	}
+	return alarms
 }
 
 func hours(d time.Duration) int { return int(d / time.Hour) }

@@ -453,3 +453,39 @@ func (l FetchList) ByExpiry() []MediaJob {
 	sortJobs(jobs)
 	return jobs
 }
+
+// MediaFacts sums up how far the files of all messages are.
+func (c *Catalog) MediaFacts(ctx context.Context) (MediaFacts, error) {
+	var facts MediaFacts
+	for from := ""; ; {
+		const batch = 500
+		days, err := c.MediaDays(ctx, from, batch)
+		if err != nil {
+			return facts, err
+		}
+		for _, day := range days {
+			facts.Add(day.MediaCount)
+			from = day.Day + "\x00"
+		}
+		if len(days) < batch {
+			break
+		}
+	}
+	const looked = 100 // the first is the oldest, unless somebody had it redriven
+	lists, err := c.PendingMedia(ctx, nil, looked)
+	if err != nil {
+		return facts, err
+	}
+	for _, l := range lists {
+		if l.Pending() == 0 {
+			continue
+		}
+		if facts.Oldest.IsZero() || l.PulledAt.Before(facts.Oldest) {
+			facts.Oldest = l.PulledAt
+		}
+		if facts.Expires.IsZero() || l.Expires.Before(facts.Expires) {
+			facts.Expires = l.Expires
+		}
+	}
+	return facts, nil
+}

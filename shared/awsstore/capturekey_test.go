@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"wecom-archive/shared/awsstore"
 )
 
 // TestCaptureKey: what the puller writes goes under the capture key, by name; the
@@ -24,6 +26,20 @@ func TestCaptureKey(t *testing.T) {
 		}
 		if header.Get("X-Amz-Object-Lock-Mode") != "" {
 			t.Errorf("%s: a lock header", key)
+		}
+	}
+}
+
+// TestJobListKey: of what is derived, only job lists go under the capture key.
+func TestJobListKey(t *testing.T) {
+	const arn = "arn:aws-cn:kms:cn-north-1:123456789012:key/capture"
+	for key, want := range map[string]string{"fetch/dt=2026-11-23/1.json": arn, "compactions/1": "", "fetching/1": ""} {
+		s := &script{replies: []reply{{method: http.MethodPut, status: 200, made: "v1"}}}
+		if err := awsstore.NewDerived(s.client(), "derived").WithCaptureKey(arn).Put(t.Context(), key, strings.NewReader("x")); err != nil {
+			t.Fatalf("%s: %v", key, err)
+		}
+		if got := s.requests[0].Header.Get("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id"); got != want {
+			t.Errorf("%s: key %q, want %q", key, got, want)
 		}
 	}
 }

@@ -73,14 +73,18 @@ func (s *script) Do(r *http.Request) (*http.Response, error) {
 }
 
 func (s *script) objects() *awsstore.Objects {
-	client := s3.New(s3.Options{
+	client := s.client()
+	return awsstore.NewObjects(client, s3.NewPresignClient(client), "bucket")
+}
+
+func (s *script) client() *s3.Client {
+	return s3.New(s3.Options{
 		BaseEndpoint: aws.String("https://s3.example"), Region: "cn-north-1", UsePathStyle: true, HTTPClient: s,
 		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
 		Retryer: retry.NewStandard(func(o *retry.StandardOptions) {
 			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
 		}),
 	})
-	return awsstore.NewObjects(client, s3.NewPresignClient(client), "bucket")
 }
 
 func TestPutReplies(t *testing.T) {

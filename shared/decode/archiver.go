@@ -177,5 +177,6 @@ func (a *Archiver) redriveAt(ctx context.Context, seg *segment) (time.Time, erro
 
 func (a *Archiver) finish(ctx context.Context, seg *segment, envelopes int) error {
 	x := Indexer{Objects: a.Objects, Derived: a.Derived, Catalog: a.Catalog, Log: a.Log}
-	return x.finish(ctx, seg, envelopes)
+	_, err := x.finish(ctx, seg, envelopes)
+	return err
 }

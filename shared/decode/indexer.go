@@ -18,24 +18,27 @@ type Indexer struct {
 
 // Index indexes what is stored of a page's segment and marks the page as done,
 // like the archiver that stored it. If a segment lacks rows, or there is none,
-// the page is marked as waiting for the archiver, and complete is false.
-func (x *Indexer) Index(ctx context.Context, page archive.PageHeader) (complete bool, err error) {
+// the page is marked as waiting for the archiver, and complete is false. media says
+// whether files of its messages are still to be fetched, for which the archiver
+// writes the job lists.
+func (x *Indexer) Index(ctx context.Context, page archive.PageHeader) (complete, media bool, err error) {
 	seg := &segment{page: page}
 	if _, err := seg.reload(ctx, x.Objects, x.Log); err != nil {
-		return false, err
+		return false, false, err
 	}
 	if len(seg.latest()) >= page.Count {
-		return true, x.finish(ctx, seg, page.Count)
+		media, err = x.finish(ctx, seg, page.Count)
+		return true, media, err
 	}
 	for _, p := range seg.parts { // what is there can be read meanwhile
 		if err := x.Catalog.IndexSegment(ctx, p.key, p.rows); err != nil {
-			return false, err
+			return false, false, err
 		}
 	}
-	if err := x.media(ctx, seg); err != nil {
-		return false, err
+	if media, err = x.media(ctx, seg); err != nil {
+		return false, false, err
 	}
-	return false, x.Catalog.ReopenPage(ctx, page)
+	return false, media, x.Catalog.ReopenPage(ctx, page)
 }
 
 // IndexUnread indexes what is stored of the segment of a page whose header cannot
@@ -51,7 +54,8 @@ func (x *Indexer) IndexUnread(ctx context.Context, page archive.PageHeader) (fou
 		return false, nil
 	}
 	seg.unread = archive.PageKey(page.SeqAsked)
-	return true, x.finish(ctx, seg, len(seg.latest()))
+	_, err = x.finish(ctx, seg, len(seg.latest()))
+	return true, err
 }
 
 // finish indexes all parts and then, last, marks the page as done. It looks
@@ -60,15 +64,15 @@ func (x *Indexer) IndexUnread(ctx context.Context, page archive.PageHeader) (fou
 //
 // What the index says of a page follows from objects alone, so that it can be
 // made again, word for word.
-func (x *Indexer) finish(ctx context.Context, seg *segment, envelopes int) error {
+func (x *Indexer) finish(ctx context.Context, seg *segment, envelopes int) (media bool, err error) {
 	for more := true; more; {
 		for _, p := range seg.parts {
 			if err := x.Catalog.IndexSegment(ctx, p.key, p.rows); err != nil {
-				return err
+				return false, err
 			}
 		}
-		if err := x.media(ctx, seg); err != nil {
-			return err
+		if media, err = x.media(ctx, seg); err != nil {
+			return false, err
 		}
 		h := seg.page
 		state := archive.PageState{
@@ -77,13 +81,12 @@ func (x *Indexer) finish(ctx context.Context, seg *segment, envelopes int) error
 		}
 		state.OK, state.Unreadable = seg.count()
 		if err := x.Catalog.FinishPage(ctx, state); err != nil {
-			return err
+			return false, err
 		}
 		x.Log.Info("archived a page", "page", h.SeqAsked, "envelopes", envelopes, "ok", state.OK, "unreadable", state.Unreadable)
-		var err error
 		if more, err = seg.reload(ctx, x.Objects, x.Log); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return media, nil
 }

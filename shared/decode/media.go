@@ -10,8 +10,9 @@ import (
 
 // media leaves a job list for each part with messages that refer to files, unless
 // all of these are stored or given up, and brings the index up to what is stored of
-// them. A list that is there already is written again: its event may be lost.
-func (x *Indexer) media(ctx context.Context, seg *segment) error {
+// them. A list that is there already is written again: its event may be lost. open
+// says whether any is unfinished.
+func (x *Indexer) media(ctx context.Context, seg *segment) (open bool, err error) {
 	var links *archive.PageLinks
 	for _, p := range seg.parts {
 		list := x.fetchList(seg.page, p)
@@ -19,23 +20,23 @@ func (x *Indexer) media(ctx context.Context, seg *segment) error {
 			continue
 		}
 		if links == nil {
-			var err error
 			if links, err = archive.ReadPageLinks(ctx, x.Objects, seg.page.PulledAt, seg.page.SeqAsked); err != nil {
-				return err
+				return false, err
 			}
 		}
-		open, err := x.Catalog.IndexLinks(ctx, list, links)
+		unfinished, err := x.Catalog.IndexLinks(ctx, list, links)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if open && x.Derived != nil {
+		open = open || unfinished
+		if unfinished && x.Derived != nil {
 			// Last: whoever works on it finds it in the index.
 			if err := archive.PutFetchList(ctx, x.Derived, list); err != nil {
-				return err
+				return false, err
 			}
 		}
 	}
-	return nil
+	return open, nil
 }
 
 // fetchList are the files that the messages in a part refer to.

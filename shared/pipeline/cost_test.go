@@ -127,7 +127,7 @@ func TestWriteUnits(t *testing.T) {
 		if err := objects.PutIfAbsent(ctx, archive.SegmentKey(pulled, h.SeqAsked, 0), bytes.NewReader(body)); err != nil {
 			t.Fatal(err)
 		}
-		if complete, err := indexer.Index(ctx, h); err != nil || !complete {
+		if complete, _, err := indexer.Index(ctx, h); err != nil || !complete {
 			t.Fatalf("complete %v: %v", complete, err)
 		}
 	}

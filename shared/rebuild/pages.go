@@ -19,6 +19,7 @@ type stored struct {
 	header   archive.PageHeader // zero if it cannot be read
 	readable bool
 	complete bool // its segment is
+	media    bool // files of its messages are to be fetched
 }
 
 // pages walks all pages in order of their seq. The cursor follows as long as they
@@ -70,6 +71,11 @@ func (r *run) pageBatch(ctx context.Context, batch []*stored) error {
 		r.follow(p)
 		if p.readable && !p.complete {
 			r.Report.Waiting++
+		}
+		if p.readable && p.media {
+			r.Report.Media++
+		}
+		if p.readable && (!p.complete || p.media) {
 			waiting = append(waiting, p.key)
 		}
 	}
@@ -94,7 +100,7 @@ func (r *run) page(ctx context.Context, p *stored) error {
 		return err
 	}
 	p.header, p.readable = h, true
-	if p.complete, err = r.indexer.Index(ctx, h); err != nil {
+	if p.complete, p.media, err = r.indexer.Index(ctx, h); err != nil {
 		return fmt.Errorf("indexing page %d: %w", p.asked, err)
 	}
 	return nil

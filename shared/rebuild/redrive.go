@@ -25,6 +25,7 @@ type Redriver struct {
 type Selection struct {
 	Page   *uint64         // the one that was asked for at this seq, whatever its state
 	Reason archive.Outcome // those with envelopes that are unreadable for this reason
+	Media  bool            // those with files that failed; these are tried again, too
 }
 
 func (s Selection) what() string {
@@ -33,6 +34,8 @@ func (s Selection) what() string {
 		return "page"
 	case s.Reason != "":
 		return string(s.Reason)
+	case s.Media:
+		return "media"
 	}
 	return "all"
 }
@@ -55,6 +58,9 @@ func (r *Redriver) Run(ctx context.Context, s Selection, who string) (pages int,
 		}
 		redrive.Pages = []uint64{*s.Page}
 		return 1, r.redrive(ctx, redrive)
+	}
+	if s.Media {
+		return r.media(ctx, redrive)
 	}
 	for from := uint64(0); ; redrive.Part++ {
 		listed, err := r.Catalog.Quarantined(ctx, from, archive.MaxRedrivePages)
@@ -98,4 +104,38 @@ func (r *Redriver) redrive(ctx context.Context, redrive archive.Redrive) error {
 		}
 	}
 	return nil
+}
+
+// media has files that failed fetched again. The archiver writes their job lists
+// anew: the old ones may be gone.
+func (r *Redriver) media(ctx context.Context, redrive archive.Redrive) (pages int, err error) {
+	for before := ""; ; redrive.Part++ {
+		troubles, next, err := r.Catalog.MediaTroublesBefore(ctx, before, archive.MaxRedrivePages)
+		if err != nil {
+			return pages, fmt.Errorf("redriving media: %w", err)
+		}
+		redrive.Pages = nil
+		for _, t := range troubles {
+			if t.State != archive.MediaFailed {
+				continue
+			}
+			// Before the archiver looks: it lists what is to be tried.
+			if err := r.Catalog.RedriveMedia(ctx, t.FileIDSHA256, redrive.At); err != nil {
+				return pages, fmt.Errorf("redriving media: %w", err)
+			}
+			if !slices.Contains(redrive.Pages, t.SeqAsked) {
+				redrive.Pages = append(redrive.Pages, t.SeqAsked)
+			}
+		}
+		if len(redrive.Pages) > 0 {
+			if err := r.redrive(ctx, redrive); err != nil {
+				return pages, err
+			}
+			pages += len(redrive.Pages)
+		}
+		if next == "" {
+			return pages, nil
+		}
+		before = next
+	}
 }

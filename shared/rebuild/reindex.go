@@ -51,6 +51,7 @@ type Report struct {
 	Pages         int64 `json:"pages"`
 	Envelopes     int64 `json:"envelopes"`
 	Waiting       int64 `json:"waiting"`        // pages without a complete segment, queued for the archiver
+	Media         int64 `json:"media"`          // pages with files to fetch, queued for the archiver, which writes their job lists
 	DamagedPages  int64 `json:"damaged_pages"`  // whose header cannot be read
 	Holes         int64 `json:"holes"`          // places where the chain of pages is broken
 	Events        int64 `json:"events"`         //

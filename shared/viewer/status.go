@@ -39,6 +39,7 @@ type status struct {
 	Archived    int64            `json:"archived" doc:"Envelopes in segments, readable. An upper bound if pending or quarantine is at_least"`
 	Pending     pendingStatus    `json:"pending"`
 	Quarantine  quarantineStatus `json:"quarantine"`
+	Media       mediaStatus      `json:"media"`
 	Gaps        []gap            `json:"gaps" nullable:"false" doc:"Newest first, at most 100. They stay for ever"`
 	Runs        []run            `json:"runs" nullable:"false" doc:"Last runs of the puller, newest first"`
 	KeyBindings []keyBinding     `json:"key_bindings" nullable:"false" doc:"Which of our keys opens which publickey_ver, at most 100"`
@@ -72,6 +73,31 @@ type quarantineStatus struct {
 	Pages     int64                     `json:"pages" doc:"With such envelopes"`
 	Reasons   map[archive.Outcome]int64 `json:"reasons" doc:"Envelopes by reason"`
 	AtLeast   bool                      `json:"at_least,omitempty" doc:"There are more than were counted"`
+}
+
+type mediaStatus struct {
+	Files      int64                         `json:"files" doc:"References to files in messages, each counted"`
+	Pending    int64                         `json:"pending" doc:"To be fetched, or tried again"`
+	Stored     int64                         `json:"stored"`
+	Failed     int64                         `json:"failed" doc:"Given up; a redrive tries again"`
+	Lost       int64                         `json:"lost" doc:"WeCom no longer has them"`
+	Bytes      int64                         `json:"bytes" doc:"Of the stored ones"`
+	Mismatches int64                         `json:"mismatches" doc:"Stored, but not with the MD5 or size that the message says"`
+	Reasons    map[archive.MediaReason]int64 `json:"reasons" doc:"Failed and lost ones by reason"`
+	Oldest     string                        `json:"oldest_pending,omitempty" format:"date-time" doc:"When the message of the oldest pending one was pulled"`
+	Expires    string                        `json:"expires,omitempty" format:"date-time" doc:"When WeCom may forget the first pending one"`
+}
+
+func mediaView(m archive.MediaFacts) mediaStatus {
+	view := mediaStatus{
+		Files: int64(m.Refs), Pending: int64(m.Pending()), Stored: int64(m.Stored), Failed: int64(m.Failed), Lost: int64(m.Lost),
+		Bytes: m.Bytes, Mismatches: int64(m.Mismatches), Reasons: map[archive.MediaReason]int64{},
+		Oldest: formatTime(m.Oldest), Expires: formatTime(m.Expires),
+	}
+	for reason, n := range m.Reasons {
+		view.Reasons[reason] = int64(n)
+	}
+	return view
 }
 
 type gap struct {
@@ -143,12 +169,17 @@ func (s *server) status(ctx context.Context, _ *struct{}) (*statusOutput, error)
 	if err != nil {
 		return nil, err
 	}
+	media, err := s.Catalog.MediaFacts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	body.Media = mediaView(media)
 	if err := s.addHistory(ctx, &body, gaps); err != nil {
 		return nil, err
 	}
 	body.addHealth(now, archive.Facts{
 		State: state, Cursor: cursor, OldestPending: backlog.oldest,
-		Quarantine: backlog.judged(), Gaps: gaps, Incidents: incidents,
+		Quarantine: backlog.judged(), Gaps: gaps, Incidents: incidents, Media: media,
 	})
 	return &statusOutput{Body: body}, nil
 }

@@ -34,6 +34,12 @@ type statusAnswer struct {
 		Reasons          map[string]int64
 		AtLeast          bool `json:"at_least"`
 	}
+	Media struct {
+		Files, Pending, Stored, Failed, Lost, Bytes, Mismatches int64
+		Reasons                                                 map[string]int64
+		Oldest                                                  string `json:"oldest_pending"`
+		Expires                                                 string
+	}
 	Gaps []struct {
 		Since string
 		Seq   uint64
@@ -230,6 +236,42 @@ func TestStatusOfOldTroubles(t *testing.T) {
 	f.finish(archive.PageHeader{SeqAsked: 1010, LastSeq: 1020, Count: 10, PulledAt: old}, map[archive.Outcome]int{archive.OutcomeUnknownKey: 1})
 	if s := f.status(); s.Healthy || s.Alarms[1].Severity != "action" {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestStatusOfMedia: files are counted, and what is wrong with them alarms.
+func TestStatusOfMedia(t *testing.T) {
+	f := newFixture(t)
+	f.proof(time.Hour)
+	if s := f.status(); s.Media.Files != 0 || s.Media.Oldest != "" || len(s.Alarms) != 0 {
+		t.Fatalf("without files: %+v, %v", s.Media, s.codes())
+	}
+	note := func(asked uint64, age time.Duration, count archive.MediaCount) {
+		t.Helper()
+		pulled := now.Add(-age)
+		f.must(f.catalog.NoteMediaList(t.Context(), archive.MediaList{SeqAsked: asked, PulledAt: pulled, Expires: pulled.Add(archive.Window), MediaCount: count}, false))
+	}
+	note(1, time.Hour, archive.MediaCount{Refs: 10, Stored: 4, Bytes: 1 << 40, Mismatches: 1})
+	if s := f.status(); s.Media.Pending != 6 || s.Media.Stored != 4 || s.Media.Bytes != 1<<40 || s.Media.Mismatches != 1 || len(s.Alarms) != 0 {
+		t.Errorf("%+v, %v", s.Media, s.codes())
+	}
+	note(2, 25*time.Hour, archive.MediaCount{Refs: 3})
+	note(3, 50*24*time.Hour, archive.MediaCount{Refs: 5, Failed: 3, Lost: 2, FailedAt: now.Add(-time.Hour), LostAt: now.Add(-40 * 24 * time.Hour),
+		Reasons: map[archive.MediaReason]int{archive.ReasonExpired: 2, archive.ReasonUnavailable: 3}})
+	s := f.status()
+	if s.Media.Files != 18 || s.Media.Pending != 9 || s.Media.Failed != 3 || s.Media.Lost != 2 || s.Media.Reasons["expired"] != 2 || s.Media.Reasons["unavailable"] != 3 {
+		t.Errorf("%+v", s.Media)
+	}
+	if oldest := now.Add(-25 * time.Hour); s.Media.Oldest != oldest.Format("2006-01-02T15:04:05.000Z") {
+		t.Errorf("the oldest is of %s, want %s", s.Media.Oldest, oldest)
+	}
+	if codes := s.codes(); !slices.Equal(codes, []string{"media_lost", "media_failed", "media_pending"}) || s.Healthy {
+		t.Fatalf("alarms %v", codes)
+	}
+	for i, want := range []string{"record", "action", "action"} {
+		if s.Alarms[i].Severity != want || s.Alarms[i].Remedy == "" {
+			t.Errorf("%+v, want %s", s.Alarms[i], want)
+		}
 	}
 }
 
