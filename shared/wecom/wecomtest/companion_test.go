@@ -131,7 +131,7 @@ func TestPermitUserList(t *testing.T) {
 
 func TestUnknownPath(t *testing.T) {
 	corp := open(t, wecomtest.Config{})
-	for _, path := range []string{"/", "/cgi-bin/", "/cgi-bin/user/get?userid=x", "/cgi-bin/gettoken/x"} {
+	for _, path := range []string{"/", "/cgi-bin/", "/cgi-bin/user/list?department_id=1", "/cgi-bin/gettoken/x"} {
 		if status, _ := call(t, corp, "GET", path, ""); status != http.StatusNotFound {
 			t.Errorf("%s: status %d", path, status)
 		}

@@ -19,11 +19,17 @@ import (
 type Config struct {
 	Corp   string // corpid, e.g. "ww5117a9e0c0ffee01"
 	Secret string // archive secret that a client must present
-	Seed   uint64 // of everything that is made up
+
+	// AppSecret is that of the company's own app, which may see contacts and
+	// customers; empty: there is no app.
+	AppSecret string
+	Seed      uint64 // of everything that is made up
 
 	// Employees is the size of the corp, at least 6; 0: 120. Customers and rooms
-	// grow with it.
+	// grow with it, unless they are given.
 	Employees int
+	Customers int // 0: 6 for each employee
+	Rooms     int // besides the large one; 0: one for 3 employees
 
 	// Extents are the periods in which the corp talked, in order and apart. More
 	// can be added later with Extend; that changes no earlier message.
@@ -41,7 +47,8 @@ type Config struct {
 	// Unreadable: about one in so many envelopes cannot be decrypted. 0: none.
 	Unreadable int
 
-	// Unmetered switches the limit of 600 calls a minute off.
+	// Unmetered switches the limit of 600 calls a minute off, and those of the
+	// companion API.
 	Unmetered bool
 
 	Now func() time.Time // nil: time.Now
@@ -71,7 +78,7 @@ type Corp struct {
 	onCall   func(asked uint64, limit int)
 	calls    [CallsPerMinute]time.Time // ring of the latest admitted calls
 	nextCall int
-	token    token
+	office   office
 }
 
 // New makes a corp. It has no key yet and so serves nothing.
@@ -93,11 +100,17 @@ func New(config Config) (*Corp, error) {
 		config.Employees = defaultEmployees
 	}
 	config.Employees = max(config.Employees, minEmployees)
+	if config.Customers <= 0 {
+		config.Customers = config.Employees * customersPerHead
+	}
+	if config.Rooms <= 0 {
+		config.Rooms = max(12, config.Employees/3)
+	}
 	return &Corp{
 		config:    config,
 		seqs:      newSeqs(config.Seed),
 		foreign:   foreignKey(config.Seed),
-		crowd:     newCrowd(config.Seed, config.Employees),
+		crowd:     newCrowd(config.Seed, config.Employees, config.Customers, config.Rooms),
 		kindTable: newKindTable(config.Seed),
 		schedule:  s,
 	}, nil

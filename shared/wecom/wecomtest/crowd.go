@@ -50,8 +50,7 @@ type room struct {
 	language language
 }
 
-// crowd is everybody the corp talks with. Its size depends on the number of
-// employees only.
+// crowd is everybody the corp talks with.
 type crowd struct {
 	employees []*person
 	customers []*person
@@ -62,13 +61,13 @@ type crowd struct {
 	staffed   []*room // rooms with a robot
 }
 
-func newCrowd(seed uint64, employees int) *crowd {
+func newCrowd(seed uint64, employees, customers, rooms int) *crowd {
 	c := &crowd{}
 	r := stream(seed, forPeople, 0)
 	for i := range employees {
 		c.employees = append(c.employees, newEmployee(&r, i))
 	}
-	for i := range employees * customersPerHead {
+	for i := range customers {
 		c.customers = append(c.customers, newCustomer(&r, i))
 	}
 	for i := range max(3, employees/40) {
@@ -78,7 +77,7 @@ func newCrowd(seed uint64, employees int) *crowd {
 			role: robot,
 		})
 	}
-	c.makeRooms(seed)
+	c.makeRooms(seed, rooms)
 	return c
 }
 
@@ -163,9 +162,9 @@ func newCustomer(r *rng, i int) *person {
 	return p
 }
 
-func (c *crowd) makeRooms(seed uint64) {
+func (c *crowd) makeRooms(seed uint64, rooms int) {
 	r := stream(seed, forRooms, 0)
-	for i := range max(12, len(c.employees)/3) {
+	for i := range rooms {
 		size := 3 + r.few(38)
 		outside := i%2 == 1
 		c.addRoom(&r, i, size, outside)

@@ -111,6 +111,26 @@ func errmsg(code int) string {
 		return "access_token expired"
 	case 45009:
 		return "api freq out of limit"
+	case 40096:
+		return "invalid external userid"
+	case 41053:
+		return "user not agreed"
+	case 48002:
+		return "api forbidden"
+	case 60020:
+		return "not allow to access from your ip"
+	case 60111:
+		return "userid not found"
+	case 84061:
+		return "not external contact"
+	case 86001:
+		return "invalid chatid"
+	case 301059:
+		return "not internal group"
+	case 301060:
+		return "too many items"
+	case 301061:
+		return "userid or external id not found"
 	case 301042:
 		return "ip not in whitelist"
 	case 301052:
