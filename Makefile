@@ -4,7 +4,7 @@ FUZZTIME ?= 30s
 
 ENV ?= staging
 
-.PHONY: test-browser test-template costs deploy build-Puller build-Archiver build-Media build-Compactor build-Admin help test race lint fuzz duckdb test-aws test-sdk layer bench memory build local ci memory-compact memory-reindex
+.PHONY: test-media test-browser test-template costs deploy build-Puller build-Archiver build-Media build-Compactor build-Admin help test race lint fuzz duckdb test-aws test-sdk layer bench memory build local ci memory-compact memory-reindex
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ memory: ## peak memory for a small and a large archive
 
 memory-compact: ## peak memory of compacting 2,000,000 messages
 	bash infra/memory_compact.sh
+
+test-media: ## 3,000 files of 3 GB in all, 20 kills, peak memory, throughput
+	bash infra/media.sh
 
 memory-reindex: ## peak memory of reindexing 2,000,000 messages
 	bash infra/memory_reindex.sh

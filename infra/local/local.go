@@ -24,6 +24,7 @@ import (
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/localstore"
+	"wecom-archive/shared/mediafetch"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -57,6 +58,13 @@ type Config struct {
 	Program  string // our version
 	Log      *slog.Logger
 	Now      func() time.Time
+
+	// Media fetches files; nil: none are fetched. SpoolLimit bounds, in bytes, those
+	// that are under way; 0: as the stage does. Sniff tells the type of one by its
+	// first bytes; nil: nobody does.
+	Media      mediafetch.Library
+	SpoolLimit int64
+	Sniff      func(head []byte) string
 }
 
 // System is the running system.
@@ -76,10 +84,12 @@ type System struct {
 	// EmptyLines is how many lines of the corpus file are not served.
 	EmptyLines int
 
-	queue    *localstore.Queue
-	puller   *capture.Puller
-	archiver *decode.Archiver
-	closers  []func() error
+	queue      *localstore.Queue // of pages
+	mediaQueue *localstore.Queue // of job lists
+	puller     *capture.Puller
+	archiver   *decode.Archiver
+	media      *mediafetch.Stage // nil: files are not fetched
+	closers    []func() error
 
 	pulledAll atomic.Bool // a run reached the end after the last message had arrived
 }
@@ -162,8 +172,12 @@ func (s *System) openStores(ctx context.Context) error {
 	}
 	s.closers = append(s.closers, index.Close)
 	s.Catalog = archive.NewCatalog(index)
-	s.Derived = awsstore.NewDerived(server.Client(), derivedBucket)
 	s.queue = localstore.NewQueue(localstore.QueueConfig{RetryAfter: 2 * time.Second, MaxReceives: maxReceives})
+	s.mediaQueue = localstore.NewQueue(localstore.QueueConfig{RetryAfter: 2 * time.Second, MaxReceives: maxReceives})
+	s.Derived = localstore.AnnouncingDerived(
+		awsstore.NewDerived(server.Client(), derivedBucket),
+		localstore.ByPrefix(map[string]archive.Notifier{archive.FetchPrefix: s.mediaQueue}),
+	)
 	stored := awsstore.NewObjects(server.Client(), server.Presigner(), archiveBucket)
 	s.Versions, s.Dropper = stored, index
 	s.Objects = localstore.Announcing(
@@ -266,12 +280,15 @@ func (s *System) openStages(ctx context.Context) error {
 		Owner: "local", NewID: newID, Log: s.Log.With("stage", "puller"),
 		Program: s.Program, SDKVersion: lib.version, SDKSHA256: lib.sha256,
 	})
+	if err := s.openMedia(ctx, s.Media); err != nil {
+		return err
+	}
 	return s.openArchiver(ctx, lib.opener)
 }
 
 func (s *System) openArchiver(ctx context.Context, opener decode.Library) error {
 	s.archiver = decode.New(decode.Config{
-		Corp: corpID, Program: s.Program, Objects: s.Objects, Catalog: s.Catalog,
+		Corp: corpID, Program: s.Program, Objects: s.Objects, Derived: s.Derived, Catalog: s.Catalog,
 		Keys: s.Ring, Library: opener, Now: s.Now, Log: s.Log.With("stage", "archiver"),
 	})
 	return s.archiver.Ready(ctx)

@@ -40,7 +40,7 @@ func (s *System) Run(ctx context.Context, once bool, report func(Progress)) erro
 
 func (s *System) run(ctx context.Context, once bool, report func(Progress)) error {
 	// The queue of an earlier process went with it.
-	if err := s.queueWaiting(ctx); err != nil {
+	if err := errors.Join(s.queueWaiting(ctx), s.queueUnfinished(ctx)); err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancel(ctx)
@@ -49,6 +49,7 @@ func (s *System) run(ctx context.Context, once bool, report func(Progress)) erro
 	for range archivers {
 		group.Go(func() error { return s.archive(ctx) })
 	}
+	s.runMedia(ctx, group)
 	group.Go(func() error { return s.pull(ctx, once) })
 	group.Go(func() error {
 		defer stop()
@@ -119,7 +120,7 @@ func (s *System) watch(ctx context.Context, once bool, report func(Progress)) er
 		if report != nil {
 			report(p)
 		}
-		if once && pulledAll && p.Pending == 0 {
+		if once && pulledAll && p.Pending == 0 && s.mediaIdle() {
 			return nil
 		}
 		if dead := s.queue.Dead(); once && len(dead) > 0 {

@@ -18,7 +18,19 @@ type Summary struct {
 	Pages       int     `json:"pages"`
 	Segments    int     `json:"segments"` // objects, parts included
 	Seconds     float64 `json:"seconds"`
-	Complete    bool    `json:"complete"` // all that was served is archived
+	Complete    bool    `json:"complete"` // all that was served is archived; files may wait
+
+	Media MediaSummary `json:"media"` // references to files in messages
+}
+
+// MediaSummary counts references to files.
+type MediaSummary struct {
+	Files   int   `json:"files"`
+	Stored  int   `json:"stored"`
+	Failed  int   `json:"failed"`
+	Lost    int   `json:"lost"`
+	Pending int   `json:"pending"` // to be tried again, or nobody fetches them
+	Bytes   int64 `json:"bytes"`   // of the stored ones
 }
 
 // ErrSegments means that there are more or fewer segments than the index knows.
@@ -45,6 +57,11 @@ func (s *System) summary(ctx context.Context) (Summary, error) {
 		Pulled: p.Pulled, Archived: p.Archived, Quarantined: p.Quarantined, Pages: p.Pages,
 		Complete: s.pulledAll.Load() && p.Pending == 0 && p.Pulled == p.Total,
 	}
+	facts, err := s.Catalog.MediaFacts(ctx)
+	if err != nil {
+		return sum, err
+	}
+	sum.Media = MediaSummary{facts.Refs, facts.Stored, facts.Failed, facts.Lost, facts.Pending(), facts.Bytes}
 	for info, err := range s.Objects.List(ctx, archive.SegmentsPrefix, "") {
 		if err != nil {
 			return sum, err

@@ -46,3 +46,23 @@ func (a *announcing) PutIfAbsent(ctx context.Context, key string, body io.ReadSe
 	}
 	return nil
 }
+
+// AnnouncingDerived is Announcing for the derived bucket: an event for each put.
+func AnnouncingDerived(derived archive.Derived, route func(key string) archive.Notifier) archive.Derived {
+	return &announcingDerived{derived, route}
+}
+
+type announcingDerived struct {
+	archive.Derived
+	route func(key string) archive.Notifier
+}
+
+func (a *announcingDerived) Put(ctx context.Context, key string, body io.ReadSeeker) error {
+	if err := a.Derived.Put(ctx, key, body); err != nil {
+		return err
+	}
+	if n := a.route(key); n != nil {
+		_ = n.Notify(context.WithoutCancel(ctx), key) // as above
+	}
+	return nil
+}
