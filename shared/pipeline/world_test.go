@@ -185,7 +185,7 @@ func (w *world) boot(change func(*decode.Config)) *process {
 	})
 	ring := keyring.New(keyring.Config{Corp: corpID, Objects: objects, Port: openPort{}, Catalog: p.catalog, Now: w.Now})
 	config := decode.Config{
-		Corp: corpID, Program: "test", Objects: objects, Catalog: p.catalog, Keys: ring,
+		Corp: corpID, Program: "test", Objects: objects, Derived: w.faults.Derived(w.derived), Catalog: p.catalog, Keys: ring,
 		Library: wecomtest.Library{}, Now: w.Now, Log: w.log, Workers: 2,
 	}
 	if change != nil {
