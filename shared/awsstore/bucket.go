@@ -24,6 +24,7 @@ type bucket struct {
 	client *s3.Client
 	name   string
 	keyFor func(key string) *string // KMS key of an object; nil, or a nil answer: the bucket's
+	limits limits                   // zero: S3's own
 }
 
 // payload is the body of a put, from where its reader stood, with its checksum.
@@ -50,6 +51,9 @@ func newPayload(body io.ReadSeeker) (payload, error) {
 // put stores p, only if the key is free unless ifNoneMatch is nil, and returns the
 // version that it made.
 func (b *bucket) put(ctx context.Context, key string, p payload, ifNoneMatch *string) (version string, err error) {
+	if p.size > b.limits.withDefaults().put {
+		return b.putParts(ctx, key, p, ifNoneMatch)
+	}
 	if _, err := p.body.Seek(p.start, io.SeekStart); err != nil {
 		return "", fmt.Errorf("reading the body: %w", err)
 	}

@@ -156,24 +156,33 @@ func (p *pass) store(ctx context.Context, from *spooled, fileHash string) (archi
 		return file, own(err)
 	}
 	file.Type = p.Sniff(head)
-	body, err := from.reader()
-	if err != nil {
-		return file, own(err)
-	}
-	if err := p.Objects.PutIfAbsent(ctx, file.Key, body); errors.Is(err, archive.ErrExists) {
-		info, err := p.Objects.Head(ctx, file.Key)
-		if err != nil {
-			return file, own(err)
-		}
-		if info.Size != file.Size {
-			return file, own(fmt.Errorf("%s has %d bytes, the file with this SHA-256 has %d: %w", file.Key, info.Size, file.Size, archive.ErrDamaged))
-		}
-	} else if err != nil {
+	if err := p.put(ctx, file, from); err != nil {
 		return file, own(fmt.Errorf("storing a file of %d bytes: %w", file.Size, err))
 	}
 	from.discard()
 	p.recent.Add(fileHash, file)
 	return file, nil
+}
+
+// put stores a file, unless it is there: from another message, or from before a
+// crash. It looks first, since a store that refuses a put may do so by breaking the
+// connection under a body that is on its way.
+func (p *pass) put(ctx context.Context, file archive.MediaFile, from *spooled) error {
+	info, err := p.Objects.Head(ctx, file.Key)
+	if errors.Is(err, archive.ErrNotFound) {
+		var body io.ReadSeeker
+		if body, err = from.reader(); err != nil {
+			return err
+		}
+		if err = p.Objects.PutIfAbsent(ctx, file.Key, body); !errors.Is(err, archive.ErrExists) {
+			return err
+		}
+		info, err = p.Objects.Head(ctx, file.Key)
+	}
+	if err == nil && info.Size != file.Size {
+		err = fmt.Errorf("%s has %d bytes, the file with this SHA-256 has %d: %w", file.Key, info.Size, file.Size, archive.ErrDamaged)
+	}
+	return err
 }
 
 // copyToThisMonth stores again what is stored under an earlier month.

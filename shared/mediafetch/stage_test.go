@@ -3,8 +3,11 @@ package mediafetch_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -620,4 +623,45 @@ func TestRequeue(t *testing.T) {
 	w.advance(24 * time.Hour)
 	w.handle(w.stage(), key)
 	check("done", 0)
+}
+
+// breaking is a bucket that breaks the connection where it should say ErrExists.
+type breaking struct{ archive.Objects }
+
+func (b breaking) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeker) error {
+	err := b.Objects.PutIfAbsent(ctx, key, body)
+	if errors.Is(err, archive.ErrExists) && strings.HasPrefix(key, archive.MediaPrefix) {
+		return errHere
+	}
+	return err
+}
+
+// TestAlreadyThere: a file that another message brought is not sent once more.
+func TestAlreadyThere(t *testing.T) {
+	w := newWorld(t)
+	w.jobs = make([]archive.MediaJob, 0, 2)
+	a, b := w.add("a", content("same", 1000)), w.add("b", content("same", 1000))
+	w.handle(w.stage(func(c *mediafetch.Config) { c.Objects, c.Workers = breaking{w.objects}, 1 }), w.list())
+	if w.checkStored(a).Key != w.checkStored(b).Key {
+		t.Error("stored twice")
+	}
+	if w.lib.total != 2 {
+		t.Errorf("%d calls, want each file fetched", w.lib.total)
+	}
+}
+
+// TestOtherFileUnderTheKey: an object that is not what its key says is not taken for
+// the file.
+func TestOtherFileUnderTheKey(t *testing.T) {
+	w := newWorld(t)
+	job := w.add("a", content("a", 1000))
+	sum := sha256.Sum256(content("a", 1000))
+	key := archive.MediaKey(start, hex.EncodeToString(sum[:]))
+	if err := w.objects.PutIfAbsent(t.Context(), key, strings.NewReader("another")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.stage().Handle(t.Context(), w.list()); !errors.Is(err, archive.ErrDamaged) {
+		t.Errorf("%v, want ErrDamaged", err)
+	}
+	w.checkState(job, archive.MediaPending, "")
 }
