@@ -11,7 +11,7 @@ import (
 )
 
 // Who talked where, and when. All of it is presence: an item is there or not, its
-// value says nothing. So it does not matter in which order, how often, or by how
+// value says nothing about that. So it does not matter in which order, how often, or by how
 // many at once it is written, and what is there already need not be written again.
 //
 //	day#<day>#<shard>      / <conversation>      a message on that day
@@ -20,6 +20,7 @@ import (
 //	person#<id>            / r#<conversation>    was seen in that room
 //	conversation#<room>    / g#<digest>          this set of members is noted
 //	people#<shard>         / <id>                was seen at all
+//	rooms#<shard>          / <roomid>            the same, of rooms
 //
 // A message in a room of 500 names them all. Its set of members is noted once, not
 // with each message, and the day that the room was last active stands at the room,
@@ -119,6 +120,9 @@ func (p presence) addDay(r Reading, people []string) {
 	day := Day(r.MsgTime)
 	p.add(dayPartition(day, r.Conversation), r.Conversation)
 	p.add(partitionConv+r.Conversation, "a#"+day)
+	if room, ok := strings.CutPrefix(r.Conversation, roomPrefix); ok && len(room) <= maxPersonID {
+		p.add(seenPartition(true, int(shardOf(room, peopleShards))), room)
+	}
 	for _, id := range people {
 		p.add(partitionPeople+fmt.Sprint(shardOf(id, peopleShards)), id)
 		if !strings.HasPrefix(r.Conversation, roomPrefix) {
@@ -176,7 +180,7 @@ func (c *Catalog) RemoveActive(ctx context.Context, readings ...Reading) (remove
 		gone.addDay(r, r.People())
 	}
 	for k := range gone {
-		if strings.HasPrefix(k.partition, partitionPeople) {
+		if strings.HasPrefix(k.partition, partitionPeople) || strings.HasPrefix(k.partition, partitionRooms) {
 			delete(gone, k)
 		}
 	}

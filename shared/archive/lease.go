@@ -7,13 +7,15 @@ import (
 	"time"
 )
 
-// Lease says who may pull. It only spares WeCom double calls: that each message
-// is stored once follows from pages and cursor, also when two hold the lease.
+// Lease says who may pull, or run another stage. The puller's only spares WeCom
+// double calls: that each message is stored once follows from pages and cursor, also
+// when two hold the lease.
 type Lease struct {
 	Owner   string    `json:"owner"`
 	Expires time.Time `json:"expires"`
 
-	revision int64
+	partition string // of the lease's item
+	revision  int64
 }
 
 // LeaseHeldError says that somebody else has the lease.
@@ -29,8 +31,17 @@ func (e *LeaseHeldError) Error() string {
 // AcquireLease takes the lease for owner until now+ttl. It returns a
 // *LeaseHeldError if another owner holds it and it has not expired.
 func (c *Catalog) AcquireLease(ctx context.Context, owner string, now time.Time, ttl time.Duration) (Lease, error) {
+	return c.acquireLease(ctx, partitionPuller, owner, now, ttl)
+}
+
+// AcquireDirectoryLease is AcquireLease for the directory stage.
+func (c *Catalog) AcquireDirectoryLease(ctx context.Context, owner string, now time.Time, ttl time.Duration) (Lease, error) {
+	return c.acquireLease(ctx, partitionDirectory, owner, now, ttl)
+}
+
+func (c *Catalog) acquireLease(ctx context.Context, partition, owner string, now time.Time, ttl time.Duration) (Lease, error) {
 	var held Lease
-	rev, err := c.get(ctx, partitionPuller, "lease", &held)
+	rev, err := c.get(ctx, partition, "lease", &held)
 	if err != nil {
 		return Lease{}, err
 	}
@@ -39,7 +50,7 @@ func (c *Catalog) AcquireLease(ctx context.Context, owner string, now time.Time,
 	if rev != 0 && held.Owner != owner && held.Owner != "" && held.Expires.After(now) && held.Expires.Sub(now) <= ttl+ClockSkew {
 		return Lease{}, &LeaseHeldError{Owner: held.Owner, Expires: held.Expires}
 	}
-	return c.writeLease(ctx, Lease{Owner: owner, Expires: now.Add(ttl).UTC(), revision: rev})
+	return c.writeLease(ctx, Lease{Owner: owner, Expires: now.Add(ttl).UTC(), partition: partition, revision: rev})
 }
 
 // RenewLease extends a lease. It returns a *LeaseHeldError if it was lost.
@@ -50,7 +61,7 @@ func (c *Catalog) RenewLease(ctx context.Context, l Lease, now time.Time, ttl ti
 
 // ReleaseLease gives the lease up early. That it was lost is no error.
 func (c *Catalog) ReleaseLease(ctx context.Context, l Lease) error {
-	_, err := c.writeLease(ctx, Lease{revision: l.revision})
+	_, err := c.writeLease(ctx, Lease{partition: l.partition, revision: l.revision})
 	var held *LeaseHeldError
 	if errors.As(err, &held) {
 		return nil
@@ -59,16 +70,16 @@ func (c *Catalog) ReleaseLease(ctx context.Context, l Lease) error {
 }
 
 func (c *Catalog) writeLease(ctx context.Context, l Lease) (Lease, error) {
-	err := c.putIf(ctx, partitionPuller, "lease", l.revision, l)
+	err := c.putIf(ctx, l.partition, "lease", l.revision, l)
 	if errors.Is(err, ErrConflict) {
 		var held Lease
-		rev, err := c.get(ctx, partitionPuller, "lease", &held)
+		rev, err := c.get(ctx, l.partition, "lease", &held)
 		if err != nil {
 			return Lease{}, err
 		}
 		if rev == l.revision+1 && held.Owner == l.Owner && held.Expires.Equal(l.Expires) {
 			// Our own write: its reply got lost and the adapter tried again.
-			held.revision = rev
+			held.partition, held.revision = l.partition, rev
 			return held, nil
 		}
 		return Lease{}, &LeaseHeldError{Owner: held.Owner, Expires: held.Expires}

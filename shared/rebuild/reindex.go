@@ -28,7 +28,7 @@ type Config struct {
 }
 
 // Reindexer makes the index from the archive bucket alone: pages and cursor,
-// postings, quarantine, and what stands in events only. One at a time.
+// postings, quarantine, what stands in events only, and names. One at a time.
 type Reindexer struct{ Config }
 
 // NewReindexer returns a Reindexer.
@@ -56,6 +56,8 @@ type Report struct {
 	Holes         int64 `json:"holes"`          // places where the chain of pages is broken
 	Events        int64 `json:"events"`         //
 	DamagedEvents int64 `json:"damaged_events"` // passed over
+	Names         int64 `json:"names"`          // parts of the directory
+	DamagedNames  int64 `json:"damaged_names"`  // passed over
 	Incidents     int64 `json:"incidents"`      // delete markers and later versions in the bucket
 	Resumed       bool  `json:"resumed"`        // it went on where an interrupted one had stopped
 }
@@ -68,6 +70,7 @@ const (
 	phasePages     phase = "pages"
 	phaseCursor    phase = "cursor"
 	phaseEvents    phase = "events"
+	phaseDirectory phase = "directory"
 	phaseIncidents phase = "incidents"
 	phaseState     phase = "state"
 )
@@ -101,7 +104,7 @@ type run struct {
 // earlier Run was interrupted it goes on from there, unless drop is asked for and
 // that one had not dropped.
 //
-// A page, segment or event that cannot be read is counted and passed over. Other
+// A page, segment, event or part of the directory that cannot be read is counted and passed over. Other
 // errors end it: the store does not answer (run it again), the lease is held
 // (*archive.LeaseHeldError), or the index knows of pages that are not stored
 // (*archive.CursorAheadError).
@@ -146,7 +149,8 @@ func (r *run) work(ctx context.Context, drop bool) error {
 		{phaseDrop, r.drop, phasePages},
 		{phasePages, r.pages, phaseCursor},
 		{phaseCursor, r.restoreCursor, phaseEvents},
-		{phaseEvents, r.events, phaseIncidents},
+		{phaseEvents, r.events, phaseDirectory},
+		{phaseDirectory, r.directory, phaseIncidents},
 		{phaseIncidents, r.incidents, phaseState},
 		{phaseState, r.restoreState, ""},
 	} {

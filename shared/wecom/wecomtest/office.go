@@ -154,8 +154,16 @@ type Someone struct {
 // Employees, Customers and Robots list people, ChatRooms rooms.
 func (c *Corp) Employees() []Someone { return c.some(c.crowd.employees) }
 
-// Customers: see Employees.
-func (c *Corp) Customers() []Someone { return c.some(c.crowd.customers) }
+// Customers: see Employees. One whom nobody follows any more is gone.
+func (c *Corp) Customers() []Someone {
+	all := c.some(c.crowd.customers)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range all {
+		all[i].Gone = all[i].Gone || len(c.followersOf(all[i].ID)) == 0
+	}
+	return all
+}
 
 // Robots: see Employees.
 func (c *Corp) Robots() []Someone { return c.some(c.crowd.robots) }

@@ -1,0 +1,497 @@
+package archive
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// What the index knows of names. It is made from the parts below directory/ alone,
+// in any order:
+//
+//	name#<kind>#<id>   / entry      DirectoryEntry
+//	people#<shard>     / <id>       its value says when it was last asked for
+//	rooms#<shard>      / <roomid>   likewise
+//	seats              / <id>       Seat
+//	directory          / state      how far the stage is
+//
+// Kinds are "person" and "room". An id says what sort of person it is, but an id may
+// be read otherwise one day; so the kind is not finer.
+const (
+	partitionName      = "name#"  // + kind + "#" + id
+	partitionRooms     = "rooms#" // + shard
+	partitionSeats     = "seats"
+	partitionDirectory = "directory"
+	sortEntry          = "entry"
+)
+
+// maxNames bounds the names that the index keeps of one id: the newest.
+const maxNames = 200
+
+// DirectoryEntry is what is known of a person or a room.
+type DirectoryEntry struct {
+	Kind      string       `json:"kind"` // Subject…
+	ID        string       `json:"id"`
+	Names     []NamePeriod `json:"names,omitempty"` // in order of time; the last is the name now
+	Answer    Answer       `json:"answer"`          // to the last question
+	CheckedAt time.Time    `json:"checked_at"`      // when that was
+	Object    string       `json:"object"`          // part that holds the last record: members, followers, tags
+
+	Spelling  string `json:"spelling,omitempty"`
+	Position  string `json:"position,omitempty"`
+	Status    int    `json:"status,omitempty"`
+	Type      int    `json:"type,omitempty"`
+	CorpName  string `json:"corp_name,omitempty"`
+	Customers bool   `json:"customers,omitempty"`
+	Owner     string `json:"owner,omitempty"`
+}
+
+// NamePeriod is a name and the first and last time that WeCom was seen to say it.
+type NamePeriod struct {
+	Name string    `json:"name"`
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
+// Now is the name that was seen last; empty if none ever was.
+func (e DirectoryEntry) Now() string {
+	if len(e.Names) == 0 {
+		return ""
+	}
+	return e.Names[len(e.Names)-1].Name
+}
+
+// At is the name at a time: the one that was last seen by then, or, before that, the
+// first that was seen.
+func (e DirectoryEntry) At(t time.Time) string {
+	for _, n := range slices.Backward(e.Names) {
+		if !n.From.After(t) {
+			return n.Name
+		}
+	}
+	if len(e.Names) == 0 {
+		return ""
+	}
+	return e.Names[0].Name
+}
+
+// observe adds that WeCom said a name at a time. The order of calls does not matter
+// but where a run asked in the midst of another's.
+func (e *DirectoryEntry) observe(name string, at time.Time) {
+	i := len(e.Names)
+	for i > 0 && e.Names[i-1].From.After(at) {
+		i--
+	}
+	// The periods before i began by then, the others later.
+	if i > 0 {
+		before := &e.Names[i-1]
+		switch {
+		case before.Name == name:
+			before.To = latest(before.To, at)
+			e.join(i - 1)
+			return
+		case before.From.Equal(at):
+			return // two answers in one millisecond: the first counts
+		case before.To.After(at):
+			// It was called otherwise before and after.
+			after := NamePeriod{before.Name, before.To, before.To}
+			before.To = before.From
+			e.Names = slices.Insert(e.Names, i, NamePeriod{name, at, at}, after)
+			return
+		}
+	}
+	if i < len(e.Names) && e.Names[i].Name == name {
+		e.Names[i].From = at
+		return
+	}
+	e.Names = slices.Insert(e.Names, i, NamePeriod{name, at, at})
+	if len(e.Names) > maxNames {
+		e.Names = slices.Delete(e.Names, 0, len(e.Names)-maxNames)
+	}
+}
+
+// join makes one of two periods of the same name that follow each other.
+func (e *DirectoryEntry) join(i int) {
+	if i+1 < len(e.Names) && e.Names[i+1].Name == e.Names[i].Name {
+		e.Names[i].To = latest(e.Names[i].To, e.Names[i+1].To)
+		e.Names = slices.Delete(e.Names, i+1, i+2)
+	}
+}
+
+// add adds a record.
+func (e *DirectoryEntry) add(r DirectoryRecord, object string) {
+	if r.Answer == Named && r.Name != "" {
+		e.observe(r.Name, r.At)
+	}
+	if r.At.Before(e.CheckedAt) {
+		return
+	}
+	e.Kind, e.ID, e.Answer, e.CheckedAt, e.Object = r.Kind, r.ID, r.Answer, r.At, object
+	if r.Answer == Named {
+		e.Spelling, e.Position, e.Status = r.Spelling, r.Position, r.Status
+		e.Type, e.CorpName, e.Owner = r.Type, r.CorpName, r.Owner
+	}
+	if r.Answer == Named || r.Answer == NoApp {
+		e.Customers = r.Customers
+	}
+}
+
+// subjectPartition is where the entry of an id lies.
+func subjectPartition(kind, id string) string {
+	if kind != SubjectRoom {
+		kind = "person"
+	}
+	return partitionName + kind + "#" + id
+}
+
+// asked is the value of an item of people# and rooms#.
+type asked struct {
+	At     time.Time `json:"at,omitzero"`
+	Answer Answer    `json:"answer,omitempty"`
+}
+
+// Subject is an id that occurs in the archive, and when it was last asked for.
+type Subject struct {
+	ID      string
+	Room    bool
+	AskedAt time.Time // zero: never
+	Answer  Answer
+}
+
+// Subjects are all people and rooms that occur in the archive, in no order that
+// matters. What appears meanwhile may be missing. The first error ends the sequence.
+func (c *Catalog) Subjects(ctx context.Context) iter.Seq2[Subject, error] {
+	return func(yield func(Subject, error) bool) {
+		for _, room := range []bool{false, true} {
+			for shard := range peopleShards {
+				for item, err := range c.walk(ctx, seenPartition(room, shard)) {
+					s := Subject{ID: item.Sort, Room: room}
+					if err == nil {
+						var a asked
+						if err = json.Unmarshal(item.Value, &a); err != nil {
+							err = fmt.Errorf("%w: %w", ErrIndexDamaged, err)
+						}
+						s.AskedAt, s.Answer = a.At, a.Answer
+					}
+					if err != nil {
+						yield(Subject{}, fmt.Errorf("listing people and rooms: %w", err))
+						return
+					}
+					if !yield(s, nil) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+func seenPartition(room bool, shard int) string {
+	if room {
+		return partitionRooms + strconv.Itoa(shard)
+	}
+	return partitionPeople + strconv.Itoa(shard)
+}
+
+// walk yields the items of a partition.
+func (c *Catalog) walk(ctx context.Context, partition string) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		q := IndexQuery{Partition: partition, Limit: 1000}
+		for {
+			items, err := c.index.Query(ctx, q)
+			if err != nil {
+				yield(Item{}, err)
+				return
+			}
+			for _, item := range items {
+				if !yield(item, nil) {
+					return
+				}
+			}
+			if len(items) < q.Limit {
+				return
+			}
+			q.From = items[len(items)-1].Sort + "\x00"
+		}
+	}
+}
+
+// Rooms returns at most limit ids of rooms that occur in the archive, in order,
+// greater than after.
+func (c *Catalog) Rooms(ctx context.Context, after string, limit int) ([]string, error) {
+	ids, err := c.sharded(ctx, peopleShards, func(shard int) string { return seenPartition(true, shard) }, after, "", limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing rooms: %w", err)
+	}
+	return ids, nil
+}
+
+// entriesAtOnce is how many entries are read or written at a time.
+const entriesAtOnce = 100
+
+// PersonEntries returns what is known of people, by id; who was never asked for is
+// not in it. RoomEntries is the same for rooms.
+func (c *Catalog) PersonEntries(ctx context.Context, ids ...string) (map[string]DirectoryEntry, error) {
+	return c.entries(ctx, SubjectExternal, ids)
+}
+
+// RoomEntries: see PersonEntries.
+func (c *Catalog) RoomEntries(ctx context.Context, ids ...string) (map[string]DirectoryEntry, error) {
+	return c.entries(ctx, SubjectRoom, ids)
+}
+
+func (c *Catalog) entries(ctx context.Context, kind string, ids []string) (map[string]DirectoryEntry, error) {
+	found := map[string]DirectoryEntry{}
+	ids = slices.Clone(ids)
+	slices.Sort(ids)
+	ids = slices.DeleteFunc(slices.Compact(ids), func(id string) bool { return id == "" || len(id) > maxPersonID })
+	for chunk := range slices.Chunk(ids, entriesAtOnce) {
+		keys := make([]Item, len(chunk))
+		for i, id := range chunk {
+			keys[i] = Item{Partition: subjectPartition(kind, id), Sort: sortEntry}
+		}
+		items, err := c.index.GetMany(ctx, keys...)
+		if err != nil {
+			return nil, fmt.Errorf("reading names from the index: %w", err)
+		}
+		entries, err := decodeItems[DirectoryEntry](items)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			found[e.ID] = e
+		}
+	}
+	return found, nil
+}
+
+// ApplyDirectoryPart puts into the index what a stored part says. Again, or in
+// another order, changes nothing. Two at once may lose what one of them says, until
+// it is applied again: the stage holds a lease.
+func (c *Catalog) ApplyDirectoryPart(ctx context.Context, key string, p DirectoryPart) error {
+	for chunk := range slices.Chunk(p.Records, entriesAtOnce) {
+		if err := c.applyRecords(ctx, key, chunk); err != nil {
+			return fmt.Errorf("indexing %s: %w", key, err)
+		}
+	}
+	for _, r := range p.Records {
+		if r.Kind != SubjectSeats {
+			continue
+		}
+		if err := c.applySeats(ctx, r); err != nil {
+			return fmt.Errorf("indexing the seats of %s: %w", key, err)
+		}
+	}
+	return nil
+}
+
+func (c *Catalog) applyRecords(ctx context.Context, key string, records []DirectoryRecord) error {
+	var people, rooms []string
+	for _, r := range records {
+		switch {
+		case r.Kind == SubjectSeats || r.ID == "" || len(r.ID) > maxPersonID:
+		case r.Kind == SubjectRoom:
+			rooms = append(rooms, r.ID)
+		default:
+			people = append(people, r.ID)
+		}
+	}
+	known, err := c.PersonEntries(ctx, people...)
+	if err != nil {
+		return err
+	}
+	knownRooms, err := c.RoomEntries(ctx, rooms...)
+	if err != nil {
+		return err
+	}
+	var items []Item
+	for _, r := range records {
+		known, room := known, r.Kind == SubjectRoom
+		if room {
+			known = knownRooms
+		}
+		if r.Kind == SubjectSeats || r.ID == "" || len(r.ID) > maxPersonID {
+			continue
+		}
+		e := known[r.ID]
+		e.add(r, key)
+		known[r.ID] = e
+	}
+	for _, all := range []map[string]DirectoryEntry{known, knownRooms} {
+		for id, e := range all {
+			room := e.Kind == SubjectRoom
+			entry, err := newItem(subjectPartition(e.Kind, id), sortEntry, e)
+			if err != nil {
+				return err
+			}
+			seen, err := newItem(seenPartition(room, int(shardOf(id, peopleShards))), id, asked{e.CheckedAt, e.Answer})
+			if err != nil {
+				return err
+			}
+			items = append(items, entry, seen)
+		}
+	}
+	return c.index.Put(ctx, items...)
+}
+
+// Seat is a member whose messages are archived, or were.
+type Seat struct {
+	ID       string       `json:"id"`       // case-folded
+	UserID   string       `json:"userid"`   // as WeCom wrote it last
+	Editions []int        `json:"editions"` // now, or at last: 1 office, 2 service, 3 enterprise
+	Periods  []SeatPeriod `json:"periods"`  // in order of time
+}
+
+// SeatPeriod is a time during which WeCom listed a member.
+type SeatPeriod struct {
+	From time.Time `json:"from"`        // first seen
+	To   time.Time `json:"to,omitzero"` // when it was first missing; zero: it is not
+}
+
+// Has says whether the member has a seat now.
+func (s Seat) Has() bool { return len(s.Periods) > 0 && s.Periods[len(s.Periods)-1].To.IsZero() }
+
+// maxSeatPeriods bounds Seat.Periods: the newest.
+const maxSeatPeriods = 200
+
+// Seats yields all members who have or had a seat, in byte order of their ids. The
+// first error ends the sequence.
+func (c *Catalog) Seats(ctx context.Context) iter.Seq2[Seat, error] {
+	return func(yield func(Seat, error) bool) {
+		for item, err := range c.walk(ctx, partitionSeats) {
+			var s Seat
+			if err == nil {
+				if err = json.Unmarshal(item.Value, &s); err != nil {
+					err = fmt.Errorf("%w: %w", ErrIndexDamaged, err)
+				}
+			}
+			if err != nil {
+				yield(Seat{}, fmt.Errorf("listing seats: %w", err))
+				return
+			}
+			if !yield(s, nil) {
+				return
+			}
+		}
+	}
+}
+
+// applySeats compares the seats that WeCom lists with those that are known.
+func (c *Catalog) applySeats(ctx context.Context, r DirectoryRecord) error {
+	state, err := c.DirectoryState(ctx)
+	if err != nil || r.At.Before(state.SeatsAt) {
+		return err
+	}
+	listed := map[string]*Seat{}
+	for edition, userids := range r.Seats {
+		n, err := strconv.Atoi(edition)
+		if err != nil {
+			continue
+		}
+		for _, userid := range userids {
+			id := foldUserID(userid)
+			if id == "" || len(id) > maxPersonID {
+				continue
+			}
+			if listed[id] == nil {
+				listed[id] = &Seat{ID: id, UserID: userid}
+			}
+			listed[id].Editions = append(listed[id].Editions, n)
+		}
+	}
+	var items []Item
+	put := func(s Seat) error {
+		if n := len(s.Periods) - maxSeatPeriods; n > 0 {
+			s.Periods = s.Periods[n:]
+		}
+		item, err := newItem(partitionSeats, s.ID, s)
+		items = append(items, item)
+		return err
+	}
+	for known, err := range c.Seats(ctx) {
+		if err != nil {
+			return err
+		}
+		now := listed[known.ID]
+		delete(listed, known.ID)
+		switch {
+		case now == nil && known.Has():
+			known.Periods[len(known.Periods)-1].To = r.At
+		case now == nil:
+			continue
+		default:
+			slices.Sort(now.Editions)
+			if known.Has() && slices.Equal(now.Editions, known.Editions) && now.UserID == known.UserID {
+				continue
+			}
+			if !known.Has() {
+				known.Periods = append(known.Periods, SeatPeriod{From: r.At})
+			}
+			known.Editions, known.UserID = now.Editions, now.UserID
+		}
+		if err := put(known); err != nil {
+			return err
+		}
+	}
+	for _, s := range listed {
+		slices.Sort(s.Editions)
+		s.Periods = []SeatPeriod{{From: r.At}}
+		if err := put(*s); err != nil {
+			return err
+		}
+	}
+	if err := c.index.Put(ctx, items...); err != nil {
+		return err
+	}
+	// Last: it says that they are noted.
+	return c.UpdateDirectoryState(ctx, func(s *DirectoryState) { s.SeatsAt = r.At })
+}
+
+// foldUserID folds a userid as readings do. WeCom's userids are ASCII.
+func foldUserID(id string) string { return strings.ToLower(id) }
+
+// DirectoryState is how far the directory stage is.
+type DirectoryState struct {
+	Applied  string    `json:"applied,omitempty"`   // last part that is in the index
+	SeatsAt  time.Time `json:"seats_at,omitzero"`   // when WeCom last listed the seats
+	DailyAt  time.Time `json:"daily_at,omitzero"`   // when a daily run last came to its end
+	BatchDay string    `json:"batch_day,omitempty"` // day whose share of customers was asked for
+}
+
+// DirectoryState reads it.
+func (c *Catalog) DirectoryState(ctx context.Context) (s DirectoryState, err error) {
+	_, err = c.get(ctx, partitionDirectory, "state", &s)
+	return s, err
+}
+
+// UpdateDirectoryState changes it.
+func (c *Catalog) UpdateDirectoryState(ctx context.Context, change func(*DirectoryState)) error {
+	const tries = 20
+	for range tries {
+		var s DirectoryState
+		revision, err := c.get(ctx, partitionDirectory, "state", &s)
+		if err != nil {
+			return err
+		}
+		before := s
+		if change(&s); s == before {
+			return nil
+		}
+		err = c.putIf(ctx, partitionDirectory, "state", revision, s)
+		if err == nil || !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("changing the state of the directory: %w", ErrConflict)
+}
+
+// NoteDirectoryPart says that a part, and all before it, are in the index.
+func (c *Catalog) NoteDirectoryPart(ctx context.Context, key string) error {
+	return c.UpdateDirectoryState(ctx, func(s *DirectoryState) { s.Applied = max(s.Applied, key) })
+}

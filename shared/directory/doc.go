@@ -1,0 +1,29 @@
+// Package directory is the stage that learns names: of the people, robots and rooms
+// that occur in the archive, and who has a seat. It asks WeCom's companion API,
+// stores each answer in locked parts below directory/, and then puts it into the
+// index, where every name stands with the time in which it was seen.
+//
+// It has a route out and so must not read messages: it sees ids from the index, and
+// secrets, and nothing else.
+//
+// Only ids that occur in the archive are asked for. What WeCom lists beyond them is
+// dropped. When:
+//
+//   - An id that was never asked for: at once, by every run. If many customers are new,
+//     their followers' lists are read, 100 customers a call, as long as that takes
+//     fewer calls than asking one by one; the rest is asked for one by one.
+//   - Seats: daily.
+//   - Customers: a seventh of the employees each day, whose lists are read, 100
+//     customers a call. One who is in nobody's list is asked for alone every 28 days.
+//   - Employees, rooms, robots, and ids that WeCom did not know: every 28 days. An id's
+//     day follows from its hash, so that each day has its share and none is lost when
+//     a run breaks off.
+//
+// So a day without anybody new costs less than a twentieth of the calls that learning
+// all names does (TestCalls).
+//
+// Without the second secret, of the company's own app, employees, customers and rooms
+// with customers keep their ids; internal rooms, robots and seats are still learned.
+// Nothing here holds up the archive of messages: it is another function, and what
+// fails is tried again by the next run.
+package directory
