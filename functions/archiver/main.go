@@ -29,6 +29,7 @@ import (
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/keyring"
+	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/wecom/financesdk"
 )
@@ -87,7 +88,11 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	if err != nil {
 		return nil, err
 	}
-	library, err := financesdk.Open(ctx, financesdk.Config{Path: set.SDK, Children: runtime.GOMAXPROCS(0), Log: log})
+	meter := metrics.New(os.Stdout, getenv("WECOM_ARCHIVE_STACK"), time.Now)
+	library, err := financesdk.Open(ctx, financesdk.Config{
+		Path: set.SDK, Children: runtime.GOMAXPROCS(0), Log: log,
+		OnDeath: func(financesdk.Death) { meter.Put(metrics.Values{metrics.ChildRestarts: 1}) },
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: is the function's layer the one that `make layer` builds, for this architecture?", err)
 	}
@@ -105,7 +110,14 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 			Corp: set.Corp, Objects: objects, Port: awsstore.NewKeyring(kms.NewFromConfig(cfg), set.KeyringKey),
 			Catalog: catalog, Now: time.Now, Log: log,
 		}),
-		Now: time.Now, Log: log,
+		Now: time.Now, Log: log, Stored: func(p decode.Part) { measure(meter, p) },
+	})
+}
+
+// measure writes the metrics of a part of a segment.
+func measure(meter *metrics.Writer, p decode.Part) {
+	meter.Put(metrics.Values{
+		metrics.Archived: float64(p.Readable), metrics.Quarantined: float64(p.Unreadable), metrics.PageAge: p.Age.Seconds(),
 	})
 }
 

@@ -24,6 +24,7 @@ import (
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/environment"
+	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/wecom"
@@ -36,7 +37,7 @@ func main() {
 		log.Error("cannot start", "error", err)
 		os.Exit(1)
 	}
-	lambda.Start(handler(c, time.Now, log))
+	lambda.Start(handler(c, time.Now, metrics.New(os.Stdout, os.Getenv("WECOM_ARCHIVE_STACK"), time.Now), log))
 }
 
 // settings are what the stack sets.
@@ -75,9 +76,11 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 }
 
 // handler runs the compactor at each event, whatever it says.
-func handler(c *compact.Compactor, now func() time.Time, log *slog.Logger) func(context.Context) (compact.Summary, error) {
+func handler(c *compact.Compactor, now func() time.Time, meter *metrics.Writer, log *slog.Logger) func(context.Context) (compact.Summary, error) {
 	return func(ctx context.Context) (compact.Summary, error) {
-		sum, err := c.Run(ctx, now())
+		started := now()
+		sum, err := c.Run(ctx, started)
+		meter.Put(metrics.Values{metrics.Compacted: float64(sum.Messages), metrics.Seconds: now().Sub(started).Seconds()})
 		if err != nil {
 			return sum, err
 		}

@@ -42,7 +42,7 @@ func TestCompacts(t *testing.T) {
 	var log bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
 	c := compact.New(compact.Config{Objects: objects, Derived: derived, Catalog: catalog, Program: "test", Temp: t.TempDir(), Log: logger})
-	answer, err := lambda.NewHandler(handler(c, func() time.Time { return day.Add(24 * time.Hour) }, logger)).Invoke(t.Context(), []byte(`{"reason":"schedule"}`))
+	answer, err := lambda.NewHandler(handler(c, func() time.Time { return day.Add(24 * time.Hour) }, nil, logger)).Invoke(t.Context(), []byte(`{"reason":"schedule"}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,7 @@ import (
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/mediafetch"
+	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/wecom/financesdk"
 )
@@ -121,6 +122,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
 	}
 	s3Client := s3.NewFromConfig(cfg)
+	meter := metrics.New(os.Stdout, getenv("WECOM_ARCHIVE_STACK"), time.Now)
 	catalog := archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table))
 	return &App{
 		Bucket:  set.Derived,
@@ -129,6 +131,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 			return financesdk.Open(ctx, financesdk.Config{
 				Path: set.SDK, Corp: set.Corp, Secret: secret, Proxy: set.Proxy, ProxyPassword: proxyPassword,
 				Children: set.Workers, Log: log,
+				OnDeath: func(financesdk.Death) { meter.Put(metrics.Values{metrics.ChildRestarts: 1}) },
 			})
 		},
 		Requeuer: &mediafetch.Requeuer{
@@ -139,6 +142,17 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 			Objects: awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket).WithCaptureKey(set.Capture),
 			Derived: awsstore.NewDerived(s3Client, set.Derived), Catalog: catalog, Now: time.Now, Sleep: sleep, Log: log,
 			Spool: spoolFolder, SpoolLimit: spoolLimit, Workers: set.Workers, CallsPerMinute: set.Calls,
+			Settled: func(l archive.Link) { measure(meter, l) },
 		},
 	}, nil
+}
+
+// measure writes the metrics of a reference to a file.
+func measure(meter *metrics.Writer, l archive.Link) {
+	names := map[archive.MediaState]metrics.Name{
+		archive.MediaStored: metrics.MediaStored, archive.MediaFailed: metrics.MediaFailed, archive.MediaLost: metrics.MediaLost,
+	}
+	if name, ok := names[l.State]; ok {
+		meter.Put(metrics.Values{name: 1})
+	}
 }

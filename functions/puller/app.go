@@ -14,6 +14,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
 	"wecom-archive/shared/doctor"
+	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/wecom/financesdk"
 )
 
@@ -31,20 +32,22 @@ const (
 
 // App is the function.
 type App struct {
-	Corp    string
-	Program string
-	Limit   int    // most messages per page; 0: 1,000
-	SDK     string // path of WeCom's library
-	Echo    string // address of a service that tells ours; see doctor.Echo
-	Objects archive.Objects
-	Catalog *archive.Catalog
-	Queue   archive.Notifier
-	Secrets archive.Secrets
-	Inspect func(path string) (financesdk.Info, error)
-	Open    func(ctx context.Context, secret, proxyPassword string) (Library, error)
-	Owner   string // of the lease: one for each process
-	Now     func() time.Time
-	Log     *slog.Logger
+	Corp     string
+	Program  string
+	Limit    int    // most messages per page; 0: 1,000
+	SDK      string // path of WeCom's library
+	Echo     string // address of a service that tells ours; see doctor.Echo
+	Objects  archive.Objects
+	Catalog  *archive.Catalog
+	Queue    archive.Notifier
+	Secrets  archive.Secrets
+	Inspect  func(path string) (financesdk.Info, error)
+	Open     func(ctx context.Context, secret, proxyPassword string) (Library, error)
+	Versions archive.Versions // of Objects
+	Metrics  *metrics.Writer
+	Owner    string // of the lease: one for each process
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // Event is what the function is started with; other members, and none, are fine.
@@ -77,7 +80,12 @@ func (a *App) Handle(ctx context.Context, event Event) (any, error) {
 			return last[0], nil
 		}
 	}
-	return a.pull(ctx)
+	run, err := a.pull(ctx)
+	a.measure(ctx, run, err)
+	if event.Reason == "schedule" && err == nil {
+		err = a.lookForIncidents(ctx)
+	}
+	return run, err
 }
 
 // pull runs the puller once.

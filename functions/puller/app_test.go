@@ -22,6 +22,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/localstore"
+	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/wecom/financesdk"
 	"wecom-archive/shared/wecom/wecomtest"
 )
@@ -34,9 +35,10 @@ const (
 // stack is the function on ports in memory and a simulated corp.
 type stack struct {
 	*App
-	corp   *wecomtest.Corp
-	log    bytes.Buffer
-	opened []*library
+	corp    *wecomtest.Corp
+	log     bytes.Buffer
+	metrics bytes.Buffer
+	opened  []*library
 }
 
 type library struct {
@@ -71,12 +73,13 @@ func newStack(t *testing.T) *stack {
 		t.Fatal(err)
 	}
 	s := &stack{corp: corp}
+	objects := archivetest.NewObjects()
 	s.App = &App{
 		Corp: corpID, Program: "test", SDK: "library.so",
 		Inspect: func(string) (financesdk.Info, error) {
 			return financesdk.Info{Version: "200215", SHA256: "abcd"}, nil
 		},
-		Objects: archivetest.NewObjects(), Catalog: archive.NewCatalog(archivetest.NewIndex()), Queue: queue{},
+		Objects: objects, Versions: objects, Metrics: metrics.New(&s.metrics, "archive", time.Now), Catalog: archive.NewCatalog(archivetest.NewIndex()), Queue: queue{},
 		Secrets: localstore.OpenSecrets(filepath.Join(t.TempDir(), "secrets.json")),
 		Open: func(_ context.Context, secret, password string) (Library, error) {
 			l := &library{Client: corp.NewClient(corpID, secret), password: password}

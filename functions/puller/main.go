@@ -31,6 +31,7 @@ import (
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/doctor"
 	"wecom-archive/shared/environment"
+	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/wecom/financesdk"
 )
@@ -102,16 +103,19 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
 	}
 	s3Client := s3.NewFromConfig(cfg)
+	objects := awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket).WithCaptureKey(set.Capture)
+	meter := metrics.New(os.Stdout, getenv("WECOM_ARCHIVE_STACK"), time.Now)
 	return &App{
 		Corp: set.Corp, Program: program.Version(), Limit: set.Limit,
 		SDK: set.SDK, Echo: set.Echo, Inspect: financesdk.Inspect,
-		Objects: awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket).WithCaptureKey(set.Capture),
+		Objects: objects, Versions: objects, Metrics: meter,
 		Catalog: archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
 		Queue:   awsstore.NewNotifier(sqs.NewFromConfig(cfg), set.QueueURL, set.Bucket),
 		Secrets: awsstore.NewSecrets(ssm.NewFromConfig(cfg), set.Secrets, ""),
 		Open: func(ctx context.Context, secret, proxyPassword string) (Library, error) {
 			return financesdk.Open(ctx, financesdk.Config{
 				Path: set.SDK, Corp: set.Corp, Secret: secret, Proxy: set.Proxy, ProxyPassword: proxyPassword, Log: log,
+				OnDeath: func(financesdk.Death) { meter.Put(metrics.Values{metrics.ChildRestarts: 1}) },
 			})
 		},
 		Owner: rand.Text(), Now: time.Now, Log: log,

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -30,18 +31,18 @@ import (
 	"wecom-archive/infra/runtimeapi"
 	"wecom-archive/infra/sdkstandin"
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/awsevents"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/compact"
 	"wecom-archive/shared/doctor"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
-// TestPullerAndArchiverBootstraps runs the real binaries of both functions through
+// TestBootstraps runs the real binaries of puller, archiver and compactor through
 // the Runtime API, on stand-ins for AWS, with a native library that speaks to the
 // simulated corp: what the puller stores, the archiver reads. (Needs cc.)
-func TestPullerAndArchiverBootstraps(t *testing.T) {
-	puller, archiver := bootstrap(t, "puller"), bootstrap(t, "archiver") // before the embedded S3 changes the folder
+func TestBootstraps(t *testing.T) {
+	puller, archiver, compactor := bootstrap(t, "puller"), bootstrap(t, "archiver"), bootstrap(t, "compactor") // before the embedded S3 changes the folder
 	library, err := sdkstandin.Build(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +57,7 @@ func TestPullerAndArchiverBootstraps(t *testing.T) {
 	s.checkDoctor(t, f)
 	const killer = 17
 	corp.Fail(2, wecomtest.OrderAt(killer, "abort")) // twice: the first page is asked for twice
-	answer, err := f.Invoke(t.Context(), []byte(`{"reason":"schedule"}`))
+	answer, err := f.Invoke(t.Context(), sample(t, "puller/schedule.json"))
 	var run archive.Run
 	if err != nil || json.Unmarshal(answer, &run) != nil || run.Envelopes != spoken || run.Stopped != "end" {
 		t.Fatalf("puller: %s, %v\n%s", answer, err, f.Log())
@@ -64,28 +65,138 @@ func TestPullerAndArchiverBootstraps(t *testing.T) {
 	pulled := f.Log()
 
 	f = s.start(t, archiver, env)
-	body, err := awsevents.Message(awsevents.Object{Bucket: "locked", Key: archive.PageKey(0)})
-	if err != nil {
+	if err := s.objects.PutIfAbsent(t.Context(), archive.PageKey(99000), strings.NewReader("no page")); err != nil {
 		t.Fatal(err)
 	}
-	event, err := json.Marshal(events.SQSEvent{Records: []events.SQSMessage{{MessageId: "1", Body: body}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if answer, err = f.Invoke(t.Context(), event); err != nil || strings.Contains(string(answer), "itemIdentifier") {
-		t.Fatalf("archiver: %s, %v\n%s", answer, err, f.Log())
+	for _, test := range []struct{ event, failed string }{
+		{"eventbridge.json", ""},
+		{"poisoned-page.json", "7c1d0c6e-3f0a-4f8e-9f6f-0d6f1f4f9d11"},
+		{"one-bad-message.json", "b0c1a6f4-2d7e-4a53-8b0e-1f2a3c4d5e6f"},
+	} {
+		answer, err := f.Invoke(t.Context(), sample(t, "archiver/"+test.event))
+		var response events.SQSEventResponse
+		if err != nil || json.Unmarshal(answer, &response) != nil {
+			t.Fatalf("archiver, %s: %s, %v\n%s", test.event, answer, err, f.Log())
+		}
+		failed := ""
+		for _, item := range response.BatchItemFailures {
+			failed += item.ItemIdentifier
+		}
+		if failed != test.failed {
+			t.Errorf("archiver, %s: %q failed, want %q", test.event, failed, test.failed)
+		}
 	}
 	s.checkRows(t, corp, killer)
 	if log := pulled + f.Log(); strings.Contains(log, s.secret) || !strings.Contains(f.Log(), `"signal":6`) {
 		t.Errorf("the log holds the secret, or no word of the death:\n%s", log)
 	}
+	checkMetrics(t, pulled, "EndReached", 1, "Pulled", spoken, "Refused", 0, "Incidents", 0)
+	checkMetrics(t, f.Log(), "Archived", spoken-1, "Quarantined", 1)
+
+	f = s.start(t, compactor, env)
+	var compacted compact.Summary
+	if answer, err = f.Invoke(t.Context(), sample(t, "compactor/schedule.json")); err != nil || json.Unmarshal(answer, &compacted) != nil {
+		t.Errorf("compactor: %s, %v\n%s", answer, err, f.Log())
+	}
+	checkMetrics(t, f.Log(), "Compacted", float64(compacted.Messages))
 }
+
+// sample is one of the events that AWS sends, from the folder events.
+func sample(t *testing.T, name string) []byte {
+	t.Helper()
+	event, err := os.ReadFile(filepath.Join(root, "events", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return event
+}
+
+// checkMetrics sums up what a function's log holds of metrics: pairs of name and
+// value.
+func checkMetrics(t *testing.T, log string, want ...any) {
+	t.Helper()
+	sums, found := map[string]float64{}, map[string]bool{}
+	for line := range strings.Lines(log) {
+		var values map[string]any
+		if json.Unmarshal([]byte(line), &values) != nil || values["_aws"] == nil {
+			continue
+		}
+		if values["Stack"] != "example" {
+			t.Errorf("metrics of stack %v", values["Stack"])
+		}
+		for name, value := range values {
+			if n, ok := value.(float64); ok {
+				sums[name] += n
+				found[name] = true
+			}
+		}
+	}
+	for i := 0; i < len(want); i += 2 {
+		name, value := want[i].(string), fmt.Sprint(want[i+1])
+		if !found[name] || fmt.Sprint(sums[name]) != value {
+			t.Errorf("metric %s is %v (written: %v), want %s", name, sums[name], found[name], value)
+		}
+	}
+}
+
+// TestFreshOperator: what somebody who has just deployed can have wrong gives one
+// clear message, in the answer or the log, and the puller's doctor still answers.
+func TestFreshOperator(t *testing.T) {
+	puller, archiver := bootstrap(t, "puller"), bootstrap(t, "archiver")
+	library, err := sdkstandin.Build(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := startLambdas(t)
+	_, proxy := s.startCorp(t)
+	env := append(s.env, "WECOM_ARCHIVE_SDK="+library, "WECOM_ARCHIVE_PROXY="+proxy, "WECOM_ARCHIVE_ECHO="+proxy)
+	for what, test := range map[string]struct{ set, says string }{
+		"no layer":     {"WECOM_ARCHIVE_SDK=/opt/lib/none.so", "make layer"},
+		"no secret":    {"WECOM_ARCHIVE_SECRET_PREFIX=/nowhere/", "wecom-archive secrets set archive-secret"},
+		"wrong corp":   {"WECOM_ARCHIVE_CORP=ww0000000000000000", "corpid"},
+		"wrong bucket": {"WECOM_ARCHIVE_BUCKET=nowhere", "nowhere"},
+		"wrong table":  {"WECOM_ARCHIVE_TABLE=nowhere", "nowhere"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			f := s.start(t, puller, append(env, test.set))
+			if answer, err := f.Invoke(t.Context(), sample(t, "puller/schedule.json")); err == nil || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("%s, %v; want %q\n%s", answer, err, test.says, f.Log())
+			}
+			answer, err := f.Invoke(t.Context(), sample(t, "puller/doctor.json"))
+			var checkup archive.Checkup
+			if err != nil || json.Unmarshal(answer, &checkup) != nil || checkup.Well() {
+				t.Errorf("doctor: %s, %v", answer, err)
+			}
+		})
+	}
+	for what, test := range map[string]struct {
+		binary    string
+		set, says string
+	}{
+		"archiver without layer": {archiver, "WECOM_ARCHIVE_SDK=/opt/lib/none.so", "make layer"},
+		"puller without corp":    {puller, "WECOM_ARCHIVE_CORP=", "WECOM_ARCHIVE_CORP"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			f := s.start(t, test.binary, append(env, test.set))
+			err := f.Wait(t.Context())
+			lines := strings.Split(strings.TrimSpace(f.Log()), "\n")
+			if err == nil || len(lines) != 1 || !strings.Contains(lines[0], "cannot start") || !strings.Contains(lines[0], test.says) {
+				t.Errorf("%v: %q", err, lines)
+			}
+		})
+	}
+}
+
+const (
+	exampleBucket = "wecom-archive-example" // of the events below events/
+	derivedBucket = "wecom-archive-example-derived"
+)
 
 // checkDoctor asks the puller whether all is in place: the library loads, WeCom takes
 // the secret, and the stores can be used.
 func (s *lambdas) checkDoctor(t *testing.T, f *runtimeapi.Function) {
 	t.Helper()
-	answer, err := f.Invoke(t.Context(), []byte(`{"reason":"doctor","trusted_ip":"203.0.113.7"}`))
+	answer, err := f.Invoke(t.Context(), sample(t, "puller/doctor.json"))
 	var checkup archive.Checkup
 	if err != nil || json.Unmarshal(answer, &checkup) != nil || len(checkup.Lines) != 8 || strings.Contains(string(answer), s.secret) {
 		t.Fatalf("doctor: %s, %v\n%s", answer, err, f.Log())
@@ -122,17 +233,19 @@ func startLambdas(t *testing.T) *lambdas {
 			t.Error(err)
 		}
 	})
-	if err := server.CreateBucket(t.Context(), "locked", 1); err != nil {
-		t.Fatal(err)
+	for name, days := range map[string]int32{exampleBucket: 1, derivedBucket: 0} {
+		if err := server.CreateBucket(t.Context(), name, days); err != nil {
+			t.Fatal(err)
+		}
 	}
-	s := &lambdas{secret: rand.Text(), objects: awsstore.NewObjects(server.Client(), server.Presigner(), "locked")}
+	s := &lambdas{secret: rand.Text(), objects: awsstore.NewObjects(server.Client(), server.Presigner(), exampleBucket)}
 	credentials := server.Client().Options().Credentials
 	signer, err := credentials.Retrieve(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &moto, Credentials: credentials}
-	name := fmt.Sprintf("library-%d", os.Getpid())
+	name := fmt.Sprintf("%s-%d", t.Name(), os.Getpid())
 	db := dynamodb.NewFromConfig(cfg)
 	if _, err := db.CreateTable(t.Context(), &dynamodb.CreateTableInput{
 		TableName: &name, BillingMode: types.BillingModePayPerRequest,
@@ -161,7 +274,7 @@ func startLambdas(t *testing.T) *lambdas {
 	s.env = []string{
 		"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + signer.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + signer.SecretAccessKey,
 		"AWS_ENDPOINT_URL=" + moto, "AWS_ENDPOINT_URL_S3=" + server.Endpoint(),
-		"WECOM_ARCHIVE_CORP=" + corpID, "WECOM_ARCHIVE_BUCKET=locked", "WECOM_ARCHIVE_TABLE=" + name,
+		"WECOM_ARCHIVE_CORP=" + corpID, "WECOM_ARCHIVE_BUCKET=" + exampleBucket, "WECOM_ARCHIVE_DERIVED=" + derivedBucket, "WECOM_ARCHIVE_STACK=example", "WECOM_ARCHIVE_TABLE=" + name,
 		"WECOM_ARCHIVE_QUEUE_URL=" + *queue.QueueUrl, "WECOM_ARCHIVE_SECRET_PREFIX=" + prefix,
 		"WECOM_ARCHIVE_CAPTURE_KEY=" + *key.KeyMetadata.Arn, "WECOM_ARCHIVE_KEYRING_KEY=" + keyID,
 	}

@@ -77,6 +77,7 @@ func TestSampleEvents(t *testing.T) {
 		{"s3-notifications.json", nil, []string{first, second}, nil},
 		{"s3-notifications.json", map[string]error{first: errors.New("no")}, []string{first, second}, []string{"059f36b4-87a3-44ab-83d2-661975830a7d"}},
 		{"eventbridge.json", nil, []string{first}, nil},
+		{"one-bad-message.json", nil, []string{first}, []string{"b0c1a6f4-2d7e-4a53-8b0e-1f2a3c4d5e6f"}},
 		{"test-event-and-stranger.json", nil, []string{first}, []string{"e3cd03ee-59a3-4ad8-b0aa-ee2e3808ac81"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

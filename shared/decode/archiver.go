@@ -43,6 +43,16 @@ type Config struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	Workers int // goroutines that open envelopes; default one for each core
+
+	// Stored is told of each part of a segment that was stored; may be nil.
+	Stored func(Part)
+}
+
+// Part is a part of a segment that was stored.
+type Part struct {
+	Readable   int           // messages
+	Unreadable int           // envelopes that could not be read
+	Age        time.Duration // of its page then
 }
 
 // Archiver makes segments of pages. It is safe for concurrent use, also by
@@ -160,6 +170,17 @@ func (a *Archiver) putPart(ctx context.Context, seg *segment, rows []archive.Row
 		return fmt.Errorf("storing %s: %w", key, err)
 	}
 	seg.add(part{key: key, number: number, written: written, rows: stored})
+	if a.Stored != nil {
+		p := Part{Age: written.Sub(seg.page.PulledAt)}
+		for _, row := range stored {
+			if row.Readable() {
+				p.Readable++
+			} else {
+				p.Unreadable++
+			}
+		}
+		a.Stored(p)
+	}
 	return nil
 }
 

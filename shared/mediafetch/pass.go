@@ -235,9 +235,14 @@ func (p *pass) settle(ctx context.Context, g group, file archive.MediaFile) erro
 // flush stores what was found out. The caller holds the lock.
 func (p *pass) flush(ctx context.Context) error {
 	if len(p.ready) > 0 {
-		_, err := p.links.Add(ctx, p.Objects, archive.Links{Corp: p.Corp, Program: p.Program, WrittenAt: p.Now().UTC(), Links: p.ready})
+		stored, err := p.links.Add(ctx, p.Objects, archive.Links{Corp: p.Corp, Program: p.Program, WrittenAt: p.Now().UTC(), Links: p.ready})
 		if err != nil {
 			return err
+		}
+		if p.Settled != nil {
+			for _, link := range stored {
+				p.Settled(link)
+			}
 		}
 	}
 	p.ready, p.bytes, p.flushed = nil, 0, p.Now()

@@ -36,6 +36,7 @@ type Config struct {
 	Now     func() time.Time
 	Sleep   func(context.Context, time.Duration) error
 	Log     *slog.Logger
+	Settled func(archive.Link) // told of each reference that was stored or given up; may be nil
 
 	Spool      string // folder of files under way; made if it is not there
 	SpoolLimit int64  // bytes that may lie in it, which bounds a file; default 8 GiB

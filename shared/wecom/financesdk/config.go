@@ -43,7 +43,8 @@ type Config struct {
 	// the middle of a call.
 	MaxResident int64
 
-	Log *slog.Logger // of deaths and replacements; nil: none
+	Log     *slog.Logger // of deaths and replacements; nil: none
+	OnDeath func(Death)  // told of each child that died at work; may be nil
 }
 
 func (c *Config) setDefaults() error {

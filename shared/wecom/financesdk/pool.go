@@ -216,6 +216,9 @@ func (s *slot) done(err error) {
 		s.wait = s.pause.NextBackOff()
 		s.config.Log.Error("a process of WeCom's library died", "op", death.Op, "pid", death.PID,
 			"signal", int(death.Signal), "status", death.Status, "cause", string(death.Cause))
+		if s.config.OnDeath != nil {
+			s.config.OnDeath(*death)
+		}
 	}
 	if s.child.dead() {
 		s.drop()
