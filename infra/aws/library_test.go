@@ -34,14 +34,16 @@ import (
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/doctor"
 	"wecom-archive/shared/keyring"
+	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
-// TestPullerAndArchiverBootstraps runs the real binaries of both functions through
-// the Runtime API, on stand-ins for AWS, with a native library that speaks to the
-// simulated corp: what the puller stores, the archiver reads. (Needs cc.)
-func TestPullerAndArchiverBootstraps(t *testing.T) {
-	puller, archiver := bootstrap(t, "puller"), bootstrap(t, "archiver") // before the embedded S3 changes the folder
+// TestPullerArchiverAndMediaBootstraps runs the real binaries of these functions
+// through the Runtime API, on stand-ins for AWS, with a native library that speaks to
+// the simulated corp: what the puller stores, the archiver reads, and leaves job lists
+// for media. (Needs cc.)
+func TestPullerArchiverAndMediaBootstraps(t *testing.T) {
+	puller, archiver, media := bootstrap(t, "puller"), bootstrap(t, "archiver"), bootstrap(t, "media") // before the embedded S3 changes the folder
 	library, err := sdkstandin.Build(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -76,6 +78,7 @@ func TestPullerAndArchiverBootstraps(t *testing.T) {
 		t.Fatalf("archiver: %s, %v\n%s", answer, err, f.Log())
 	}
 	s.checkRows(t, corp, killer)
+	s.checkMedia(t, s.start(t, media, env))
 	if log := pulled + f.Log(); strings.Contains(log, s.secret) || !strings.Contains(f.Log(), `"signal":6`) {
 		t.Errorf("the log holds the secret, or no word of the death:\n%s", log)
 	}
@@ -97,6 +100,61 @@ func (s *lambdas) checkDoctor(t *testing.T, f *runtimeapi.Function) {
 	}
 }
 
+// checkMedia has the media function fetch files through the library, among them one
+// that kills it and one that is gone.
+func (s *lambdas) checkMedia(t *testing.T, f *runtimeapi.Function) {
+	t.Helper()
+	list, err := archive.ReadFetchList(t.Context(), s.derived, archive.FetchKey(time.Now(), 0, 0))
+	if err != nil || len(list.Jobs) == 0 {
+		t.Fatalf("the archiver's job list: %d jobs, %v", len(list.Jobs), err)
+	}
+	list.SeqAsked, list.Jobs = 1_000_000, nil // the corp's own files the stand-in does not have
+	for i, id := range []string{"!bytes:1300000", "!bytes:0", "!abort", "!code:10010"} {
+		list.Jobs = append(list.Jobs, archive.MediaJob{
+			MediaPlace: archive.MediaPlace{Position: i, Path: "file", Kind: "file", FileIDSHA256: wecom.Media{FileID: id}.FileIDHash()},
+			FileID:     id, Size: -1, Expires: time.Now().Add(time.Hour),
+		})
+	}
+	if err := archive.PutFetchList(t.Context(), s.derived, list); err != nil {
+		t.Fatal(err)
+	}
+	body, err := awsevents.Message(awsevents.Object{Bucket: "open", Key: list.Key()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	event, err := json.Marshal(events.SQSEvent{Records: []events.SQSMessage{{MessageId: "1", Body: body}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := f.Invoke(t.Context(), event); err != nil || strings.Contains(string(answer), "itemIdentifier") {
+		t.Fatalf("media: %s, %v\n%s", answer, err, f.Log())
+	}
+	links, err := archive.ReadPageLinks(t.Context(), s.objects, list.PulledAt, list.SeqAsked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []archive.MediaState{archive.MediaStored, archive.MediaStored, "", archive.MediaLost} // the killer is tried again later
+	for i, job := range list.Jobs {
+		link, _ := links.Of(job.MediaPlace)
+		if link.State != want[i] {
+			t.Errorf("%s is %q, want %q\n%s", job.FileID, link.State, want[i], f.Log())
+		}
+		if link.State != archive.MediaStored {
+			continue
+		}
+		stored, err := archive.ReadObject(t.Context(), s.objects, link.Key)
+		if err != nil || fmt.Sprint("!bytes:", len(stored)) != job.FileID {
+			t.Errorf("%s: %d bytes stored, %v", job.FileID, len(stored), err)
+		}
+	}
+	if answer, err := f.Invoke(t.Context(), []byte(`{"reason":"schedule"}`)); err != nil || !strings.HasPrefix(string(answer), `{"queued":`) {
+		t.Errorf("on schedule: %s, %v", answer, err)
+	}
+	if log := f.Log(); strings.Contains(log, s.secret) || strings.Contains(log, "!bytes") || strings.Contains(log, "!abort") {
+		t.Errorf("the log holds the secret or an sdkfileid:\n%s", log)
+	}
+}
+
 const spoken = 300
 
 // lambdas is what the template makes, in stand-ins.
@@ -104,6 +162,7 @@ type lambdas struct {
 	env     []string
 	secret  string
 	objects *awsstore.Objects
+	derived *awsstore.Derived
 	ring    *keyring.Ring
 }
 
@@ -122,10 +181,15 @@ func startLambdas(t *testing.T) *lambdas {
 			t.Error(err)
 		}
 	})
-	if err := server.CreateBucket(t.Context(), "locked", 1); err != nil {
-		t.Fatal(err)
+	for name, days := range map[string]int32{"locked": 1, "open": 0} {
+		if err := server.CreateBucket(t.Context(), name, days); err != nil {
+			t.Fatal(err)
+		}
 	}
-	s := &lambdas{secret: rand.Text(), objects: awsstore.NewObjects(server.Client(), server.Presigner(), "locked")}
+	s := &lambdas{
+		secret: rand.Text(), objects: awsstore.NewObjects(server.Client(), server.Presigner(), "locked"),
+		derived: awsstore.NewDerived(server.Client(), "open"),
+	}
 	credentials := server.Client().Options().Credentials
 	signer, err := credentials.Retrieve(t.Context())
 	if err != nil {
@@ -161,7 +225,7 @@ func startLambdas(t *testing.T) *lambdas {
 	s.env = []string{
 		"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + signer.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + signer.SecretAccessKey,
 		"AWS_ENDPOINT_URL=" + moto, "AWS_ENDPOINT_URL_S3=" + server.Endpoint(),
-		"WECOM_ARCHIVE_CORP=" + corpID, "WECOM_ARCHIVE_BUCKET=locked", "WECOM_ARCHIVE_TABLE=" + name,
+		"WECOM_ARCHIVE_CORP=" + corpID, "WECOM_ARCHIVE_BUCKET=locked", "WECOM_ARCHIVE_DERIVED=open", "WECOM_ARCHIVE_TABLE=" + name,
 		"WECOM_ARCHIVE_QUEUE_URL=" + *queue.QueueUrl, "WECOM_ARCHIVE_SECRET_PREFIX=" + prefix,
 		"WECOM_ARCHIVE_CAPTURE_KEY=" + *key.KeyMetadata.Arn, "WECOM_ARCHIVE_KEYRING_KEY=" + keyID,
 	}
