@@ -25,6 +25,7 @@ import (
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/mediafetch"
+	"wecom-archive/shared/mediatype"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -59,9 +60,11 @@ type Config struct {
 	Log      *slog.Logger
 	Now      func() time.Time
 
-	// Media fetches files; nil: none are fetched. SpoolLimit bounds, in bytes, those
-	// that are under way; 0: as the stage does. Sniff tells the type of one by its
-	// first bytes; nil: nobody does.
+	// FetchMedia has files fetched from the simulated corp, Media from elsewhere; none
+	// are fetched without. SpoolLimit bounds, in bytes, those that are under way; 0: as
+	// the stage does. Sniff tells the type of one by its first bytes; nil:
+	// mediatype.Sniff.
+	FetchMedia bool
 	Media      mediafetch.Library
 	SpoolLimit int64
 	Sniff      func(head []byte) string
@@ -280,6 +283,12 @@ func (s *System) openStages(ctx context.Context) error {
 		Owner: "local", NewID: newID, Log: s.Log.With("stage", "puller"),
 		Program: s.Program, SDKVersion: lib.version, SDKSHA256: lib.sha256,
 	})
+	if s.Media == nil && s.FetchMedia && s.SDK == "" {
+		s.Media = s.Corp
+	}
+	if s.Sniff == nil {
+		s.Sniff = mediatype.Sniff
+	}
 	if err := s.openMedia(ctx, s.Media); err != nil {
 		return err
 	}
