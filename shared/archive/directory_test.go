@@ -241,3 +241,27 @@ func TestSeats(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 }
+
+// TestSeatList: who has a seat now, as long as that is news.
+func TestSeatList(t *testing.T) {
+	ctx := t.Context()
+	now := asked
+	list := archive.SeatList{Catalog: archive.NewCatalog(archivetest.NewIndex()), Now: func() time.Time { return now }}
+	if ids, err := list.Seats(ctx); err == nil {
+		t.Errorf("nobody asked yet: %v", ids)
+	}
+	for _, seats := range []map[string][]string{{"1": {"Li.Na", "wang.wei"}}, {"1": {"Li.Na"}}, {}} {
+		now = now.Add(24 * time.Hour)
+		p := archive.DirectoryPart{Corp: "ww1", Run: "run", At: now, Records: []archive.DirectoryRecord{{Kind: archive.SubjectSeats, At: now, Answer: archive.Named, Seats: seats}}}
+		if err := list.Catalog.ApplyDirectoryPart(ctx, archive.DirectoryKey(p), p); err != nil {
+			t.Fatal(err)
+		}
+		if ids, err := list.Seats(ctx); err != nil || len(ids) != len(seats["1"]) {
+			t.Errorf("%v: %v, %v", seats, ids, err)
+		}
+	}
+	now = now.Add(49 * time.Hour)
+	if ids, err := list.Seats(ctx); err == nil {
+		t.Errorf("two days old: %v", ids)
+	}
+}

@@ -383,6 +383,39 @@ func (c *Catalog) Seats(ctx context.Context) iter.Seq2[Seat, error] {
 	}
 }
 
+// seatsFresh is how old a list of seats may be that still says who has one: the
+// directory asks daily.
+const seatsFresh = 48 * time.Hour
+
+// SeatList tells who has a seat, as the directory learned it last. It serves the
+// puller, which so need not ask WeCom itself.
+type SeatList struct {
+	Catalog *Catalog
+	Now     func() time.Time
+}
+
+// Seats returns the userids in the archive's scope; an error if the directory has not
+// been told them for two days.
+func (l SeatList) Seats(ctx context.Context) ([]string, error) {
+	state, err := l.Catalog.DirectoryState(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if age := l.Now().Sub(state.SeatsAt); state.SeatsAt.IsZero() || age > seatsFresh {
+		return nil, errors.New("the directory has not been told the seats for two days; see its runs")
+	}
+	var userids []string
+	for s, err := range l.Catalog.Seats(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if s.Has() {
+			userids = append(userids, s.UserID)
+		}
+	}
+	return userids, nil
+}
+
 // applySeats compares the seats that WeCom lists with those that are known.
 func (c *Catalog) applySeats(ctx context.Context, r DirectoryRecord) error {
 	state, err := c.DirectoryState(ctx)
