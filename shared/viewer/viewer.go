@@ -82,6 +82,7 @@ func New(c Config) http.Handler {
 	s.registerConversations()
 	s.registerMessages()
 	s.registerMessage()
+	s.registerMedia()
 	s.registerPeople()
 	s.registerRooms()
 	s.registerBookkeeping()
