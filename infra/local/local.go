@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/capture"
 	"wecom-archive/shared/decode"
+	"wecom-archive/shared/directory"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/mediafetch"
@@ -89,6 +91,8 @@ type System struct {
 	puller     *capture.Puller
 	archiver   *decode.Archiver
 	media      *mediafetch.Stage // nil: files are not fetched
+	directory  *directory.Stage
+	learning   sync.Mutex // held by who runs it
 	closers    []func() error
 
 	pulledAll atomic.Bool // a run reached the end after the last message had arrived
@@ -216,11 +220,10 @@ func (s *System) openCorp(ctx context.Context) error {
 	}
 	config.Seed, config.Extents, config.Unreadable = set.Seed, set.Extents, set.Unreadable
 
-	if config.Secret, err = s.Secrets.Get(ctx, secretName); errors.Is(err, archive.ErrNotFound) {
-		config.Secret = uuid.NewString()
-		err = s.Secrets.Set(ctx, secretName, config.Secret)
+	if config.Secret, err = s.secret(ctx, secretName); err != nil {
+		return err
 	}
-	if err != nil {
+	if config.AppSecret, err = s.secret(ctx, appSecretName); err != nil {
 		return err
 	}
 	if s.Corp, err = wecomtest.New(config); err != nil {
@@ -281,6 +284,9 @@ func (s *System) openStages(ctx context.Context) error {
 		Program: s.Program, SDKVersion: lib.version, SDKSHA256: lib.sha256,
 	})
 	if err := s.openMedia(ctx, s.Media); err != nil {
+		return err
+	}
+	if err := s.openDirectory(ctx); err != nil {
 		return err
 	}
 	return s.openArchiver(ctx, lib.opener)

@@ -84,7 +84,11 @@ func (s *server) message(ctx context.Context, in *messageInput) (*messageOutput,
 	out.Body.Page, out.Body.Unreadable, out.Body.Waiting = page.Key, unreadable, !page.Archived
 	out.Body.Messages = []placedMessage{}
 	for _, m := range found {
-		shown := view(m, in.Raw)
+		one := []message{view(m, in.Raw)}
+		if _, err := s.nameMessages(ctx, one); err != nil {
+			return nil, err
+		}
+		shown := one[0]
 		out.Body.Messages = append(out.Body.Messages, placedMessage{m.Conversation, shown})
 		look := lookInput{conversation: m.Conversation, raw: in.Raw, remote: in.remote}
 		if err := s.recordLook(ctx, look, []message{shown}); err != nil {

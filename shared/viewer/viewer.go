@@ -83,6 +83,7 @@ func New(c Config) http.Handler {
 	s.registerMessages()
 	s.registerMessage()
 	s.registerPeople()
+	s.registerRooms()
 	s.registerBookkeeping()
 	s.registerSetup()
 	s.serveOpenAPI()
