@@ -462,6 +462,8 @@ type DirectoryState struct {
 	SeatsAt  time.Time `json:"seats_at,omitzero"`   // when WeCom last listed the seats
 	DailyAt  time.Time `json:"daily_at,omitzero"`   // when a daily run last came to its end
 	BatchDay string    `json:"batch_day,omitempty"` // day whose share of customers was asked for
+
+	AppRefusedAt time.Time `json:"app_refused_at,omitzero"` // when WeCom did not accept the app's secret; zero: it did
 }
 
 // DirectoryState reads it.

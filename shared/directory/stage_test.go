@@ -401,13 +401,15 @@ func TestSecondSecret(t *testing.T) {
 				}
 			}
 			// Until it is mended, a run costs next to nothing.
-			if again, _ := w.run(tc.app, false); again.Calls > 20 {
+			again, _ := w.run(tc.app, false)
+			if again.Calls > 20 || tc.want == wecom.ErrBadSecret && again.Calls != 0 {
 				t.Errorf("the next run: %d calls", again.Calls)
 			}
 			if tc.mend != nil {
 				tc.mend(w.corp)
 			}
-			w.mustRun(appSecret, false)
+			// A secret that was refused is left alone until the next daily run.
+			w.mustRun(appSecret, tc.want == wecom.ErrBadSecret)
 			w.wantNames("with", w.truth(true, true, true, true))
 		})
 	}
