@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -389,12 +390,12 @@ func (c *Catalog) applySeats(ctx context.Context, r DirectoryRecord) error {
 		return err
 	}
 	listed := map[string]*Seat{}
-	for edition, userids := range r.Seats {
+	for _, edition := range slices.Sorted(maps.Keys(r.Seats)) { // of two spellings the same one each time
 		n, err := strconv.Atoi(edition)
 		if err != nil {
 			continue
 		}
-		for _, userid := range userids {
+		for _, userid := range r.Seats[edition] {
 			id := foldUserID(userid)
 			if id == "" || len(id) > maxPersonID {
 				continue
@@ -402,7 +403,9 @@ func (c *Catalog) applySeats(ctx context.Context, r DirectoryRecord) error {
 			if listed[id] == nil {
 				listed[id] = &Seat{ID: id, UserID: userid}
 			}
-			listed[id].Editions = append(listed[id].Editions, n)
+			if !slices.Contains(listed[id].Editions, n) {
+				listed[id].Editions = append(listed[id].Editions, n)
+			}
 		}
 	}
 	var items []Item
