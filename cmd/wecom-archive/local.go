@@ -15,9 +15,11 @@ import (
 	"time"
 
 	"wecom-archive/infra/local"
+	"wecom-archive/infra/local/idp"
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/setup"
+	"wecom-archive/shared/signin"
 	"wecom-archive/shared/viewer"
 )
 
@@ -111,8 +113,13 @@ func (c *localCommand) serve(ctx context.Context, system *local.System, log *slo
 		return nil, fmt.Errorf("--listen %s: %w: give another address, or stop what listens there", c.Listen, err)
 	}
 	token := rand.Text()
+	base := "http://" + listener.Addr().String()
+	handler, err := c.handler(system, log, token, base)
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
 	server := &http.Server{
-		Handler:           c.handler(system, log, token),
+		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 	}
 	go func() {
@@ -120,7 +127,7 @@ func (c *localCommand) serve(ctx context.Context, system *local.System, log *slo
 			log.Error("the API has stopped", "error", err)
 		}
 	}()
-	base := "http://" + listener.Addr().String()
+	fmt.Fprintf(w, "Pages: %s/  (accounts: reader, auditor, operator)\n", base)
 	fmt.Fprintf(w, "API:   %s/v1/status  (described at %s/v1/openapi.json)\nToken: %s\nTry:   curl -H 'Authorization: Bearer %s' %s/v1/status\n", base, base, token, token, base)
 	return func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -129,15 +136,38 @@ func (c *localCommand) serve(ctx context.Context, system *local.System, log *slo
 	}, nil
 }
 
-func (c *localCommand) handler(system *local.System, log *slog.Logger, token string) http.Handler {
+// clientID is how the local provider knows the pages.
+const clientID = "wecom-archive-local"
+
+// handler serves the API, the pages, and the provider that people sign in at.
+func (c *localCommand) handler(system *local.System, log *slog.Logger, token, base string) (http.Handler, error) {
+	sessions, err := signin.NewSessions(signin.Settings{Key: signin.NewKey(), Insecure: true})
+	if err != nil {
+		return nil, err
+	}
+	issuer := base + "/idp"
+	provider, err := idp.New(idp.Config{Issuer: issuer, ClientID: clientID, Redirect: base + signin.CallbackPath, Accounts: idp.Accounts(), Now: time.Now})
+	if err != nil {
+		return nil, err
+	}
+	entry := signin.New(signin.Config{
+		Issuer: issuer, ClientID: clientID, Base: base, RolesClaim: idp.RolesClaim, Sessions: sessions,
+		Client: &http.Client{Timeout: 10 * time.Second}, Log: log.With("stage", "signin"),
+	})
 	person := viewer.Person{Subject: "local", Roles: []viewer.Role{viewer.RoleReader, viewer.RoleAuditor, viewer.RoleOperator}}
-	return viewer.New(viewer.Config{
+	mux := http.NewServeMux()
+	mux.Handle("/", viewer.New(viewer.Config{
 		Objects: system.Objects, Derived: system.Derived, Catalog: system.Catalog,
 		Access: &access.Recorder{Objects: system.Objects, Now: time.Now, NewID: rand.Text},
-		Auth:   viewer.StaticToken(token, person),
-		Setup:  setup.Settings{Corp: system.Corpid()},
-		Now:    time.Now, Log: log.With("stage", "admin"),
-	})
+		Auth:   viewer.StaticToken(token, person), Visitors: sessions,
+		Setup: setup.Settings{Corp: system.Corpid()},
+		Now:   time.Now, Log: log.With("stage", "admin"),
+	}))
+	mux.Handle("/idp/", provider)
+	for _, path := range []string{signin.BeginPath, signin.CallbackPath, signin.EndPath} {
+		mux.Handle(path, entry)
+	}
+	return mux, nil
 }
 
 // summarise prints what is archived, also after an interruption.

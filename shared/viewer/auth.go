@@ -33,6 +33,7 @@ var (
 // Person is who asks.
 type Person struct {
 	Subject string // as the issuer names the person; recorded with each look
+	Name    string // to show; may be empty
 	Roles   []Role
 }
 

@@ -124,12 +124,12 @@ func (s *server) filesOf(ctx context.Context, row archive.Row) ([]file, error) {
 	}
 	files := make([]file, len(row.Media))
 	for i, ref := range row.Media {
-		files[i] = fileView(row.Conversation, ref, known[ref.FileIDSHA256])
+		files[i] = newFile(row.Conversation, ref, known[ref.FileIDSHA256])
 	}
 	return files, nil
 }
 
-func fileView(conversation string, ref archive.MediaRef, known archive.MediaFile) file {
+func newFile(conversation string, ref archive.MediaRef, known archive.MediaFile) file {
 	f := file{
 		Conversation: conversation, Path: ref.Path, Kind: ref.Kind, Name: ref.Name, ClaimedMD5: ref.MD5,
 		State: known.State, Reason: known.Reason, Code: known.Code, Attempts: known.Attempts,

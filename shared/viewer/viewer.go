@@ -14,6 +14,7 @@ package viewer
 import (
 	"context"
 	"crypto/rand"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -39,6 +40,9 @@ type Config struct {
 	Auth    Authenticator        // nil refuses everybody
 	Setup   setup.Settings       // what operators are shown
 
+	Visitors Visitors       // who looks at the pages; nil: there are no pages
+	Zone     *time.Location // of the readers; nil: UTC+8
+
 	Now   func() time.Time // nil: time.Now
 	NewID func() string    // names of requests; nil: random
 	Log   *slog.Logger     // nil: no log
@@ -53,8 +57,9 @@ type LookRecorder interface {
 // server is the handlers' state.
 type server struct {
 	Config
-	api huma.API
-	mux *http.ServeMux
+	api    huma.API
+	mux    *http.ServeMux
+	sheets map[language]*template.Template // of the pages
 
 	transcript *transcript.Reader
 }
@@ -72,6 +77,9 @@ func New(c Config) http.Handler {
 	}
 	if c.NewID == nil {
 		c.NewID = rand.Text
+	}
+	if c.Zone == nil {
+		c.Zone = defaultZone
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -92,6 +100,11 @@ func New(c Config) http.Handler {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Write([]byte("ok\n"))
 	})
+	if c.Visitors != nil {
+		if err := s.registerPages(); err != nil {
+			panic(err) // the templates are part of the program, and a test parses them
+		}
+	}
 	return s.guard(s.routed())
 }
 

@@ -1,0 +1,248 @@
+package viewer
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"wecom-archive/shared/access"
+)
+
+// Pages are what administrators and auditors see in a browser: the same handlers as
+// the API, rendered on the server. They are served if Config.Visitors is set.
+
+// Visitors finds out who looks at a page (*signin.Sessions). It returns
+// ErrUnauthenticated, wrapped, if nobody is signed in. It may set a cookie, and
+// writes nothing else.
+type Visitors interface {
+	Visitor(w http.ResponseWriter, r *http.Request) (Person, error)
+}
+
+//go:embed pages
+var pageFiles embed.FS
+
+// pagePolicy lets a page load its own style and script from this host, and nothing
+// else run or leave.
+const pagePolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// defaultZone is where readers are, unless Config.Zone says.
+var defaultZone = time.FixedZone("UTC+8", 8*60*60)
+
+// language of a page.
+type language string
+
+const (
+	chinese language = "zh"
+	english language = "en"
+)
+
+// languageOf is the one that the reader chose, else the browser's, else Chinese.
+func languageOf(r *http.Request) language {
+	if c, err := r.Cookie("lang"); err == nil && language(c.Value) == english {
+		return english
+	} else if err == nil {
+		return chinese
+	}
+	if strings.HasPrefix(r.Header.Get("Accept-Language"), "en") {
+		return english
+	}
+	return chinese
+}
+
+// page is what every template gets.
+type page struct {
+	Lang    language
+	Path    string // with its query: where a change of language leads back to
+	Section string // of the navigation
+	Title   string
+	Person  Person
+	Now     time.Time
+	Content any
+}
+
+// Reads says whether the person may read content; the others are alike.
+func (p page) Reads() bool    { return p.Person.Has(contentRoles...) }
+func (p page) Audits() bool   { return p.Person.Has(RoleAuditor) }
+func (p page) Operates() bool { return p.Person.Has(RoleOperator) }
+
+// Called is the person's name, or the subject.
+func (p page) Called() string { return orID(p.Person.Name, p.Person.Subject) }
+
+// templates parses the templates for each language.
+func (s *server) templates() (map[language]*template.Template, error) {
+	all := map[language]*template.Template{}
+	for _, lang := range []language{chinese, english} {
+		t, err := template.New("").Funcs(s.templateFuncs(lang)).ParseFS(pageFiles, "pages/*.html")
+		if err != nil {
+			return nil, err
+		}
+		all[lang] = t
+	}
+	return all, nil
+}
+
+func (s *server) templateFuncs(lang language) template.FuncMap {
+	return template.FuncMap{
+		"t":       func(key string, args ...any) string { return say(lang, key, args...) },
+		"known":   func(prefix, key string) string { return sayKnown(lang, prefix, key) },
+		"time":    func(t time.Time) string { return t.In(s.Zone).Format("15:04:05") },
+		"minute":  func(t time.Time) string { return t.In(s.Zone).Format("2006-01-02 15:04") },
+		"second":  func(t time.Time) string { return t.In(s.Zone).Format("2006-01-02 15:04:05") },
+		"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"day":     func(t time.Time) string { return dayIn(lang, t.In(s.Zone)) },
+		"bytes":   sizeText,
+		"number":  groupDigits,
+		"repeat":  func(n int) []struct{} { return make([]struct{}, n) },
+		"both":    bothIn(lang),
+		"initial": initial,
+	}
+}
+
+// registerPages serves the pages.
+func (s *server) registerPages() error {
+	var err error
+	if s.sheets, err = s.templates(); err != nil {
+		return fmt.Errorf("templates of the pages: %w", err)
+	}
+	s.mux.HandleFunc("GET /{$}", s.forRoles(healthRoles, s.overviewPage))
+	s.mux.HandleFunc("GET /c", s.forRoles(contentRoles, s.conversationsPage))
+	s.mux.HandleFunc("GET /m/{seq}", s.forRoles(contentRoles, s.permalink))
+	s.mux.HandleFunc("GET /record/{seq}", s.forRoles(contentRoles, s.recordPage))
+	s.mux.HandleFunc("GET /access", s.forRoles([]Role{RoleAuditor}, s.accessPage))
+	s.mux.HandleFunc("GET /setup", s.forRoles([]Role{RoleOperator}, s.setupPage))
+	s.mux.HandleFunc("GET /signed-out", s.signedOutPage)
+	s.mux.Handle("POST /language", http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.chooseLanguage)))
+	s.mux.HandleFunc("GET /assets/{name}", s.asset)
+	return nil
+}
+
+// pageHandler makes a page. What it returns as an error becomes a page, too.
+type pageHandler func(w http.ResponseWriter, r *http.Request) (page, error)
+
+// errElsewhere says that the handler has answered by itself.
+var errElsewhere = errors.New("answered already")
+
+type webKey struct{}
+
+// forRoles lets people with one of the roles see a page, sends strangers to the
+// sign-in, and shows the others why not.
+func (s *server) forRoles(roles []Role, handle pageHandler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		person, err := s.Visitors.Visitor(w, r)
+		if errors.Is(err, ErrUnauthenticated) {
+			http.Redirect(w, r, "/signin?back="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+			return
+		}
+		ctx := context.WithValue(context.WithValue(r.Context(), personKey{}, person), webKey{}, true)
+		r = r.WithContext(ctx)
+		noteSubject(ctx, person.Subject)
+		var p page
+		switch {
+		case err != nil:
+			s.logFailure(ctx, "finding out who asks", err)
+			err = huma.Error503ServiceUnavailable("")
+		case !person.Has(roles...):
+			err = forbidden(roles)
+		default:
+			p, err = handle(w, r)
+		}
+		switch {
+		case err == errElsewhere:
+		case err != nil:
+			s.errorPage(w, r, err)
+		default:
+			s.render(w, r, http.StatusOK, p, p.Section)
+		}
+	}
+}
+
+// howOf says how the person of a request looks.
+func howOf(ctx context.Context) string {
+	if web, _ := ctx.Value(webKey{}).(bool); web {
+		return access.HowWeb
+	}
+	return access.HowAPI
+}
+
+// render writes a page whole, or an error page.
+func (s *server) render(w http.ResponseWriter, r *http.Request, status int, p page, name string) {
+	p.Lang, p.Path, p.Person, p.Now = languageOf(r), r.URL.RequestURI(), personOf(r.Context()), s.Now()
+	var doc bytes.Buffer
+	if err := s.sheets[p.Lang].ExecuteTemplate(&doc, name+".html", p); err != nil {
+		s.logFailure(r.Context(), "rendering "+name, err)
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", pagePolicy)
+	w.Header().Set("Content-Language", string(p.Lang))
+	w.WriteHeader(status)
+	_, _ = w.Write(doc.Bytes())
+}
+
+// failure is what an error page shows.
+type failure struct {
+	Status  int
+	Request string
+}
+
+// errorPage shows the status and what it means, never what went wrong inside.
+func (s *server) errorPage(w http.ResponseWriter, r *http.Request, err error) {
+	status := s.problem(r.Context(), err).GetStatus()
+	if status == http.StatusUnprocessableEntity {
+		status = http.StatusBadRequest
+	}
+	p := page{Title: fmt.Sprint(status), Content: failure{Status: status, Request: requestID(r.Context())}}
+	s.render(w, r, status, p, "error")
+}
+
+func (s *server) signedOutPage(w http.ResponseWriter, r *http.Request) {
+	s.render(w, r, http.StatusOK, page{}, "signedout")
+}
+
+// chooseLanguage keeps the language for a year.
+func (s *server) chooseLanguage(w http.ResponseWriter, r *http.Request) {
+	lang := chinese
+	if language(r.PostFormValue("lang")) == english {
+		lang = english
+	}
+	http.SetCookie(w, &http.Cookie{Name: "lang", Value: string(lang), Path: "/", MaxAge: 365 * 24 * 60 * 60, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	back := r.PostFormValue("back")
+	if !strings.HasPrefix(back, "/") || strings.HasPrefix(back, "//") || strings.ContainsAny(back, "\\\r\n\t") {
+		back = "/"
+	}
+	http.Redirect(w, r, back, http.StatusSeeOther)
+}
+
+// assets are the files that pages load.
+var assets = map[string]string{"viewer.css": "text/css; charset=utf-8", "viewer.js": "text/javascript; charset=utf-8"}
+
+func (s *server) asset(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	doc, err := pageFiles.ReadFile("pages/" + name)
+	if assets[name] == "" || err != nil {
+		s.errorPage(w, r, huma.Error404NotFound(""))
+		return
+	}
+	w.Header().Set("Content-Type", assets[name])
+	w.Header().Set("Cache-Control", "private, max-age=300")
+	_, _ = w.Write(doc)
+}
+
+// remoteOf is the address of the client.
+func remoteOf(r *http.Request) string {
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		return host
+	}
+	return r.RemoteAddr
+}

@@ -1,0 +1,263 @@
+package viewer
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"wecom-archive/shared/access"
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/wecom"
+)
+
+// Entries of the columns.
+const (
+	columnPeople = 60
+	columnTalks  = 60
+	dailyRuns    = 300 // of the puller, from which the plot is made
+	plotDays     = 14
+	accessPage   = 100
+)
+
+func orNotFound(err error) error {
+	if errors.Is(err, archive.ErrNotFound) {
+		return huma.Error404NotFound("")
+	}
+	return err
+}
+
+// overview is the first page.
+type overview struct {
+	status
+	Proof string // when the stream was last read to its end
+	State string // healthy, unhealthy, unproven
+	Plot  plot
+}
+
+// plot is messages per day, drawn as bars. Lengths are in units of its view box.
+type plot struct {
+	Bars []bar
+	Most int
+}
+
+type bar struct {
+	Day          time.Time
+	Count        int
+	X, Y, Height int
+}
+
+const plotHeight = 100
+
+func (s *server) overviewPage(_ http.ResponseWriter, r *http.Request) (page, error) {
+	out, err := s.status(r.Context(), nil)
+	if err != nil {
+		return page{}, err
+	}
+	state, err := s.Catalog.PullState(r.Context())
+	if err != nil {
+		return page{}, err
+	}
+	v := overview{status: out.Body, State: "unhealthy"}
+	if proof := state.LastProof(); !proof.IsZero() {
+		v.Proof = proof.In(s.Zone).Format("2006-01-02 15:04:05")
+	}
+	switch {
+	case v.Healthy && v.Proof != "":
+		v.State = "healthy"
+	case v.Healthy:
+		v.State = "unproven"
+	}
+	if v.Plot, err = s.plot(r); err != nil {
+		return page{}, err
+	}
+	return page{Section: "overview", Content: v}, nil
+}
+
+func (s *server) plot(r *http.Request) (p plot, err error) {
+	runs, _, err := s.Catalog.RunsBefore(r.Context(), pullerStage, "", dailyRuns)
+	if err != nil {
+		return p, err
+	}
+	perDay := map[string]int{}
+	for _, run := range runs {
+		perDay[run.StartedAt.In(s.Zone).Format(time.DateOnly)] += run.Envelopes
+	}
+	for i := range plotDays {
+		day := s.Now().In(s.Zone).AddDate(0, 0, i-plotDays+1)
+		b := bar{Day: day, Count: perDay[day.Format(time.DateOnly)], X: i * 24}
+		p.Most = max(p.Most, b.Count)
+		p.Bars = append(p.Bars, b)
+	}
+	for i := range p.Bars {
+		b := &p.Bars[i]
+		if b.Count > 0 {
+			b.Height = max(2, b.Count*plotHeight/p.Most)
+		}
+		b.Y = plotHeight - b.Height
+	}
+	return p, nil
+}
+
+// columns are people, their conversations, and a transcript.
+type columns struct {
+	Prefix, Kind, Day, Person, ID string
+
+	People     []person
+	MorePeople string // cursor
+	Chosen     *person
+	Talks      []talk
+	MoreTalks  string
+	Transcript *transcriptView
+	Today      string
+}
+
+// With is the address with some parameters set, the place in the transcript dropped.
+func (c columns) With(pairs ...string) string {
+	q := url.Values{}
+	for name, value := range map[string]string{"prefix": c.Prefix, "kind": c.Kind, "day": c.Day, "person": c.Person, "id": c.ID} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] == "" {
+			q.Del(pairs[i])
+		} else {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	return "/c?" + q.Encode()
+}
+
+// Focus is the column that a narrow window shows.
+func (c columns) Focus() string {
+	switch {
+	case c.ID != "":
+		return "transcript"
+	case c.Person != "" || c.Day != "":
+		return "talks"
+	}
+	return "people"
+}
+
+func (s *server) conversationsPage(_ http.ResponseWriter, r *http.Request) (page, error) {
+	q := r.URL.Query()
+	c := columns{Prefix: q.Get("prefix"), Kind: q.Get("kind"), Day: q.Get("day"), Person: q.Get("person"), ID: q.Get("id"),
+		Today: s.Now().UTC().Format(time.DateOnly)}
+	if c.Kind != "employee" && c.Kind != "external" && c.Kind != "robot" {
+		c.Kind = ""
+	}
+	if c.Day != "" && !isDay(c.Day) {
+		return page{}, huma.Error400BadRequest("no day")
+	}
+	people, err := s.people(r.Context(), &peopleInput{Prefix: c.Prefix, Kind: c.Kind, Cursor: q.Get("people"), Limit: columnPeople})
+	if err != nil {
+		return page{}, err
+	}
+	c.People, c.MorePeople = people.Body.People, people.Body.NextCursor
+	if err := s.fillTalks(r, &c); err != nil {
+		return page{}, err
+	}
+	if c.ID != "" {
+		if c.Transcript, err = s.transcriptOf(r, c.ID, c.Person); err != nil {
+			return page{}, err
+		}
+	}
+	return page{Section: "conversations", Content: c}, nil
+}
+
+// fillTalks lists the conversations of the person, or else of the day.
+func (s *server) fillTalks(r *http.Request, c *columns) error {
+	cursor := r.URL.Query().Get("talks")
+	switch {
+	case c.Person != "":
+		c.Person = wecom.ParticipantOf(c.Person).ID
+		found, err := s.talks(r.Context(), &talksInput{ID: c.Person, Cursor: cursor, Limit: columnTalks})
+		if err != nil {
+			return err
+		}
+		n, err := s.namesOf(r.Context(), []string{c.Person}, nil)
+		if err != nil {
+			return err
+		}
+		c.Talks, c.MoreTalks = found.Body.Conversations, found.Body.NextCursor
+		c.Chosen = &person{ID: c.Person, Kind: string(wecom.ParticipantOf(c.Person).Kind), directoryName: detailed(n.people[c.Person])}
+	case c.Day != "":
+		found, err := s.conversations(r.Context(), &conversationsInput{Day: c.Day, Cursor: cursor, Limit: columnTalks})
+		if err != nil {
+			return err
+		}
+		for _, f := range found.Body.Conversations {
+			c.Talks = append(c.Talks, talk{ID: f.ID, LastDay: c.Day, titled: f.titled})
+		}
+		c.MoreTalks = found.Body.NextCursor
+	}
+	return nil
+}
+
+// KindOf says what a conversation is, by its id.
+func (t talk) KindOf() string { return strings.SplitN(t.ID, ":", 2)[0] }
+
+// accessView is the record of looks of a day.
+type accessView struct {
+	Day, Who, Conversation string
+	Looks                  []access.Look
+	Unreadable             []string
+	Next                   string // key to go on after
+}
+
+// accessPage lists the looks of a day, in order of time.
+func (s *server) accessPage(_ http.ResponseWriter, r *http.Request) (page, error) {
+	q := r.URL.Query()
+	v := accessView{Day: q.Get("day"), Who: q.Get("who"), Conversation: q.Get("conversation")}
+	if v.Day == "" {
+		v.Day = s.Now().UTC().Format(time.DateOnly)
+	}
+	prefix := archive.AccessPrefix + "dt=" + v.Day + "/"
+	if !isDay(v.Day) || q.Get("after") != "" && !strings.HasPrefix(q.Get("after"), prefix) {
+		return page{}, huma.Error400BadRequest("no day")
+	}
+	read := 0
+	for info, err := range s.Objects.List(r.Context(), prefix, q.Get("after")) {
+		if err != nil {
+			return page{}, err
+		}
+		if read++; read > accessPage {
+			break
+		}
+		v.Next = info.Key
+		doc, err := archive.ReadObject(r.Context(), s.Objects, info.Key)
+		if err != nil {
+			return page{}, err
+		}
+		look, err := access.Decode(doc)
+		if err != nil {
+			v.Unreadable = append(v.Unreadable, info.Key)
+			continue
+		}
+		if (v.Who == "" || v.Who == look.Who) && (v.Conversation == "" || v.Conversation == look.Conversation) {
+			v.Looks = append(v.Looks, look)
+		}
+	}
+	if read <= accessPage {
+		v.Next = ""
+	}
+	return page{Section: "access", Content: v}, nil
+}
+
+// setupView is the setup page.
+type setupView struct {
+	setupBody
+}
+
+func (s *server) setupPage(_ http.ResponseWriter, r *http.Request) (page, error) {
+	out, err := s.getSetup(r.Context(), nil)
+	if err != nil {
+		return page{}, err
+	}
+	return page{Section: "setup", Content: setupView{out.Body}}, nil
+}

@@ -1,0 +1,347 @@
+package viewer
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/transcript"
+	"wecom-archive/shared/wecom"
+)
+
+// screenful is how many messages a page of a transcript shows.
+const screenful = 40
+
+// transcriptView is a page of a conversation.
+type transcriptView struct {
+	ID           string
+	Kind         string // room, pair, multi, unparsed
+	Title        titled
+	Bubbles      []bubble
+	Older, Newer string // cursors; empty: there are none
+	Seq          int64  // that a permalink named; 0: none
+}
+
+// bubble is a message as a page draws it.
+type bubble struct {
+	message
+	At      time.Time
+	Sender  participant
+	Mark    string // wechat, wecom, robot; empty: employee
+	Company string // of a customer
+	Own     bool   // on the side of the company
+	NewDay  bool   // the first of its day here
+	Follows bool   // of the same sender as the one before
+	Gap     *archive.Gap
+	Notice  bool // a line in the middle, not a bubble
+	Body    body
+
+	RecalledBy *bubble // the recall of this message, if it is on this page
+	Recalls    *bubble // the message that this one recalls
+}
+
+// place is where on a conversation's time line a page lies.
+type place struct {
+	before, after *archive.Position // exclusive
+	around        time.Time         // zero: not asked for
+	from          time.Time         // zero: not asked for
+	seq           int64
+}
+
+// placeOf reads the parameters before, after, at (ms, with seq) and date.
+func (s *server) placeOf(q url.Values) (p place, err error) {
+	position := func(name string) *archive.Position {
+		raw, decodeErr := base64.RawURLEncoding.DecodeString(q.Get(name))
+		found, positionErr := decodePosition(raw)
+		if decodeErr != nil || positionErr != nil {
+			err = huma.Error400BadRequest("no place in a conversation")
+		}
+		return &found
+	}
+	switch {
+	case q.Get("before") != "":
+		p.before = position("before")
+	case q.Get("after") != "":
+		p.after = position("after")
+	case q.Get("at") != "":
+		p.around, err = parseBound("at", q.Get("at"))
+		p.seq, _ = strconv.ParseInt(q.Get("seq"), 10, 64)
+	case q.Get("date") != "":
+		day, dayErr := time.ParseInLocation(time.DateOnly, q.Get("date"), s.Zone)
+		if dayErr != nil || day.Year() < 1971 || day.Year() > 9000 {
+			return p, huma.Error400BadRequest("no date")
+		}
+		p.from = day
+	}
+	return p, err
+}
+
+func cursorOf(p archive.Position) string {
+	return base64.RawURLEncoding.EncodeToString(encodePosition(p))
+}
+
+// screen reads the messages of a page, oldest first, and says whether there are more
+// on either side.
+func (s *server) screen(ctx context.Context, id string, p place) (found []transcript.Message, older, newer bool, err error) {
+	read := func(q archive.PlaceQuery, n int) (some []transcript.Message, more bool, err error) {
+		q.Conversation, q.Limit = id, n+1
+		some, err = s.transcript.Messages(ctx, q)
+		if more = len(some) > n; more {
+			some = some[:n]
+		}
+		if q.Descending {
+			slices.Reverse(some)
+		}
+		return some, more, err
+	}
+	switch {
+	case p.after != nil:
+		found, newer, err = read(archive.PlaceQuery{After: p.after}, screenful)
+		return found, true, newer, err
+	case !p.from.IsZero() || !p.around.IsZero():
+		from, before := p.from, 0
+		if !p.around.IsZero() {
+			from, before = p.around, screenful/2
+		}
+		found, newer, err = read(archive.PlaceQuery{From: from}, screenful-before)
+		if err != nil {
+			return nil, false, false, err
+		}
+		ahead, more, err := read(archive.PlaceQuery{To: from, Descending: true}, max(before, 1))
+		if before == 0 {
+			return found, len(ahead) > 0, newer, err
+		}
+		return append(ahead, found...), more, newer, err
+	default:
+		found, older, err = read(archive.PlaceQuery{After: p.before, Descending: true}, screenful)
+		return found, older, p.before != nil, err
+	}
+}
+
+// transcriptOf makes a page of a conversation, and records the look.
+func (s *server) transcriptOf(r *http.Request, id, person string) (*transcriptView, error) {
+	ctx := r.Context()
+	if !conversationID(id) {
+		return nil, huma.Error400BadRequest("no conversation")
+	}
+	where, err := s.placeOf(r.URL.Query())
+	if err != nil {
+		return nil, err
+	}
+	found, older, newer, err := s.screen(ctx, id, where)
+	if err != nil {
+		return nil, err
+	}
+	view := &transcriptView{ID: id, Kind: strings.SplitN(id, ":", 2)[0], Seq: where.seq}
+	if view.Bubbles, err = s.bubbles(ctx, languageOf(r), found, person); err != nil {
+		return nil, err
+	}
+	titles, err := s.titles(ctx, []string{id}, func(int) time.Time { return time.Time{} })
+	if err != nil {
+		return nil, err
+	}
+	view.Title = titles[0]
+	if n := len(found); n > 0 {
+		if older {
+			view.Older = cursorOf(found[0].Place.Position)
+		}
+		if newer {
+			view.Newer = cursorOf(found[n-1].Place.Position)
+		}
+	}
+	shown := make([]message, len(view.Bubbles))
+	for i, b := range view.Bubbles {
+		shown[i] = b.message
+	}
+	return view, s.recordLook(ctx, lookInput{conversation: id, remote: remoteOf(r)}, shown)
+}
+
+// bubbles makes of messages what a page draws.
+func (s *server) bubbles(ctx context.Context, lang language, found []transcript.Message, person string) ([]bubble, error) {
+	var hashes, people []string
+	for _, m := range found {
+		people = append(people, m.FromID)
+		for _, ref := range m.Media {
+			hashes = append(hashes, ref.FileIDSHA256)
+		}
+	}
+	slices.Sort(hashes)
+	slices.Sort(people)
+	files, err := s.Catalog.MediaFiles(ctx, slices.Compact(hashes)...)
+	if err != nil {
+		return nil, err
+	}
+	n, err := s.namesOf(ctx, slices.DeleteFunc(slices.Compact(people), func(id string) bool { return id == "" }), nil)
+	if err != nil {
+		return nil, err
+	}
+	gaps, err := s.Catalog.Gaps(ctx, statusGaps)
+	if err != nil {
+		return nil, err
+	}
+	draw := newBodies(lang, s.Zone, files)
+	all := make([]bubble, len(found))
+	for i, m := range found {
+		b := &all[i]
+		b.message, b.At = view(m, false), m.MsgTime
+		entry := n.people[m.FromID]
+		kind := wecom.ParticipantOf(m.FromID).Kind
+		b.Sender = participant{ID: m.FromID, Kind: string(kind), naming: called(entry, m.MsgTime)}
+		b.Mark, b.Company = markOf(m.FromID, kind), entry.CorpName
+		b.Own = own(m, kind, person)
+		if m.Readable() {
+			b.Body = s.draw(draw, m)
+		}
+		b.Notice = noticeTypes[b.Body.Type]
+		if i == 0 || dayIn(lang, all[i-1].At.In(s.Zone)) != dayIn(lang, b.At.In(s.Zone)) {
+			b.NewDay = true
+		}
+		b.Follows = i > 0 && !b.NewDay && all[i-1].From == b.From && !all[i-1].Notice
+	}
+	pairUp(all)
+	placeGaps(all, gaps)
+	return all, nil
+}
+
+// draw costs no more than its message if it panics: messages are hostile input.
+func (s *server) draw(b bodies, m transcript.Message) (drawn body) {
+	defer func() {
+		if recover() != nil { // the panic's value may quote the message
+			s.Log.Error("drawing a message panicked", "seq", m.Seq)
+			drawn = body{Type: m.MsgType, Text: m.Text}
+		}
+	}()
+	return b.of(wecom.Parse(m.Raw, m.MsgID, m.PulledAt))
+}
+
+// noticeTypes are facts about the conversation, not things that somebody said.
+var noticeTypes = map[string]bool{"revoke": true, "agree": true, "disagree": true, "switch": true}
+
+func markOf(id string, kind wecom.Kind) string {
+	switch {
+	case kind == wecom.Robot:
+		return "robot"
+	case kind == wecom.External && strings.HasPrefix(id, "wo"):
+		return "wecom"
+	case kind == wecom.External:
+		return "wechat"
+	}
+	return ""
+}
+
+// own says whether a message stands on the right: that of the person whose
+// conversations are looked at, else of the company's own people, else, among
+// colleagues, of the first of the two.
+func own(m transcript.Message, kind wecom.Kind, person string) bool {
+	if person != "" && slices.Contains(append([]string{m.FromID}, m.ToIDs...), person) {
+		return m.FromID == person
+	}
+	if m.ChatKind == wecom.ChatInternal {
+		pair := pairOf(m.Conversation)
+		return len(pair) > 0 && m.FromID == pair[0]
+	}
+	return kind == wecom.Employee
+}
+
+// pairUp links recalls and what they recall, where both are on the page.
+func pairUp(all []bubble) {
+	byID := map[string]*bubble{}
+	for i := range all {
+		byID[all[i].MsgID] = &all[i]
+	}
+	for i := range all {
+		b := &all[i]
+		if original := byID[b.Ref]; b.Ref != "" && original != nil && original != b {
+			b.Recalls, original.RecalledBy = original, b
+		}
+	}
+}
+
+// placeGaps puts each gap before the first message after its beginning.
+func placeGaps(all []bubble, gaps []archive.Gap) {
+	for _, g := range gaps {
+		i := slices.IndexFunc(all, func(b bubble) bool { return b.At.After(g.Since) })
+		if i > 0 && all[i].Gap == nil {
+			all[i].Gap = &g
+		}
+	}
+}
+
+// permalink leads to a message in its conversation.
+func (s *server) permalink(w http.ResponseWriter, r *http.Request) (page, error) {
+	_, m, _, err := s.bySeq(r)
+	if err != nil {
+		return page{}, err
+	}
+	if m == nil {
+		return page{}, huma.Error404NotFound("")
+	}
+	q := url.Values{"id": {m.Conversation}, "at": {strconv.FormatInt(m.MsgTime.UnixMilli(), 10)}, "seq": {strconv.FormatInt(m.Seq, 10)}}
+	http.Redirect(w, r, "/c?"+q.Encode()+"#m"+strconv.FormatInt(m.Seq, 10), http.StatusSeeOther)
+	return page{}, errElsewhere
+}
+
+// bySeq finds the message that a path names; nil if it cannot be read.
+func (s *server) bySeq(r *http.Request) (state archive.PageState, m *transcript.Message, unreadable []archive.Outcome, err error) {
+	seq, err := strconv.ParseInt(r.PathValue("seq"), 10, 64)
+	if err != nil || seq < 1 {
+		return state, nil, nil, huma.Error404NotFound("")
+	}
+	state, err = s.Catalog.PageOf(r.Context(), uint64(seq))
+	if err != nil {
+		return state, nil, nil, orNotFound(err)
+	}
+	found, unreadable, err := s.withSeq(r.Context(), state, seq)
+	if err != nil {
+		return state, nil, nil, err
+	}
+	if len(found)+len(unreadable) == 0 && state.Archived {
+		return state, nil, nil, huma.Error404NotFound("")
+	}
+	if len(found) > 0 {
+		m = &found[0]
+	}
+	return state, m, unreadable, nil
+}
+
+// recordView is the record of a message: what proves it.
+type recordView struct {
+	Bubble     *bubble
+	Row        *transcript.Message
+	Page       archive.PageState
+	Unreadable []archive.Outcome
+	Raw        string // for auditors
+	Retention  string
+}
+
+func (s *server) recordPage(_ http.ResponseWriter, r *http.Request) (page, error) {
+	state, m, unreadable, err := s.bySeq(r)
+	if err != nil {
+		return page{}, err
+	}
+	v := recordView{Row: m, Page: state, Unreadable: unreadable, Retention: s.Setup.Retention}
+	if m != nil {
+		bubbles, err := s.bubbles(r.Context(), languageOf(r), []transcript.Message{*m}, "")
+		if err != nil {
+			return page{}, err
+		}
+		v.Bubble = &bubbles[0]
+		raw := personOf(r.Context()).Has(RoleAuditor)
+		if raw {
+			v.Raw = string(m.Raw)
+		}
+		look := lookInput{conversation: m.Conversation, raw: raw, remote: remoteOf(r)}
+		if err := s.recordLook(r.Context(), look, []message{v.Bubble.message}); err != nil {
+			return page{}, err
+		}
+	}
+	return page{Section: "record", Title: "seq " + r.PathValue("seq"), Content: v}, nil
+}
