@@ -31,18 +31,21 @@ import (
 	"wecom-archive/infra/runtimeapi"
 	"wecom-archive/infra/sdkstandin"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/awsevents"
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/doctor"
 	"wecom-archive/shared/keyring"
+	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
-// TestBootstraps runs the real binaries of puller, archiver and compactor through
+// TestBootstraps runs the real binaries of puller, archiver, media and compactor through
 // the Runtime API, on stand-ins for AWS, with a native library that speaks to the
-// simulated corp: what the puller stores, the archiver reads. (Needs cc.)
+// simulated corp: what the puller stores, the archiver reads, and leaves job
+// lists for media. (Needs cc.)
 func TestBootstraps(t *testing.T) {
-	puller, archiver, compactor := bootstrap(t, "puller"), bootstrap(t, "archiver"), bootstrap(t, "compactor") // before the embedded S3 changes the folder
+	puller, archiver, media, compactor := bootstrap(t, "puller"), bootstrap(t, "archiver"), bootstrap(t, "media"), bootstrap(t, "compactor") // before the embedded S3 changes the folder
 	library, err := sdkstandin.Build(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -87,6 +90,7 @@ func TestBootstraps(t *testing.T) {
 		}
 	}
 	s.checkRows(t, corp, killer)
+	s.checkMedia(t, s.start(t, media, env))
 	if log := pulled + f.Log(); strings.Contains(log, s.secret) || !strings.Contains(f.Log(), `"signal":6`) {
 		t.Errorf("the log holds the secret, or no word of the death:\n%s", log)
 	}
@@ -208,6 +212,61 @@ func (s *lambdas) checkDoctor(t *testing.T, f *runtimeapi.Function) {
 	}
 }
 
+// checkMedia has the media function fetch files through the library, among them one
+// that kills it and one that is gone.
+func (s *lambdas) checkMedia(t *testing.T, f *runtimeapi.Function) {
+	t.Helper()
+	list, err := archive.ReadFetchList(t.Context(), s.derived, archive.FetchKey(time.Now(), 0, 0))
+	if err != nil || len(list.Jobs) == 0 {
+		t.Fatalf("the archiver's job list: %d jobs, %v", len(list.Jobs), err)
+	}
+	list.SeqAsked, list.Jobs = 1_000_000, nil // the corp's own files the stand-in does not have
+	for i, id := range []string{"!bytes:1300000", "!bytes:0", "!abort", "!code:10010"} {
+		list.Jobs = append(list.Jobs, archive.MediaJob{
+			MediaPlace: archive.MediaPlace{Position: i, Path: "file", Kind: "file", FileIDSHA256: wecom.Media{FileID: id}.FileIDHash()},
+			FileID:     id, Size: -1, Expires: time.Now().Add(time.Hour),
+		})
+	}
+	if err := archive.PutFetchList(t.Context(), s.derived, list); err != nil {
+		t.Fatal(err)
+	}
+	body, err := awsevents.Message(awsevents.Object{Bucket: derivedBucket, Key: list.Key()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	event, err := json.Marshal(events.SQSEvent{Records: []events.SQSMessage{{MessageId: "1", Body: body}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := f.Invoke(t.Context(), event); err != nil || strings.Contains(string(answer), "itemIdentifier") {
+		t.Fatalf("media: %s, %v\n%s", answer, err, f.Log())
+	}
+	links, err := archive.ReadPageLinks(t.Context(), s.objects, list.PulledAt, list.SeqAsked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []archive.MediaState{archive.MediaStored, archive.MediaStored, "", archive.MediaLost} // the killer is tried again later
+	for i, job := range list.Jobs {
+		link, _ := links.Of(job.MediaPlace)
+		if link.State != want[i] {
+			t.Errorf("%s is %q, want %q\n%s", job.FileID, link.State, want[i], f.Log())
+		}
+		if link.State != archive.MediaStored {
+			continue
+		}
+		stored, err := archive.ReadObject(t.Context(), s.objects, link.Key)
+		if err != nil || fmt.Sprint("!bytes:", len(stored)) != job.FileID {
+			t.Errorf("%s: %d bytes stored, %v", job.FileID, len(stored), err)
+		}
+	}
+	if answer, err := f.Invoke(t.Context(), []byte(`{"reason":"schedule"}`)); err != nil || !strings.HasPrefix(string(answer), `{"queued":`) {
+		t.Errorf("on schedule: %s, %v", answer, err)
+	}
+	if log := f.Log(); strings.Contains(log, s.secret) || strings.Contains(log, "!bytes") || strings.Contains(log, "!abort") {
+		t.Errorf("the log holds the secret or an sdkfileid:\n%s", log)
+	}
+}
+
 const spoken = 300
 
 // lambdas is what the template makes, in stand-ins.
@@ -215,6 +274,7 @@ type lambdas struct {
 	env     []string
 	secret  string
 	objects *awsstore.Objects
+	derived *awsstore.Derived
 	ring    *keyring.Ring
 }
 
@@ -238,7 +298,10 @@ func startLambdas(t *testing.T) *lambdas {
 			t.Fatal(err)
 		}
 	}
-	s := &lambdas{secret: rand.Text(), objects: awsstore.NewObjects(server.Client(), server.Presigner(), exampleBucket)}
+	s := &lambdas{
+		secret: rand.Text(), objects: awsstore.NewObjects(server.Client(), server.Presigner(), exampleBucket),
+		derived: awsstore.NewDerived(server.Client(), derivedBucket),
+	}
 	credentials := server.Client().Options().Credentials
 	signer, err := credentials.Retrieve(t.Context())
 	if err != nil {

@@ -4,8 +4,12 @@ package local_test
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
+	"maps"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +17,7 @@ import (
 	"wecom-archive/infra/local"
 	"wecom-archive/infra/sdkstandin"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/financesdk"
 	"wecom-archive/shared/wecom/wecomtest"
 )
@@ -104,6 +109,68 @@ func TestThroughTheLibrary(t *testing.T) {
 	secret, err := system.Secrets.Get(t.Context(), "archive-secret")
 	if err != nil || strings.Contains(log.String(), secret) {
 		t.Errorf("the secret is in the log (or: %v)", err)
+	}
+}
+
+// TestMediaThroughTheLibrary fetches files through processes of the native library,
+// which dies, hangs and refuses on the way.
+func TestMediaThroughTheLibrary(t *testing.T) {
+	path, err := sdkstandin.Build(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	library, err := financesdk.Open(t.Context(), financesdk.Config{Path: path, Corp: "ww1", Secret: "s", Children: 4, NetworkTimeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer library.Close() // nothing to tell
+	marker := filepath.Join(t.TempDir(), "died")
+	want := map[string]struct {
+		state archive.MediaState
+		size  int64
+	}{
+		"!bytes:0": {archive.MediaStored, 0}, "!bytes:1": {archive.MediaStored, 1}, "!bytes:524288": {archive.MediaStored, 524288},
+		"!bytes:40000000": {archive.MediaStored, 40_000_000}, "!code:10010": {archive.MediaLost, 0}, "!abort": {}, "!code:10006": {}, "!segv": {},
+		"!once:" + marker: {archive.MediaStored, 0}, // dies once; what it says then is empty
+	}
+	ids := slices.Sorted(maps.Keys(want))
+	var corpus bytes.Buffer
+	for i, id := range ids {
+		fmt.Fprintf(&corpus, `{"msgid":"%d","action":"send","from":"li.na","tolist":["wang.wei"],"msgtime":%d,"msgtype":"file","file":{"sdkfileid":%q,"filename":"x"}}`+"\n", i, time.Now().Add(-time.Hour).UnixMilli(), id)
+	}
+	var log bytes.Buffer
+	c := config(t.TempDir())
+	c.Corpus, c.Media, c.Log = filepath.Join(t.TempDir(), "corpus"), library, slog.New(slog.NewTextHandler(&log, nil))
+	if err := os.WriteFile(c.Corpus, corpus.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	system, err := local.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := system.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := system.Run(t.Context(), true, nil); err != nil {
+		t.Fatalf("%v\n%s", err, &log)
+	}
+	for _, id := range ids {
+		file, err := system.Catalog.MediaFile(t.Context(), wecom.Media{FileID: id}.FileIDHash())
+		if err != nil {
+			t.Fatal(err)
+		}
+		state := want[id].state
+		if state == "" {
+			state = archive.MediaPending
+		}
+		if file.State != state || file.Size != want[id].size || state == archive.MediaPending && file.NextTry.IsZero() {
+			t.Errorf("%s: %+v, want %s of %d bytes", id, file, state, want[id].size)
+		}
+	}
+	if strings.Contains(log.String(), "!bytes") || strings.Contains(log.String(), "!abort") {
+		t.Errorf("an sdkfileid is in the log: %s", &log)
 	}
 }
 
