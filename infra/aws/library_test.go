@@ -216,6 +216,7 @@ func (s *lambdas) checkDoctor(t *testing.T, f *runtimeapi.Function) {
 // that kills it and one that is gone.
 func (s *lambdas) checkMedia(t *testing.T, f *runtimeapi.Function) {
 	t.Helper()
+	f.Timeout = 5 * time.Minute // it begins nothing with less than two left
 	list, err := archive.ReadFetchList(t.Context(), s.derived, archive.FetchKey(time.Now(), 0, 0))
 	if err != nil || len(list.Jobs) == 0 {
 		t.Fatalf("the archiver's job list: %d jobs, %v", len(list.Jobs), err)
