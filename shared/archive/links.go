@@ -112,13 +112,19 @@ type PageLinks struct {
 	Objects  int      // links objects, which is also the next number
 	Damaged  []string // keys of those that cannot be read
 
-	latest     map[mediaRef]Link
+	latest     map[mediaRef]numbered
 	superseded []Link
+}
+
+// numbered is a link, and the number of the object that says it.
+type numbered struct {
+	Link
+	number int
 }
 
 // ReadPageLinks reads what is stored.
 func ReadPageLinks(ctx context.Context, objects ObjectReader, pulledAt time.Time, asked uint64) (*PageLinks, error) {
-	p := &PageLinks{SeqAsked: asked, PulledAt: pulledAt, latest: map[mediaRef]Link{}}
+	p := &PageLinks{SeqAsked: asked, PulledAt: pulledAt, latest: map[mediaRef]numbered{}}
 	return p, p.Reload(ctx, objects)
 }
 
@@ -158,16 +164,16 @@ func (p *PageLinks) read(ctx context.Context, objects ObjectReader, key string) 
 		}
 		return fmt.Errorf("reading %s: %w", key, err)
 	}
-	p.add(links.Links)
+	p.add(links.Links, links.Number)
 	return nil
 }
 
-func (p *PageLinks) add(links []Link) {
+func (p *PageLinks) add(links []Link, number int) {
 	for _, l := range links {
 		if old, ok := p.latest[l.ref()]; ok {
-			p.superseded = append(p.superseded, old)
+			p.superseded = append(p.superseded, old.Link)
 		}
-		p.latest[l.ref()] = l
+		p.latest[l.ref()] = numbered{l, number}
 	}
 }
 
@@ -188,7 +194,7 @@ func (p *PageLinks) Add(ctx context.Context, objects Objects, l Links) ([]Link, 
 		}
 		err := PutLinks(ctx, objects, l)
 		if err == nil {
-			p.add(l.Links)
+			p.add(l.Links, l.Number)
 			p.Objects++
 			return l.Links, nil
 		}
@@ -215,14 +221,14 @@ func (p *PageLinks) news(l Link) bool {
 // Of returns what became of a reference.
 func (p *PageLinks) Of(place MediaPlace) (Link, bool) {
 	l, ok := p.latest[place.ref()]
-	return l, ok
+	return l.Link, ok
 }
 
 // All returns the links that count.
 func (p *PageLinks) All() []Link {
 	out := make([]Link, 0, len(p.latest))
 	for _, l := range p.latest {
-		out = append(out, l)
+		out = append(out, l.Link)
 	}
 	return out
 }

@@ -37,9 +37,10 @@ const (
 	partSuffix = ".part"
 	noteSuffix = ".json"
 
-	noteEvery   = 8 << 20  // bytes between two notes
-	unknownSize = 32 << 20 // room for a file whose size the message does not say
-	roomStep    = 16 << 20 // by which the room of a file grows
+	noteEvery   = 8 << 20   // bytes between two notes
+	unknownSize = 32 << 20  // room for a file whose size the message does not say
+	mostAtOnce  = 256 << 20 // room for a file at first: a message may say anything
+	roomStep    = 16 << 20  // by which the room of a file grows
 )
 
 func newSpool(dir string, limit int64) *spool {
@@ -85,7 +86,9 @@ func (s *spool) reserve(ctx context.Context, size int64, all bool) (*room, error
 	case size < 0:
 		size = unknownSize
 	}
-	size = min(max(size, 1), s.limit)
+	if !all {
+		size = min(max(size, 1), mostAtOnce, s.limit)
+	}
 	if err := s.room.Acquire(ctx, size); err != nil {
 		return nil, err
 	}
