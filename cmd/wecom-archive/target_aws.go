@@ -53,7 +53,7 @@ func (a *account) outputs() map[string]*string {
 func (a *account) readStack(ctx context.Context, cfg aws.Config, stack string) error {
 	out, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &stack})
 	if err != nil {
-		return fmt.Errorf("--stack %s: %w", stack, err)
+		return fmt.Errorf("--stack %s, looked for in region %s (AWS_REGION): %w", stack, cfg.Region, err)
 	}
 	if len(out.Stacks) != 1 {
 		return fmt.Errorf("--stack %s: %d stacks have this name", stack, len(out.Stacks))

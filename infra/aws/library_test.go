@@ -160,6 +160,7 @@ func TestFreshOperator(t *testing.T) {
 		"wrong corp":   {"WECOM_ARCHIVE_CORP=ww0000000000000000", "corpid"},
 		"wrong bucket": {"WECOM_ARCHIVE_BUCKET=nowhere", "nowhere"},
 		"wrong table":  {"WECOM_ARCHIVE_TABLE=nowhere", "nowhere"},
+		"wrong region": {"AWS_REGION=eu-west-3", "wecom-archive secrets set archive-secret"}, // nothing of the stack is there
 	} {
 		t.Run(what, func(t *testing.T) {
 			f := s.start(t, puller, append(env, test.set))
