@@ -78,7 +78,13 @@ type Corp struct {
 	onCall   func(asked uint64, limit int)
 	calls    [CallsPerMinute]time.Time // ring of the latest admitted calls
 	nextCall int
-	office   office
+
+	mediaCalls  int
+	mediaFaults int // calls still to refuse; negative: all
+	mediaFault  int // with this code
+	mediaWait   time.Duration
+	lateCalls   map[string]int // by sdkfileid
+	office      office
 }
 
 // New makes a corp. It has no key yet and so serves nothing.

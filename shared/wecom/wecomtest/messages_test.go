@@ -25,6 +25,7 @@ var update = flag.Bool("update", false, "write the golden files")
 
 // survey is what 20,000 messages of the stream hold.
 type survey struct {
+	corp     *wecomtest.Corp
 	messages []wecomtest.Message
 	readings []wecom.Message
 	types    []string // action for messages without msgtype
@@ -39,6 +40,7 @@ var stretch = sync.OnceValues(func() (survey, error) {
 	if err != nil {
 		return s, err
 	}
+	s.corp = corp
 	for i := range corp.Len() {
 		m, err := corp.Served(i)
 		if err != nil {

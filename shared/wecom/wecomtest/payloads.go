@@ -1,7 +1,6 @@
 package wecomtest
 
 import (
-	"encoding/base64"
 	"encoding/hex"
 	"strconv"
 	"time"
@@ -30,30 +29,27 @@ func (d *draft) inside(w *writer, msgtype string) {
 	case "text":
 		w.str("content", d.corp.text(d.head, r))
 	case "image":
-		d.file(w)
-		w.num("filesize", int64(r.between(9_000, 4_000_000)))
+		w.num("filesize", d.file(w, d.imageForm(), r.between(3_000, 20_000)))
 	case "voice":
 		seconds := r.between(1, 60)
-		d.file(w)
-		w.num("voice_size", int64(seconds*680))
+		w.num("voice_size", d.file(w, formAMR, 6+13*50*seconds))
 		w.num("play_length", int64(seconds))
 	case "video":
 		seconds := r.between(3, 300)
-		d.file(w)
-		w.num("filesize", int64(seconds)*140_000)
+		w.num("filesize", d.file(w, formMP4, 5_000+seconds*100))
 		w.num("play_length", int64(seconds))
 	case "emotion":
-		w.num("type", int64(r.between(1, 2)))
+		form := pick(r, []mediaForm{formGIF, formPNG})
+		w.num("type", map[mediaForm]int64{formGIF: 1, formPNG: 2}[form])
 		w.num("width", 240)
 		w.num("height", 240)
-		w.num("imagesize", int64(r.between(2_000, 400_000)))
-		d.file(w)
+		w.num("imagesize", d.file(w, form, r.between(3_000, 20_000)))
 	case "file":
 		name := fileName(r, lang)
-		d.file(w)
+		size := d.file(w, formOf(extension(name)), r.between(2_000, 40_000))
 		w.str("filename", name)
 		w.str("fileext", extension(name))
-		w.num("filesize", int64(r.between(1_000, 30_000_000)))
+		w.num("filesize", size)
 	case "link":
 		a := pick(r, articles[lang])
 		w.str("title", d.corp.fill(a.title, d.head))
@@ -77,13 +73,57 @@ func (d *draft) inside(w *writer, msgtype string) {
 	}
 }
 
-// file writes the fields that lead to a media file. Both follow from the seed;
-// a sdkfileid never comes twice.
-func (d *draft) file(w *writer) {
-	var id [192]byte
-	d.r.fill(id[:])
-	w.str("sdkfileid", "Ct"+base64.StdEncoding.EncodeToString(id[:]))
-	w.str("md5sum", hex.EncodeToString(id[:16]))
+// file writes the fields that lead to a media file, and returns its size. All follow
+// from the seed; a sdkfileid never comes twice. A few files lie or do not come.
+func (d *draft) file(w *writer, form mediaForm, size int) int64 {
+	m := medium{form: form, size: int64(size), fate: d.fate()}
+	d.r.fill(m.seed[:])
+	if form == formXLSX { // readers take nothing behind its end
+		m.size = int64(len(m.workbook()))
+	}
+	sum, _ := m.sums()
+	if m.fate == Lying {
+		sum = hex.EncodeToString(m.seed[:])
+	}
+	w.str("sdkfileid", m.fileID())
+	w.str("md5sum", sum)
+	return m.size
+}
+
+// fate is that of a file: of 400, one expires, one never comes, one comes late, one
+// has another's MD5.
+func (d *draft) fate() Fate {
+	switch n := Fate(d.r.n(400)); n {
+	case Lying, Late, Never, Expired:
+		return n
+	}
+	return Plain
+}
+
+// imageForm is mostly what it should be. A few are what no image is.
+func (d *draft) imageForm() mediaForm {
+	switch d.r.n(200) {
+	case 0:
+		return formHTML
+	case 1:
+		return formSVG
+	}
+	return pick(&d.r, []mediaForm{formJPEG, formJPEG, formPNG})
+}
+
+// formOf is the form of a file with a name like that.
+func formOf(extension string) mediaForm {
+	switch extension {
+	case "pdf":
+		return formPDF
+	case "xlsx":
+		return formXLSX
+	case "png":
+		return formPNG
+	case "jpg":
+		return formJPEG
+	}
+	return formBinary
 }
 
 func extension(name string) string {
@@ -273,9 +313,9 @@ func payloadCall(d *draft) {
 	d.str("voiceid", "gr"+d.r.name(idChars, 28))
 	d.object("meeting_voice_call")
 	d.num("endtime", end)
-	var id [160]byte
-	d.r.fill(id[:])
-	d.str("sdkfileid", "Ct"+base64.StdEncoding.EncodeToString(id[:]))
+	call := medium{form: formAMR, size: 6 + 13*((end-begin)*5/2)}
+	d.r.fill(call.seed[:])
+	d.str("sdkfileid", call.fileID())
 	d.array("demofiledata")
 	d.object("")
 	d.str("filename", fileName(&d.r, d.talk.language()))
@@ -298,8 +338,19 @@ func payloadVoipDoc(d *draft) {
 	d.str("voipid", "gr"+d.r.name(idChars, 28))
 	d.object("voip_doc_share")
 	d.str("filename", fileName(&d.r, d.talk.language()))
-	d.file(&d.writer)
-	d.unum("filesize", uint64(d.r.between(10_000, 6_000_000_000))) // beyond int32
+	// One in four claims more than fits an int32, and expires before anybody has it.
+	doc := medium{form: formPDF, size: int64(d.r.between(2_000, 20_000))}
+	if d.r.oneIn(4) {
+		doc = medium{form: formPDF, size: int64(d.r.between(3_000_000_000, 6_000_000_000)), fate: Expired}
+	}
+	d.r.fill(doc.seed[:])
+	sum := hex.EncodeToString(doc.seed[:])
+	if doc.fate == Plain {
+		sum, _ = doc.sums()
+	}
+	d.str("sdkfileid", doc.fileID())
+	d.str("md5sum", sum)
+	d.unum("filesize", uint64(doc.size))
 	d.endObject()
 }
 
@@ -349,8 +400,7 @@ func payloadUnknownMedia(d *draft) {
 	d.str("headline", pick(&d.r, products[d.talk.language()]))
 	d.float("price", float64(d.r.between(100, 99_999))/100)
 	d.object("cover")
-	d.file(&d.writer)
-	d.num("filesize", int64(d.r.between(9_000, 900_000)))
+	d.num("filesize", d.file(&d.writer, formJPEG, d.r.between(3_000, 20_000)))
 	d.endObject()
 	d.endObject()
 }
