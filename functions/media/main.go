@@ -32,6 +32,7 @@ import (
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/mediafetch"
+	"wecom-archive/shared/mediatype"
 	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/wecom/financesdk"
@@ -141,7 +142,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 			Corp: set.Corp, Program: program.Version(),
 			Objects: awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket).WithCaptureKey(set.Capture),
 			Derived: awsstore.NewDerived(s3Client, set.Derived), Catalog: catalog, Now: time.Now, Sleep: sleep, Log: log,
-			Spool: spoolFolder, SpoolLimit: spoolLimit, Workers: set.Workers, CallsPerMinute: set.Calls,
+			Spool: spoolFolder, SpoolLimit: spoolLimit, Workers: set.Workers, CallsPerMinute: set.Calls, Sniff: mediatype.Sniff,
 			Settled: func(l archive.Link) { measure(meter, l) },
 		},
 	}, nil

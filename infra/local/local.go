@@ -59,12 +59,10 @@ type Config struct {
 	Log      *slog.Logger
 	Now      func() time.Time
 
-	// Media fetches files; nil: none are fetched. SpoolLimit bounds, in bytes, those
-	// that are under way; 0: as the stage does. Sniff tells the type of one by its
-	// first bytes; nil: nobody does.
+	// Media fetches files; nil: from the simulated corp, or, with SDK, not at all.
+	// SpoolLimit bounds, in bytes, those that are under way; 0: as the stage does.
 	Media      mediafetch.Library
 	SpoolLimit int64
-	Sniff      func(head []byte) string
 }
 
 // System is the running system.
@@ -280,7 +278,11 @@ func (s *System) openStages(ctx context.Context) error {
 		Owner: "local", NewID: newID, Log: s.Log.With("stage", "puller"),
 		Program: s.Program, SDKVersion: lib.version, SDKSHA256: lib.sha256,
 	})
-	if err := s.openMedia(ctx, s.Media); err != nil {
+	files := s.Media
+	if files == nil && s.SDK == "" {
+		files = s.Corp
+	}
+	if err := s.openMedia(ctx, files); err != nil {
 		return err
 	}
 	return s.openArchiver(ctx, lib.opener)
