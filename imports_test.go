@@ -43,6 +43,12 @@ func TestImports(t *testing.T) {
 			"the media stage talks to the outside, so it must not be able to read; it works on ports"},
 		{"functions/media", []string{module + "shared/keyring", module + "shared/decode", module + "shared/viewer", module + "shared/capture"},
 			"the media stage talks to the outside, so it must not be able to read"},
+		{"shared/wecom/companion", []string{module + "shared/archive", module + "shared/capture", module + "shared/decode", module + "shared/keyring", module + "infra"},
+			"the client knows WeCom and nothing of the archive, so that it can be used without"},
+		{"shared/directory", []string{module + "shared/keyring", module + "shared/decode", module + "shared/reading", module + "shared/transcript", module + "shared/viewer"},
+			"the directory talks to the outside, so it must not be able to read"},
+		{"functions/directory", []string{module + "shared/keyring", module + "shared/decode", module + "shared/reading", module + "shared/transcript", module + "shared/viewer"},
+			"the directory talks to the outside, so it must not be able to read"},
 		{"functions/archiver", []string{module + "shared/capture", module + "shared/viewer"},
 			"the archiver can read, so it must not pull"},
 	}...)

@@ -12,7 +12,7 @@ CGO_ENABLED=0 go build -o "$work/wecom-archive" ./cmd/wecom-archive
 
 # peak MESSAGES prints the peak resident memory in KiB, the summary on stderr.
 peak() {
-	"$work/wecom-archive" local --once --json --messages "$1" --dir "$work/$1" --listen 127.0.0.1:0 >"$work/$1.json" 2>"$work/$1.err" &
+	"$work/wecom-archive" local --once --json --no-media --messages "$1" --dir "$work/$1" --listen 127.0.0.1:0 >"$work/$1.json" 2>"$work/$1.err" &
 	local pid=$! high=0 now
 	while kill -0 "$pid" 2>/dev/null; do
 		now=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$pid/status" 2>/dev/null || true)

@@ -31,6 +31,7 @@ type localCommand struct {
 	Corpus   string `type:"existingfile" help:"Serve the lines of this file, byte for byte and in order, instead of made-up messages."`
 	Truth    string `type:"path" help:"Write what is served to this file: a JSON object per line with seq, msgid, raw (base64)."`
 	SDK      string `name:"sdk" type:"existingfile" placeholder:"PATH" help:"Pull and decrypt with this native library, in processes of its own, not with the simulator itself. Only a stand-in (infra/sdkstandin) can speak to the simulator."`
+	Media    bool   `default:"true" negatable:"" help:"Fetch the files of messages, too. With --sdk none are fetched."`
 	Once     bool   `help:"Exit when all that was served is archived."`
 	JSON     bool   `name:"json" help:"Print a summary as JSON at the end."`
 	Listen   string `default:"${listen}" help:"Address of the API."`
@@ -61,7 +62,7 @@ func (c *localCommand) Run(ctx context.Context, to streams) (err error) {
 	}
 	log := newLogger(to.Err, c.Verbose)
 	system, err := local.Open(ctx, local.Config{
-		Dir: c.Dir, Messages: c.Messages, Limit: c.Limit, Seed: c.Seed, Corpus: c.Corpus, Truth: c.Truth, SDK: c.SDK,
+		Dir: c.Dir, Messages: c.Messages, Limit: c.Limit, Seed: c.Seed, Corpus: c.Corpus, Truth: c.Truth, SDK: c.SDK, FetchMedia: c.Media,
 		Program: program.Version(), Log: log, Now: time.Now,
 	})
 	if err != nil {

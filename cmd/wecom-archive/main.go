@@ -44,6 +44,8 @@ type commands struct {
 	Reindex reindexCommand   `cmd:"" help:"Make the index again from the archive's objects (重建索引)."`
 	Compact compactCommand   `cmd:"" help:"Put the messages of each conversation together, for fast reading."`
 	Reparse reparseCommand   `cmd:"" help:"Read all messages again with the parser of this program."`
+	People  peopleCommand    `cmd:"" help:"List the people in the archive, by name where one is known (人员)."`
+	Rooms   roomsCommand     `cmd:"" help:"List the rooms in the archive (群聊)."`
 	Version kong.VersionFlag `help:"Print the version."`
 }
 

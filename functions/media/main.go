@@ -142,8 +142,8 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 			Corp: set.Corp, Program: program.Version(),
 			Objects: awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket).WithCaptureKey(set.Capture),
 			Derived: awsstore.NewDerived(s3Client, set.Derived), Catalog: catalog, Now: time.Now, Sleep: sleep, Log: log,
-			Spool: spoolFolder, SpoolLimit: spoolLimit, Workers: set.Workers, CallsPerMinute: set.Calls, Sniff: mediatype.Sniff,
-			Settled: func(l archive.Link) { measure(meter, l) },
+			Spool: spoolFolder, SpoolLimit: spoolLimit, Workers: set.Workers, CallsPerMinute: set.Calls,
+			Sniff: mediatype.Sniff, Settled: func(l archive.Link) { measure(meter, l) },
 		},
 	}, nil
 }

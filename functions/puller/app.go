@@ -103,7 +103,8 @@ func (a *App) pull(ctx context.Context) (run archive.Run, err error) {
 	}
 	defer func() { err = errors.Join(err, library.Close()) }()
 	run, err = capture.New(capture.Config{
-		Corp: a.Corp, Objects: a.Objects, Catalog: a.Catalog, Queue: a.Queue, Chats: library, Limit: a.Limit,
+		Seats: archive.SeatList{Catalog: a.Catalog, Now: a.Now},
+		Corp:  a.Corp, Objects: a.Objects, Catalog: a.Catalog, Queue: a.Queue, Chats: library, Limit: a.Limit,
 		Now: a.Now, Sleep: sleep, Owner: a.Owner, NewID: newID, Log: a.Log,
 		Program: a.Program, SDKVersion: info.Version, SDKSHA256: info.SHA256,
 	}).Run(ctx)

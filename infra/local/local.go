@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,9 +23,11 @@ import (
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/capture"
 	"wecom-archive/shared/decode"
+	"wecom-archive/shared/directory"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/mediafetch"
+	"wecom-archive/shared/mediatype"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -59,10 +62,14 @@ type Config struct {
 	Log      *slog.Logger
 	Now      func() time.Time
 
-	// Media fetches files; nil: from the simulated corp, or, with SDK, not at all.
-	// SpoolLimit bounds, in bytes, those that are under way; 0: as the stage does.
+	// FetchMedia has files fetched from the simulated corp, Media from elsewhere; none
+	// are fetched without. SpoolLimit bounds, in bytes, those that are under way; 0: as
+	// the stage does. Sniff tells the type of one by its first bytes; nil:
+	// mediatype.Sniff.
+	FetchMedia bool
 	Media      mediafetch.Library
 	SpoolLimit int64
+	Sniff      func(head []byte) string
 }
 
 // System is the running system.
@@ -87,6 +94,8 @@ type System struct {
 	puller     *capture.Puller
 	archiver   *decode.Archiver
 	media      *mediafetch.Stage // nil: files are not fetched
+	directory  *directory.Stage
+	learning   sync.Mutex // held by who runs it
 	closers    []func() error
 
 	pulledAll atomic.Bool // a run reached the end after the last message had arrived
@@ -214,11 +223,10 @@ func (s *System) openCorp(ctx context.Context) error {
 	}
 	config.Seed, config.Extents, config.Unreadable = set.Seed, set.Extents, set.Unreadable
 
-	if config.Secret, err = s.Secrets.Get(ctx, secretName); errors.Is(err, archive.ErrNotFound) {
-		config.Secret = uuid.NewString()
-		err = s.Secrets.Set(ctx, secretName, config.Secret)
+	if config.Secret, err = s.secret(ctx, secretName); err != nil {
+		return err
 	}
-	if err != nil {
+	if config.AppSecret, err = s.secret(ctx, appSecretName); err != nil {
 		return err
 	}
 	if s.Corp, err = wecomtest.New(config); err != nil {
@@ -278,11 +286,16 @@ func (s *System) openStages(ctx context.Context) error {
 		Owner: "local", NewID: newID, Log: s.Log.With("stage", "puller"),
 		Program: s.Program, SDKVersion: lib.version, SDKSHA256: lib.sha256,
 	})
-	files := s.Media
-	if files == nil && s.SDK == "" {
-		files = s.Corp
+	if s.Media == nil && s.FetchMedia && s.SDK == "" {
+		s.Media = s.Corp
 	}
-	if err := s.openMedia(ctx, files); err != nil {
+	if s.Sniff == nil {
+		s.Sniff = mediatype.Sniff
+	}
+	if err := s.openMedia(ctx, s.Media); err != nil {
+		return err
+	}
+	if err := s.openDirectory(ctx); err != nil {
 		return err
 	}
 	return s.openArchiver(ctx, lib.opener)

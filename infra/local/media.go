@@ -10,7 +10,6 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/mediafetch"
-	"wecom-archive/shared/mediatype"
 )
 
 const (
@@ -31,7 +30,7 @@ func (s *System) openMedia(ctx context.Context, library mediafetch.Library) erro
 	s.media = mediafetch.New(mediafetch.Config{
 		Corp: corpID, Program: s.Program, Objects: s.Objects, Derived: s.Derived, Catalog: s.Catalog, Library: library,
 		Now: s.Now, Sleep: sleep, Log: s.Log.With("stage", "media"), Spool: filepath.Join(s.Dir, spoolFolder),
-		Workers: mediaWorkers, SpoolLimit: s.SpoolLimit, Sniff: mediatype.Sniff,
+		Workers: mediaWorkers, SpoolLimit: s.SpoolLimit, Sniff: s.Sniff,
 		SliceTries: 2, // there is no network whose hiccups pass
 	})
 	return s.media.Ready(ctx)

@@ -51,6 +51,7 @@ func (s *System) run(ctx context.Context, once bool, report func(Progress)) erro
 	}
 	s.runMedia(ctx, group)
 	group.Go(func() error { return s.pull(ctx, once) })
+	group.Go(func() error { return s.names(ctx) })
 	group.Go(func() error {
 		defer stop()
 		return s.watch(ctx, once, report)
@@ -121,6 +122,7 @@ func (s *System) watch(ctx context.Context, once bool, report func(Progress)) er
 			report(p)
 		}
 		if once && pulledAll && p.Pending == 0 && s.mediaIdle() {
+			s.learnNames(ctx)
 			return nil
 		}
 		if dead := s.queue.Dead(); once && len(dead) > 0 {

@@ -32,11 +32,12 @@ func (q question) String() string {
 // every identity right there is, and somebody of another account.
 const (
 	puller, archiver, media, compactor, admin = "puller", "archiver", "media", "compactor", "admin"
+	directory                                 = "directory"
 	operator, auditor                         = "operator", "auditor"
 	administrator                             = "administrator"
 )
 
-var stackRoles = []string{puller, archiver, media, compactor, admin, operator, auditor}
+var stackRoles = []string{puller, archiver, media, directory, compactor, admin, operator, auditor}
 
 // Who reads and who writes what is in the archive bucket (design invariants 4, 7).
 // What is not here is refused.
@@ -47,7 +48,7 @@ var readers = map[string][]string{
 	"media":     {media, admin, auditor},
 	"links":     {archiver, media, admin, auditor, administrator},
 	"keys":      {archiver, operator, auditor, administrator},
-	"directory": {admin, auditor},
+	"directory": {directory, admin, auditor},
 	"events":    {puller, archiver, admin, operator, auditor, administrator},
 	"access":    {admin, auditor},
 }
@@ -59,13 +60,13 @@ var writers = map[string][]string{
 	"media":     {media},
 	"links":     {media},
 	"keys":      {operator},
-	"directory": nil,
-	"events":    {puller, archiver, operator},
+	"directory": {directory},
+	"events":    {puller, archiver, directory, operator},
 	"access":    {admin},
 }
 
 // underCaptureKey are the prefixes that the capture key encrypts.
-var underCaptureKey = []string{"pages", "rejects", "media", "links", "events", "keys"}
+var underCaptureKey = []string{"pages", "rejects", "media", "links", "events", "keys", "directory"}
 
 // things are the names of what questions are about.
 type things struct {
@@ -138,13 +139,13 @@ func questions(m *Model) (all []question) {
 		}
 		for _, who := range readers[prefix] {
 			one(who, "s3:GetObject", object, map[string]string{"aws:SecureTransport": "false"}, false)
-			if who == puller || who == archiver || who == media || who == compactor { // stolen credentials, used elsewhere
+			if who == puller || who == archiver || who == media || who == directory || who == compactor { // stolen credentials, used elsewhere
 				one(who, "s3:GetObject", object, map[string]string{"aws:SourceVpc": "vpc-elsewhere"}, false)
 			}
 		}
 	}
 	for _, action := range []string{"s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketVersioning", "s3:GetBucketObjectLockConfiguration"} {
-		ask(action, x.archive, nil, puller, archiver, media, compactor, admin, operator, auditor, administrator)
+		ask(action, x.archive, nil, puller, archiver, media, directory, compactor, admin, operator, auditor, administrator)
 	}
 	for _, action := range []string{"s3:GetObjectRetention", "s3:GetObjectLegalHold"} {
 		ask(action, x.archive+"/messages/example", nil, auditor, administrator)
@@ -167,13 +168,13 @@ func questions(m *Model) (all []question) {
 	all = append(all, keyQuestions(m, x)...)
 
 	for _, action := range []string{"dynamodb:GetItem", "dynamodb:Query", "dynamodb:BatchGetItem"} {
-		ask(action, x.table, nil, puller, archiver, media, compactor, admin, operator, administrator)
+		ask(action, x.table, nil, puller, archiver, media, directory, compactor, admin, operator, administrator)
 	}
 	for _, action := range []string{"dynamodb:PutItem", "dynamodb:UpdateItem"} {
-		ask(action, x.table, nil, puller, archiver, media, compactor, operator, administrator)
+		ask(action, x.table, nil, puller, archiver, media, directory, compactor, operator, administrator)
 	}
 	for _, action := range []string{"dynamodb:DeleteItem", "dynamodb:BatchWriteItem"} {
-		ask(action, x.table, nil, puller, archiver, media, compactor, administrator)
+		ask(action, x.table, nil, puller, archiver, media, directory, compactor, administrator)
 	}
 	ask("dynamodb:Scan", x.table, nil, administrator)
 	ask("dynamodb:DeleteTable", x.table, nil, administrator)
@@ -183,13 +184,13 @@ func questions(m *Model) (all []question) {
 	}
 	one(operator, "sqs:SendMessage", x.pages, map[string]string{"aws:SecureTransport": "false"}, false)
 	dead := strings.TrimSuffix(x.pages, "pages") + "dead-runs"
-	ask("sqs:SendMessage", dead, nil, puller, media, compactor, administrator)
+	ask("sqs:SendMessage", dead, nil, puller, media, directory, compactor, administrator)
 	jobs := strings.TrimSuffix(x.pages, "pages") + "media"
 	for _, action := range []string{"sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"} {
 		ask(action, jobs, nil, media, administrator)
 		one(media, action, jobs, map[string]string{"aws:SecureTransport": "false"}, false)
 	}
-	ask("ssm:GetParameter", x.secret, nil, puller, media, administrator)
+	ask("ssm:GetParameter", x.secret, nil, puller, media, directory, administrator)
 	ask("ssm:PutParameter", x.secret, nil, operator, administrator)
 	ask("lambda:InvokeFunction", fmt.Sprintf("arn:%s:lambda:%s:%s:function:%s-puller", m.Place.Partition, m.Place.Region, m.Place.Account, m.Place.Stack), nil, operator, administrator)
 	return append(append(all, layers(x, all)...), endpointQuestions(x)...)
@@ -202,7 +203,7 @@ func layers(x things, all []question) (more []question) {
 			continue
 		}
 		crypto := slices.Contains([]string{"kms:Decrypt", "kms:GenerateDataKey", "kms:Encrypt", "kms:CreateGrant", "kms:GenerateDataKeyPairWithoutPlaintext"}, q.action)
-		pages := q.action == "s3:PutObject" && slices.ContainsFunc([]string{"/pages/", "/rejects/", "/media/", "/links/"}, func(prefix string) bool { return strings.HasPrefix(q.resource, x.archive+prefix) })
+		pages := q.action == "s3:PutObject" && slices.ContainsFunc([]string{"/pages/", "/rejects/", "/media/", "/links/", "/directory/"}, func(prefix string) bool { return strings.HasPrefix(q.resource, x.archive+prefix) })
 		content := q.action == "s3:GetObject" && strings.HasPrefix(q.resource, x.archive+"/messages/")
 		if crypto {
 			q.alone = "identity"
@@ -251,8 +252,8 @@ func keyQuestions(m *Model, x things) (all []question) {
 		ask("kms:Decrypt", key, nil)
 		ask("kms:GenerateDataKey", key, nil)
 	}
-	ask("kms:Decrypt", x.captureKey, s3, puller, archiver, media, operator, admin, auditor)
-	ask("kms:GenerateDataKey", x.captureKey, s3, puller, archiver, media, operator)
+	ask("kms:Decrypt", x.captureKey, s3, puller, archiver, media, directory, operator, admin, auditor)
+	ask("kms:GenerateDataKey", x.captureKey, s3, puller, archiver, media, directory, operator)
 	ask("kms:Decrypt", x.contentKey, s3, archiver, compactor, admin, auditor)
 	ask("kms:GenerateDataKey", x.contentKey, s3, archiver, compactor, admin)
 	ours := map[string]string{"kms:EncryptionContext:app": "wecom-archive", "kms:EncryptionContext:corp": "ww5117a9e0c0ffee01", "kms:EncryptionContext:key": "k1"}
@@ -268,11 +269,11 @@ func keyQuestions(m *Model, x things) (all []question) {
 	}
 	ask("kms:GenerateDataKeyPair", x.keyringKey, ours) // would hand out the private half
 	ask("kms:ReEncryptFrom", x.keyringKey, ours)
-	ask("kms:Decrypt", x.opsKey, m.via("ssm"), puller, media, administrator)
+	ask("kms:Decrypt", x.opsKey, m.via("ssm"), puller, media, directory, administrator)
 	ask("kms:Encrypt", x.opsKey, m.via("ssm"), operator, administrator)
-	ask("kms:Decrypt", x.opsKey, m.via("sqs"), puller, archiver, media, compactor, operator, administrator)
-	ask("kms:GenerateDataKey", x.opsKey, m.via("sqs"), puller, media, compactor, operator, administrator)
-	ask("kms:Decrypt", x.opsKey, m.via("dynamodb"), puller, archiver, media, compactor, admin, operator, administrator)
+	ask("kms:Decrypt", x.opsKey, m.via("sqs"), puller, archiver, media, directory, compactor, operator, administrator)
+	ask("kms:GenerateDataKey", x.opsKey, m.via("sqs"), puller, media, directory, compactor, operator, administrator)
+	ask("kms:Decrypt", x.opsKey, m.via("dynamodb"), puller, archiver, media, directory, compactor, admin, operator, administrator)
 	for _, key := range []string{x.captureKey, x.contentKey, x.keyringKey, x.opsKey} {
 		ask("kms:CreateGrant", key, nil)
 		ask("kms:Sign", key, nil)
@@ -305,7 +306,7 @@ func (m *Model) simulation(q question) any {
 	if q.who == administrator {
 		arn = fmt.Sprintf("arn:%s:iam::%s:role/Administrators", m.Place.Partition, m.Place.Account)
 	}
-	function := slices.Contains([]string{puller, archiver, media, compactor, admin}, q.who)
+	function := slices.Contains([]string{puller, archiver, media, directory, compactor, admin}, q.who)
 	context := map[string]string{
 		"aws:PrincipalArn": arn, "aws:PrincipalAccount": m.Place.Account, "aws:SecureTransport": "true",
 	}
@@ -389,7 +390,7 @@ func (m *Model) resourcePolicy(service, resource string) any {
 // What S3 asks of KMS passes no endpoint.
 func (m *Model) endpointPolicy(service string, via bool, who string) any {
 	path := map[string]string{"s3": "Network/S3Endpoint", "dynamodb": "Network/DynamoEndpoint", "kms": "Network/KmsEndpoint"}[service]
-	if path == "" || m.Resources[path] == nil || service == "kms" && (via || who == puller || who == media) {
+	if path == "" || m.Resources[path] == nil || service == "kms" && (via || who == puller || who == media || who == directory) {
 		return nil
 	}
 	return m.Resources[path].Properties["PolicyDocument"]

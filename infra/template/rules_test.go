@@ -148,6 +148,7 @@ func pins() (all []pin) {
 	for _, schedule := range []struct{ rule, function, expression, input string }{
 		{"Pull", "Puller", "cron(30 18 * * ? *)", `{"reason":"schedule"}`}, {"Retry", "Puller", "rate(1 hour)", `{"reason":"retry"}`},
 		{"Compact", "Compactor", "cron(0 20 * * ? *)", `{"reason":"schedule"}`}, {"MediaAgain", "Media", "rate(30 minutes)", `{"reason":"schedule"}`},
+		{"LearnNames", "Directory", "cron(0 19 * * ? *)", `{"reason":"schedule"}`}, {"NewNames", "Directory", "rate(1 hour)", `{"reason":"new"}`},
 	} {
 		add("Functions/"+schedule.rule, map[string]any{
 			"State": nil, "ScheduleExpression": schedule.expression, "Targets.0.Arn": arnOf("Functions/" + schedule.function), "Targets.0.Input": schedule.input,
@@ -157,9 +158,9 @@ func pins() (all []pin) {
 		add("Functions/"+schedule.rule+"Permission", map[string]any{"Principal": "events.amazonaws.com", "Action": "lambda:InvokeFunction",
 			"SourceArn": arnOf("Functions/" + schedule.rule), "FunctionName": refOf("Functions/" + schedule.function)})
 	}
-	for _, function := range []string{"Puller", "Media", "Compactor"} {
+	for function, retries := range map[string]float64{"Puller": 1, "Media": 1, "Directory": 0, "Compactor": 1} {
 		add("Functions/"+function+"EventInvokeConfig", map[string]any{"DestinationConfig.OnFailure.Destination": arnOf("Functions/DeadRuns"),
-			"MaximumRetryAttempts": 1.0, "MaximumEventAgeInSeconds": 3600.0, "FunctionName": refOf("Functions/" + function), "Qualifier": "$LATEST"})
+			"MaximumRetryAttempts": retries, "MaximumEventAgeInSeconds": 3600.0, "FunctionName": refOf("Functions/" + function), "Qualifier": "$LATEST"})
 	}
 	add("Functions/NewPages", map[string]any{
 		"State": nil, "Targets.0.Arn": arnOf("Functions/Pages"), "Targets.0.DeadLetterConfig.Arn": arnOf("Functions/DeadPages"),
@@ -246,7 +247,7 @@ func alarmPins() (all []pin) {
 		}
 		all = append(all, pin{"Watch/" + alarm, "Namespace", "AWS/SQS"}, pin{"Watch/" + alarm, "Dimensions", []any{map[string]any{"Name": "QueueName", "Value": "archive-" + queue}}})
 	}
-	for _, f := range []string{"Puller", "Archiver", "Media", "Compactor", "Admin"} {
+	for _, f := range []string{"Puller", "Archiver", "Media", "Directory", "Compactor", "Admin"} {
 		add(f+"Errors", "Errors", "Sum", 300, 3, 1, over, "notBreaching")
 		add(f+"Throttled", "Throttles", "Sum", 300, 6, 1, over, "notBreaching")
 		for _, alarm := range []string{f + "Errors", f + "Throttled"} {
@@ -285,7 +286,7 @@ var rules = map[string]func(*Model) []string{
 		return bad
 	},
 	"functions that read have no way out": func(m *Model) (bad []string) {
-		for function, out := range map[string]string{"Puller": "NAT", "Media": "NAT", "Archiver": "none", "Compactor": "none", "Admin": "none"} {
+		for function, out := range map[string]string{"Puller": "NAT", "Media": "NAT", "Directory": "NAT", "Archiver": "none", "Compactor": "none", "Admin": "none"} {
 			group := refOf("Network/IsolatedGroup")(m)
 			if out == "NAT" {
 				group = refOf("Network/OutwardGroup")(m)
@@ -344,6 +345,7 @@ var rules = map[string]func(*Model) []string{
 			"Puller":    {"CAPTURE_KEY": m.Outputs["CaptureKey"], "QUEUE_URL": m.Outputs["QueueUrl"], "SECRET_PREFIX": m.Outputs["SecretPrefix"], "LIMIT": "1000"},
 			"Media":     {"CAPTURE_KEY": m.Outputs["CaptureKey"], "DERIVED": m.Outputs["DerivedBucket"], "SECRET_PREFIX": m.Outputs["SecretPrefix"], "CALLS": "3000", "QUEUE_URL": refOf("Functions/MediaJobs")(m)},
 			"Archiver":  {"CAPTURE_KEY": m.Outputs["CaptureKey"], "KEYRING_KEY": m.Outputs["KeyringKey"], "DERIVED": m.Outputs["DerivedBucket"]},
+			"Directory": {"CAPTURE_KEY": m.Outputs["CaptureKey"], "SECRET_PREFIX": m.Outputs["SecretPrefix"]},
 			"Compactor": {"DERIVED": m.Outputs["DerivedBucket"]},
 			"Admin": {
 				"DERIVED": m.Outputs["DerivedBucket"], "ROLES_CLAIM": "cognito:groups", "TRUSTED_IP": m.Outputs["TrustedIp"],
@@ -368,7 +370,7 @@ var rules = map[string]func(*Model) []string{
 				}
 			}
 		}
-		if groups != 7 {
+		if groups != 8 {
 			bad = append(bad, fmt.Sprintf("%d log groups", groups))
 		}
 		return bad
@@ -425,7 +427,7 @@ var rules = map[string]func(*Model) []string{
 		for path, want := range map[string][]string{
 			"Functions/PagesPolicy": {"events.amazonaws.com", arnOf("Functions/NewPages")(m).(string)}, "Functions/DeadPagesPolicy": {"events.amazonaws.com", arnOf("Functions/NewPages")(m).(string)},
 			"Functions/MediaJobsPolicy": {"events.amazonaws.com", arnOf("Functions/NewJobs")(m).(string)}, "Functions/DeadMediaPolicy": {"events.amazonaws.com", arnOf("Functions/NewJobs")(m).(string)},
-			"Functions/DeadRunsPolicy": {"events.amazonaws.com", arnOf("Functions/MediaAgain")(m).(string), arnOf("Functions/Pull")(m).(string), arnOf("Functions/Retry")(m).(string), arnOf("Functions/Compact")(m).(string)},
+			"Functions/DeadRunsPolicy": {"events.amazonaws.com", arnOf("Functions/MediaAgain")(m).(string), arnOf("Functions/LearnNames")(m).(string), arnOf("Functions/NewNames")(m).(string), arnOf("Functions/Pull")(m).(string), arnOf("Functions/Retry")(m).(string), arnOf("Functions/Compact")(m).(string)},
 			"Watch/TopicPolicy":        {"cloudwatch.amazonaws.com", "events.amazonaws.com", m.Place.Account},
 			"OpsKey":                   {"events.amazonaws.com", "cloudwatch.amazonaws.com", "s3.amazonaws.com", "cloudtrail.amazonaws.com", "logs." + m.Place.Region},
 			"LogBucketPolicy":          {"logging.s3.amazonaws.com", "cloudtrail.amazonaws.com", "trail/archive"},

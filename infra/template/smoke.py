@@ -94,7 +94,7 @@ assert {out["AuditorBucket"], out["DerivedBucket"]} <= buckets, buckets
 keys = client("dynamodb").describe_table(TableName=out["Table"])["Table"]["KeySchema"]
 assert [k["AttributeName"] for k in keys] == ["p", "s"], keys
 functions = {f["FunctionName"]: f for f in client("lambda").list_functions()["Functions"]}
-assert set(functions) == {"archive-" + n for n in ("puller", "archiver", "media", "compactor", "admin")}, functions
+assert set(functions) == {"archive-" + n for n in ("puller", "archiver", "media", "directory", "compactor", "admin")}, functions
 environment = functions["archive-puller"]["Environment"]["Variables"]
 assert environment["WECOM_ARCHIVE_BUCKET"] == out["AuditorBucket"], environment
 assert environment["WECOM_ARCHIVE_QUEUE_URL"] == made["PageQueueUrl"], (environment, made)

@@ -13,7 +13,8 @@
 //	at            string    time of the look, RFC 3339, UTC, ms
 //	who           string    subject of the person, as the sign-in gives it
 //	how           string    "api" or "web"
-//	what          string    "messages": as the parser read them; "messages_raw": and as decrypted
+//	what          string    "messages": as the parser read them; "messages_raw": and as decrypted;
+//	                        "media": their files, with links to download them
 //	conversation  string    id of the conversation
 //	seqs          object    what was shown:
 //	  first       number    smallest seq
@@ -53,6 +54,7 @@ const (
 const (
 	WhatMessages    = "messages"     // as the parser read them
 	WhatMessagesRaw = "messages_raw" // and the bytes that DecryptData returned, with the sdkfileids in them
+	WhatMedia       = "media"        // their files, with links to download them
 )
 
 // maxList is how many messages a look names one by one. A page of the API is far

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -382,6 +383,39 @@ func (c *Catalog) Seats(ctx context.Context) iter.Seq2[Seat, error] {
 	}
 }
 
+// seatsFresh is how old a list of seats may be that still says who has one: the
+// directory asks daily.
+const seatsFresh = 48 * time.Hour
+
+// SeatList tells who has a seat, as the directory learned it last. It serves the
+// puller, which so need not ask WeCom itself.
+type SeatList struct {
+	Catalog *Catalog
+	Now     func() time.Time
+}
+
+// Seats returns the userids in the archive's scope; an error if the directory has not
+// been told them for two days.
+func (l SeatList) Seats(ctx context.Context) ([]string, error) {
+	state, err := l.Catalog.DirectoryState(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if age := l.Now().Sub(state.SeatsAt); state.SeatsAt.IsZero() || age > seatsFresh {
+		return nil, errors.New("the directory has not been told the seats for two days; see its runs")
+	}
+	var userids []string
+	for s, err := range l.Catalog.Seats(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if s.Has() {
+			userids = append(userids, s.UserID)
+		}
+	}
+	return userids, nil
+}
+
 // applySeats compares the seats that WeCom lists with those that are known.
 func (c *Catalog) applySeats(ctx context.Context, r DirectoryRecord) error {
 	state, err := c.DirectoryState(ctx)
@@ -389,12 +423,12 @@ func (c *Catalog) applySeats(ctx context.Context, r DirectoryRecord) error {
 		return err
 	}
 	listed := map[string]*Seat{}
-	for edition, userids := range r.Seats {
+	for _, edition := range slices.Sorted(maps.Keys(r.Seats)) { // of two spellings the same one each time
 		n, err := strconv.Atoi(edition)
 		if err != nil {
 			continue
 		}
-		for _, userid := range userids {
+		for _, userid := range r.Seats[edition] {
 			id := foldUserID(userid)
 			if id == "" || len(id) > maxPersonID {
 				continue
@@ -402,7 +436,9 @@ func (c *Catalog) applySeats(ctx context.Context, r DirectoryRecord) error {
 			if listed[id] == nil {
 				listed[id] = &Seat{ID: id, UserID: userid}
 			}
-			listed[id].Editions = append(listed[id].Editions, n)
+			if !slices.Contains(listed[id].Editions, n) {
+				listed[id].Editions = append(listed[id].Editions, n)
+			}
 		}
 	}
 	var items []Item
@@ -462,6 +498,8 @@ type DirectoryState struct {
 	SeatsAt  time.Time `json:"seats_at,omitzero"`   // when WeCom last listed the seats
 	DailyAt  time.Time `json:"daily_at,omitzero"`   // when a daily run last came to its end
 	BatchDay string    `json:"batch_day,omitempty"` // day whose share of customers was asked for
+
+	AppRefusedAt time.Time `json:"app_refused_at,omitzero"` // when WeCom did not accept the app's secret; zero: it did
 }
 
 // DirectoryState reads it.

@@ -52,7 +52,7 @@ func Attachment(fileName string) string {
 	} else if len(name) > maxFileName {
 		name = strings.ToValidUTF8(name[:maxFileName], "")
 	}
-	if name == "" {
+	if strings.Trim(name, ".") == "" { // nothing, or this folder, or the one above
 		name = "download"
 	}
 	return mime.FormatMediaType("attachment", map[string]string{"filename": name})

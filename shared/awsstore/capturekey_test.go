@@ -13,8 +13,8 @@ import (
 func TestCaptureKey(t *testing.T) {
 	const arn = "arn:aws-cn:kms:cn-north-1:123456789012:key/capture"
 	for key, want := range map[string]string{
-		"pages/1": arn, "rejects/1": arn, "media/2026-11/1": arn, "links/1": arn, "events/1": arn, "keys/1": arn,
-		"messages/1": "", "access/1": "", "directory/1": "", "pagesque/1": "",
+		"pages/1": arn, "rejects/1": arn, "media/2026-11/1": arn, "links/1": arn, "events/1": arn, "keys/1": arn, "directory/1": arn,
+		"messages/1": "", "access/1": "", "directories/1": "", "pagesque/1": "",
 	} {
 		s := &script{replies: []reply{{method: http.MethodPut, status: 200, made: "v1"}, versions("", key+" v1")}}
 		if err := s.objects().WithCaptureKey(arn).PutIfAbsent(t.Context(), key, strings.NewReader("x")); err != nil {

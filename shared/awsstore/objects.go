@@ -50,7 +50,7 @@ func NewObjects(client *s3.Client, presigner *s3.PresignClient, name string) *Ob
 // CapturePrefixes are what the capture key encrypts (design §6): all that a function
 // which cannot read messages writes or reads. The template's bucket policy refuses
 // puts below them under another key, and puts of anything else under this one.
-var CapturePrefixes = []string{archive.PagesPrefix, archive.RejectsPrefix, archive.MediaPrefix, archive.LinksPrefix, archive.EventsPrefix, archive.KeysPrefix}
+var CapturePrefixes = []string{archive.PagesPrefix, archive.RejectsPrefix, archive.MediaPrefix, archive.LinksPrefix, archive.EventsPrefix, archive.KeysPrefix, archive.DirectoryPrefix}
 
 // WithCaptureKey makes puts below CapturePrefixes use the KMS key with this ARN; all
 // others use the bucket's own. Call it before the first use.

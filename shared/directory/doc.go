@@ -24,6 +24,9 @@
 //
 // Without the second secret, of the company's own app, employees, customers and rooms
 // with customers keep their ids; internal rooms, robots and seats are still learned.
+// One that WeCom does not accept is tried by daily runs only: repeating it bans the IP,
+// which is the puller's as well.
+//
 // Nothing here holds up the archive of messages: it is another function, and what
 // fails is tried again by the next run.
 package directory

@@ -13,6 +13,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/wecom/wecomtest"
 )
 
 // answers is all that the index says of names and seats.
@@ -117,7 +118,8 @@ func TestCrashAtEveryStep(t *testing.T) {
 				if k > 200 {
 					t.Fatal("no end of steps")
 				}
-				w := small(t)
+				w := newWorld(t, wecomtest.Config{Employees: 6, Customers: 8, Rooms: 2})
+				w.everybodyTalks()
 				objects, index := w.objects, w.index
 				faults := archivetest.NewFaults()
 				w.objects, w.catalog = faults.Objects(objects), archive.NewCatalog(faults.Index(index))

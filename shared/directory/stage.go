@@ -76,6 +76,7 @@ const (
 // How often things are asked for again; see the package.
 const (
 	dailyAfter   = 20 * time.Hour // a daily run is due: less than the day between two
+	refusedFor   = 20 * time.Hour // a secret that WeCom does not accept is left alone, but by daily runs
 	customerDays = 7
 	otherDays    = 28
 )
@@ -93,6 +94,7 @@ type run struct {
 	refused map[string]error // APIs, or whose secret, that are of no use in this run
 
 	spelling map[string]string // of userids, by how readings write them
+	resting  bool              // the app's secret is not tried
 }
 
 // Run learns what is due. With daily false only ids that were never asked for, unless
@@ -126,6 +128,7 @@ func (s *Stage) Run(ctx context.Context, daily bool) (archive.Run, error) {
 	if errors.Is(err, errDeadline) {
 		err, r.Stopped = nil, StoppedDeadline
 	}
+	err = errors.Join(err, r.noteSecret(ending))
 	for _, refusal := range r.refused {
 		err = errors.Join(err, refusal)
 	}
@@ -134,6 +137,21 @@ func (s *Stage) Run(ctx context.Context, daily bool) (archive.Run, error) {
 		r.Stopped, r.Error, r.Remedy = StoppedError, err.Error(), remedy(err)
 	}
 	return r.Run, errors.Join(err, r.record(ending), s.Catalog.ReleaseLease(ending, r.lease))
+}
+
+// noteSecret notes whether WeCom accepts the app's secret.
+func (r *run) noteSecret(ctx context.Context) error {
+	if r.App == nil || r.resting {
+		return nil
+	}
+	return r.Catalog.UpdateDirectoryState(ctx, func(s *archive.DirectoryState) {
+		switch refused := errors.Is(r.refused[whoseApp], wecom.ErrBadSecret); {
+		case refused:
+			s.AppRefusedAt = r.StartedAt
+		default:
+			s.AppRefusedAt = time.Time{}
+		}
+	})
 }
 
 // record records the run, if it asked for anything or failed.
@@ -198,6 +216,8 @@ func (r *run) work(ctx context.Context, daily bool) error {
 	if err != nil {
 		return err
 	}
+	// A wrong secret that is tried again and again bans the IP, and the puller has it, too.
+	r.resting = !daily && r.StartedAt.Sub(state.AppRefusedAt) < refusedFor
 	daily = daily || r.StartedAt.Sub(state.DailyAt) >= dailyAfter
 	if daily && r.StartedAt.Sub(state.SeatsAt) >= dailyAfter {
 		if err := r.seats(ctx); err != nil {
@@ -351,6 +371,9 @@ func (r *run) refuse(ctx context.Context, whose, api string, err error) error {
 func (r *run) usable(whose, api string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if whose == whoseApp && r.resting {
+		return false
+	}
 	return r.refused[whose] == nil && r.refused[whose+" "+api] == nil
 }
 

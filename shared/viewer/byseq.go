@@ -65,26 +65,22 @@ func (s *server) message(ctx context.Context, in *messageInput) (*messageOutput,
 	if in.Raw && !personOf(ctx).Has(RoleAuditor) {
 		return nil, forbidden([]Role{RoleAuditor})
 	}
-	notFound := huma.Error404NotFound("No message with this seq is archived. Seqs have gaps.")
-	page, err := s.Catalog.PageOf(ctx, uint64(in.Seq))
-	if errors.Is(err, archive.ErrNotFound) {
-		return nil, notFound
-	}
-	if err != nil {
-		return nil, err
-	}
-	found, unreadable, err := s.withSeq(ctx, page, in.Seq)
+	found, unreadable, page, err := s.envelopes(ctx, in.Seq)
 	if err != nil {
 		return nil, err
 	}
 	if len(found)+len(unreadable) == 0 && page.Archived {
-		return nil, notFound
+		return nil, noSuchMessage()
 	}
 	out := new(messageOutput)
 	out.Body.Page, out.Body.Unreadable, out.Body.Waiting = page.Key, unreadable, !page.Archived
 	out.Body.Messages = []placedMessage{}
 	for _, m := range found {
-		shown := view(m, in.Raw)
+		one := []message{view(m, in.Raw)}
+		if _, err := s.nameMessages(ctx, one); err != nil {
+			return nil, err
+		}
+		shown := one[0]
 		out.Body.Messages = append(out.Body.Messages, placedMessage{m.Conversation, shown})
 		look := lookInput{conversation: m.Conversation, raw: in.Raw, remote: in.remote}
 		if err := s.recordLook(ctx, look, []message{shown}); err != nil {
@@ -92,6 +88,23 @@ func (s *server) message(ctx context.Context, in *messageInput) (*messageOutput,
 		}
 	}
 	return out, nil
+}
+
+func noSuchMessage() error {
+	return huma.Error404NotFound("No message with this seq is archived. Seqs have gaps.")
+}
+
+// envelopes reads those with a seq, and tells of the page that they are in.
+func (s *server) envelopes(ctx context.Context, seq int64) (found []transcript.Message, unreadable []archive.Outcome, page archive.PageState, err error) {
+	page, err = s.Catalog.PageOf(ctx, uint64(seq))
+	if errors.Is(err, archive.ErrNotFound) {
+		err = noSuchMessage()
+	}
+	if err != nil {
+		return nil, nil, page, err
+	}
+	found, unreadable, err = s.withSeq(ctx, page, seq)
+	return found, unreadable, page, err
 }
 
 // withSeq reads the envelopes with a seq out of the parts of a page's segment, at
@@ -160,6 +173,7 @@ type lookInput struct {
 	raw          bool
 	from, to     time.Time
 	remote       string
+	what         string // empty: messages
 }
 
 // recordLook makes the record that must exist before messages leave. An answer
@@ -181,7 +195,10 @@ func (s *server) recordLook(ctx context.Context, in lookInput, shown []message) 
 		Conversation: in.conversation, Seqs: access.SeqsOf(seqs), From: in.from, To: in.to,
 		Remote: in.remote, Request: requestID(ctx),
 	}
-	if in.raw {
+	switch {
+	case in.what != "":
+		look.What = in.what
+	case in.raw:
 		look.What = access.WhatMessagesRaw
 	}
 	if err := s.Access.Record(ctx, look); err != nil {

@@ -26,6 +26,7 @@ type conversationsOutput struct {
 
 type conversation struct {
 	ID string `json:"id" example:"pair:li.na,wang.wei" doc:"Percent-encode it where it becomes part of a path"`
+	titled
 }
 
 func (s *server) registerConversations() {
@@ -60,8 +61,13 @@ func (s *server) conversations(ctx context.Context, in *conversationsInput) (*co
 	}
 	out := new(conversationsOutput)
 	out.Body.Conversations = []conversation{}
-	for _, id := range ids[:min(in.Limit, len(ids))] {
-		out.Body.Conversations = append(out.Body.Conversations, conversation{ID: id})
+	shown := ids[:min(in.Limit, len(ids))]
+	titles, err := s.titles(ctx, shown, func(int) time.Time { return endOfDay(in.Day) })
+	if err != nil {
+		return nil, err
+	}
+	for i, id := range shown {
+		out.Body.Conversations = append(out.Body.Conversations, conversation{ID: id, titled: titles[i]})
 	}
 	if len(ids) > in.Limit {
 		out.Body.NextCursor = encodeCursor(sum, []byte(ids[in.Limit-1]))

@@ -32,8 +32,9 @@ func (in *messagesInput) Resolve(hc huma.Context) []error {
 
 type messagesOutput struct {
 	Body struct {
-		Messages   []message `json:"messages" nullable:"false" doc:"By time, then by seq, in the order asked for"`
-		NextCursor string    `json:"next_cursor,omitempty" doc:"Absent at the end"`
+		Messages   []message     `json:"messages" nullable:"false" doc:"By time, then by seq, in the order asked for"`
+		People     []participant `json:"people" nullable:"false" doc:"Everybody who takes part in these messages, in byte order of their ids, called as at the first of them"`
+		NextCursor string        `json:"next_cursor,omitempty" doc:"Absent at the end"`
 	}
 }
 
@@ -72,6 +73,9 @@ func (s *server) messages(ctx context.Context, in *messagesInput) (*messagesOutp
 	shown = shown[:fitting(shown)]
 	out := new(messagesOutput)
 	out.Body.Messages = shown
+	if out.Body.People, err = s.nameMessages(ctx, shown); err != nil {
+		return nil, err
+	}
 	if n := len(shown); n < len(found) {
 		out.Body.NextCursor = encodeCursor(sum, encodePosition(found[n-1].Place.Position))
 	}

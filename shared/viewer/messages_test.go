@@ -37,13 +37,15 @@ func TestMessage(t *testing.T) {
 	got := into[map[string]any](t, f.get("reader-token", messagesPath(pair)))
 	want := map[string]any{"messages": []any{map[string]any{
 		"seq": 7., "msgid": "m7", "time": "2026-11-23T08:00:01.500Z", "time_source": "msgtime", "action": "send", "type": "text",
-		"from": "li.na", "from_kind": "employee", "to": []any{"wang.wei"}, "room": "wrRoom", "chat": "internal", "ref": "m1", "text": "你好 <b>",
+		"from": "li.na", "from_id_only": true, "from_kind": "employee", "to": []any{"wang.wei"}, "room": "wrRoom", "chat": "internal", "ref": "m1", "text": "你好 <b>",
 		"media": []any{
 			map[string]any{"path": "image", "kind": "image", "size": 12., "md5": "aa"},
 			map[string]any{"path": "item.1", "kind": "file", "name": "报价.pdf"},
 		},
 		"parser_version": 1., "publickey_ver": 3., "raw_sha256": r.RawSHA256, "segment": key, "row": 1., "page": archive.PageKey(4),
-	}}}
+	}}, "people": []any{
+		map[string]any{"id": "li.na", "kind": "employee", "id_only": true}, map[string]any{"id": "wang.wei", "kind": "employee", "id_only": true},
+	}}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
@@ -65,7 +67,7 @@ func TestMessagesWithoutMembers(t *testing.T) {
 		t.Errorf("an unknown publickey_ver shows: %s", w.Body)
 	}
 	w = f.get("reader-token", messagesPath("nobody:knows this"))
-	if body := strings.TrimSpace(w.Body.String()); w.Code != 200 || body != `{"messages":[]}` {
+	if body := strings.TrimSpace(w.Body.String()); w.Code != 200 || body != `{"messages":[],"people":[]}` {
 		t.Errorf("unknown conversation: %d %s", w.Code, body)
 	}
 }

@@ -3,6 +3,8 @@ package viewer
 import (
 	"context"
 	"net/http"
+	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -32,6 +34,7 @@ type peopleOutput struct {
 type person struct {
 	ID   string `json:"id" example:"li.na" doc:"Employees' userids in lower case"`
 	Kind string `json:"kind" example:"employee" doc:"employee, external or robot, as far as the id shows"`
+	directoryName
 }
 
 type talksInput struct {
@@ -50,6 +53,7 @@ type talksOutput struct {
 type talk struct {
 	ID      string `json:"id" example:"pair:li.na,wang.wei" doc:"Percent-encode it where it becomes part of a path"`
 	LastDay string `json:"last_day" format:"date" doc:"Last UTC day with a message"`
+	titled
 }
 
 func (s *server) registerPeople() {
@@ -92,10 +96,15 @@ func (s *server) people(ctx context.Context, in *peopleInput) (*peopleOutput, er
 	}
 	out := new(peopleOutput)
 	out.Body.People = []person{}
-	for _, id := range ids[:min(in.Limit, len(ids))] {
-		if kind := string(wecom.ParticipantOf(id).Kind); in.Kind == "" || kind == in.Kind {
-			out.Body.People = append(out.Body.People, person{ID: id, Kind: kind})
-		}
+	shown := slices.DeleteFunc(slices.Clone(ids[:min(in.Limit, len(ids))]), func(id string) bool {
+		return in.Kind != "" && string(wecom.ParticipantOf(id).Kind) != in.Kind
+	})
+	n, err := s.namesOf(ctx, shown, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range shown {
+		out.Body.People = append(out.Body.People, person{ID: id, Kind: string(wecom.ParticipantOf(id).Kind), directoryName: detailed(n.people[id])})
 	}
 	if len(ids) > in.Limit {
 		out.Body.NextCursor = encodeCursor(sum, []byte(ids[in.Limit-1]))
@@ -125,8 +134,17 @@ func (s *server) talks(ctx context.Context, in *talksInput) (*talksOutput, error
 	}
 	out := new(talksOutput)
 	out.Body.Conversations = []talk{}
-	for _, t := range found[:min(in.Limit, len(found))] {
-		out.Body.Conversations = append(out.Body.Conversations, talk{ID: t.Conversation, LastDay: t.Day})
+	shown := found[:min(in.Limit, len(found))]
+	conversations := make([]string, len(shown))
+	for i, t := range shown {
+		conversations[i] = t.Conversation
+	}
+	titles, err := s.titles(ctx, conversations, func(i int) time.Time { return endOfDay(shown[i].Day) })
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range shown {
+		out.Body.Conversations = append(out.Body.Conversations, talk{ID: t.Conversation, LastDay: t.Day, titled: titles[i]})
 	}
 	if len(found) > in.Limit {
 		last := found[in.Limit-1]

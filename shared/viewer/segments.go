@@ -1,23 +1,32 @@
 package viewer
 
-import "wecom-archive/shared/transcript"
+import (
+	"time"
+
+	"wecom-archive/shared/transcript"
+)
 
 // message is one message as the API shows it.
 type message struct {
-	Seq        int64      `json:"seq" doc:"WeCom's number of the message in the corp's stream"`
-	MsgID      string     `json:"msgid"`
-	Time       string     `json:"time" format:"date-time" example:"2026-11-23T08:00:00.000Z"`
-	TimeSource string     `json:"time_source" doc:"Where in the message the time was read"`
-	Action     string     `json:"action,omitempty" example:"send"`
-	Type       string     `json:"type,omitempty" example:"text" doc:"msgtype"`
-	From       string     `json:"from,omitempty" doc:"Sender's id; employees' userids in lower case"`
-	FromKind   string     `json:"from_kind,omitempty" example:"employee" doc:"employee, external or robot"`
-	To         []string   `json:"to" nullable:"false" doc:"Receivers' ids"`
-	Room       string     `json:"room,omitempty" doc:"roomid"`
-	Chat       string     `json:"chat,omitempty" example:"external" doc:"internal, external or updown_stream"`
-	Ref        string     `json:"ref,omitempty" doc:"msgid of the message that this one refers to"`
-	Text       string     `json:"text,omitempty" doc:"What a person would search for. Hostile input: never take it for markup"`
-	Media      []mediaRef `json:"media" nullable:"false"`
+	Seq         int64      `json:"seq" doc:"WeCom's number of the message in the corp's stream"`
+	MsgID       string     `json:"msgid"`
+	Time        string     `json:"time" format:"date-time" example:"2026-11-23T08:00:00.000Z"`
+	TimeSource  string     `json:"time_source" doc:"Where in the message the time was read"`
+	Action      string     `json:"action,omitempty" example:"send"`
+	Type        string     `json:"type,omitempty" example:"text" doc:"msgtype"`
+	From        string     `json:"from,omitempty" doc:"Sender's id; employees' userids in lower case"`
+	FromName    string     `json:"from_name,omitempty" example:"李娜" doc:"What WeCom called the sender at that time; before it was first asked for, what it was called then. Hostile input: never take it for markup"`
+	FromNameNow string     `json:"from_name_now,omitempty" doc:"The name that was seen last, if it is another"`
+	FromIDOnly  bool       `json:"from_id_only,omitempty" doc:"true: no name of the sender is known, only the id"`
+	FromKind    string     `json:"from_kind,omitempty" example:"employee" doc:"employee, external or robot"`
+	To          []string   `json:"to" nullable:"false" doc:"Receivers' ids"`
+	Room        string     `json:"room,omitempty" doc:"roomid"`
+	RoomName    string     `json:"room_name,omitempty" doc:"What the room was called at that time"`
+	RoomNameNow string     `json:"room_name_now,omitempty" doc:"The name that was seen last, if it is another"`
+	Chat        string     `json:"chat,omitempty" example:"external" doc:"internal, external or updown_stream"`
+	Ref         string     `json:"ref,omitempty" doc:"msgid of the message that this one refers to"`
+	Text        string     `json:"text,omitempty" doc:"What a person would search for. Hostile input: never take it for markup"`
+	Media       []mediaRef `json:"media" nullable:"false"`
 
 	ParserVersion int    `json:"parser_version" doc:"Of the parser that read the members above out of the message"`
 	PublicKeyVer  *int64 `json:"publickey_ver,omitempty" doc:"Version of the key that it was encrypted with"`
@@ -27,6 +36,8 @@ type message struct {
 	Page          string `json:"page" doc:"Key of the object that holds it as WeCom returned it, encrypted"`
 	Unreadable    string `json:"unreadable,omitempty" doc:"damaged: the segment cannot be read, so only what the index knows of the message is shown. Ask the operator for: wecom-archive redrive"`
 	Raw           []byte `json:"raw_base64,omitzero" required:"false" doc:"The message exactly as decrypted; with raw=true"`
+
+	at time.Time // of Time
 }
 
 type mediaRef struct {
@@ -42,7 +53,7 @@ const timeLayout = "2006-01-02T15:04:05.000Z07:00"
 
 func view(r transcript.Message, raw bool) message {
 	m := message{
-		Seq: r.Seq, MsgID: r.MsgID, Time: r.MsgTime.UTC().Format(timeLayout), TimeSource: r.TimeSource,
+		at: r.MsgTime, Seq: r.Seq, MsgID: r.MsgID, Time: r.MsgTime.UTC().Format(timeLayout), TimeSource: r.TimeSource,
 		Action: r.Action, Type: r.MsgType, From: r.FromID, FromKind: r.SenderKind, To: r.ToIDs,
 		Room: r.RoomID, Chat: r.ChatKind, Ref: r.RefMsgID, Text: r.Text, Media: make([]mediaRef, len(r.Media)),
 		ParserVersion: r.ParserVersion, RawSHA256: r.RawSHA256, Segment: r.Place.Object, Row: r.Place.Row, Page: r.Page(),

@@ -352,14 +352,16 @@ func TestBadServers(t *testing.T) {
 		want   error
 		calls  int
 	}{
-		"no JSON":       {say("<html>gateway</html>"), companion.ErrReply, 1},
-		"no errcode":    {say(`{"userid":"a"}`), companion.ErrReply, 1},
-		"list":          {say(`[]`), companion.ErrReply, 1},
-		"wrong type":    {say(`{"errcode":0,"errmsg":"ok","userid":7}`), companion.ErrReply, 1},
-		"nobody":        {say(`{"errcode":0,"errmsg":"ok"}`), companion.ErrReply, 1},
-		"endless":       {endless, companion.ErrReply, 1},
-		"status 404":    {status(404), companion.ErrReply, 1},
-		"redirect":      {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/cgi-bin/x?"+r.URL.RawQuery, 302) }, companion.ErrReply, 1},
+		"no JSON":    {say("<html>gateway</html>"), companion.ErrReply, 1},
+		"no errcode": {say(`{"userid":"a"}`), companion.ErrReply, 1},
+		"list":       {say(`[]`), companion.ErrReply, 1},
+		"wrong type": {say(`{"errcode":0,"errmsg":"ok","userid":7}`), companion.ErrReply, 1},
+		"nobody":     {say(`{"errcode":0,"errmsg":"ok"}`), companion.ErrReply, 1},
+		"endless":    {endless, companion.ErrReply, 1},
+		"status 404": {status(404), companion.ErrReply, 1},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/cgi-bin/x?"+r.URL.RawQuery, http.StatusFound)
+		}, companion.ErrReply, 1},
 		"status 502":    {status(502), wecom.ErrNetwork, 3},
 		"hangs up":      {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, wecom.ErrNetwork, 3},
 		"quotes tokens": {func(w http.ResponseWriter, r *http.Request) { say(`{"errcode":40003,"errmsg":"bad `+token+`"}`)(w, r) }, nil, 1},

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/directory"
+	"wecom-archive/shared/wecom/companion"
+)
+
+// Names of secrets.
+const (
+	archiveSecret = "archive-secret"
+	appSecret     = "companion-secret" // of the company's own app; need not be there
+)
+
+// App is the function.
+type App struct {
+	Corp    string
+	Program string
+	API     string // where WeCom answers; empty: the true one
+	Objects archive.Objects
+	Catalog *archive.Catalog
+	Secrets archive.Secrets
+	Owner   string // of the lease: one for each process
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// Event is what the function is started with; other members, and none, are fine.
+type Event struct {
+	// Reason is "new" from the schedule that looks for ids that are new only.
+	Reason string `json:"reason"`
+}
+
+// Handle is the Lambda handler. It answers with what the run did. That another run is
+// at work is no failure.
+//
+// A run reads the secrets anew, so that a new one counts at once.
+func (a *App) Handle(ctx context.Context, event Event) (run archive.Run, err error) {
+	secret, err := a.Secrets.Get(ctx, archiveSecret)
+	if errors.Is(err, archive.ErrNotFound) {
+		return run, fmt.Errorf("%w: store it with `wecom-archive secrets set %s`", err, archiveSecret)
+	}
+	if err != nil {
+		return run, err
+	}
+	limits := companion.NewLimits()
+	client := func(secret string) *companion.Client {
+		return companion.New(companion.Config{Corp: a.Corp, Secret: secret, BaseURL: a.API, Limits: limits, Now: a.Now, Log: a.Log})
+	}
+	c := directory.Config{
+		Corp: a.Corp, Program: a.Program, Objects: a.Objects, Catalog: a.Catalog, Archive: client(secret),
+		Owner: a.Owner, NewID: newID, Now: a.Now, Log: a.Log,
+	}
+	switch second, err := a.Secrets.Get(ctx, appSecret); {
+	case err == nil:
+		c.App = client(second)
+	case !errors.Is(err, archive.ErrNotFound):
+		return run, err
+	default:
+		a.Log.InfoContext(ctx, "there is no companion-secret: employees, customers and their rooms keep their ids")
+	}
+	run, err = directory.New(c).Run(ctx, event.Reason != "new")
+	if held := (*archive.LeaseHeldError)(nil); errors.As(err, &held) {
+		a.Log.InfoContext(ctx, "another run is at work", "error", err)
+		return run, nil
+	}
+	if err != nil && run.Remedy != "" {
+		err = fmt.Errorf("%w: %s", err, run.Remedy)
+	}
+	return run, err
+}
+
+// newID makes ids of runs; v7 so that they sort by time.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }

@@ -1,0 +1,81 @@
+// The directory function learns the names of the people and rooms that occur in the
+// archive, and who has a seat (package directory). Schedules start it: daily after the
+// pull, and hourly for ids that are new. It holds the secrets of the archive and, if
+// there is one, of the company's own app; it has a route out, and no right to read
+// messages or private keys.
+//
+// Settings come from the environment; settings lists them. Only the secrets,
+// archive-secret and companion-secret, come from Parameter Store, anew for each run.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/environment"
+	"wecom-archive/shared/program"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("stage", "directory")
+	app, err := build(context.Background(), os.Getenv, log)
+	if err != nil {
+		log.Error("cannot start", "error", err)
+		os.Exit(1)
+	}
+	lambda.Start(app.Handle)
+}
+
+// settings are what the stack sets.
+type settings struct {
+	Corp    string // WECOM_ARCHIVE_CORP: corpid
+	Bucket  string // WECOM_ARCHIVE_BUCKET: archive bucket
+	Table   string // WECOM_ARCHIVE_TABLE: index
+	Secrets string // WECOM_ARCHIVE_SECRET_PREFIX: of the parameters that hold secrets
+	Capture string // WECOM_ARCHIVE_CAPTURE_KEY: KMS key of the directory and of events
+	API     string // WECOM_ARCHIVE_API: where WeCom answers; optional
+}
+
+func readSettings(getenv func(string) string) (settings, error) {
+	s := settings{API: getenv("WECOM_ARCHIVE_API")}
+	err := environment.Read(getenv,
+		environment.Setting{Name: "WECOM_ARCHIVE_CORP", To: &s.Corp, What: "the corpid (企业ID)"},
+		environment.Setting{Name: "WECOM_ARCHIVE_BUCKET", To: &s.Bucket, What: "the name of the archive bucket"},
+		environment.Setting{Name: "WECOM_ARCHIVE_TABLE", To: &s.Table, What: "the name of the DynamoDB table of the index"},
+		environment.Setting{Name: "WECOM_ARCHIVE_SECRET_PREFIX", To: &s.Secrets, What: "the prefix of the parameters that hold secrets, such as /wecom-archive/prod/"},
+		environment.Setting{Name: "WECOM_ARCHIVE_CAPTURE_KEY", To: &s.Capture, What: "the ARN of the KMS key that encrypts the directory"},
+	)
+	return s, err
+}
+
+// build makes the App on AWS.
+func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*App, error) {
+	set, err := readSettings(getenv)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+	}
+	s3Client := s3.NewFromConfig(cfg)
+	return &App{
+		Corp: set.Corp, Program: program.Version(), API: set.API,
+		Objects: awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket).WithCaptureKey(set.Capture),
+		Catalog: archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
+		Secrets: awsstore.NewSecrets(ssm.NewFromConfig(cfg), set.Secrets, ""),
+		Owner:   rand.Text(), Now: time.Now, Log: log,
+	}, nil
+}

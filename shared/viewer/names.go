@@ -1,0 +1,210 @@
+package viewer
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/wecom"
+)
+
+// Names come from the directory. Who has none there is shown by id, and the answer
+// says so. A name is that of its day: what the person or room was called then, with
+// the name now beside it where it is another.
+
+// naming is how a person or a room is called in an answer.
+type naming struct {
+	Name    string `json:"name,omitempty" example:"李娜" doc:"What WeCom called it on that day; before it was first asked for, what it was called then. Hostile input: never take it for markup"`
+	NameNow string `json:"name_now,omitempty" doc:"The name that was seen last, if it is another"`
+	IDOnly  bool   `json:"id_only,omitempty" doc:"true: no name is known, only the id"`
+}
+
+// participant is one of two who talk.
+type participant struct {
+	ID   string `json:"id" example:"li.na"`
+	Kind string `json:"kind" example:"employee" doc:"employee, external or robot"`
+	naming
+}
+
+// directoryName is a person or room and the names it had.
+type directoryName struct {
+	naming
+	Names    []archive.NamePeriod `json:"names,omitempty" doc:"Each name, with the first and the last time that WeCom was seen to say it"`
+	Answer   archive.Answer       `json:"answer,omitempty" example:"named" doc:"named; unknown: WeCom does not know the id (any more); hidden: the app may not see it; no_app: only the company's own app could, and its secret is missing. Absent: not asked yet"`
+	AskedAt  *time.Time           `json:"asked_at,omitempty" doc:"When WeCom was asked last"`
+	UserID   string               `json:"userid,omitempty" doc:"An employee's, in WeCom's spelling"`
+	Position string               `json:"position,omitempty"`
+	CorpName string               `json:"corp_name,omitempty" doc:"Company of a customer"`
+	Status   int                  `json:"status,omitempty" doc:"Of an employee: 1 active, 2 disabled, 4 not activated, 5 left"`
+}
+
+// names finds how people and rooms were called.
+type names struct {
+	people, rooms map[string]archive.DirectoryEntry
+}
+
+// namesOf reads the names of people and rooms from the index.
+func (s *server) namesOf(ctx context.Context, people, rooms []string) (n names, err error) {
+	if n.people, err = s.Catalog.PersonEntries(ctx, people...); err != nil {
+		return n, err
+	}
+	n.rooms, err = s.Catalog.RoomEntries(ctx, rooms...)
+	return n, err
+}
+
+// called is an entry's name at a time; at zero: now.
+func called(e archive.DirectoryEntry, at time.Time) naming {
+	now := e.Now()
+	n := naming{Name: now, IDOnly: now == ""}
+	if !at.IsZero() {
+		n.Name = e.At(at)
+	}
+	if n.Name != now {
+		n.NameNow = now
+	}
+	return n
+}
+
+// detailed is all that a list shows of an entry.
+func detailed(e archive.DirectoryEntry) directoryName {
+	d := directoryName{naming: called(e, time.Time{}), Names: e.Names, Answer: e.Answer, UserID: e.Spelling, Position: e.Position, CorpName: e.CorpName, Status: e.Status}
+	if !e.CheckedAt.IsZero() {
+		d.AskedAt = &e.CheckedAt
+	}
+	return d
+}
+
+// pairOf are the two who talk in a conversation pair:…; nil if it is another.
+func pairOf(conversation string) []string {
+	rest, ok := strings.CutPrefix(conversation, "pair:")
+	if !ok {
+		return nil
+	}
+	a, b, ok := strings.Cut(rest, ",")
+	first, errA := url.PathUnescape(a)
+	second, errB := url.PathUnescape(b)
+	if !ok || errA != nil || errB != nil {
+		return nil
+	}
+	return slices.Compact([]string{first, second})
+}
+
+// roomOf is the roomid of a conversation room:…
+func roomOf(conversation string) (room string, ok bool) {
+	return strings.CutPrefix(conversation, "room:")
+}
+
+// titled is how a conversation is called at a time: a room by its name, a pair by
+// those of the two.
+type titled struct {
+	naming
+	Participants []participant `json:"participants,omitempty" doc:"Of a pair: the two, or the one who writes to themself"`
+}
+
+// titles finds how conversations are called: at is for each, zero is now.
+func (s *server) titles(ctx context.Context, conversations []string, at func(i int) time.Time) ([]titled, error) {
+	var people, rooms []string
+	for _, c := range conversations {
+		people = append(people, pairOf(c)...)
+		if room, ok := roomOf(c); ok {
+			rooms = append(rooms, room)
+		}
+	}
+	n, err := s.namesOf(ctx, people, rooms)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]titled, len(conversations))
+	for i, c := range conversations {
+		all[i] = n.title(c, at(i))
+	}
+	return all, nil
+}
+
+func (n names) title(conversation string, at time.Time) titled {
+	if room, ok := roomOf(conversation); ok {
+		return titled{naming: called(n.rooms[room], at)}
+	}
+	pair := pairOf(conversation)
+	if pair == nil {
+		return titled{naming: naming{IDOnly: true}}
+	}
+	t := titled{}
+	var then, now []string
+	for _, id := range pair {
+		p := participant{ID: id, Kind: string(wecom.ParticipantOf(id).Kind), naming: called(n.people[id], at)}
+		t.Participants = append(t.Participants, p)
+		t.IDOnly = t.IDOnly || p.IDOnly
+		shown := orID(p.Name, id)
+		then = append(then, shown)
+		now = append(now, orID(p.NameNow, shown))
+	}
+	t.Name = strings.Join(then, " · ")
+	if current := strings.Join(now, " · "); current != t.Name {
+		t.NameNow = current
+	}
+	return t
+}
+
+func orID(name, id string) string {
+	if name == "" {
+		return id
+	}
+	return name
+}
+
+// endOfDay is the last moment of a UTC day: names are those that the day ended with.
+func endOfDay(day string) time.Time {
+	t, err := time.Parse(time.DateOnly, day)
+	if err != nil {
+		return time.Time{}
+	}
+	return t.Add(24*time.Hour - time.Millisecond)
+}
+
+// nameMessages says in messages how sender and room were called when they were sent,
+// and returns the same of everybody who takes part, at the time of their first message
+// here.
+func (s *server) nameMessages(ctx context.Context, messages []message) ([]participant, error) {
+	var people, rooms []string
+	first := map[string]time.Time{}
+	for i := range messages {
+		m := &messages[i]
+		for _, id := range append([]string{m.From}, m.To...) {
+			if id == "" {
+				continue
+			}
+			if _, ok := first[id]; !ok {
+				first[id] = m.at
+				people = append(people, id)
+			}
+		}
+		if m.Room != "" && !slices.Contains(rooms, m.Room) {
+			rooms = append(rooms, m.Room)
+		}
+	}
+	n, err := s.namesOf(ctx, people, rooms)
+	if err != nil {
+		return nil, err
+	}
+	for i := range messages {
+		m := &messages[i]
+		if m.From != "" {
+			from := called(n.people[m.From], m.at)
+			m.FromName, m.FromNameNow, m.FromIDOnly = from.Name, from.NameNow, from.IDOnly
+		}
+		if m.Room != "" {
+			room := called(n.rooms[m.Room], m.at)
+			m.RoomName, m.RoomNameNow = room.Name, room.NameNow
+		}
+	}
+	slices.Sort(people)
+	shown := make([]participant, 0, len(people))
+	for _, id := range people {
+		shown = append(shown, participant{ID: id, Kind: string(wecom.ParticipantOf(id).Kind), naming: called(n.people[id], first[id])})
+	}
+	return shown, nil
+}
