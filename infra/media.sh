@@ -17,6 +17,11 @@ load() { "$work/mediaload" -messages "$messages" -media "$media" -bytes "$bytes"
 echo 'throughput, 20 ms a slice'
 load -dir "$work" bench
 
+if [ "$bytes" -ge 3000000000 ]; then
+	echo 'more than 2 GiB'
+	load -dir "$work" large
+fi
+
 echo 'in one go'
 load -dir "$work/all" generate
 load -dir "$work/all" run

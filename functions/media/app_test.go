@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -147,6 +149,25 @@ func TestSweep(t *testing.T) {
 	}
 	if answer, err := w.invoke(t, event); err != nil || answer != `{"queued":0}` {
 		t.Errorf("when all is done: %s, %v", answer, err)
+	}
+}
+
+// TestSampleEvents: the events below events/media are answered.
+func TestSampleEvents(t *testing.T) {
+	w := newWorld(t, "s3cret")
+	w.app.Bucket = "wecom-archive-example-derived"
+	w.list.PulledAt, w.list.SeqAsked = time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC), 0
+	if err := archive.PutFetchList(t.Context(), w.app.Stage.Derived.(archive.Derived), w.list); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"eventbridge.json": `{"batchItemFailures":null}`, "schedule.json": `{"queued":1}`} {
+		event, err := os.ReadFile(filepath.Join("..", "..", "events", "media", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer, err := lambda.NewHandler(w.app.Handle).Invoke(t.Context(), event); err != nil || string(answer) != want {
+			t.Errorf("%s: %s, %v; want %s\n%s", name, answer, err, want, &w.log)
+		}
 	}
 }
 

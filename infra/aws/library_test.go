@@ -42,7 +42,8 @@ import (
 
 // TestBootstraps runs the real binaries of puller, archiver, media and compactor through
 // the Runtime API, on stand-ins for AWS, with a native library that speaks to the
-// simulated corp: what the puller stores, the archiver reads, and leaves job lists for media. (Needs cc.)
+// simulated corp: what the puller stores, the archiver reads, and leaves job
+// lists for media. (Needs cc.)
 func TestBootstraps(t *testing.T) {
 	puller, archiver, media, compactor := bootstrap(t, "puller"), bootstrap(t, "archiver"), bootstrap(t, "media"), bootstrap(t, "compactor") // before the embedded S3 changes the folder
 	library, err := sdkstandin.Build(t.Context(), t.TempDir())

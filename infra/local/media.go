@@ -31,6 +31,7 @@ func (s *System) openMedia(ctx context.Context, library mediafetch.Library) erro
 		Corp: corpID, Program: s.Program, Objects: s.Objects, Derived: s.Derived, Catalog: s.Catalog, Library: library,
 		Now: s.Now, Sleep: sleep, Log: s.Log.With("stage", "media"), Spool: filepath.Join(s.Dir, spoolFolder),
 		Workers: mediaWorkers, SpoolLimit: s.SpoolLimit, Sniff: s.Sniff,
+		SliceTries: 2, // there is no network whose hiccups pass
 	})
 	return s.media.Ready(ctx)
 }

@@ -7,6 +7,7 @@
 //	run       archives all of it, and prints counts and peak memory
 //	kill      does the same in processes that are killed at random
 //	check     compares what is stored with the truth
+//	large     fetches a file of more than 2 GiB, into S3 in parts
 //	bench     compares the stage with the plain loop of a wrapper, at 20 ms a slice
 //
 // Files of each fate are among them: md5 that lies or is missing, gone, 10002 five
@@ -51,7 +52,7 @@ func main() {
 	flag.Int64Var(&o.memory, "memory", 256, "peak memory in MB that is too much; 0: any")
 	flag.Parse()
 	steps := map[string]func(context.Context, options) error{
-		"generate": generate, "run": run, "kill": kill, "check": check, "bench": bench,
+		"generate": generate, "run": run, "kill": kill, "check": check, "bench": bench, "large": large,
 	}
 	step := steps[flag.Arg(0)]
 	if step == nil || o.dir == "" {

@@ -134,6 +134,7 @@ func TestResume(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t)
 			job := w.add("a", content("a", size))
+			job.MD5, job.Size = "", -1 // else a mismatch would have the file fetched again
 			ctx, cancel := context.WithCancel(t.Context())
 			w.lib.fault = func(_, index string, _ int) error {
 				if strings.HasPrefix(index, fmt.Sprintf("Range:bytes=%d-", 39*sliceSize)) {
@@ -259,4 +260,38 @@ func (b breaking) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeke
 		return errHere
 	}
 	return err
+}
+
+// TestSameFileInTwoLists: lists in work at the same time that need one file fetch it
+// once, and do not disturb each other's spool.
+func TestSameFileInTwoLists(t *testing.T) {
+	w := newWorld(t)
+	job := w.add("a", content("a", 8*sliceSize))
+	w.lib.fault = func(string, string, int) error { time.Sleep(time.Millisecond); return nil } // so that they meet
+	keys := []string{w.list()}
+	for i := range uint64(3) {
+		list := w.fetchList()
+		list.SeqAsked = 900 + i
+		if err := archive.PutFetchList(t.Context(), w.derived, list); err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, list.Key())
+	}
+	s := w.stage()
+	var group sync.WaitGroup
+	for _, key := range keys {
+		group.Go(func() {
+			if err := s.Handle(t.Context(), key); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	w.checkStored(job)
+	if calls := w.lib.callsOf(job.FileID); calls != 8 {
+		t.Errorf("%d slices fetched, want 8", calls)
+	}
+	if c := w.count(); c.Stored != 4 || c.Pending() != 0 {
+		t.Errorf("%+v", c)
+	}
 }

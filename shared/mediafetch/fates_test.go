@@ -182,3 +182,28 @@ func TestRedrive(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+// TestExpiredMeanwhile: a file that WeCom may have forgotten is not tried for ever,
+// and one that nobody looked at in time is tried all the same.
+func TestExpiredMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	w.jobs = make([]archive.MediaJob, 0, 3)
+	soon, past, there := w.add("soon", nil), w.add("past", nil), w.add("there", content("there", 9))
+	soon.Expires, past.Expires, there.Expires = start.Add(time.Hour), start.Add(-time.Hour), start.Add(-time.Hour)
+	w.lib.fault = func(id, _ string, _ int) error {
+		if id == there.FileID {
+			return nil
+		}
+		return code(10002)
+	}
+	w.untilDone(w.stage(), w.list())
+	w.checkState(soon, archive.MediaFailed, archive.ReasonUnavailable)
+	w.checkState(past, archive.MediaFailed, archive.ReasonUnavailable)
+	w.checkStored(there)
+	if took := w.clock().Sub(start); took < 50*time.Minute || took > 70*time.Minute {
+		t.Errorf("it took %v", took)
+	}
+	if calls := w.lib.callsOf(past.FileID); calls != 4 { // one pass
+		t.Errorf("%d calls for what is past", calls)
+	}
+}
