@@ -144,11 +144,11 @@ func TestCallbackRefuses(t *testing.T) {
 	if status, _, _ := w.get(signin.CallbackPath + "?code=x&state=y"); status != http.StatusBadRequest {
 		t.Errorf("without a sign-in: %d", status)
 	}
-	_, _, at := w.get(signin.BeginPath)
+	w.get(signin.BeginPath)
 	if status, _, _ := w.get(signin.CallbackPath + "?code=x&state=other"); status != http.StatusBadRequest {
 		t.Errorf("another's state: %d", status)
 	}
-	_, _, at = w.get(signin.BeginPath)
+	_, _, at := w.get(signin.BeginPath)
 	if status, _, _ := w.get(signin.CallbackPath + "?code=invented&state=" + at.Query().Get("state")); status != http.StatusUnauthorized {
 		t.Errorf("an invented code: %d", status)
 	}

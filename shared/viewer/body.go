@@ -38,6 +38,8 @@ type fileView struct {
 	Reason     archive.MediaReason
 	Seconds    int64 // of voice and video
 	SHA256     string
+	Link       string // of the page's own server, if it is stored
+	Show       string // how a page shows it: image, video, amr; empty: as a file to save
 }
 
 // shownDepth bounds the nesting that a page shows.
@@ -48,6 +50,7 @@ type bodies struct {
 	lang  language
 	zone  *time.Location
 	files map[string]archive.MediaFile // by hash of the sdkfileid
+	seq   int64                        // of the message that is drawn
 
 	readers map[string]bodyReader // by type
 }
@@ -271,6 +274,9 @@ func (b bodies) file(kind string, f wecom.Fields) *fileView {
 		return v
 	}
 	v.State, v.Reason, v.SHA256 = string(known.State), known.Reason, known.SHA256
+	if known.State == archive.MediaStored {
+		v.Link, v.Show = mediaPath(b.seq, known.FileIDSHA256), showAs(known)
+	}
 	if known.Size > 0 {
 		v.Size = known.Size
 	}

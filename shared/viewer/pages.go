@@ -33,7 +33,7 @@ var pageFiles embed.FS
 
 // pagePolicy lets a page load its own style and script from this host, and nothing
 // else run or leave.
-const pagePolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+const pagePolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // defaultZone is where readers are, unless Config.Zone says.
 var defaultZone = time.FixedZone("UTC+8", 8*60*60)
@@ -118,6 +118,7 @@ func (s *server) registerPages() error {
 	s.mux.HandleFunc("GET /c", s.forRoles(contentRoles, s.conversationsPage))
 	s.mux.HandleFunc("GET /m/{seq}", s.forRoles(contentRoles, s.permalink))
 	s.mux.HandleFunc("GET /record/{seq}", s.forRoles(contentRoles, s.recordPage))
+	s.mux.HandleFunc("GET /media/{seq}/{file}", s.forRoles(contentRoles, s.mediaPage))
 	s.mux.HandleFunc("GET /access", s.forRoles([]Role{RoleAuditor}, s.accessPage))
 	s.mux.HandleFunc("GET /setup", s.forRoles([]Role{RoleOperator}, s.setupPage))
 	s.mux.HandleFunc("GET /signed-out", s.signedOutPage)
@@ -225,7 +226,10 @@ func (s *server) chooseLanguage(w http.ResponseWriter, r *http.Request) {
 }
 
 // assets are the files that pages load.
-var assets = map[string]string{"viewer.css": "text/css; charset=utf-8", "viewer.js": "text/javascript; charset=utf-8"}
+var assets = map[string]string{
+	"viewer.css": "text/css; charset=utf-8", "viewer.js": "text/javascript; charset=utf-8",
+	"voice.js": "text/javascript; charset=utf-8", "voice-worker.js": "text/javascript; charset=utf-8", "amrnb.js": "text/javascript; charset=utf-8",
+}
 
 func (s *server) asset(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
@@ -233,6 +237,9 @@ func (s *server) asset(w http.ResponseWriter, r *http.Request) {
 	if assets[name] == "" || err != nil {
 		s.errorPage(w, r, huma.Error404NotFound(""))
 		return
+	}
+	if name == "voice-worker.js" { // a worker's policy is its own script's
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'")
 	}
 	w.Header().Set("Content-Type", assets[name])
 	w.Header().Set("Cache-Control", "private, max-age=300")

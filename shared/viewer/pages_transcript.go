@@ -219,6 +219,7 @@ func (s *server) draw(b bodies, m transcript.Message) (drawn body) {
 			drawn = body{Type: m.MsgType, Text: m.Text}
 		}
 	}()
+	b.seq = m.Seq
 	return b.of(wecom.Parse(m.Raw, m.MsgID, m.PulledAt))
 }
 

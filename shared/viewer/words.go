@@ -132,7 +132,9 @@ var words = map[string]phrase{
 	"perday": {"每日拉取的消息", "Messages pulled per day"}, "runs": {"最近的拉取", "Last pulls"}, "run.at": {"开始", "Started"}, "run.messages": {"消息", "Messages"}, "run.end": {"结果", "Ended"}, "run.seq": {"游标", "Cursor"},
 	"stopped.end": {"到达末尾", "reached the end"}, "stopped.deadline": {"到时，下次继续", "out of time, goes on"}, "stopped.lease": {"另一个拉取在运行", "another pull was at work"}, "stopped.error": {"出错", "failed"},
 	"gaps": {"断档", "Gaps"}, "nogaps": {"没有断档记录。", "No gap is recorded."}, "gap": {"断档", "Gap"},
-	"gap.text":      {"%s 至 %s 之间的消息可能已被企业微信删除，未能存档。", "Messages between %s and %s may have been dropped by WeCom before they were archived."},
+	"gap.text":   {"%s 至 %s 之间的消息可能已被企业微信删除，未能存档。", "Messages between %s and %s may have been dropped by WeCom before they were archived."},
+	"media.save": {"下载", "save"}, "voice.play": {"▶ 播放语音", "▶ Play voice"}, "voice.stop": {"■ 停止", "■ Stop"}, "voice.loading": {"载入中…", "Loading…"},
+	"voice.failed": {"无法播放，请下载", "Cannot be played: save it"}, "voice.wideband": {"AMR-WB 无法在此播放，请下载", "AMR-WB cannot be played here: save it"}, "voice.progress": {"播放进度", "How far it has played"},
 	"media.pending": {"等待取回", "to be fetched"}, "media.stored": {"已取回", "stored"}, "media.failed": {"取回失败", "failed"}, "media.lost": {"已过期，未能取回", "expired, not fetched"}, "media.unseen": {"尚未取回", "not fetched yet"},
 
 	"people": {"人员", "People"}, "findperson": {"按 ID 开头查找", "Find by beginning of id"}, "find": {"查找", "Find"}, "kind.all": {"全部", "All"}, "kind.employee": {"员工", "Employees"}, "kind.external": {"客户", "Customers"}, "kind.robot": {"机器人", "Robots"},

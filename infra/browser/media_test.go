@@ -1,0 +1,113 @@
+package browser
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// seqsOf finds messages of a type by the API, newest conversations first.
+func (a *archive) seqsOf(t *testing.T, msgtype string, fits func(files string) bool) int64 {
+	t.Helper()
+	token := regexp.MustCompile(`Token: (\w+)`)
+	var found []string
+	for deadline := time.Now().Add(stepTime); len(found) == 0; time.Sleep(20 * time.Millisecond) {
+		if found = token.FindStringSubmatch(a.said()); len(found) == 0 && time.Now().After(deadline) {
+			t.Fatal("no token is printed")
+		}
+	}
+	get := func(path string) string {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.base+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+found[1])
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(body)
+	}
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		for back := range 6 {
+			var days struct{ Conversations []struct{ ID string } }
+			day := time.Now().UTC().AddDate(0, 0, -back).Format(time.DateOnly)
+			if json.Unmarshal([]byte(get("/v1/conversations?limit=200&day="+day)), &days) != nil {
+				continue
+			}
+			for _, c := range days.Conversations {
+				var page struct {
+					Messages []struct {
+						Seq  int64
+						Type string
+					}
+				}
+				if json.Unmarshal([]byte(get("/v1/conversations/"+strings.ReplaceAll(c.ID, ",", "%2C")+"/messages?limit=200")), &page) != nil {
+					continue
+				}
+				for _, m := range page.Messages {
+					if m.Type == msgtype && fits(get(fmt.Sprintf("/v1/messages/%d/media", m.Seq))) {
+						return m.Seq
+					}
+				}
+			}
+		}
+	}
+	t.Fatalf("no %s", msgtype)
+	return 0
+}
+
+func stored(typ string) func(string) bool {
+	return func(files string) bool { return strings.Contains(files, `"stored"`) && strings.Contains(files, typ) }
+}
+
+// TestFiles: a picture is seen, a voice is heard, and a page that calls itself a
+// picture is a file to save.
+func TestFiles(t *testing.T) {
+	a := startArchive(t, 3000)
+	b := openTab(t, 1440, 900)
+	b.signIn(t, a, "reader", "/")
+
+	b.open(t, fmt.Sprintf("%s/m/%d", a.base, a.seqsOf(t, "image", stored("image/jpeg"))))
+	b.until(t, `[...document.querySelectorAll("img.thumb")].some(i => i.complete && i.naturalWidth > 0)`)
+	b.screenshot(t, "image")
+	b.axe(t)
+
+	b.open(t, fmt.Sprintf("%s/m/%d", a.base, a.seqsOf(t, "voice", stored("audio/amr"))))
+	b.do(t, chromedp.Evaluate[chromedp.Void](`void document.querySelector("voice-player button").click()`))
+	b.until(t, `document.querySelector("voice-player").dataset.state === "stop" && Number(document.querySelector("voice-player").dataset.at) > 0.2`)
+	samples := get(t, b, chromedp.Evaluate[int](`Number(document.querySelector("voice-player").dataset.samples)`))
+	peak := get(t, b, chromedp.Evaluate[float64](`Number(document.querySelector("voice-player").dataset.peak)`))
+	if samples < 8000 || peak < 0.01 {
+		t.Errorf("%d samples at 8 kHz, the loudest %v: nothing to hear", samples, peak)
+	}
+	b.screenshot(t, "voice")
+	b.axe(t)
+	b.do(t, chromedp.Evaluate[chromedp.Void](`void document.querySelector("voice-player button").click()`))
+	b.until(t, `document.querySelector("voice-player").dataset.state === "play"`)
+
+	for _, hostile := range []string{"text/html", "image/svg+xml"} {
+		seq := a.seqsOf(t, "image", stored(hostile))
+		b.open(t, fmt.Sprintf("%s/m/%d", a.base, seq))
+		link := get(t, b, chromedp.Evaluate[string](`document.querySelector(".m.here a[href^='/media/'], #m`+fmt.Sprint(seq)+` a[href^='/media/']")?.getAttribute("href") || [...document.querySelectorAll("a[href^='/media/`+fmt.Sprint(seq)+`/']")][0].getAttribute("href")`))
+		for _, path := range []string{link, strings.TrimSuffix(link, "?save")} {
+			// Within the page, with the reader's cookie: the file must not come as a page.
+			kind := get(t, b, chromedp.Evaluate[string](`fetch("`+path+`", {redirect: "manual"}).then(r => r.type + " " + (r.headers.get("content-type") || ""))`, chromedp.EvalAwaitPromise))
+			if kind != "opaqueredirect " {
+				t.Errorf("%s of type %s comes as %q", path, hostile, kind)
+			}
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package viewer
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"wecom-archive/shared/access"
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/mediatype"
+)
+
+// maxInline is the largest file that the pages' server hands out itself, in bytes:
+// Lambda returns at most 6 MB, as base64. Larger ones come by a link to the bucket.
+const maxInline = 4 << 20
+
+// mediaPolicy is for a file that is opened for itself: it loads and runs nothing.
+const mediaPolicy = "default-src 'none'; style-src 'unsafe-inline'; media-src 'self'; img-src 'self'; sandbox; frame-ancestors 'none'"
+
+// mediaPath leads to a file of a message.
+func mediaPath(seq int64, fileIDSHA256 string) string {
+	return fmt.Sprintf("/media/%d/%s", seq, fileIDSHA256)
+}
+
+// showAs says how a page shows a stored file: by what its bytes are, whatever the
+// message calls it.
+func showAs(f archive.MediaFile) string {
+	if f.Size > maxInline {
+		return ""
+	}
+	switch mediatype.Safe(f.Type) {
+	case "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp":
+		return "image"
+	case "video/mp4":
+		return "video"
+	case "audio/amr":
+		return "amr"
+	}
+	return ""
+}
+
+// mediaPage hands out a file of a message: a small one of a harmless type as it is,
+// every other by a link that makes it a file to save. The look is recorded first.
+func (s *server) mediaPage(w http.ResponseWriter, r *http.Request) (page, error) {
+	ctx := r.Context()
+	seq, err := strconv.ParseInt(r.PathValue("seq"), 10, 64)
+	if err != nil || seq < 1 {
+		return page{}, noSuchMessage()
+	}
+	found, _, _, err := s.envelopes(ctx, seq)
+	if err != nil {
+		return page{}, err
+	}
+	for _, m := range found {
+		for _, ref := range m.Media {
+			if ref.FileIDSHA256 != r.PathValue("file") {
+				continue
+			}
+			known, err := s.Catalog.MediaFile(ctx, ref.FileIDSHA256)
+			if err != nil {
+				return page{}, err
+			}
+			if known.State != archive.MediaStored {
+				return page{}, huma.Error404NotFound("")
+			}
+			look := lookInput{conversation: m.Conversation, remote: remoteOf(r), what: access.WhatMedia}
+			if err := s.recordLook(ctx, look, []message{view(m, false)}); err != nil {
+				return page{}, err
+			}
+			return page{}, s.handOut(w, r, newFile(m.Conversation, ref, known), known)
+		}
+	}
+	return page{}, huma.Error404NotFound("")
+}
+
+// handOut answers with the file, or with a link to it.
+func (s *server) handOut(w http.ResponseWriter, r *http.Request, f file, known archive.MediaFile) error {
+	if showAs(known) == "" || r.URL.Query().Has("save") {
+		if err := s.link(r.Context(), &f); err != nil {
+			return err
+		}
+		http.Redirect(w, r, f.URL, http.StatusSeeOther)
+		return errElsewhere
+	}
+	body, _, err := s.Objects.Get(r.Context(), known.Key)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	bytes, err := io.ReadAll(io.LimitReader(body, maxInline+1))
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", f.Inline)
+	w.Header().Set("Content-Security-Policy", mediaPolicy)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Length", strconv.Itoa(len(bytes)))
+	// The client is gone if this fails; there is nobody to tell.
+	_, _ = w.Write(bytes)
+	return errElsewhere
+}
