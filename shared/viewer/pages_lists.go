@@ -66,7 +66,7 @@ func (s *server) overviewPage(_ http.ResponseWriter, r *http.Request) (page, err
 		v.Proof = proof.In(s.Zone).Format("2006-01-02 15:04:05")
 	}
 	switch {
-	case v.Healthy && v.Proof != "":
+	case v.Healthy && v.Proof != "" && v.Seats != nil && *v.Seats > 0 && v.Pending.Pages == 0:
 		v.State = "healthy"
 	case v.Healthy:
 		v.State = "unproven"
@@ -201,6 +201,17 @@ func (s *server) fillTalks(r *http.Request, c *columns) error {
 
 // KindOf says what a conversation is, by its id.
 func (t talk) KindOf() string { return strings.SplitN(t.ID, ":", 2)[0] }
+
+// Beside is how a conversation is called in the list of one person's: a pair by the
+// other one.
+func (t talk) Beside(person string) string {
+	for _, p := range t.Participants {
+		if person != "" && p.ID != person {
+			return orID(p.Name, p.ID)
+		}
+	}
+	return orID(t.Name, t.ID)
+}
 
 // accessView is the record of looks of a day.
 type accessView struct {

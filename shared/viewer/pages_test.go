@@ -1,0 +1,253 @@
+package viewer_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/viewer"
+)
+
+// visitor is signed in with the roles that the header names.
+type visitor struct{}
+
+func (visitor) Visitor(_ http.ResponseWriter, r *http.Request) (viewer.Person, error) {
+	switch role := r.Header.Get("Test-Role"); role {
+	case "":
+		return viewer.Person{}, fmt.Errorf("%w: no cookie", viewer.ErrUnauthenticated)
+	case "unlucky":
+		return viewer.Person{}, errors.New("broken")
+	default:
+		return viewer.Person{Subject: "the-" + role, Name: "李<b>读", Roles: []viewer.Role{viewer.Role(role)}}, nil
+	}
+}
+
+// pagesFixture serves the pages, too.
+func pagesFixture(t testing.TB) *fixture {
+	f := newFixture(t)
+	f.handler = viewer.New(viewer.Config{
+		Objects: f.objects, Catalog: f.catalog, Access: f.access, Auth: people{}, Visitors: visitor{},
+		Now: func() time.Time { return now }, NewID: serial("request"), Log: slog.New(slog.NewJSONHandler(f.log, nil)),
+	})
+	return f
+}
+
+func (f *fixture) page(role, path string) *httptest.ResponseRecorder {
+	f.tb.Helper()
+	r := httptest.NewRequestWithContext(f.tb.Context(), http.MethodGet, path, nil)
+	r.Header.Set("Test-Role", role)
+	w := httptest.NewRecorder()
+	f.handler.ServeHTTP(w, r)
+	return w
+}
+
+// archived says that the page asked after 0 has its segment, so that messages are found
+// by seq.
+func (f *fixture) archived(rows ...archive.Row) {
+	f.tb.Helper()
+	f.store(0, rows...)
+	f.must(f.catalog.NotePage(f.tb.Context(), archive.PageHeader{SeqAsked: 0, LastSeq: uint64(len(rows)), Count: len(rows), PulledAt: now}))
+	f.must(f.catalog.FinishPage(f.tb.Context(), archive.PageState{Key: archive.PageKey(0), LastSeq: uint64(len(rows)), Count: len(rows), PulledAt: now, Parts: 1, OK: len(rows)}))
+}
+
+func transcriptPath(id string) string { return "/c?" + url.Values{"id": {id}}.Encode() }
+
+// said is a message with this plaintext.
+func said(seq int64, plaintext string) archive.Row {
+	r := row(seq, pair, at(time.Duration(seq)*time.Second), "")
+	setRaw(&r, []byte(plaintext))
+	return r
+}
+
+func TestPagesByRole(t *testing.T) {
+	f := pagesFixture(t)
+	f.archived(row(1, pair, at(0), "the text"))
+	const see, refuse, signIn = http.StatusOK, http.StatusForbidden, http.StatusSeeOther
+	for _, c := range []struct {
+		path                                 string
+		reader, auditor, operator, stranger_ int
+	}{
+		{"/", see, see, see, signIn},
+		{"/c", see, see, refuse, signIn},
+		{transcriptPath(pair), see, see, refuse, signIn},
+		{"/record/1", see, see, refuse, signIn},
+		{"/m/1", http.StatusSeeOther, http.StatusSeeOther, refuse, signIn},
+		{"/access", refuse, see, refuse, signIn},
+		{"/setup", refuse, refuse, see, signIn},
+	} {
+		for role, want := range map[string]int{"reader": c.reader, "auditor": c.auditor, "operator": c.operator, "": c.stranger_} {
+			w := f.page(role, c.path)
+			if w.Code != want {
+				t.Errorf("%q on %s: %d, want %d", role, c.path, w.Code, want)
+			}
+			if want == refuse && strings.Contains(w.Body.String(), "the text") {
+				t.Errorf("%s shows content to %s", c.path, role)
+			}
+		}
+	}
+	if w := f.page("unlucky", "/c"); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("%d", w.Code)
+	}
+}
+
+// TestPagesFailClosed: what cannot be recorded is not shown.
+func TestPagesFailClosed(t *testing.T) {
+	f := pagesFixture(t)
+	f.archived(row(1, pair, at(0), "the text"))
+	for _, path := range []string{transcriptPath(pair), "/record/1"} {
+		f.access.err = nil
+		before := len(f.looks())
+		if w := f.page("auditor", path); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "the text") {
+			t.Fatalf("%s: %d", path, w.Code)
+		}
+		looks := f.looks()
+		if len(looks) != before+1 || looks[len(looks)-1].How != "web" || looks[len(looks)-1].Who != "the-auditor" {
+			t.Errorf("%s: looks %+v", path, looks)
+		}
+		f.access.err = errors.New("the store is down")
+		w := f.page("auditor", path)
+		if body := w.Body.String(); w.Code != http.StatusServiceUnavailable || strings.Contains(body, "the text") || !strings.Contains(body, "留下记录") {
+			t.Errorf("%s without a record: %d %s", path, w.Code, body)
+		}
+	}
+}
+
+func TestRecalledPair(t *testing.T) {
+	f := pagesFixture(t)
+	recall := said(2, `{"msgid":"m2","action":"recall","from":"li.na","tolist":["wang.wei"],"msgtype":"revoke","revoke":{"pre_msgid":"m1"}}`)
+	recall.MsgType, recall.Action, recall.RefMsgID = "revoke", "recall", "m1"
+	f.store(0, said(1, `{"msgid":"m1","msgtype":"text","text":{"content":"the text"}}`), recall)
+	body := f.page("reader", transcriptPath(pair)).Body.String()
+	for _, want := range []string{"the text", "已撤回", `href="#m1"`, `href="#m2"`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %q in %s", want, body)
+		}
+	}
+}
+
+func TestTranscriptPages(t *testing.T) {
+	f := pagesFixture(t)
+	var rows []archive.Row
+	for seq := range int64(100) {
+		rows = append(rows, said(seq+1, fmt.Sprintf(`{"msgid":"m%d","msgtype":"text","text":{"content":"n"}}`, seq+1)))
+	}
+	f.store(0, rows...)
+	seen := map[string]int{}
+	path := transcriptPath(pair)
+	for range 10 {
+		doc, err := html.Parse(f.page("reader", path).Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path = ""
+		for n := range doc.Descendants() {
+			if n.Data == "article" {
+				seen[attribute(n, "id")]++
+			}
+			if attribute(n, "rel") == "prev" {
+				path = attribute(n, "href")
+			}
+		}
+		if path == "" {
+			break
+		}
+	}
+	for seq := range 100 {
+		if n := seen[fmt.Sprintf("m%d", seq+1)]; n != 1 {
+			t.Errorf("message %d is shown %d times", seq+1, n)
+		}
+	}
+}
+
+func attribute(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+// hostile are things that must never become markup.
+var hostile = []string{
+	`<script>alert(1)</script>`, `<ScRiPt>alert(1)</sCrIpT>`, `</script><script>alert(1)</script>`, `<script src=//x.invalid></script>`, `<script x>alert(1)</script x>`, `<script/src=data:,alert(1)>`, `<<script>alert(1)//<</script>`, `<scr<script>ipt>alert(1)</scr</script>ipt>`,
+	`<img src=x onerror=alert(1)>`, `<img/src=x/onerror=alert(1)>`, "<img src=x\nonerror=alert(1)>", `<img src="x" onerror="alert(1)"//`, `"><img src=x onerror=alert(1)>`, `'><img src=x onerror=alert(1)>`, "`><img src=x onerror=alert(1)>", `<image href=x onerror=alert(1)>`,
+	`<svg onload=alert(1)>`, `<svg/onload=alert(1)//`, `<svg><script>alert(1)</script></svg>`, `<svg><animate onbegin=alert(1) attributeName=x dur=1s>`, `<svg><a xlink:href="javascript:alert(1)"><text>x</text></a></svg>`, `<svg><use href="data:image/svg+xml,x#x"/></svg>`, `<math><mtext></form><form><mglyph><style></math><img src onerror=alert(1)>`, `<svg><style>{font-family:'<iframe/onload=alert(1)>'`,
+	`<iframe src=javascript:alert(1)>`, `<iframe srcdoc="<script>alert(1)</script>">`, `<object data=javascript:alert(1)>`, `<embed src=javascript:alert(1)>`, `<base href=//x.invalid/>`, `<meta http-equiv=refresh content="0;url=//x.invalid">`, `<link rel=stylesheet href=//x.invalid>`, `<style>*{display:none}</style>`, `<form action=//x.invalid><button>x`, `<isindex action=javascript:alert(1)>`,
+	`<body onload=alert(1)>`, `<input autofocus onfocus=alert(1)>`, `<select autofocus onfocus=alert(1)>`, `<textarea autofocus onfocus=alert(1)>`, `<details open ontoggle=alert(1)>`, `<video src=x onerror=alert(1)>`, `<video><source onerror=alert(1)></video>`, `<audio src=x onerror=alert(1)>`, `<marquee onstart=alert(1)>`, `<div onpointerover=alert(1)>x</div>`, `<a href="javascript:alert(1)">x</a>`, `<a href="java&#115;cript:alert(1)">x</a>`,
+	`javascript:alert(1)`, `data:text/html,<script>alert(1)</script>`, `" onmouseover="alert(1)`, `' onmouseover='alert(1)`, `" style="position:fixed;inset:0" x="`, `{{.Person}}`, `{{html "x"}}`, `${alert(1)}`, `<!--<script>alert(1)</script>-->`, `--><script>alert(1)</script>`, `]]><script>alert(1)</script>`, `</textarea><script>alert(1)</script>`, `</title><script>alert(1)</script>`, `</style><script>alert(1)</script>`, `</pre><script>alert(1)</script>`, `</article></main></body><script>alert(1)</script>`, "\u2028<script>alert(1)</script>", "\x00<script>alert(1)</script>", "+ADw-script+AD4-alert(1)+ADw-/script+AD4-", "＜script＞alert(1)＜/script＞", "&lt;script&gt;alert(1)&lt;/script&gt;", "&#60;script&#62;alert(1)", "\u202e<script>alert(1)</script>", `<template><script>alert(1)</script></template>`, `<noscript><p title="</noscript><img src=x onerror=alert(1)>">`,
+}
+
+// TestHostileContent: whatever a message, a name or a key holds, the page has the
+// elements and attributes that it has for harmless content.
+func TestHostileContent(t *testing.T) {
+	if len(hostile) < 60 {
+		t.Fatalf("%d vectors", len(hostile))
+	}
+	shape := func(vector string) []string {
+		f := pagesFixture(t)
+		q, err := json.Marshal(vector)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nested, _ := json.Marshal(fmt.Sprintf(`{"content":%s}`, q))
+		rows := []archive.Row{}
+		for i, content := range []string{
+			`"msgtype":"text","text":{"content":%[1]s}`, `"msgtype":"link","link":{"title":%[1]s,"description":%[1]s,"link_url":%[1]s}`,
+			`"msgtype":"file","file":{"filename":%[1]s,"sdkfileid":"x"}`, `"msgtype":"markdown","info":{"content":%[1]s}`,
+			`"msgtype":"location","location":{"title":%[1]s,"address":%[1]s,"latitude":%[1]s,"longitude":1}`,
+			`"msgtype":"chatrecord","chatrecord":{"title":%[1]s,"item":[{"type":"ChatRecordText","msgtime":1,"content":%[2]s}]}`,
+			`"msgtype":"mixed","mixed":{"item":[{"type":"text","content":%[2]s}]}`, `"msgtype":"vote","votetitle":%[1]s,"voteitem":[%[1]s]`,
+			`"msgtype":"calendar","calendar":{"title":%[1]s,"attendeename":[%[1]s]}`, `"msgtype":"new","new":{%[1]s:%[1]s}`,
+		} {
+			r := said(int64(i)+1, fmt.Sprintf(`{"msgid":"m%d",`+content+`}`, i+1, string(q), string(nested)))
+			r.FromID = vector
+			rows = append(rows, r)
+		}
+		f.archived(rows...)
+		var shape []string
+		for _, path := range []string{transcriptPath(pair), "/record/1", "/c?prefix=nobody&person=nobody", "/c?" + url.Values{"id": {pair}, "prefix": {vector}, "person": {vector}, "kind": {vector}}.Encode()} {
+			w := f.page("auditor", path)
+			if !strings.Contains(w.Header().Get("Content-Security-Policy"), "script-src 'self'") {
+				t.Errorf("policy %q", w.Header().Get("Content-Security-Policy"))
+			}
+			doc, err := html.Parse(w.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for n := range doc.Descendants() {
+				if n.Type == html.ElementNode {
+					element := n.Data
+					for _, a := range n.Attr {
+						element += " " + a.Key
+						if a.Key == "href" && !strings.HasPrefix(a.Val, "/") && !strings.HasPrefix(a.Val, "#") {
+							t.Errorf("%q: leads to %q", vector, a.Val)
+						}
+					}
+					shape = append(shape, element)
+				}
+			}
+		}
+		return shape
+	}
+	harmless := "\n" + strings.Join(shape("harmless"), "\n") + "\n"
+	for _, vector := range hostile {
+		for _, element := range shape(vector) {
+			// A host is a line more, where a vector is a link: elements may come more or
+			// less often, but no other ones.
+			if !strings.Contains(harmless, "\n"+element+"\n") {
+				t.Errorf("%q makes <%s>", vector, element)
+			}
+		}
+	}
+}
