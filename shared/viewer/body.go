@@ -22,7 +22,7 @@ type body struct {
 	Text  string
 	Lines []line
 	Items []body
-	File  *fileView
+	File  *shownFile
 	JSON  string // of a type that is not known
 	Deep  bool   // it goes deeper than is shown
 }
@@ -30,8 +30,8 @@ type body struct {
 // line is a label (a key of words) and its value.
 type line struct{ Label, Value string }
 
-// fileView is a file that a message refers to.
-type fileView struct {
+// shownFile is a file that a message refers to.
+type shownFile struct {
 	Kind, Name string
 	Size       int64  // bytes; -1: not known
 	State      string // of archive.MediaState; "unseen" if the index does not know it
@@ -260,8 +260,8 @@ func items(b bodies, o *body, f wecom.Fields, depth int) {
 	}
 }
 
-func (b bodies) file(kind string, f wecom.Fields) *fileView {
-	v := &fileView{Kind: kind, Name: f.String("filename"), Size: -1, State: "unseen"}
+func (b bodies) file(kind string, f wecom.Fields) *shownFile {
+	v := &shownFile{Kind: kind, Name: f.String("filename"), Size: -1, State: "unseen"}
 	for _, name := range []string{"filesize", "voice_size", "imagesize"} {
 		if n, ok := f.Int(name); ok && n >= 0 {
 			v.Size = n
