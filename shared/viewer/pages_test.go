@@ -203,12 +203,12 @@ func TestHostileContent(t *testing.T) {
 		nested, _ := json.Marshal(fmt.Sprintf(`{"content":%s}`, q))
 		rows := []archive.Row{}
 		for i, content := range []string{
-			`"msgtype":"text","text":{"content":%[1]s}`, `"msgtype":"link","link":{"title":%[1]s,"description":%[1]s,"link_url":%[1]s}`,
-			`"msgtype":"file","file":{"filename":%[1]s,"sdkfileid":"x"}`, `"msgtype":"markdown","info":{"content":%[1]s}`,
-			`"msgtype":"location","location":{"title":%[1]s,"address":%[1]s,"latitude":%[1]s,"longitude":1}`,
-			`"msgtype":"chatrecord","chatrecord":{"title":%[1]s,"item":[{"type":"ChatRecordText","msgtime":1,"content":%[2]s}]}`,
-			`"msgtype":"mixed","mixed":{"item":[{"type":"text","content":%[2]s}]}`, `"msgtype":"vote","votetitle":%[1]s,"voteitem":[%[1]s]`,
-			`"msgtype":"calendar","calendar":{"title":%[1]s,"attendeename":[%[1]s]}`, `"msgtype":"new","new":{%[1]s:%[1]s}`,
+			`"msgtype":"text","text":{"content":%[2]s}`, `"msgtype":"link","link":{"title":%[2]s,"description":%[2]s,"link_url":%[2]s}`,
+			`"msgtype":"file","file":{"filename":%[2]s,"sdkfileid":"x"}`, `"msgtype":"markdown","info":{"content":%[2]s}`,
+			`"msgtype":"location","location":{"title":%[2]s,"address":%[2]s,"latitude":%[2]s,"longitude":1}`,
+			`"msgtype":"chatrecord","chatrecord":{"title":%[2]s,"item":[{"type":"ChatRecordText","msgtime":1,"content":%[3]s}]}`,
+			`"msgtype":"mixed","mixed":{"item":[{"type":"text","content":%[3]s}]}`, `"msgtype":"vote","votetitle":%[2]s,"voteitem":[%[2]s]`,
+			`"msgtype":"calendar","calendar":{"title":%[2]s,"attendeename":[%[2]s]}`, `"msgtype":"new","new":{%[2]s:%[2]s}`,
 		} {
 			r := said(int64(i)+1, fmt.Sprintf(`{"msgid":"m%d",`+content+`}`, i+1, string(q), string(nested)))
 			r.FromID = vector
