@@ -224,6 +224,10 @@ func TestRefused(t *testing.T) {
 		"an entity": {func(e *endpoint) int {
 			return e.do("POST", "n", "", "<xml><Encrypt>&lol;</Encrypt></xml>").Code
 		}, 400},
+		"a DTD around a good message": {func(e *endpoint) int {
+			sealed := e.cipher.Seal([16]byte{}, []byte(inner(e.v.Corp)))
+			return e.do("POST", "n", sealed, `<!DOCTYPE xml SYSTEM "http://127.0.0.1/x">`+callback.Body(e.v.Corp, sealed)).Code
+		}, 400},
 		"too large": {func(e *endpoint) int {
 			return e.do("POST", "n", "", "<xml>"+strings.Repeat(" ", callback.MaxBody)+"</xml>").Code
 		}, 413},
