@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/callback"
 )
 
 // keysCommand makes, imports and lists RSA keys. Private halves are never shown.
@@ -164,9 +165,13 @@ type secretsCommand struct {
 
 type secretsSet struct {
 	target `embed:""`
-	Name   string `arg:"" enum:"archive-secret,companion-secret" help:"archive-secret (会话内容存档 Secret) or companion-secret (of the app that asks for names)."`
+	Name   string `arg:"" enum:"archive-secret,companion-secret,callback-token,callback-aes-key" help:"archive-secret (会话内容存档 Secret), companion-secret (of the app that asks for names), callback-token or callback-aes-key (Token and EncodingAESKey of 接收事件服务器)."`
 	File   string `default:"-" type:"path" help:"File that holds it; - is standard input. Space around it does not count."`
 }
+
+// secretShapes check what must have a certain shape, so that a wrong paste is noticed
+// here and not when WeCom calls.
+var secretShapes = map[string]func(string) error{"callback-token": callback.CheckToken, "callback-aes-key": callback.CheckAESKey}
 
 func (c *secretsSet) Run(ctx context.Context, to streams) error {
 	text, err := readInput(c.File, to.In)
@@ -177,6 +182,11 @@ func (c *secretsSet) Run(ctx context.Context, to streams) error {
 	value := strings.TrimSpace(string(text))
 	if value == "" {
 		return fmt.Errorf("--file %s: there is nothing in it", c.File)
+	}
+	if check := secretShapes[c.Name]; check != nil {
+		if err := check(value); err != nil {
+			return fmt.Errorf("--file %s: %w", c.File, err)
+		}
 	}
 	return c.with(ctx, to, func(o *opened) error {
 		if err := o.Secrets.Set(ctx, c.Name, value); err != nil {

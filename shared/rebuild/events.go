@@ -110,6 +110,8 @@ func (r *run) event(ctx context.Context, key string) error {
 		return apply(ctx, e, key, keyOf, func(ctx context.Context, b archive.KeyBinding) error { return r.bind(ctx, b, at) })
 	case archive.EventIncident:
 		return apply(ctx, e, key, archive.IncidentKey, r.Catalog.PutIncident)
+	case archive.EventCallback:
+		return apply(ctx, e, key, archive.CallbackKey, r.Catalog.PutCallback)
 	case archive.EventCheckup:
 		return nil // of use while it is new; the index had it whole
 	case archive.EventRedrive:

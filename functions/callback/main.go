@@ -1,0 +1,91 @@
+// The callback function is where WeCom calls the company (package callback): behind
+// the one route of the API that nobody signs in for. It holds the token and the key of
+// that endpoint and no other secret, puts events and reads no message, and can have
+// the puller started.
+//
+// Settings come from the environment; settings lists them. Only the secrets,
+// callback-token and callback-aes-key, come from Parameter Store.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/callback"
+	"wecom-archive/shared/environment"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("stage", "callback")
+	app, err := build(context.Background(), os.Getenv, log)
+	if err != nil {
+		log.Error("cannot start", "error", err)
+		os.Exit(1)
+	}
+	lambda.Start(app.Handle)
+}
+
+// settings are what the stack sets.
+type settings struct {
+	Corp    string        // WECOM_ARCHIVE_CORP: corpid
+	Bucket  string        // WECOM_ARCHIVE_BUCKET: archive bucket
+	Table   string        // WECOM_ARCHIVE_TABLE: index
+	Wakes   string        // WECOM_ARCHIVE_WAKE_URL: URL of the queue that starts the puller
+	Secrets string        // WECOM_ARCHIVE_SECRET_PREFIX: of the parameters that hold secrets
+	Capture string        // WECOM_ARCHIVE_CAPTURE_KEY: KMS key of events
+	Delay   time.Duration // WECOM_ARCHIVE_WAKE_DELAY: as 10m, 1s to 15m; optional
+}
+
+func readSettings(getenv func(string) string) (settings, error) {
+	s := settings{Delay: callback.DefaultDelay}
+	err := environment.Read(getenv,
+		environment.Setting{Name: "WECOM_ARCHIVE_CORP", To: &s.Corp, What: "the corpid (企业ID)"},
+		environment.Setting{Name: "WECOM_ARCHIVE_BUCKET", To: &s.Bucket, What: "the name of the archive bucket"},
+		environment.Setting{Name: "WECOM_ARCHIVE_TABLE", To: &s.Table, What: "the name of the DynamoDB table of the index"},
+		environment.Setting{Name: "WECOM_ARCHIVE_WAKE_URL", To: &s.Wakes, What: "the URL of the queue that starts the puller"},
+		environment.Setting{Name: "WECOM_ARCHIVE_SECRET_PREFIX", To: &s.Secrets, What: "the prefix of the parameters that hold secrets, such as /wecom-archive/prod/"},
+		environment.Setting{Name: "WECOM_ARCHIVE_CAPTURE_KEY", To: &s.Capture, What: "the ARN of the KMS key that encrypts events"},
+	)
+	if err != nil {
+		return settings{}, err
+	}
+	if delay := getenv("WECOM_ARCHIVE_WAKE_DELAY"); delay != "" {
+		if s.Delay, err = time.ParseDuration(delay); err != nil || s.Delay < time.Second || s.Delay > 15*time.Minute {
+			return settings{}, fmt.Errorf("the environment variable WECOM_ARCHIVE_WAKE_DELAY is %q: it must be 1s to 15m, or not set", delay)
+		}
+	}
+	return s, nil
+}
+
+// build makes the App on AWS.
+func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*App, error) {
+	set, err := readSettings(getenv)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+	}
+	s3Client := s3.NewFromConfig(cfg)
+	secrets := &cachedCipher{corp: set.Corp, secrets: awsstore.NewSecrets(ssm.NewFromConfig(cfg), set.Secrets, ""), now: time.Now}
+	return NewApp(callback.Config{
+		Corp: set.Corp, Cipher: secrets.get,
+		Objects: awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket).WithCaptureKey(set.Capture),
+		Catalog: archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
+		Waker:   awsstore.NewWaker(sqs.NewFromConfig(cfg), set.Wakes),
+		Delay:   set.Delay, Now: time.Now, Log: log,
+	}), nil
+}

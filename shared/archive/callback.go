@@ -1,0 +1,123 @@
+package archive
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// EventCallback is the kind of events that record a Callback.
+const EventCallback = "callback"
+
+// Callback is what WeCom told by itself. The XML is kept as it was; the other fields
+// are taken from it.
+type Callback struct {
+	SentAt         time.Time `json:"sent_at"` // as the message says, to the second
+	ReceivedAt     time.Time `json:"received_at"`
+	Event          string    `json:"event"`
+	ChangeType     string    `json:"change_type,omitempty"`
+	UserID         string    `json:"userid,omitempty"`
+	ExternalUserID string    `json:"external_userid,omitempty"`
+	XML            []byte    `json:"xml"` // after decryption
+}
+
+// CallbackKey names the object of a callback's event. The same message has the same
+// name however often WeCom sends it.
+func CallbackKey(c Callback) string {
+	sum := sha256.Sum256(c.XML)
+	return eventKey(c.SentAt, fmt.Sprintf("callback-%013d-%s", c.SentAt.UnixMilli(), hex.EncodeToString(sum[:16])))
+}
+
+const partitionCallback = "callback"
+
+// PutCallback lists a callback.
+func (c *Catalog) PutCallback(ctx context.Context, cb Callback) error {
+	sum := sha256.Sum256(cb.XML)
+	return c.put(ctx, partitionCallback, fmt.Sprintf("event#%013d#%s", cb.SentAt.UnixMilli(), hex.EncodeToString(sum[:16])), cb)
+}
+
+// Callbacks returns the last callbacks, newest first.
+func (c *Catalog) Callbacks(ctx context.Context, limit int) ([]Callback, error) {
+	return list[Callback](ctx, c, IndexQuery{Partition: partitionCallback, From: "event#", To: "event$", Descending: true, Limit: limit})
+}
+
+// heard are the signatures of one minute. The item of a minute is used again an hour
+// later, so that 60 of them are enough for ever.
+type heard struct {
+	Minute     int64    `json:"minute"` // of the Unix epoch
+	Signatures []string `json:"signatures"`
+}
+
+// maxHeard bounds the signatures of a minute: WeCom sends at most a notify each 15 s
+// and an event for each change. Beyond it the oldest is forgotten; what it named is
+// stored under a name of its own content, so that it would still not count twice.
+const maxHeard = 2000
+
+func heardName(at time.Time) string { return fmt.Sprintf("heard#%02d", at.Unix()/60%60) }
+
+// CallbackHeard says whether the message with this signature and time was dealt with.
+func (c *Catalog) CallbackHeard(ctx context.Context, signature string, at time.Time) (bool, error) {
+	var h heard
+	_, err := c.get(ctx, partitionCallback, heardName(at), &h)
+	return h.Minute == at.Unix()/60 && slices.Contains(h.Signatures, signature), err
+}
+
+// MarkCallbackHeard notes that a message was dealt with, for the hour to come.
+func (c *Catalog) MarkCallbackHeard(ctx context.Context, signature string, at time.Time) error {
+	const tries = 20
+	for range tries {
+		var h heard
+		revision, err := c.get(ctx, partitionCallback, heardName(at), &h)
+		if err != nil {
+			return err
+		}
+		if h.Minute != at.Unix()/60 {
+			h = heard{Minute: at.Unix() / 60}
+		}
+		if slices.Contains(h.Signatures, signature) {
+			return nil
+		}
+		h.Signatures = append(h.Signatures, signature)
+		h.Signatures = h.Signatures[max(0, len(h.Signatures)-maxHeard):]
+		if err = c.putIf(ctx, partitionCallback, heardName(at), revision, h); !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("noting a callback: %d others were quicker: %w", tries, ErrConflict)
+}
+
+// wake is the pull that a callback has asked for.
+type wake struct {
+	Due time.Time `json:"due,omitzero"`
+}
+
+// ClaimWake says whether the caller is to have a pull started after delay: no
+// earlier caller's is still to come. Of many callers at a time one is told so.
+func (c *Catalog) ClaimWake(ctx context.Context, now time.Time, delay time.Duration) (bool, error) {
+	var w wake
+	revision, err := c.get(ctx, partitionPuller, "wake", &w)
+	if err != nil {
+		return false, err
+	}
+	// One further away than delay was claimed by a clock that ran ahead.
+	if w.Due.After(now) && w.Due.Sub(now) <= delay+ClockSkew {
+		return false, nil
+	}
+	err = c.putIf(ctx, partitionPuller, "wake", revision, wake{Due: now.Add(delay).UTC()})
+	if errors.Is(err, ErrConflict) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("claiming the next pull: %w", err)
+	}
+	return true, nil
+}
+
+// DropWake gives up a claim whose pull could not be asked for.
+func (c *Catalog) DropWake(ctx context.Context) error {
+	return c.put(ctx, partitionPuller, "wake", wake{})
+}
