@@ -122,3 +122,29 @@ func TestFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestNames: people are shown by the names that the directory has found out, in both
+// languages of the pages. These are README's pictures.
+func TestNames(t *testing.T) {
+	a := startArchive(t, 3000)
+	b := openTab(t, 1440, 900)
+	b.signIn(t, a, "auditor", "/")
+	seq := a.seqsOf(t, "image", stored("image/"))
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(time.Second) {
+		b.open(t, fmt.Sprintf("%s/m/%d", a.base, seq))
+		if get(t, b, chromedp.Evaluate[bool](`[...document.querySelectorAll(".m .name[title]")].some(n => n.title !== n.textContent && !/\s/.test(n.title))`)) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no names")
+		}
+	}
+	b.until(t, `[...document.querySelectorAll("img.thumb")].some(i => i.complete && i.naturalWidth > 0)`)
+	for _, lang := range []string{"zh", "en"} {
+		b.speak(t, lang)
+		b.screenshot(t, "viewer-"+lang)
+		b.axe(t)
+	}
+	b.open(t, a.base+"/")
+	b.screenshot(t, "viewer-overview")
+}
