@@ -1,0 +1,117 @@
+package search
+
+import (
+	"slices"
+	"sort"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// Fold is s without differences of case, width and compatibility forms: NFKC,
+// Unicode's full case folding, NFKC again.
+//
+// It works from one boundary of normalisation to the next, so that a text cut at
+// boundaries folds to the parts of what the whole folds to. A boundary never lies
+// within a letter and its combining marks: "e" is not found in "é".
+func Fold(s string) string { return foldText(s).folded }
+
+// foldedText remembers where the bytes of a folded text came from.
+type foldedText struct {
+	folded string
+	// Piece i of the original begins at from[i] and folds to what begins at to[i].
+	// Both end with the lengths. Nil if folding changed no length.
+	from, to []int
+}
+
+func foldText(s string) foldedText {
+	if folded, ok := foldASCII(s); ok {
+		return foldedText{folded: folded}
+	}
+	var f foldedText
+	var out strings.Builder
+	out.Grow(len(s))
+	caser := cases.Fold()
+	same := true // so far each piece is as long as it was
+	for at := 0; at < len(s); {
+		n := norm.NFKC.NextBoundaryInString(s[at:], true)
+		if n <= 0 {
+			n = len(s) - at
+		}
+		piece := s[at : at+n]
+		f.from, f.to = append(f.from, at), append(f.to, out.Len())
+		if r, size := utf8.DecodeRuneInString(piece); size == n && plainHan(r) {
+			out.WriteString(piece)
+		} else {
+			folded := norm.NFKC.String(caser.String(norm.NFKC.String(piece)))
+			same = same && len(folded) == n && n == size
+			out.WriteString(folded)
+		}
+		at += n
+	}
+	f.folded = out.String()
+	if same {
+		return foldedText{folded: f.folded}
+	}
+	f.from, f.to = append(f.from, len(s)), append(f.to, out.Len())
+	return f
+}
+
+// plainHan are the characters that most Chinese text consists of. They fold to
+// themselves: a test asks Unicode's tables.
+func plainHan(r rune) bool { return r >= 0x4E00 && r <= 0x9FFF }
+
+func foldASCII(s string) (string, bool) {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return "", false
+		}
+	}
+	return strings.ToLower(s), true
+}
+
+// Range is a place in a text: bytes from Start up to, not including, End.
+type Range struct{ Start, End int }
+
+// original is the least range of whole pieces of the original that folds to all of
+// the folded range.
+func (f foldedText) original(r Range) Range {
+	if f.from == nil {
+		return r
+	}
+	// A piece may fold to nothing. Of pieces that begin at the same place the last
+	// holds the byte.
+	first := sort.Search(len(f.to), func(i int) bool { return f.to[i] > r.Start }) - 1
+	last := sort.SearchInts(f.to, r.End)
+	return Range{f.from[first], f.from[last]}
+}
+
+// occurrences appends where term stands in the folded text, overlapping ones too.
+func (f foldedText) occurrences(out []Range, term string) []Range {
+	for at := 0; ; {
+		n := strings.Index(f.folded[at:], term)
+		if n < 0 {
+			return out
+		}
+		start := at + n
+		out = append(out, f.original(Range{start, start + len(term)}))
+		_, size := utf8.DecodeRuneInString(f.folded[start:])
+		at = start + size
+	}
+}
+
+// join sorts ranges and makes one of those that overlap or touch.
+func join(ranges []Range) []Range {
+	slices.SortFunc(ranges, func(a, b Range) int { return a.Start - b.Start })
+	var out []Range
+	for _, r := range ranges {
+		if n := len(out); n > 0 && r.Start <= out[n-1].End {
+			out[n-1].End = max(out[n-1].End, r.End)
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
+}
