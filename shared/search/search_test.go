@@ -115,6 +115,7 @@ func TestWords(t *testing.T) {
 		{"", true, ""}, {"合同 signed", true, "合同|signed"}, {"合同 发票", false, ""}, {"合同 OR 发票", true, "合同"},
 		{"发票 OR 合同 signed", true, "合同|signed"}, {"(发票 OR 合同) unsigned", false, ""}, {"（发票 OR 合同） signed", true, "合同|signed"},
 		{"合同 -signed", false, ""}, {"合同 NOT 发票", true, "合同"}, {"-(发票 OR 收据)", true, ""}, {"NOT NOT 合同", true, "合同"},
+		{"(NOT 合同) OR signed", true, "signed"}, {"NOT (发票 NOT 合同)", true, "合同"},
 		{"“signed YESTERDAY”", true, "signed yesterday"}, {`"yesterday signed"`, false, ""}, {"CONTRACT AND 已经", true, "Contract|已经"},
 		{"or", false, ""}, {"ｃｏｎｔｒａｃｔ", true, "Contract"}, {`NOT "合同"`, false, ""},
 	} {
@@ -179,6 +180,50 @@ func TestFiltersLikePlainOnes(t *testing.T) {
 			t.Fatalf("%v, want %v: %+v\n%+v", got, want, q, r)
 		}
 	})
+}
+
+// TestEachFilter: each alone admits one message and refuses another that differs
+// in what it looks at only.
+func TestEachFilter(t *testing.T) {
+	at := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
+	yes, no := true, false
+	for name, c := range map[string]struct {
+		query  search.Query
+		change func(*archive.Row) // from admitted to refused
+	}{
+		"readable":     {search.Query{}, func(r *archive.Row) { r.Outcome = archive.OutcomeDamaged }},
+		"from":         {search.Query{From: at}, func(r *archive.Row) { r.MsgTime = at.Add(-time.Millisecond) }},
+		"to":           {search.Query{To: at.Add(time.Millisecond)}, func(r *archive.Row) { r.MsgTime = at.Add(time.Millisecond) }},
+		"conversation": {search.Query{Conversation: "pair:a,b"}, func(r *archive.Row) { r.Conversation = "pair:a,c" }},
+		"sender":       {search.Query{Sender: "a"}, func(r *archive.Row) { r.FromID, r.ToIDs = "b", []string{"a"} }},
+		"person sends": {search.Query{Person: "a"}, func(r *archive.Row) { r.FromID = "c" }},
+		"person gets":  {search.Query{Person: "b"}, func(r *archive.Row) { r.ToIDs = []string{"c"} }},
+		"sender kind":  {search.Query{SenderKind: "employee"}, func(r *archive.Row) { r.SenderKind = "external" }},
+		"chat kind":    {search.Query{ChatKind: "internal"}, func(r *archive.Row) { r.ChatKind = "external" }},
+		"type":         {search.Query{MsgType: "file"}, func(r *archive.Row) { r.MsgType = "text" }},
+		"media":        {search.Query{HasMedia: &yes}, func(r *archive.Row) { r.Media = nil }},
+		"file":         {search.Query{File: "价单.pdf"}, func(r *archive.Row) { r.Media[1].Name = "报价.PDF" }},
+	} {
+		r := archive.Row{Outcome: archive.OutcomeOK, Reading: archive.Reading{
+			Conversation: "pair:a,b", FromID: "a", ToIDs: []string{"b"}, MsgTime: at, MsgType: "file", SenderKind: "employee", ChatKind: "internal",
+			Media: []archive.MediaRef{{Name: "x"}, {Name: "报价单.ＰＤＦ"}},
+		}}
+		m := search.NewMatcher(c.query)
+		if _, ok := m.Match(r); !ok {
+			t.Errorf("%s: refused", name)
+		}
+		c.change(&r)
+		if _, ok := m.Match(r); ok {
+			t.Errorf("%s: admitted", name)
+		}
+	}
+	m := search.NewMatcher(search.Query{HasMedia: &no})
+	if _, ok := m.Match(archive.Row{Outcome: archive.OutcomeOK}); !ok {
+		t.Error("without media: refused")
+	}
+	if _, ok := m.Match(archive.Row{Outcome: archive.OutcomeOK, Reading: archive.Reading{Media: []archive.MediaRef{{}}}}); ok {
+		t.Error("with media: admitted")
+	}
 }
 
 // FuzzWords: whatever is typed, hits lie in the text, in order, and are not empty.
