@@ -248,6 +248,42 @@ func TestMediaLost(t *testing.T) {
 	}
 }
 
+// TestAuditPage runs the page's first block as it stands; .read is the shell's.
+func TestAuditPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/audit.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```sql\n")
+	block, _, ok := strings.Cut(rest, "```")
+	before, after, reads := strings.Cut(block, ".read infra/athena/duckdb.sql\n")
+	if !ok || !reads {
+		t.Fatal("docs/audit.md has no block that reads infra/athena/duckdb.sql")
+	}
+	dir := t.TempDir()
+	archiveAll(t, build(t), "--messages", "2000", "--seed", "7", "--dir", filepath.Join(dir, "wecom-archive-data"))
+	db := bare(t, "elsewhere")
+	execute(t, db, strings.Replace(before, "'wecom", "'"+dir+"/wecom", 1)+asked(t, "duckdb"))
+	var counts []int
+	for query := range strings.SplitSeq(strings.TrimSpace(after), ";\n") {
+		rows, err := db.Query(query)
+		if err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+		n := 0
+		for rows.Next() {
+			n++
+		}
+		if err := cmp.Or(rows.Err(), rows.Close()); err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+		counts = append(counts, n)
+	}
+	if len(counts) != 2 || counts[0] < 1 || counts[1] < 1 {
+		t.Errorf("the page's questions have %v rows", counts)
+	}
+}
+
 type link struct {
 	MsgID, Path, State string
 	raw                map[string]any

@@ -29,6 +29,7 @@ var protected = []string{
 	"AWS::ApiGatewayV2::Authorizer", "AWS::ApiGatewayV2::Stage", "AWS::ApiGatewayV2::Integration", "AWS::CloudWatch::Alarm", "AWS::CloudTrail::Trail", "AWS::SNS::Topic",
 	"AWS::EC2::VPCEndpoint", "AWS::EC2::SecurityGroup", "AWS::EC2::NatGateway", "AWS::EC2::FlowLog", "AWS::EC2::SubnetRouteTableAssociation",
 	"AWS::Route53Resolver::FirewallRuleGroup", "AWS::Route53Resolver::FirewallDomainList", "AWS::Route53Resolver::FirewallRuleGroupAssociation",
+	"AWS::Athena::WorkGroup",
 }
 
 // complaints are what pins and rules say of a changed stack; an error of resolving

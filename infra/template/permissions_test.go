@@ -30,19 +30,20 @@ const (
 	puller, archiver, media, compactor, admin = "puller", "archiver", "media", "compactor", "admin"
 	directory                                 = "directory"
 	operator, auditor                         = "operator", "auditor"
+	athena                                    = "athena" // an auditor who asks in bulk
 	administrator                             = "administrator"
 )
 
-var stackRoles = []string{puller, archiver, media, directory, compactor, admin, operator, auditor}
+var stackRoles = []string{puller, archiver, media, directory, compactor, admin, operator, auditor, athena}
 
 // Who reads and who writes what is in the archive bucket (design invariants 4, 7).
 // What is not here is refused.
 var readers = map[string][]string{
 	"pages":     {puller, archiver, auditor, administrator},
 	"rejects":   {puller, auditor, administrator},
-	"messages":  {archiver, compactor, admin, auditor},
+	"messages":  {archiver, compactor, admin, auditor, athena},
 	"media":     {media, admin, auditor},
-	"links":     {archiver, media, admin, auditor, administrator},
+	"links":     {archiver, media, admin, auditor, athena, administrator},
 	"keys":      {archiver, operator, auditor, administrator},
 	"directory": {directory, admin, auditor},
 	"events":    {puller, archiver, admin, operator, auditor, administrator},
@@ -111,7 +112,7 @@ func questions(m *Model) (all []question) {
 	for _, prefix := range slices.Sorted(maps.Keys(readers)) {
 		object := x.archive + "/" + prefix + "/example"
 		ask("s3:GetObject", object, nil, readers[prefix]...)
-		ask("s3:GetObjectVersion", object, nil, readers[prefix]...)
+		ask("s3:GetObjectVersion", object, nil, slices.DeleteFunc(slices.Clone(readers[prefix]), func(who string) bool { return who == athena })...)
 		ask("s3:PutObject", object, x.put(prefix), writers[prefix]...)
 		// Nobody deletes, dates or bypasses; the administrator of a staging stack may.
 		mayClear := []string{administrator}
@@ -153,6 +154,7 @@ func questions(m *Model) (all []question) {
 	for prefix, who := range map[string][]string{"compactions": {compactor, admin, auditor}, "readings": {admin, auditor}, "fetch": {media, auditor}} {
 		ask("s3:GetObject", x.derived+"/"+prefix+"/example", nil, who...)
 	}
+	all = append(all, athenaQuestions(m, x)...)
 	for _, action := range []string{"s3:PutObject", "s3:DeleteObject"} {
 		ask(action, x.derived+"/compactions/example", nil, compactor, administrator)
 		one(compactor, action, x.derived+"/compactions/example", map[string]string{"aws:SecureTransport": "false"}, false)
@@ -235,6 +237,40 @@ func endpointQuestions(x things) (all []question) {
 	return all
 }
 
+// athenaQuestions: who asks in bulk does so in the stack's workgroup, and sees
+// messages and the answers alone.
+func athenaQuestions(m *Model, x things) (all []question) {
+	ask := func(action, resource string, context map[string]string, may ...string) {
+		for _, who := range append([]string{administrator}, stackRoles...) {
+			all = append(all, question{who: who, action: action, resource: resource, context: context, may: slices.Contains(may, who)})
+		}
+	}
+	arn := func(service, rest string) string {
+		return fmt.Sprintf("arn:%s:%s:%s:%s:%s", m.Place.Partition, service, m.Place.Region, m.Place.Account, rest)
+	}
+	for _, action := range []string{"athena:StartQueryExecution", "athena:GetQueryResults", "athena:GetWorkGroup", "athena:ListNamedQueries"} {
+		ask(action, arn("athena", "workgroup/"+m.Place.Stack), nil, athena, administrator)
+		ask(action, arn("athena", "workgroup/primary"), nil, administrator)
+	}
+	ask("athena:UpdateWorkGroup", arn("athena", "workgroup/"+m.Place.Stack), nil, administrator)
+	for _, resource := range []string{"catalog", "database/" + m.Place.Stack, "table/" + m.Place.Stack + "/messages"} {
+		ask("glue:GetTable", arn("glue", resource), nil, athena, administrator)
+		ask("glue:UpdateTable", arn("glue", resource), nil, administrator)
+	}
+	ask("glue:GetTable", arn("glue", "table/another/messages"), nil, administrator)
+	answers := x.derived + "/athena/example"
+	ask("s3:GetObject", answers, nil, auditor, athena)
+	ask("s3:PutObject", answers, nil, athena, administrator)
+	ask("s3:DeleteObject", answers, nil, administrator)
+	for bucket, prefix := range map[string]string{x.archive: "messages/dt=2026-01-01/", x.derived: "athena/"} {
+		for prefix, may := range map[string]bool{prefix: true, "keys/": false, "": false} {
+			all = append(all, question{who: athena, action: "s3:ListBucket", resource: bucket, context: map[string]string{"s3:prefix": prefix}, may: may})
+		}
+		all = append(all, question{who: athena, action: "s3:GetBucketLocation", resource: bucket, may: true})
+	}
+	return all
+}
+
 // keyQuestions: who can decrypt, who can wrap, who can sign.
 func keyQuestions(m *Model, x things) (all []question) {
 	ask := func(action, resource string, context map[string]string, may ...string) {
@@ -248,10 +284,10 @@ func keyQuestions(m *Model, x things) (all []question) {
 		ask("kms:Decrypt", key, nil)
 		ask("kms:GenerateDataKey", key, nil)
 	}
-	ask("kms:Decrypt", x.captureKey, s3, puller, archiver, media, directory, operator, admin, auditor)
+	ask("kms:Decrypt", x.captureKey, s3, puller, archiver, media, directory, operator, admin, auditor, athena)
 	ask("kms:GenerateDataKey", x.captureKey, s3, puller, archiver, media, directory, operator)
-	ask("kms:Decrypt", x.contentKey, s3, archiver, compactor, admin, auditor)
-	ask("kms:GenerateDataKey", x.contentKey, s3, archiver, compactor, admin)
+	ask("kms:Decrypt", x.contentKey, s3, archiver, compactor, admin, auditor, athena)
+	ask("kms:GenerateDataKey", x.contentKey, s3, archiver, compactor, admin, athena)
 	ours := map[string]string{"kms:EncryptionContext:app": "wecom-archive", "kms:EncryptionContext:corp": "ww5117a9e0c0ffee01", "kms:EncryptionContext:key": "k1"}
 	theirs := with(ours, "kms:EncryptionContext:corp", "ww0000000000000000")
 	ask("kms:Decrypt", x.keyringKey, ours, archiver)

@@ -107,10 +107,10 @@ func pins() (all []pin) {
 	add("Trail", map[string]any{
 		"IsLogging": true, "EnableLogFileValidation": true, "KMSKeyId": output("OpsKey"), "S3BucketName": refOf("LogBucket"),
 		"AdvancedEventSelectors": func(m *Model) any {
-			return []any{map[string]any{"Name": "Every read and write of the archive", "FieldSelectors": []any{
+			return []any{map[string]any{"Name": "Every read and write of the archive, and of answers made of it", "FieldSelectors": []any{
 				map[string]any{"Field": "eventCategory", "Equals": []any{"Data"}},
 				map[string]any{"Field": "resources.type", "Equals": []any{"AWS::S3::Object"}},
-				map[string]any{"Field": "resources.ARN", "StartsWith": []any{thingsOf(m).archive + "/"}}}}}
+				map[string]any{"Field": "resources.ARN", "StartsWith": []any{thingsOf(m).archive + "/", thingsOf(m).derived + "/athena/"}}}}}
 		},
 	})
 	for _, queue := range []string{"Pages", "DeadPages", "MediaJobs", "DeadMedia", "DeadRuns"} {
@@ -213,7 +213,7 @@ func pins() (all []pin) {
 		"archive-derivedbucket.s3.ap-southeast-1.amazonaws.com", "dynamodb.ap-southeast-1.amazonaws.com", "kms.ap-southeast-1.amazonaws.com", "sqs.ap-southeast-1.amazonaws.com", "ssm.ap-southeast-1.amazonaws.com"}})
 	add("Network/NameRulesInVpc", map[string]any{"VpcId": refOf("Network/Vpc"), "FirewallRuleGroupId": refOf("Network/NameRules"), "Priority": 200.0})
 	add("Network/Flow", map[string]any{"TrafficType": "ALL", "ResourceType": "VPC", "ResourceId": refOf("Network/Vpc"), "LogGroupName": refOf("Network/FlowLogs"), "DeliverLogsPermissionArn": arnOf("Network/FlowRole")})
-	return append(all, alarmPins()...)
+	return append(append(all, questionPins()...), alarmPins()...)
 }
 
 // alarmPins: the countdown of design invariant 9, and aws-facts' list.
@@ -269,4 +269,35 @@ func alarmPins() (all []pin) {
 		pin{"Watch/BucketChanged", "EventPattern.detail.eventName", []any{"PutBucketPolicy", "DeleteBucketPolicy", "PutObjectLockConfiguration", "PutBucketObjectLockConfiguration",
 			"PutBucketVersioning", "PutBucketEncryption", "PutBucketLifecycle", "PutBucketLifecycleConfiguration", "PutBucketNotification", "PutBucketPublicAccessBlock", "DeleteBucketPublicAccessBlock"}},
 	)
+}
+
+// questionPins: a question costs no more than it may, and its answer lies where only
+// auditors read, under the key of messages.
+func questionPins() (all []pin) {
+	add := func(resource string, properties map[string]any) {
+		for _, p := range slices.Sorted(maps.Keys(properties)) {
+			all = append(all, pin{resource, p, properties[p]})
+		}
+	}
+	configuration := "WorkGroupConfiguration."
+	add("Questions/Workgroup", map[string]any{
+		"Name": "archive", "State": "ENABLED", "RecursiveDeleteOption": true,
+		configuration + "EnforceWorkGroupConfiguration": true, configuration + "PublishCloudWatchMetricsEnabled": true, configuration + "RequesterPaysEnabled": false,
+		configuration + "BytesScannedCutoffPerQuery": "100000000000", configuration + "EngineVersion.SelectedEngineVersion": "Athena engine version 3",
+		configuration + "ResultConfiguration.OutputLocation":                           func(m *Model) any { return fmt.Sprintf("s3://%v/athena/", m.Outputs["DerivedBucket"]) },
+		configuration + "ResultConfiguration.ExpectedBucketOwner":                      "123456789012",
+		configuration + "ResultConfiguration.EncryptionConfiguration.EncryptionOption": "SSE_KMS",
+		configuration + "ResultConfiguration.EncryptionConfiguration.KmsKey":           output("ContentKey"),
+	})
+	for table, folder := range map[string]string{"Messages": "messages", "Links": "links"} {
+		add("Questions/"+table, map[string]any{
+			"DatabaseName": refOf("Questions/Database"), "CatalogId": "123456789012", "TableInput.Name": folder, "TableInput.TableType": "EXTERNAL_TABLE",
+			"TableInput.PartitionKeys":               []any{map[string]any{"Name": "dt", "Type": "string", "Comment": "Day of the pull, UTC."}},
+			"TableInput.Parameters.EXTERNAL":         "TRUE",
+			"TableInput.Parameters.classification":   map[string]string{"messages": "parquet", "links": "json"}[folder],
+			"TableInput.StorageDescriptor.Location":  func(m *Model) any { return fmt.Sprintf("s3://%v/%s/", m.Outputs["AuditorBucket"], folder) },
+			"TableInput.StorageDescriptor.SerdeInfo": map[string]any{"SerializationLibrary": map[string]string{"messages": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe", "links": "org.openx.data.jsonserde.JsonSerDe"}[folder]},
+		})
+	}
+	return all
 }

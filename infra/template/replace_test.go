@@ -29,7 +29,7 @@ var changes = map[string][]string{
 	"PageLimit": {"100"}, "ArchiverConcurrency": {"20"}, "MediaConcurrency": {"20"}, "MediaCalls": {"600"}, "MediaSchedule": {"rate(1 hour)"}, "DirectorySchedule": {"rate(12 hours)"}, "RolesClaim": {"roles"}, "CorsOrigin": {"https://a.example"}, "IcpLicence": {"yes"},
 	"OperatorPrincipals": {"arn:aws:iam::123456789012:role/a,arn:aws:iam::123456789012:role/b"}, "AuditorPrincipals": {"arn:aws:iam::123456789012:role/a"},
 	"AlarmEmail": {"ops@example.com"}, "LogDays": {"3653"}, "OrganisationTrail": {"arn:aws:cloudtrail:us-east-1:210987654321:trail/all"},
-	"VpcCidr": {"10.99.0.0/16"}, "DnsFirewall": {"no"},
+	"VpcCidr": {"10.99.0.0/16"}, "DnsFirewall": {"no"}, "ScanLimit": {"10000000"},
 }
 
 // later are parameters that an operator sets once: what they name is made or not.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -194,6 +195,9 @@ func (s *stack) resource(id string) (*Resource, error) {
 	given := object(r.Properties["Parameters"])
 	for k, v := range given {
 		given[k] = fmt.Sprint(v)
+		if number, ok := v.(float64); ok {
+			given[k] = strconv.FormatFloat(number, 'f', -1, 64) // as it was written
+		}
 	}
 	s.nested[id], err = newStack(s.all, s.model, s.place, fmt.Sprint(r.Properties["TemplateURL"]), path+"/", given)
 	return r, err

@@ -140,6 +140,23 @@ var rules = map[string]func(*Model) []string{
 		}
 		return bad
 	},
+	"days of the tables are projected": func(m *Model) (bad []string) {
+		for table, folder := range map[string]string{"Messages": "messages", "Links": "links"} {
+			r := m.Resources["Questions/"+table]
+			if r == nil {
+				bad = append(bad, table+" is gone")
+				continue
+			}
+			parameters := object(at(r.Properties, "TableInput.Parameters"))
+			for name, want := range map[string]any{"projection.enabled": "true", "projection.dt.type": "date", "projection.dt.format": "yyyy-MM-dd", "projection.dt.range": "2020-01-01,NOW+1DAYS",
+				"storage.location.template": fmt.Sprintf("s3://%v/%s/dt=${dt}/", m.Outputs["AuditorBucket"], folder)} {
+				if parameters[name] != want {
+					bad = append(bad, fmt.Sprintf("%s: %s is %v, want %v", table, name, parameters[name], want))
+				}
+			}
+		}
+		return bad
+	},
 	"only the health route is open": func(m *Model) (bad []string) {
 		for path, r := range m.Resources {
 			if r.Type == "AWS::ApiGatewayV2::Route" && r.Properties["AuthorizationType"] != "JWT" && r.Properties["RouteKey"] != "GET /healthz" {

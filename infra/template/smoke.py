@@ -81,6 +81,7 @@ values |= {"Stack": "archive", "ArchiveBucket": out["AuditorBucket"], "Address":
 network = create("network", templates["infra/stack/network.yaml"], values)
 roles = create("roles", templates["infra/policies/roles.yaml"], values)
 values |= network | {name + "Role": arn for name, arn in roles.items()} | {"Issuer": "https://login.example.com", "Audience": "archive"}
+create("questions", templates["infra/stack/athena.yaml"], values)
 functions = templates["infra/stack/functions.yaml"]
 for k in [k for k, r in functions["Resources"].items() if r["Type"].startswith("AWS::ApiGatewayV2::")] + ["ApiPermission"]:
     del functions["Resources"][k]
@@ -100,7 +101,7 @@ assert environment["WECOM_ARCHIVE_BUCKET"] == out["AuditorBucket"], environment
 assert environment["WECOM_ARCHIVE_QUEUE_URL"] == made["PageQueueUrl"], (environment, made)
 topics = [topic["TopicArn"] for topic in client("sns").list_topics()["Topics"]]
 assert [arn for arn in topics if arn.endswith(":archive-alarms")], topics
-for name in ("puller", "archiver", "media", "compactor", "admin", "operator", "auditor"):
+for name in ("puller", "archiver", "media", "compactor", "admin", "operator", "auditor", "athena"):
     policy = client("iam").get_role_policy(RoleName="archive-us-east-1-" + name, PolicyName="rights")["PolicyDocument"]
     assert policy["Statement"], name
 print(f"moto: {len(templates)} templates, {len(functions)} functions, {len(out)} outputs")

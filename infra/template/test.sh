@@ -45,7 +45,7 @@ fi
 if ! cmp -s infra/template/package-lock.json "$tools/package-lock.json" || [ ! -d "$tools/node_modules" ]; then
 	mkdir -p "$tools"
 	cp infra/template/package.json infra/template/package-lock.json "$tools/"
-	npm ci --silent --ignore-scripts --no-audit --no-fund --prefix "$tools" || missing 'npm cannot install iam-simulate'
+	npm ci --silent --ignore-scripts --no-audit --no-fund --prefix "$tools" || missing 'npm cannot install iam-simulate and dt-sql-parser'
 fi
 
 # Nothing of the account that this shell may be signed in to.
@@ -64,6 +64,9 @@ for template in "${templates[@]}"; do
 	case $template in *userpool.yaml) continue ;; esac
 	lint -r cn-north-1 cn-northwest-1 -- "$template"
 done
+
+echo "the auditors' queries"
+node infra/athena/parse.mjs "$tools" infra/athena/*_*.sql
 
 echo 'SAM transform'
 "$python" infra/template/translate.py . >"$work/expanded.json"
