@@ -49,6 +49,12 @@ func TestImports(t *testing.T) {
 			"the directory talks to the outside, so it must not be able to read"},
 		{"functions/directory", []string{module + "shared/keyring", module + "shared/decode", module + "shared/reading", module + "shared/transcript", module + "shared/viewer"},
 			"the directory talks to the outside, so it must not be able to read"},
+		{"shared/callback", []string{module + "shared/keyring", module + "shared/decode", module + "shared/reading", module + "shared/transcript", module + "shared/viewer", module + "shared/awsstore", module + "shared/localstore"},
+			"whom anybody may call must not be able to read; it works on ports"},
+		{"functions/callback", []string{module + "shared/keyring", module + "shared/decode", module + "shared/reading", module + "shared/transcript", module + "shared/viewer"},
+			"whom anybody may call must not be able to read"},
+		{"shared/doctor", []string{module + "shared/keyring", module + "shared/decode", module + "shared/viewer", module + "shared/awsstore", module + "shared/localstore"},
+			"the puller runs it, so it must not be able to read; it works on ports"},
 		{"functions/archiver", []string{module + "shared/capture", module + "shared/viewer"},
 			"the archiver can read, so it must not pull"},
 	}...)

@@ -155,9 +155,6 @@ func (c *keysList) print(to streams, lines []keyLine) error {
 	return err
 }
 
-// archiveSecret is the name of the archive's own secret.
-const archiveSecret = "archive-secret"
-
 // secretsCommand keeps what WeCom's console shows once.
 type secretsCommand struct {
 	Set secretsSet `cmd:"" help:"Store a secret, in place of an older one."`

@@ -56,9 +56,9 @@ func readSettings(getenv func(string) string) (settings, error) {
 		Schedule: getenv("WECOM_ARCHIVE_PULL_SCHEDULE"), Retention: getenv("WECOM_ARCHIVE_RETENTION"),
 	}}
 	err := environment.Read(getenv,
-		environment.Setting{Name: "WECOM_ARCHIVE_BUCKET", To: &s.Bucket, What: "the name of the archive bucket"},
-		environment.Setting{Name: "WECOM_ARCHIVE_DERIVED", To: &s.Derived, What: "the name of the derived bucket"},
-		environment.Setting{Name: "WECOM_ARCHIVE_TABLE", To: &s.Table, What: "the name of the DynamoDB table of the index"},
+		environment.Bucket(&s.Bucket),
+		environment.Derived(&s.Derived),
+		environment.Table(&s.Table),
 		environment.Setting{Name: "WECOM_ARCHIVE_ROLES_CLAIM", To: &s.RolesClaim, What: "the claim that holds a person's roles, such as cognito:groups"},
 	)
 	return s, err

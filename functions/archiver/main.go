@@ -10,6 +10,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -58,20 +59,14 @@ type settings struct {
 	SDK        string // WECOM_ARCHIVE_SDK: path of WeCom's library; optional
 }
 
-// layerLibrary is where the layer puts the library.
-const layerLibrary = "/opt/lib/" + financesdk.FileName
-
 func readSettings(getenv func(string) string) (settings, error) {
-	s := settings{SDK: getenv("WECOM_ARCHIVE_SDK")}
-	if s.SDK == "" {
-		s.SDK = layerLibrary
-	}
+	s := settings{SDK: cmp.Or(getenv("WECOM_ARCHIVE_SDK"), financesdk.LayerPath)}
 	err := environment.Read(getenv,
-		environment.Setting{Name: "WECOM_ARCHIVE_CORP", To: &s.Corp, What: "the corpid (企业ID)"},
-		environment.Setting{Name: "WECOM_ARCHIVE_BUCKET", To: &s.Bucket, What: "the name of the archive bucket"},
-		environment.Setting{Name: "WECOM_ARCHIVE_DERIVED", To: &s.Derived, What: "the name of the bucket of what can be made again"},
-		environment.Setting{Name: "WECOM_ARCHIVE_TABLE", To: &s.Table, What: "the name of the DynamoDB table of the index"},
-		environment.Setting{Name: "WECOM_ARCHIVE_CAPTURE_KEY", To: &s.Capture, What: "the ARN of the KMS key that encrypts pages and events"},
+		environment.Corp(&s.Corp),
+		environment.Bucket(&s.Bucket),
+		environment.Derived(&s.Derived),
+		environment.Table(&s.Table),
+		environment.CaptureKey(&s.Capture),
 		environment.Setting{Name: "WECOM_ARCHIVE_KEYRING_KEY", To: &s.KeyringKey, What: "the ARN of the KMS key that wraps private keys"},
 	)
 	return s, err

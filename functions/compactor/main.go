@@ -50,9 +50,9 @@ type settings struct {
 func readSettings(getenv func(string) string) (settings, error) {
 	var s settings
 	err := environment.Read(getenv,
-		environment.Setting{Name: "WECOM_ARCHIVE_BUCKET", To: &s.Bucket, What: "the name of the archive bucket"},
-		environment.Setting{Name: "WECOM_ARCHIVE_DERIVED", To: &s.Derived, What: "the name of the derived bucket"},
-		environment.Setting{Name: "WECOM_ARCHIVE_TABLE", To: &s.Table, What: "the name of the DynamoDB table of the index"},
+		environment.Bucket(&s.Bucket),
+		environment.Derived(&s.Derived),
+		environment.Table(&s.Table),
 	)
 	return s, err
 }

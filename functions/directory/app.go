@@ -14,12 +14,6 @@ import (
 	"wecom-archive/shared/wecom/companion"
 )
 
-// Names of secrets.
-const (
-	archiveSecret = "archive-secret"
-	appSecret     = "companion-secret" // of the company's own app; need not be there
-)
-
 // App is the function.
 type App struct {
 	Corp    string
@@ -44,10 +38,7 @@ type Event struct {
 //
 // A run reads the secrets anew, so that a new one counts at once.
 func (a *App) Handle(ctx context.Context, event Event) (run archive.Run, err error) {
-	secret, err := a.Secrets.Get(ctx, archiveSecret)
-	if errors.Is(err, archive.ErrNotFound) {
-		return run, fmt.Errorf("%w: store it with `wecom-archive secrets set %s`", err, archiveSecret)
-	}
+	secret, err := archive.ArchiveSecret(ctx, a.Secrets)
 	if err != nil {
 		return run, err
 	}
@@ -59,7 +50,7 @@ func (a *App) Handle(ctx context.Context, event Event) (run archive.Run, err err
 		Corp: a.Corp, Program: a.Program, Objects: a.Objects, Catalog: a.Catalog, Archive: client(secret),
 		Owner: a.Owner, NewID: newID, Now: a.Now, Log: a.Log,
 	}
-	switch second, err := a.Secrets.Get(ctx, appSecret); {
+	switch second, err := a.Secrets.Get(ctx, archive.SecretCompanion); {
 	case err == nil:
 		c.App = client(second)
 	case !errors.Is(err, archive.ErrNotFound):

@@ -65,11 +65,11 @@ func TestSecrets(t *testing.T) {
 	if _, err := s.Handle(ctx, Event{}); !errors.Is(err, archive.ErrNotFound) || !strings.Contains(err.Error(), "secrets set archive-secret") {
 		t.Errorf("no secret: %v", err)
 	}
-	s.set(t, archiveSecret, "secret-of-the-archive")
+	s.set(t, archive.SecretArchive, "secret-of-the-archive")
 	if run, err := s.Handle(ctx, Event{}); err != nil || run.Calls == 0 || s.name(t, s.robot) == "" || s.name(t, s.employee) != "" {
 		t.Errorf("the archive's: %v, %+v, robot %q, employee %q", err, run, s.name(t, s.robot), s.name(t, s.employee))
 	}
-	s.set(t, appSecret, "secret-of-the-app")
+	s.set(t, archive.SecretCompanion, "secret-of-the-app")
 	if _, err := s.Handle(ctx, Event{Reason: "new"}); err != nil || s.name(t, s.employee) != s.corp.Employees()[0].Name {
 		t.Errorf("both: %v, employee %q", err, s.name(t, s.employee))
 	}
@@ -81,7 +81,7 @@ func TestSecrets(t *testing.T) {
 // TestUntrustedIP: the error tells the operator what to do.
 func TestUntrustedIP(t *testing.T) {
 	s := newStack(t)
-	s.set(t, archiveSecret, "secret-of-the-archive")
+	s.set(t, archive.SecretArchive, "secret-of-the-archive")
 	s.corp.Refuse(false, 60020)
 	run, err := s.Handle(t.Context(), Event{})
 	if !errors.Is(err, wecom.ErrUntrustedIP) || !strings.Contains(err.Error(), "trusted IPs") || run.Remedy == "" {
@@ -92,7 +92,7 @@ func TestUntrustedIP(t *testing.T) {
 // TestAnotherAtWork is no failure.
 func TestAnotherAtWork(t *testing.T) {
 	s := newStack(t)
-	s.set(t, archiveSecret, "secret-of-the-archive")
+	s.set(t, archive.SecretArchive, "secret-of-the-archive")
 	if _, err := s.Catalog.AcquireDirectoryLease(t.Context(), "another", time.Now(), time.Minute); err != nil {
 		t.Fatal(err)
 	}

@@ -51,11 +51,11 @@ type settings struct {
 func readSettings(getenv func(string) string) (settings, error) {
 	s := settings{API: getenv("WECOM_ARCHIVE_API")}
 	err := environment.Read(getenv,
-		environment.Setting{Name: "WECOM_ARCHIVE_CORP", To: &s.Corp, What: "the corpid (企业ID)"},
-		environment.Setting{Name: "WECOM_ARCHIVE_BUCKET", To: &s.Bucket, What: "the name of the archive bucket"},
-		environment.Setting{Name: "WECOM_ARCHIVE_TABLE", To: &s.Table, What: "the name of the DynamoDB table of the index"},
-		environment.Setting{Name: "WECOM_ARCHIVE_SECRET_PREFIX", To: &s.Secrets, What: "the prefix of the parameters that hold secrets, such as /wecom-archive/prod/"},
-		environment.Setting{Name: "WECOM_ARCHIVE_CAPTURE_KEY", To: &s.Capture, What: "the ARN of the KMS key that encrypts the directory"},
+		environment.Corp(&s.Corp),
+		environment.Bucket(&s.Bucket),
+		environment.Table(&s.Table),
+		environment.SecretPrefix(&s.Secrets),
+		environment.CaptureKey(&s.Capture),
 	)
 	return s, err
 }

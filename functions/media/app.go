@@ -20,12 +20,6 @@ type Library interface {
 	Close() error
 }
 
-// Names of secrets.
-const (
-	archiveSecret = "archive-secret"
-	proxyPassword = "proxy-password" // as user:password; need not be there
-)
-
 // App is the function.
 type App struct {
 	Bucket   string // derived bucket
@@ -64,14 +58,11 @@ func (a *App) Handle(ctx context.Context, event json.RawMessage) (any, error) {
 // It reads the secret and opens the library anew, so that a new secret counts at
 // once, and Lambda never freezes the library's processes between two runs.
 func (a *App) fetch(ctx context.Context, messages events.SQSEvent) (_ events.SQSEventResponse, err error) {
-	secret, err := a.Secrets.Get(ctx, archiveSecret)
-	if errors.Is(err, archive.ErrNotFound) {
-		err = fmt.Errorf("%w: store it with `wecom-archive secrets set %s`", err, archiveSecret)
-	}
+	secret, err := archive.ArchiveSecret(ctx, a.Secrets)
 	if err != nil {
 		return events.SQSEventResponse{}, err
 	}
-	password, err := a.Secrets.Get(ctx, proxyPassword)
+	password, err := a.Secrets.Get(ctx, archive.SecretProxy)
 	if err != nil && !errors.Is(err, archive.ErrNotFound) {
 		return events.SQSEventResponse{}, err
 	}

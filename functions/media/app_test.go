@@ -27,7 +27,7 @@ import (
 type secrets string
 
 func (s secrets) Get(_ context.Context, name string) (string, error) {
-	if name != archiveSecret || s == "" {
+	if name != archive.SecretArchive || s == "" {
 		return "", archive.ErrNotFound
 	}
 	return string(s), nil

@@ -14,6 +14,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -67,8 +68,6 @@ type settings struct {
 }
 
 const (
-	layerLibrary = "/opt/lib/" + financesdk.FileName // where the layer puts the library
-
 	spoolFolder = "/tmp/media"
 	spoolLimit  = 9 << 30 // bytes; of the 10 GB that the template asks for
 
@@ -76,18 +75,15 @@ const (
 )
 
 func readSettings(getenv func(string) string) (settings, error) {
-	s := settings{SDK: getenv("WECOM_ARCHIVE_SDK"), Proxy: getenv("WECOM_ARCHIVE_PROXY"), Workers: defaultWorkers}
-	if s.SDK == "" {
-		s.SDK = layerLibrary
-	}
+	s := settings{SDK: cmp.Or(getenv("WECOM_ARCHIVE_SDK"), financesdk.LayerPath), Proxy: getenv("WECOM_ARCHIVE_PROXY"), Workers: defaultWorkers}
 	err := environment.Read(getenv,
-		environment.Setting{Name: "WECOM_ARCHIVE_CORP", To: &s.Corp, What: "the corpid (企业ID)"},
-		environment.Setting{Name: "WECOM_ARCHIVE_BUCKET", To: &s.Bucket, What: "the name of the archive bucket"},
-		environment.Setting{Name: "WECOM_ARCHIVE_DERIVED", To: &s.Derived, What: "the name of the bucket of what can be made again"},
-		environment.Setting{Name: "WECOM_ARCHIVE_TABLE", To: &s.Table, What: "the name of the DynamoDB table of the index"},
+		environment.Corp(&s.Corp),
+		environment.Bucket(&s.Bucket),
+		environment.Derived(&s.Derived),
+		environment.Table(&s.Table),
 		environment.Setting{Name: "WECOM_ARCHIVE_QUEUE_URL", To: &s.QueueURL, What: "the URL of the function's own queue"},
-		environment.Setting{Name: "WECOM_ARCHIVE_SECRET_PREFIX", To: &s.Secrets, What: "the prefix of the parameters that hold secrets, such as /wecom-archive/prod/"},
-		environment.Setting{Name: "WECOM_ARCHIVE_CAPTURE_KEY", To: &s.Capture, What: "the ARN of the KMS key that encrypts media"},
+		environment.SecretPrefix(&s.Secrets),
+		environment.CaptureKey(&s.Capture),
 	)
 	if err != nil {
 		return settings{}, err

@@ -24,12 +24,6 @@ type Library interface {
 	Close() error
 }
 
-// Names of secrets.
-const (
-	archiveSecret = "archive-secret"
-	proxyPassword = "proxy-password" // as user:password; need not be there
-)
-
 // App is the function.
 type App struct {
 	Corp     string
@@ -120,14 +114,11 @@ func (a *App) pull(ctx context.Context) (run archive.Run, err error) {
 
 // open opens the library with the secret as it is now.
 func (a *App) open(ctx context.Context) (Library, error) {
-	secret, err := a.Secrets.Get(ctx, archiveSecret)
-	if errors.Is(err, archive.ErrNotFound) {
-		return nil, fmt.Errorf("%w: store it with `wecom-archive secrets set %s`", err, archiveSecret)
-	}
+	secret, err := archive.ArchiveSecret(ctx, a.Secrets)
 	if err != nil {
 		return nil, err
 	}
-	password, err := a.Secrets.Get(ctx, proxyPassword)
+	password, err := a.Secrets.Get(ctx, archive.SecretProxy)
 	if err != nil && !errors.Is(err, archive.ErrNotFound) {
 		return nil, err
 	}
@@ -149,7 +140,7 @@ func (a *App) examine(ctx context.Context, trusted string) (archive.Checkup, err
 	return doctor.Examine(ctx, head,
 		doctor.Library(a.SDK),
 		doctor.Corp(a.Corp),
-		doctor.Secret(a.Secrets, archiveSecret),
+		doctor.Secret(a.Secrets),
 		echo.Address(address),
 		echo.Clock(),
 		doctor.WeCom(func(ctx context.Context) (doctor.Chats, error) { return a.open(ctx) }, a.Catalog),

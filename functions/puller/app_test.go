@@ -118,8 +118,8 @@ func (s *stack) invokeFor(t *testing.T, reason string) (run archive.Run, err err
 
 func TestPulls(t *testing.T) {
 	s := newStack(t)
-	s.set(t, archiveSecret, secret)
-	s.set(t, proxyPassword, "user:password")
+	s.set(t, archive.SecretArchive, secret)
+	s.set(t, archive.SecretProxy, "user:password")
 	run, err := s.invoke(t)
 	if err != nil || run.Stopped != "end" || run.Pages != 2 || run.Envelopes != 1200 {
 		t.Fatalf("%+v, %v", run, err)
@@ -146,11 +146,11 @@ func TestNewSecret(t *testing.T) {
 	if _, err := s.invoke(t); err == nil || !strings.Contains(err.Error(), "secrets set archive-secret") {
 		t.Errorf("without a secret: %v", err)
 	}
-	s.set(t, archiveSecret, "not-that-one")
+	s.set(t, archive.SecretArchive, "not-that-one")
 	if _, err := s.invoke(t); err == nil || !strings.Contains(err.Error(), "40001") || !strings.Contains(err.Error(), "Check the secret") || strings.Contains(err.Error(), "not-that-one") {
 		t.Errorf("with a wrong one: %v", err)
 	}
-	s.set(t, archiveSecret, secret)
+	s.set(t, archive.SecretArchive, secret)
 	if run, err := s.invoke(t); err != nil || run.Envelopes != 1200 {
 		t.Errorf("with the right one: %+v, %v", run, err)
 	}
@@ -163,7 +163,7 @@ func TestNewSecret(t *testing.T) {
 
 func TestAnotherIsAtWork(t *testing.T) {
 	s := newStack(t)
-	s.set(t, archiveSecret, secret)
+	s.set(t, archive.SecretArchive, secret)
 	if _, err := s.Catalog.AcquireLease(t.Context(), "another", time.Now(), time.Minute); err != nil {
 		t.Fatal(err)
 	}
@@ -176,11 +176,11 @@ func TestAnotherIsAtWork(t *testing.T) {
 // TestRetry: the schedule of retries pulls only what the last run did not.
 func TestRetry(t *testing.T) {
 	s := newStack(t)
-	s.set(t, archiveSecret, "not-that-one")
+	s.set(t, archive.SecretArchive, "not-that-one")
 	if _, err := s.invoke(t); err == nil {
 		t.Fatal("a wrong secret is accepted")
 	}
-	s.set(t, archiveSecret, secret)
+	s.set(t, archive.SecretArchive, secret)
 	run, err := s.invokeFor(t, "retry")
 	if err != nil || run.Envelopes != 1200 || run.Stopped != "end" {
 		t.Fatalf("after a failure: %+v, %v", run, err)
@@ -200,7 +200,7 @@ func TestRetry(t *testing.T) {
 func TestLimit(t *testing.T) {
 	s := newStack(t)
 	s.Limit = 500
-	s.set(t, archiveSecret, secret)
+	s.set(t, archive.SecretArchive, secret)
 	if run, err := s.invoke(t); err != nil || run.Pages != 3 {
 		t.Errorf("%+v, %v", run, err)
 	}
@@ -208,7 +208,7 @@ func TestLimit(t *testing.T) {
 
 func TestLibraryCannotBeOpened(t *testing.T) {
 	s := newStack(t)
-	s.set(t, archiveSecret, secret)
+	s.set(t, archive.SecretArchive, secret)
 	s.Open = func(context.Context, string, string) (Library, error) { return nil, errors.New("no such file") }
 	if _, err := s.invoke(t); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("%v", err)
@@ -244,7 +244,7 @@ func TestDoctor(t *testing.T) {
 	if got := states(); !maps.Equal(got, want) {
 		t.Errorf("with nothing in place: %v, want %v", got, want)
 	}
-	s.set(t, archiveSecret, secret)
+	s.set(t, archive.SecretArchive, secret)
 	want["secret"] = "look" // the simulated one is short
 	if got := states(); !maps.Equal(got, want) {
 		t.Errorf("with a secret: %v, want %v", got, want)

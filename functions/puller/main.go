@@ -63,22 +63,19 @@ type settings struct {
 	Limit    int    // WECOM_ARCHIVE_LIMIT: most messages per page, 1 to 1,000; optional
 }
 
-// layerLibrary is where the layer puts the library.
-const layerLibrary = "/opt/lib/" + financesdk.FileName
-
 func readSettings(getenv func(string) string) (settings, error) {
 	s := settings{
-		SDK:   cmp.Or(getenv("WECOM_ARCHIVE_SDK"), layerLibrary),
+		SDK:   cmp.Or(getenv("WECOM_ARCHIVE_SDK"), financesdk.LayerPath),
 		Proxy: getenv("WECOM_ARCHIVE_PROXY"),
 		Echo:  cmp.Or(getenv("WECOM_ARCHIVE_ECHO"), doctor.DefaultEcho),
 	}
 	err := environment.Read(getenv,
-		environment.Setting{Name: "WECOM_ARCHIVE_CORP", To: &s.Corp, What: "the corpid (企业ID)"},
-		environment.Setting{Name: "WECOM_ARCHIVE_BUCKET", To: &s.Bucket, What: "the name of the archive bucket"},
-		environment.Setting{Name: "WECOM_ARCHIVE_TABLE", To: &s.Table, What: "the name of the DynamoDB table of the index"},
+		environment.Corp(&s.Corp),
+		environment.Bucket(&s.Bucket),
+		environment.Table(&s.Table),
 		environment.Setting{Name: "WECOM_ARCHIVE_QUEUE_URL", To: &s.QueueURL, What: "the URL of the archiver's queue"},
-		environment.Setting{Name: "WECOM_ARCHIVE_SECRET_PREFIX", To: &s.Secrets, What: "the prefix of the parameters that hold secrets, such as /wecom-archive/prod/"},
-		environment.Setting{Name: "WECOM_ARCHIVE_CAPTURE_KEY", To: &s.Capture, What: "the ARN of the KMS key that encrypts pages"},
+		environment.SecretPrefix(&s.Secrets),
+		environment.CaptureKey(&s.Capture),
 	)
 	if err != nil {
 		return settings{}, err

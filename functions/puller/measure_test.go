@@ -40,14 +40,14 @@ func TestMetrics(t *testing.T) {
 	if m := s.measured(t); m["EndReached"] != 0 || m["Pulled"] != 0 || m["Refused"] != 0 {
 		t.Errorf("without a secret: %v", m)
 	}
-	s.set(t, archiveSecret, "not-that-one")
+	s.set(t, archive.SecretArchive, "not-that-one")
 	if _, err := s.invoke(t); err == nil {
 		t.Fatal("a wrong secret is accepted")
 	}
 	if m := s.measured(t); m["EndReached"] != 0 || m["Refused"] != 1 {
 		t.Errorf("with a wrong secret: %v", m)
 	}
-	s.set(t, archiveSecret, secret)
+	s.set(t, archive.SecretArchive, secret)
 	if _, err := s.invoke(t); err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestMetrics(t *testing.T) {
 // once, and kept as an event.
 func TestIncidents(t *testing.T) {
 	s := newStack(t)
-	s.set(t, archiveSecret, secret)
+	s.set(t, archive.SecretArchive, secret)
 	if _, err := s.invoke(t); err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -113,10 +112,15 @@ func TestFiles(t *testing.T) {
 	if err := json.Unmarshal([]byte(a.ask(t, fmt.Sprintf("/v1/messages/%d/media", seq))), &files); err != nil || len(files.Files) == 0 {
 		t.Fatalf("the API's files: %v", err)
 	}
-	for _, link := range []string{files.Files[0].URL, fmt.Sprintf("/media/%d/", seq)} {
+	for n, link := range []string{files.Files[0].URL, fmt.Sprintf("/media/%d/", seq)} {
 		at := b.address(t)
-		b.do(t, chromedp.Evaluate[chromedp.Void](`void (document.querySelector("a[href^='" + `+strconv.Quote(link)+` + "']") || Object.assign(document.createElement("a"), {href: `+strconv.Quote(link)+`})).click()`))
-		time.Sleep(time.Second) // nothing must happen
+		b.do(t, chromedp.Evaluate[chromedp.Void](fmt.Sprintf(
+			`void (document.querySelector("a[href^='" + %[1]q + "']") || Object.assign(document.createElement("a"), {href: %[1]q})).click()`, link)))
+		for deadline := time.Now().Add(stepTime); b.downloaded() <= n; time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s is no download", link)
+			}
+		}
 		if now := b.address(t); now != at {
 			t.Errorf("%s opened as %s", link, now)
 		}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
@@ -25,8 +26,9 @@ import (
 type tab struct {
 	ctx context.Context
 
-	mu     sync.Mutex
-	faults []string // what no page may do
+	mu        sync.Mutex
+	faults    []string // what no page may do
+	downloads int      // that began, and were denied
 }
 
 // stepTime bounds one step in the browser.
@@ -81,6 +83,13 @@ func openTab(t *testing.T, width, height int) *tab {
 	call(t, b, runtime.Enable, cdp.Empty{})
 	call(t, b, page.Enable, page.EnableParams{})
 	call(t, b, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "Asia/Shanghai"})
+	events := true
+	if err := chromedp.ListenBrowser(ctx, b.watchDownloads); err != nil {
+		t.Fatal(err)
+	}
+	callBrowser(t, b, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
+		Behavior: browser.SetDownloadBehaviorBehaviorDeny, BrowserContextID: chromedp.FromContext(ctx).BrowserContextID, EventsEnabled: &events,
+	})
 	b.do(t, chromedp.EmulateViewport(int64(width), int64(height)))
 	return b
 }
@@ -106,6 +115,21 @@ func (b *tab) watch(event any) {
 			b.fault("a page asked another machine: %s", e.Request.URL)
 		}
 	}
+}
+
+// watchDownloads counts files that a page had the browser save.
+func (b *tab) watchDownloads(event any) {
+	if _, ok := event.(*browser.EventDownloadWillBegin); ok {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.downloads++
+	}
+}
+
+func (b *tab) downloaded() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.downloads
 }
 
 func (b *tab) fault(format string, args ...any) {
@@ -150,6 +174,16 @@ func call[P, R any](t *testing.T, b *tab, command cdp.Command[P, R], params P) R
 		t.Fatalf("in the browser: %v", err)
 	}
 	return result
+}
+
+// callBrowser gives a command to the browser, not to the page.
+func callBrowser[P, R any](t *testing.T, b *tab, command cdp.Command[P, R], params P) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, stepTime)
+	defer cancel()
+	if _, err := chromedp.CallBrowser(ctx, command, params); err != nil {
+		t.Fatalf("in the browser: %v", err)
+	}
 }
 
 // open goes to a page and returns its HTTP status.

@@ -15,9 +15,6 @@ import (
 	"wecom-archive/shared/wecom/companion"
 )
 
-// appSecretName is the secret of the company's own app, which tells names.
-const appSecretName = "companion-secret"
-
 // namesEvery is how often ids are looked for that were never asked for.
 const namesEvery = 10 * time.Second
 
@@ -34,11 +31,11 @@ func (s *System) secret(ctx context.Context, name string) (string, error) {
 // openDirectory starts the corp's companion API, on this machine only, and the stage
 // that asks it for names.
 func (s *System) openDirectory(ctx context.Context) error {
-	archiveKey, err := s.secret(ctx, secretName)
+	archiveKey, err := s.secret(ctx, archive.SecretArchive)
 	if err != nil {
 		return err
 	}
-	appKey, err := s.secret(ctx, appSecretName)
+	appKey, err := s.secret(ctx, archive.SecretCompanion)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"time"
 
+	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/wecom/financesdk"
@@ -39,7 +40,7 @@ func (s *System) openLibrary(ctx context.Context) (library, error) {
 	if err != nil {
 		return library{}, err
 	}
-	secret, err := s.Secrets.Get(ctx, secretName)
+	secret, err := s.Secrets.Get(ctx, archive.SecretArchive)
 	if err != nil {
 		return library{}, err
 	}

@@ -33,9 +33,8 @@ import (
 
 // The simulated corp.
 const (
-	corpID     = "ww5117a9e0c0ffee01"
-	secretName = "archive-secret"
-	keyCount   = 3 // public keys uploaded over time
+	corpID   = "ww5117a9e0c0ffee01"
+	keyCount = 3 // public keys uploaded over time
 )
 
 // Buckets, which are folders of the data folder.
@@ -223,10 +222,10 @@ func (s *System) openCorp(ctx context.Context) error {
 	}
 	config.Seed, config.Extents, config.Unreadable = set.Seed, set.Extents, set.Unreadable
 
-	if config.Secret, err = s.secret(ctx, secretName); err != nil {
+	if config.Secret, err = s.secret(ctx, archive.SecretArchive); err != nil {
 		return err
 	}
-	if config.AppSecret, err = s.secret(ctx, appSecretName); err != nil {
+	if config.AppSecret, err = s.secret(ctx, archive.SecretCompanion); err != nil {
 		return err
 	}
 	if s.Corp, err = wecomtest.New(config); err != nil {

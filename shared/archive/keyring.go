@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -92,4 +93,21 @@ type Secrets interface {
 	// Set stores the secret under name, replacing an older value. Neither may be
 	// empty.
 	Set(ctx context.Context, name, value string) error
+}
+
+// Names of secrets.
+const (
+	SecretArchive   = "archive-secret"   // of 会话内容存档
+	SecretCompanion = "companion-secret" // of the company's own app, which may ask for names; need not be there
+	SecretProxy     = "proxy-password"   // as user:password; need not be there
+)
+
+// ArchiveSecret returns the archive's own secret. If there is none the error says how
+// to store it.
+func ArchiveSecret(ctx context.Context, secrets Secrets) (string, error) {
+	secret, err := secrets.Get(ctx, SecretArchive)
+	if errors.Is(err, ErrNotFound) {
+		err = fmt.Errorf("%w: store it with `wecom-archive secrets set %s`", err, SecretArchive)
+	}
+	return secret, err
 }

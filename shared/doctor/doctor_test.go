@@ -84,7 +84,7 @@ func TestCorp(t *testing.T) {
 
 func TestSecret(t *testing.T) {
 	secrets := localstore.OpenSecrets(filepath.Join(t.TempDir(), "secrets.json"))
-	check := doctor.Secret(secrets, "archive-secret")
+	check := doctor.Secret(secrets)
 	want(t, examine(t, check), archive.CheckupAct, "no secret yet")
 	usual := strings.Repeat("aB3-_", 8) + "xyz"
 	for value, state := range map[string]archive.CheckupState{
@@ -99,7 +99,7 @@ func TestSecret(t *testing.T) {
 			t.Errorf("the secret is in %+v", l)
 		}
 	}
-	want(t, examine(t, doctor.Secret(refusing{}, "archive-secret")), archive.CheckupAct, "AccessDenied")
+	want(t, examine(t, doctor.Secret(refusing{})), archive.CheckupAct, "AccessDenied")
 }
 
 type refusing struct{ archive.Secrets }
@@ -269,7 +269,7 @@ func TestWeCom(t *testing.T) {
 // TestNotAsked: a wrong secret is not tried on WeCom, which bans for it.
 func TestNotAsked(t *testing.T) {
 	secrets := localstore.OpenSecrets(filepath.Join(t.TempDir(), "secrets.json"))
-	c := doctor.Examine(t.Context(), head(), doctor.Secret(secrets, "archive-secret"),
+	c := doctor.Examine(t.Context(), head(), doctor.Secret(secrets),
 		doctor.WeCom(func(context.Context) (doctor.Chats, error) {
 			t.Error("WeCom was asked")
 			return nil, errors.New("no")

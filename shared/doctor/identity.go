@@ -38,12 +38,12 @@ func notPlain(r rune) bool { return r > unicode.MaxASCII || !unicode.IsPrint(r) 
 
 // Secret looks whether the archive's secret is there, and at its shape. It says
 // nothing of what is in it.
-func Secret(secrets archive.Secrets, name string) Check {
+func Secret(secrets archive.Secrets) Check {
 	return one(CheckSecret, func(ctx context.Context, _ archive.Checkup) finding {
 		remedy := say(
 			"Ask for the secret on the page 会话内容存档 of the console: it arrives in the administrator's WeCom. Store it with `wecom-archive secrets set %s`.",
-			"在管理后台“会话内容存档”页获取 Secret（会发到管理员的企业微信），用 `wecom-archive secrets set %s` 保存。", name)
-		value, err := secrets.Get(ctx, name)
+			"在管理后台“会话内容存档”页获取 Secret（会发到管理员的企业微信），用 `wecom-archive secrets set %s` 保存。", archive.SecretArchive)
+		value, err := secrets.Get(ctx, archive.SecretArchive)
 		switch {
 		case errors.Is(err, archive.ErrNotFound):
 			return act(say("There is no secret yet.", "尚未保存 Secret。"), remedy)

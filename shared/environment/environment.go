@@ -11,6 +11,38 @@ type Setting struct {
 	What string // it is, for whoever finds it missing
 }
 
+// Settings that several functions have.
+
+// Corp is the corpid.
+func Corp(to *string) Setting {
+	return Setting{"WECOM_ARCHIVE_CORP", to, "the corpid (企业ID)"}
+}
+
+// Bucket is the archive bucket.
+func Bucket(to *string) Setting {
+	return Setting{"WECOM_ARCHIVE_BUCKET", to, "the name of the archive bucket"}
+}
+
+// Derived is the bucket of what can be made again.
+func Derived(to *string) Setting {
+	return Setting{"WECOM_ARCHIVE_DERIVED", to, "the name of the derived bucket, of what can be made again"}
+}
+
+// Table is the index.
+func Table(to *string) Setting {
+	return Setting{"WECOM_ARCHIVE_TABLE", to, "the name of the DynamoDB table of the index"}
+}
+
+// SecretPrefix is where secrets lie in Parameter Store.
+func SecretPrefix(to *string) Setting {
+	return Setting{"WECOM_ARCHIVE_SECRET_PREFIX", to, "the prefix of the parameters that hold secrets, such as /wecom-archive/prod/"}
+}
+
+// CaptureKey encrypts what functions write that cannot read messages.
+func CaptureKey(to *string) Setting {
+	return Setting{"WECOM_ARCHIVE_CAPTURE_KEY", to, "the ARN of the KMS key that encrypts pages, events and files"}
+}
+
 // Read fills the settings in. The error names the first that is missing.
 func Read(getenv func(string) string, settings ...Setting) error {
 	for _, s := range settings {

@@ -22,7 +22,7 @@ type Settings struct {
 	TrustedIP string // address that WeCom must trust
 	Schedule  string // of pulls, as EventBridge writes it
 	Retention string // of the archive bucket, as "COMPLIANCE, 6 years"
-	Callback  string // URL for events of WeCom
+	Callback  string // URL for events of WeCom; empty: the stack has none
 }
 
 // Key is the public side of a key of the corp.
@@ -64,7 +64,7 @@ type Step struct {
 
 // Steps are the steps in the order in which they are done.
 func Steps(f Facts) []Step {
-	return []Step{
+	steps := []Step{
 		f.service(),
 		f.publicKey(),
 		f.address(),
@@ -78,11 +78,11 @@ func Steps(f Facts) []Step {
 		person("names", say("Names (optional)", "姓名（可选）"), say(
 			"应用管理 → 自建 app: 可见范围 = all archived staff; set a 可信域名, then its own 企业可信IP (a second list) to the same address; 客户与上下游 → 客户联系 → API → 可调用接口的应用: add it. Store its secret with `wecom-archive secrets set companion-secret`. Without it customers are shown by id.",
 			"应用管理 → 自建应用：可见范围 = 全部存档员工；设置可信域名，再在其“企业可信IP”（另一份列表）填入同一 IP；客户与上下游 → 客户联系 → API → 可调用接口的应用中添加它。用 `wecom-archive secrets set companion-secret` 保存其 Secret。否则客户只显示 ID。")),
-		f.callback(),
-		f.doctor(),
-		f.scope(),
-		f.message(),
 	}
+	if f.Settings.Callback != "" {
+		steps = append(steps, f.callback())
+	}
+	return append(steps, f.doctor(), f.scope(), f.message())
 }
 
 func say(english, chinese string, args ...any) archive.Bilingual {

@@ -69,9 +69,17 @@ func TestSteps(t *testing.T) {
 			"names": "person", "callback": "person", "doctor": "open", "scope": "open", "message": "open",
 		}
 		maps.Copy(want, test.want)
+		test.facts.Settings.Callback = "https://x.example/callback"
 		if got := states(setup.Steps(test.facts)); !maps.Equal(got, want) {
 			t.Errorf("%s: %v\nwant %v", test.name, got, want)
 		}
+	}
+}
+
+// TestNoCallback: nobody is told to enter a URL that is not there.
+func TestNoCallback(t *testing.T) {
+	if state, found := states(setup.Steps(setup.Facts{}))["callback"]; found {
+		t.Errorf("a callback that the stack does not have is %s", state)
 	}
 }
 

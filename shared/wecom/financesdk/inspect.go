@@ -26,6 +26,9 @@ func Symbols() []string {
 // FileName is what the vendor calls the library.
 const FileName = "libWeWorkFinanceSdk_C.so"
 
+// LayerPath is where the Lambda layer that infra/layers builds puts it.
+const LayerPath = "/opt/lib/" + FileName
+
 // Info is what a library file says about itself.
 type Info struct {
 	Path    string

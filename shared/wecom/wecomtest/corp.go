@@ -79,12 +79,8 @@ type Corp struct {
 	calls    [CallsPerMinute]time.Time // ring of the latest admitted calls
 	nextCall int
 
-	mediaCalls  int
-	mediaFaults int // calls still to refuse; negative: all
-	mediaFault  int // with this code
-	mediaWait   time.Duration
-	lateCalls   map[string]int // by sdkfileid
-	office      office
+	lateCalls map[string]int // refused calls for late files, by sdkfileid
+	office    office
 }
 
 // New makes a corp. It has no key yet and so serves nothing.

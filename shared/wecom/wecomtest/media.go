@@ -19,7 +19,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"strings"
-	"time"
 
 	"wecom-archive/shared/wecom"
 )
@@ -271,12 +270,8 @@ const lateTries = 5
 // GetMediaData is the function of WeCom's library, for a client with the right
 // credentials: a slice of at most MediaSlice bytes. Errors are *wecom.Error.
 func (c *Corp) GetMediaData(ctx context.Context, fileID, index string) (wecom.MediaSlice, error) {
-	if wait := c.mediaLatency(); wait > 0 {
-		select {
-		case <-ctx.Done():
-			return wecom.MediaSlice{}, ctx.Err()
-		case <-time.After(wait):
-		}
+	if err := ctx.Err(); err != nil {
+		return wecom.MediaSlice{}, err
 	}
 	m, ok := parseFileID(fileID)
 	if !ok {
@@ -303,11 +298,6 @@ func (c *Corp) GetMediaData(ctx context.Context, fileID, index string) (wecom.Me
 func (c *Corp) mediaRefusal(fileID string, m medium) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.mediaCalls++
-	if code := c.mediaFault; code != 0 && c.mediaFaults != 0 {
-		c.mediaFaults--
-		return code
-	}
 	switch m.fate {
 	case Expired:
 		return 10010
@@ -323,33 +313,6 @@ func (c *Corp) mediaRefusal(fileID string, m medium) int {
 		}
 	}
 	return 0
-}
-
-// FailMedia has the next n calls of GetMediaData refused with a code; n < 0: all.
-func (c *Corp) FailMedia(n, code int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.mediaFaults, c.mediaFault = n, code
-}
-
-// SlowMedia has each call of GetMediaData take some time.
-func (c *Corp) SlowMedia(latency time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.mediaWait = latency
-}
-
-func (c *Corp) mediaLatency() time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.mediaWait
-}
-
-// MediaCalls is how many calls of GetMediaData there were.
-func (c *Corp) MediaCalls() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.mediaCalls
 }
 
 // GetMediaData is Corp.GetMediaData for a client with the right credentials; with
