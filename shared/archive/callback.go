@@ -45,24 +45,27 @@ func (c *Catalog) Callbacks(ctx context.Context, limit int) ([]Callback, error) 
 	return list[Callback](ctx, c, IndexQuery{Partition: partitionCallback, From: "event#", To: "event$", Descending: true, Limit: limit})
 }
 
-// heard are the signatures of one minute. The item of a minute is used again an hour
-// later, so that 60 of them are enough for ever.
+// heard are signatures of one minute, those that begin with the same two digits: many
+// callbacks at a time then write to many items. The items of a minute are used again
+// an hour later, so that 60 × 256 of them are enough for ever.
 type heard struct {
 	Minute     int64    `json:"minute"` // of the Unix epoch
 	Signatures []string `json:"signatures"`
 }
 
-// maxHeard bounds the signatures of a minute: WeCom sends at most a notify each 15 s
+// maxHeard bounds the signatures of an item: WeCom sends at most a notify each 15 s
 // and an event for each change. Beyond it the oldest is forgotten; what it named is
 // stored under a name of its own content, so that it would still not count twice.
-const maxHeard = 2000
+const maxHeard = 100
 
-func heardName(at time.Time) string { return fmt.Sprintf("heard#%02d", at.Unix()/60%60) }
+func heardName(signature string, at time.Time) string {
+	return fmt.Sprintf("heard#%02d#%.2s", at.Unix()/60%60, signature)
+}
 
 // CallbackHeard says whether the message with this signature and time was dealt with.
 func (c *Catalog) CallbackHeard(ctx context.Context, signature string, at time.Time) (bool, error) {
 	var h heard
-	_, err := c.get(ctx, partitionCallback, heardName(at), &h)
+	_, err := c.get(ctx, partitionCallback, heardName(signature, at), &h)
 	return h.Minute == at.Unix()/60 && slices.Contains(h.Signatures, signature), err
 }
 
@@ -71,7 +74,7 @@ func (c *Catalog) MarkCallbackHeard(ctx context.Context, signature string, at ti
 	const tries = 20
 	for range tries {
 		var h heard
-		revision, err := c.get(ctx, partitionCallback, heardName(at), &h)
+		revision, err := c.get(ctx, partitionCallback, heardName(signature, at), &h)
 		if err != nil {
 			return err
 		}
@@ -83,7 +86,7 @@ func (c *Catalog) MarkCallbackHeard(ctx context.Context, signature string, at ti
 		}
 		h.Signatures = append(h.Signatures, signature)
 		h.Signatures = h.Signatures[max(0, len(h.Signatures)-maxHeard):]
-		if err = c.putIf(ctx, partitionCallback, heardName(at), revision, h); !errors.Is(err, ErrConflict) {
+		if err = c.putIf(ctx, partitionCallback, heardName(signature, at), revision, h); !errors.Is(err, ErrConflict) {
 			return err
 		}
 	}
