@@ -45,7 +45,7 @@ type settings struct {
 	Derived    string // WECOM_ARCHIVE_DERIVED: derived bucket
 	Table      string // WECOM_ARCHIVE_TABLE: index
 	RolesClaim string // WECOM_ARCHIVE_ROLES_CLAIM: claim of the token that holds a person's roles
-	// WECOM_ARCHIVE_CORP, _TRUSTED_IP, _PULL_SCHEDULE, _RETENTION: what operators are
+	// WECOM_ARCHIVE_CORP, _TRUSTED_IP, _PULL_SCHEDULE, _RETENTION, _CALLBACK: what operators are
 	// shown; optional.
 	Setup setup.Settings
 }
@@ -54,6 +54,7 @@ func readSettings(getenv func(string) string) (settings, error) {
 	s := settings{Setup: setup.Settings{
 		Corp: getenv("WECOM_ARCHIVE_CORP"), TrustedIP: getenv("WECOM_ARCHIVE_TRUSTED_IP"),
 		Schedule: getenv("WECOM_ARCHIVE_PULL_SCHEDULE"), Retention: getenv("WECOM_ARCHIVE_RETENTION"),
+		Callback: getenv("WECOM_ARCHIVE_CALLBACK"),
 	}}
 	err := environment.Read(getenv,
 		environment.Bucket(&s.Bucket),

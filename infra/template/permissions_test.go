@@ -28,13 +28,13 @@ func (q question) String() string {
 // every identity right there is, and somebody of another account.
 const (
 	puller, archiver, media, compactor, admin = "puller", "archiver", "media", "compactor", "admin"
-	directory                                 = "directory"
+	directory, callback                       = "directory", "callback"
 	operator, auditor                         = "operator", "auditor"
 	athena                                    = "athena" // an auditor who asks in bulk
 	administrator                             = "administrator"
 )
 
-var stackRoles = []string{puller, archiver, media, directory, compactor, admin, operator, auditor, athena}
+var stackRoles = []string{puller, archiver, media, directory, callback, compactor, admin, operator, auditor, athena}
 
 // Who reads and who writes what is in the archive bucket (design invariants 4, 7).
 // What is not here is refused.
@@ -58,7 +58,7 @@ var writers = map[string][]string{
 	"links":     {media},
 	"keys":      {operator},
 	"directory": {directory},
-	"events":    {puller, archiver, directory, operator},
+	"events":    {puller, archiver, directory, callback, operator},
 	"access":    {admin},
 }
 
@@ -165,12 +165,12 @@ func questions(m *Model) (all []question) {
 	ask("s3:PutObject", x.derived+"/fetch/example", with(list, "s3:x-amz-server-side-encryption-aws-kms-key-id", x.contentKey))
 	all = append(all, keyQuestions(m, x)...)
 
-	for _, action := range []string{"dynamodb:GetItem", "dynamodb:Query", "dynamodb:BatchGetItem"} {
+	ask("dynamodb:GetItem", x.table, nil, puller, archiver, media, directory, callback, compactor, admin, operator, administrator)
+	for _, action := range []string{"dynamodb:Query", "dynamodb:BatchGetItem"} {
 		ask(action, x.table, nil, puller, archiver, media, directory, compactor, admin, operator, administrator)
 	}
-	for _, action := range []string{"dynamodb:PutItem", "dynamodb:UpdateItem"} {
-		ask(action, x.table, nil, puller, archiver, media, directory, compactor, operator, administrator)
-	}
+	ask("dynamodb:PutItem", x.table, nil, puller, archiver, media, directory, callback, compactor, operator, administrator)
+	ask("dynamodb:UpdateItem", x.table, nil, puller, archiver, media, directory, compactor, operator, administrator)
 	for _, action := range []string{"dynamodb:DeleteItem", "dynamodb:BatchWriteItem"} {
 		ask(action, x.table, nil, puller, archiver, media, directory, compactor, administrator)
 	}
@@ -188,8 +188,17 @@ func questions(m *Model) (all []question) {
 		ask(action, jobs, nil, media, administrator)
 		one(media, action, jobs, map[string]string{"aws:SecureTransport": "false"}, false)
 	}
-	ask("ssm:GetParameter", x.secret, nil, puller, media, directory, administrator)
-	ask("ssm:PutParameter", x.secret, nil, operator, administrator)
+	wakes := strings.TrimSuffix(x.pages, "pages") + "wakes"
+	ask("sqs:SendMessage", wakes, nil, callback, administrator)
+	one(callback, "sqs:SendMessage", wakes, map[string]string{"aws:SecureTransport": "false"}, false)
+	for _, action := range []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"} {
+		ask(action, wakes, nil, puller, administrator)
+	}
+	for name, who := range map[string][]string{"archive-secret": {puller, media, directory}, "proxy-password": {puller, media}, "companion-secret": {directory}, "callback-token": {callback}, "callback-aes-key": {callback}} {
+		secret := strings.TrimSuffix(x.secret, "archive-secret") + name
+		ask("ssm:GetParameter", secret, nil, append(who, administrator)...)
+		ask("ssm:PutParameter", secret, nil, operator, administrator)
+	}
 	ask("lambda:InvokeFunction", fmt.Sprintf("arn:%s:lambda:%s:%s:function:%s-puller", m.Place.Partition, m.Place.Region, m.Place.Account, m.Place.Stack), nil, operator, administrator)
 	return append(append(all, layers(x, all)...), endpointQuestions(x)...)
 }
@@ -285,7 +294,7 @@ func keyQuestions(m *Model, x things) (all []question) {
 		ask("kms:GenerateDataKey", key, nil)
 	}
 	ask("kms:Decrypt", x.captureKey, s3, puller, archiver, media, directory, operator, admin, auditor, athena)
-	ask("kms:GenerateDataKey", x.captureKey, s3, puller, archiver, media, directory, operator)
+	ask("kms:GenerateDataKey", x.captureKey, s3, puller, archiver, media, directory, callback, operator)
 	ask("kms:Decrypt", x.contentKey, s3, archiver, compactor, admin, auditor, athena)
 	ask("kms:GenerateDataKey", x.contentKey, s3, archiver, compactor, admin, athena)
 	ours := map[string]string{"kms:EncryptionContext:app": "wecom-archive", "kms:EncryptionContext:corp": "ww5117a9e0c0ffee01", "kms:EncryptionContext:key": "k1"}
@@ -301,11 +310,11 @@ func keyQuestions(m *Model, x things) (all []question) {
 	}
 	ask("kms:GenerateDataKeyPair", x.keyringKey, ours) // would hand out the private half
 	ask("kms:ReEncryptFrom", x.keyringKey, ours)
-	ask("kms:Decrypt", x.opsKey, m.via("ssm"), puller, media, directory, administrator)
+	ask("kms:Decrypt", x.opsKey, m.via("ssm"), puller, media, directory, callback, administrator)
 	ask("kms:Encrypt", x.opsKey, m.via("ssm"), operator, administrator)
-	ask("kms:Decrypt", x.opsKey, m.via("sqs"), puller, archiver, media, directory, compactor, operator, administrator)
-	ask("kms:GenerateDataKey", x.opsKey, m.via("sqs"), puller, media, directory, compactor, operator, administrator)
-	ask("kms:Decrypt", x.opsKey, m.via("dynamodb"), puller, archiver, media, directory, compactor, admin, operator, administrator)
+	ask("kms:Decrypt", x.opsKey, m.via("sqs"), puller, archiver, media, directory, callback, compactor, operator, administrator)
+	ask("kms:GenerateDataKey", x.opsKey, m.via("sqs"), puller, media, directory, callback, compactor, operator, administrator)
+	ask("kms:Decrypt", x.opsKey, m.via("dynamodb"), puller, archiver, media, directory, callback, compactor, admin, operator, administrator)
 	for _, key := range []string{x.captureKey, x.contentKey, x.keyringKey, x.opsKey} {
 		ask("kms:CreateGrant", key, nil)
 		ask("kms:Sign", key, nil)

@@ -25,7 +25,7 @@ var rules = map[string]func(*Model) []string{
 		return bad
 	},
 	"functions that read have no way out": func(m *Model) (bad []string) {
-		for function, out := range map[string]string{"Puller": "NAT", "Media": "NAT", "Directory": "NAT", "Archiver": "none", "Compactor": "none", "Admin": "none"} {
+		for function, out := range map[string]string{"Puller": "NAT", "Media": "NAT", "Directory": "NAT", "Callback": "NAT", "Archiver": "none", "Compactor": "none", "Admin": "none"} {
 			group := refOf("Network/IsolatedGroup")(m)
 			if out == "NAT" {
 				group = refOf("Network/OutwardGroup")(m)
@@ -62,9 +62,9 @@ var rules = map[string]func(*Model) []string{
 					bad = append(bad, fmt.Sprintf("%s: %s is %v, want %v", path, property, got, want))
 				}
 			}
-			limit := 900.0
-			if name == "Admin" {
-				limit = 29 // less than the gateway waits
+			limit := map[string]float64{"Admin": 29, "Callback": 10}[name] // less than the gateway waits
+			if limit == 0 {
+				limit = 900
 			}
 			if p["Timeout"] != limit || p["MemorySize"] == nil || p["Architectures"] == nil {
 				bad = append(bad, path+": time, memory or architecture")
@@ -85,10 +85,12 @@ var rules = map[string]func(*Model) []string{
 			"Media":     {"CAPTURE_KEY": m.Outputs["CaptureKey"], "DERIVED": m.Outputs["DerivedBucket"], "SECRET_PREFIX": m.Outputs["SecretPrefix"], "CALLS": "3000", "QUEUE_URL": refOf("Functions/MediaJobs")(m)},
 			"Archiver":  {"CAPTURE_KEY": m.Outputs["CaptureKey"], "KEYRING_KEY": m.Outputs["KeyringKey"], "DERIVED": m.Outputs["DerivedBucket"]},
 			"Directory": {"CAPTURE_KEY": m.Outputs["CaptureKey"], "SECRET_PREFIX": m.Outputs["SecretPrefix"]},
+			"Callback":  {"CAPTURE_KEY": m.Outputs["CaptureKey"], "SECRET_PREFIX": m.Outputs["SecretPrefix"], "WAKE_URL": refOf("Functions/Wakes")(m), "WAKE_DELAY": "600s"},
 			"Compactor": {"DERIVED": m.Outputs["DerivedBucket"]},
 			"Admin": {
 				"DERIVED": m.Outputs["DerivedBucket"], "ROLES_CLAIM": "cognito:groups", "TRUSTED_IP": m.Outputs["TrustedIp"],
 				"RETENTION": "COMPLIANCE, 6-years", "PULL_SCHEDULE": at(m.Resources["Functions/Pull"].Properties, "ScheduleExpression"),
+				"CALLBACK": m.Outputs["CallbackUrl"],
 			},
 		} {
 			for name, value := range want {
@@ -109,7 +111,7 @@ var rules = map[string]func(*Model) []string{
 				}
 			}
 		}
-		if groups != 8 {
+		if groups != 9 {
 			bad = append(bad, fmt.Sprintf("%d log groups", groups))
 		}
 		return bad
@@ -157,9 +159,10 @@ var rules = map[string]func(*Model) []string{
 		}
 		return bad
 	},
-	"only the health route is open": func(m *Model) (bad []string) {
+	"only health and WeCom's signed calls need no token": func(m *Model) (bad []string) {
+		open := []any{"GET /healthz", "GET /callback", "POST /callback"}
 		for path, r := range m.Resources {
-			if r.Type == "AWS::ApiGatewayV2::Route" && r.Properties["AuthorizationType"] != "JWT" && r.Properties["RouteKey"] != "GET /healthz" {
+			if r.Type == "AWS::ApiGatewayV2::Route" && r.Properties["AuthorizationType"] != "JWT" && !slices.Contains(open, r.Properties["RouteKey"]) {
 				bad = append(bad, path)
 			}
 		}
@@ -208,7 +211,7 @@ var rules = map[string]func(*Model) []string{
 		return bad
 	},
 	"what talks to queues, topic and logs is encrypted in transit": func(m *Model) (bad []string) {
-		for _, path := range []string{"ArchiveBucketPolicy", "DerivedBucketPolicy", "LogBucketPolicy", "Functions/PagesPolicy", "Functions/DeadPagesPolicy", "Functions/MediaJobsPolicy", "Functions/DeadMediaPolicy", "Functions/DeadRunsPolicy", "Watch/TopicPolicy"} {
+		for _, path := range []string{"ArchiveBucketPolicy", "DerivedBucketPolicy", "LogBucketPolicy", "Functions/PagesPolicy", "Functions/DeadPagesPolicy", "Functions/MediaJobsPolicy", "Functions/DeadMediaPolicy", "Functions/DeadRunsPolicy", "Functions/WakesPolicy", "Watch/TopicPolicy"} {
 			found := false
 			if r := m.Resources[path]; r != nil {
 				statements, _ := at(r.Properties, "PolicyDocument.Statement").([]any)
@@ -306,6 +309,14 @@ func TestScenes(t *testing.T) {
 		open, pool := m.Resources["Functions/HealthRoute"] != nil, m.Resources["People/Pool"] != nil
 		if wantOpen := s.place.Partition == "aws" || s.parameters["IcpLicence"] == "yes"; open != wantOpen {
 			t.Errorf("%s: health route %v", s.name, open)
+		}
+		for _, route := range []string{"CallbackRoute", "CallbackCheckRoute"} {
+			if got := m.Resources["Functions/"+route] != nil; got != open {
+				t.Errorf("%s: %s %v", s.name, route, got)
+			}
+		}
+		if url := m.Outputs["CallbackUrl"]; (url != nil) != open {
+			t.Errorf("%s: callback %v", s.name, url)
 		}
 		if wantPool := s.parameters["Issuer"] == ""; pool != wantPool {
 			t.Errorf("%s: user pool %v", s.name, pool)
