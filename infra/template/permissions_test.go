@@ -165,12 +165,13 @@ func questions(m *Model) (all []question) {
 	ask("s3:PutObject", x.derived+"/fetch/example", with(list, "s3:x-amz-server-side-encryption-aws-kms-key-id", x.contentKey))
 	all = append(all, keyQuestions(m, x)...)
 
-	ask("dynamodb:GetItem", x.table, nil, puller, archiver, media, directory, callback, compactor, admin, operator, administrator)
-	for _, action := range []string{"dynamodb:Query", "dynamodb:BatchGetItem"} {
-		ask(action, x.table, nil, puller, archiver, media, directory, compactor, admin, operator, administrator)
+	for _, action := range []string{"dynamodb:GetItem", "dynamodb:BatchGetItem"} {
+		ask(action, x.table, nil, puller, archiver, media, directory, callback, compactor, admin, operator, administrator)
 	}
-	ask("dynamodb:PutItem", x.table, nil, puller, archiver, media, directory, callback, compactor, operator, administrator)
-	ask("dynamodb:UpdateItem", x.table, nil, puller, archiver, media, directory, compactor, operator, administrator)
+	ask("dynamodb:Query", x.table, nil, puller, archiver, media, directory, compactor, admin, operator, administrator)
+	for _, action := range []string{"dynamodb:PutItem", "dynamodb:UpdateItem"} {
+		ask(action, x.table, nil, puller, archiver, media, directory, callback, compactor, operator, administrator)
+	}
 	for _, action := range []string{"dynamodb:DeleteItem", "dynamodb:BatchWriteItem"} {
 		ask(action, x.table, nil, puller, archiver, media, directory, compactor, administrator)
 	}

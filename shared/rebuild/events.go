@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/callback"
 )
 
 // learned is what events say that is not one item each. It grows with the number
@@ -111,7 +112,9 @@ func (r *run) event(ctx context.Context, key string) error {
 	case archive.EventIncident:
 		return apply(ctx, e, key, archive.IncidentKey, r.Catalog.PutIncident)
 	case archive.EventCallback:
-		return apply(ctx, e, key, archive.CallbackKey, r.Catalog.PutCallback)
+		return apply(ctx, e, key, archive.CallbackKey, r.callback)
+	case archive.EventScope:
+		return apply(ctx, e, key, archive.ScopeKey, func(ctx context.Context, s archive.Scope) error { return r.Catalog.NoteScope(ctx, s) })
 	case archive.EventCheckup:
 		return nil // of use while it is new; the index had it whole
 	case archive.EventRedrive:
@@ -143,6 +146,15 @@ func (r *run) bind(ctx context.Context, b archive.KeyBinding, at time.Time) erro
 	}
 	r.Learned.BoundAt[b.PublicKeyVer] = at
 	return nil
+}
+
+func (r *run) callback(ctx context.Context, cb archive.Callback) error {
+	if consent, ok := callback.Consent(cb); ok {
+		if err := r.Catalog.PutConsent(ctx, consent); err != nil {
+			return err
+		}
+	}
+	return r.Catalog.PutCallback(ctx, cb)
 }
 
 func (r *run) redriven(ctx context.Context, redrive archive.Redrive) error {

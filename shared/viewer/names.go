@@ -2,7 +2,6 @@ package viewer
 
 import (
 	"context"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -77,26 +76,6 @@ func detailed(e archive.DirectoryEntry) directoryName {
 	return d
 }
 
-// pairOf are the two who talk in a conversation pair:…; nil if it is another.
-func pairOf(conversation string) []string {
-	rest, ok := strings.CutPrefix(conversation, "pair:")
-	if !ok {
-		return nil
-	}
-	a, b, ok := strings.Cut(rest, ",")
-	first, errA := url.PathUnescape(a)
-	second, errB := url.PathUnescape(b)
-	if !ok || errA != nil || errB != nil {
-		return nil
-	}
-	return slices.Compact([]string{first, second})
-}
-
-// roomOf is the roomid of a conversation room:…
-func roomOf(conversation string) (room string, ok bool) {
-	return strings.CutPrefix(conversation, "room:")
-}
-
 // titled is how a conversation is called at a time: a room by its name, a pair by
 // those of the two.
 type titled struct {
@@ -108,8 +87,10 @@ type titled struct {
 func (s *server) titles(ctx context.Context, conversations []string, at func(i int) time.Time) ([]titled, error) {
 	var people, rooms []string
 	for _, c := range conversations {
-		people = append(people, pairOf(c)...)
-		if room, ok := roomOf(c); ok {
+		for _, p := range wecom.PairOf(c) {
+			people = append(people, p.ID)
+		}
+		if room, ok := wecom.RoomOf(c); ok {
 			rooms = append(rooms, room)
 		}
 	}
@@ -125,20 +106,20 @@ func (s *server) titles(ctx context.Context, conversations []string, at func(i i
 }
 
 func (n names) title(conversation string, at time.Time) titled {
-	if room, ok := roomOf(conversation); ok {
+	if room, ok := wecom.RoomOf(conversation); ok {
 		return titled{naming: called(n.rooms[room], at)}
 	}
-	pair := pairOf(conversation)
+	pair := wecom.PairOf(conversation)
 	if pair == nil {
 		return titled{naming: naming{IDOnly: true}}
 	}
 	t := titled{}
 	var then, now []string
-	for _, id := range pair {
-		p := participant{ID: id, Kind: string(wecom.ParticipantOf(id).Kind), naming: called(n.people[id], at)}
+	for _, who := range pair {
+		p := participant{ID: who.ID, Kind: string(who.Kind), naming: called(n.people[who.ID], at)}
 		t.Participants = append(t.Participants, p)
 		t.IDOnly = t.IDOnly || p.IDOnly
-		shown := orID(p.Name, id)
+		shown := orID(p.Name, who.ID)
 		then = append(then, shown)
 		now = append(now, orID(p.NameNow, shown))
 	}

@@ -246,8 +246,8 @@ func own(m transcript.Message, kind wecom.Kind, person string) bool {
 		return m.FromID == person
 	}
 	if m.ChatKind == wecom.ChatInternal {
-		pair := pairOf(m.Conversation)
-		return len(pair) > 0 && m.FromID == pair[0]
+		pair := wecom.PairOf(m.Conversation)
+		return len(pair) > 0 && m.FromID == pair[0].ID
 	}
 	return kind == wecom.Employee
 }
