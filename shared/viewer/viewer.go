@@ -93,6 +93,7 @@ func New(c Config) http.Handler {
 	s.registerMedia()
 	s.registerPeople()
 	s.registerRooms()
+	s.registerConsent()
 	s.registerBookkeeping()
 	s.registerSetup()
 	s.serveOpenAPI()
