@@ -11,8 +11,39 @@ import (
 	"wecom-archive/shared/wecom"
 )
 
-// peopleCommand lists people.
+// peopleCommand is about people.
 type peopleCommand struct {
+	List  peopleList  `cmd:"" default:"withargs" help:"List them."`
+	Alias peopleAlias `cmd:"" help:"Say that WeCom changed an employee's userid, so that their conversations stay one."`
+}
+
+type peopleAlias struct {
+	target `embed:""`
+	Was    string `arg:"" help:"Userid before."`
+	Is     string `arg:"" help:"Userid now."`
+	Later  bool   `help:"Do not read the messages again now. Those under the new userid that are archived already stay apart until reparse has run."`
+}
+
+// Run stores the alias, locked, and reads again what it concerns.
+func (c *peopleAlias) Run(ctx context.Context, to streams) error {
+	was, is := wecom.ParticipantOf(c.Was), wecom.ParticipantOf(c.Is)
+	if was.Kind != wecom.Employee || is.Kind != wecom.Employee {
+		return fmt.Errorf("%s, %s: only an employee's userid changes", c.Was, c.Is)
+	}
+	return c.with(ctx, to, func(o *opened) error {
+		alias := archive.Alias{Was: was.ID, Is: is.ID, At: time.Now().UTC().Truncate(time.Millisecond), Who: operator()}
+		if err := archive.SayAlias(ctx, o.Objects, o.Catalog, o.Corp, alias); err != nil {
+			return err
+		}
+		if c.Later {
+			fmt.Fprintln(to.Err, "Stored. It holds for messages from now on; run `wecom-archive reparse` for earlier ones.")
+			return nil
+		}
+		return reparse(ctx, o, to)
+	})
+}
+
+type peopleList struct {
 	target `embed:""`
 	form   `embed:""`
 	Kind   string `enum:",employee,external,robot" default:"" placeholder:"KIND" help:"Only employee, external (customers and others outside) or robot."`
@@ -47,7 +78,7 @@ func lineOf(id, kind string, e archive.DirectoryEntry) namedLine {
 }
 
 // Run lists people page by page, whatever their number.
-func (c *peopleCommand) Run(ctx context.Context, to streams) error {
+func (c *peopleList) Run(ctx context.Context, to streams) error {
 	return c.with(ctx, to, func(o *opened) error {
 		list := newLister(c.form, nameColumns, to.Out)
 		people := func(ctx context.Context, after string, limit int) ([]string, error) {

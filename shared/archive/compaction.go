@@ -49,9 +49,10 @@ type ReplacedRun struct {
 
 // CompactionRebuild is how far the making of a month from its segments is.
 type CompactionRebuild struct {
-	After  string          `json:"after,omitempty"` // key of the last part that is in Runs
-	Parser int             `json:"parser"`          // version that it reads with
-	Runs   []CompactionRun `json:"runs"`
+	After   string          `json:"after,omitempty"`   // key of the last part that is in Runs
+	Parser  int             `json:"parser"`            // version that it reads with
+	Aliases int             `json:"aliases,omitempty"` // how many userids are known to have changed
+	Runs    []CompactionRun `json:"runs"`
 }
 
 // MonthLayout is how months are written: 2026-11.

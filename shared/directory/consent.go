@@ -18,6 +18,9 @@ type pair struct {
 
 // consents asks who agreed to being archived, in the conversations whose turn it is.
 func (r *run) consents(ctx context.Context, daily bool) (more bool, err error) {
+	if r.aliases, err = r.Catalog.Aliases(ctx); err != nil {
+		return false, err
+	}
 	var pairs []pair
 	var rooms []string
 	for c, err := range r.Catalog.ConsentSubjects(ctx) {
@@ -48,14 +51,14 @@ func (r *run) consents(ctx context.Context, daily bool) (more bool, err error) {
 	return more, r.flush(ctx)
 }
 
-// pairOf: WeCom is asked about one employee and one customer.
+// pairOf: WeCom is asked about one employee, by the userid of now, and one customer.
 func (r *run) pairOf(conversation string) (p pair, ok bool) {
 	p.conversation = conversation
 	for _, who := range wecom.PairOf(conversation) {
 		switch {
 		case who.Kind == wecom.Employee && p.UserID == "":
-			p.UserID = who.ID
-			if spelling, ok := r.spelling[who.ID]; ok {
+			p.UserID = r.aliases.Last(who.ID)
+			if spelling, ok := r.spelling[p.UserID]; ok {
 				p.UserID = spelling
 			}
 		case who.Kind == wecom.External:

@@ -95,6 +95,7 @@ type run struct {
 	size    int              // of its records, about, in bytes
 	refused map[string]error // APIs, or whose secret, that are of no use in this run
 
+	aliases  archive.Aliases
 	spelling map[string]string // of userids, by how readings write them
 	resting  bool              // the app's secret is not tried
 }

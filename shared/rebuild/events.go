@@ -113,6 +113,8 @@ func (r *run) event(ctx context.Context, key string) error {
 		return apply(ctx, e, key, archive.IncidentKey, r.Catalog.PutIncident)
 	case archive.EventCallback:
 		return apply(ctx, e, key, archive.CallbackKey, r.callback)
+	case archive.EventAlias:
+		return apply(ctx, e, key, archive.AliasKey, r.alias)
 	case archive.EventScope:
 		return apply(ctx, e, key, archive.ScopeKey, func(ctx context.Context, s archive.Scope) error { return r.Catalog.NoteScope(ctx, s) })
 	case archive.EventCheckup:
@@ -149,12 +151,27 @@ func (r *run) bind(ctx context.Context, b archive.KeyBinding, at time.Time) erro
 }
 
 func (r *run) callback(ctx context.Context, cb archive.Callback) error {
-	if consent, ok := callback.Consent(cb); ok {
+	aliases, err := r.Catalog.Aliases(ctx)
+	if err != nil {
+		return err
+	}
+	if consent, ok := callback.Consent(cb, aliases); ok {
 		if err := r.Catalog.PutConsent(ctx, consent); err != nil {
 			return err
 		}
 	}
 	return r.Catalog.PutCallback(ctx, cb)
+}
+
+// alias notes an alias. One that contradicts an earlier one was stored by two at once,
+// of whom the first counts.
+func (r *run) alias(ctx context.Context, a archive.Alias) error {
+	err := r.Catalog.PutAlias(ctx, a)
+	if errors.Is(err, archive.ErrAlias) {
+		r.Log.Warn("an alias contradicts an earlier one and is passed over", "was", a.Was, "is", a.Is, "error", err)
+		return nil
+	}
+	return err
 }
 
 func (r *run) redriven(ctx context.Context, redrive archive.Redrive) error {
