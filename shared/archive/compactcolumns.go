@@ -63,14 +63,14 @@ func (l CompactLayout) Split(object io.ReaderAt) ([]GroupSplit, error) {
 // between them: then nothing is gained, and nothing lost.
 func splitGroup(at GroupLayout, data []byte, columns []format.ColumnChunk) GroupSplit {
 	var s GroupSplit
-	next := at.Offset
-	for _, c := range columns {
+	next := int64(0)
+	for i, c := range columns {
 		m := c.MetaData
 		start := m.DataPageOffset
 		if m.DictionaryPageOffset > 0 {
 			start = min(start, m.DictionaryPageOffset)
 		}
-		if start != next {
+		if i > 0 && start != next || start < at.Offset { // the first group begins with the file's magic
 			return GroupSplit{}
 		}
 		next = start + m.TotalCompressedSize
