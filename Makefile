@@ -4,7 +4,7 @@ FUZZTIME ?= 30s
 
 ENV ?= staging
 
-.PHONY: test-media test-browser test-template costs deploy build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Admin help test race lint fuzz duckdb test-aws test-sdk layer bench memory build local ci memory-compact memory-reindex
+.PHONY: bench-search load-viewer test-media test-browser test-template costs deploy build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Admin help test race lint fuzz duckdb test-aws test-sdk layer bench memory build local ci memory-compact memory-reindex
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ layer: ## Lambda layer of WeCom's library: SDK=download [VERSION=date] [LIBS=fol
 
 memory: ## peak memory for a small and a large archive
 	bash infra/memory.sh
+
+bench-search: ## searches over 1,000,000 messages, against DuckDB and grep (needs a C compiler, zstd, python3)
+	bash infra/bench_search.sh
 
 memory-compact: ## peak memory of compacting 2,000,000 messages
 	bash infra/memory_compact.sh

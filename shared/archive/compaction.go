@@ -233,14 +233,14 @@ func (c *Catalog) compacted(ctx context.Context, key string) (bool, error) {
 	return revision > 0, err
 }
 
-// CompactedParts is the set of a pull day's parts that are in a run and have no
-// postings; Compacted looks a key up in it.
+// CompactedParts is the set of the parts of a pull day (2026-11-23) or month
+// (2026-11) that are in a run and have no postings.
 func (c *Catalog) CompactedParts(ctx context.Context, day string) (CompactedParts, error) {
 	set := CompactedParts{}
 	if len(day) < len(MonthLayout) {
-		return nil, fmt.Errorf("listing the compacted parts: %q is no day", day)
+		return nil, fmt.Errorf("listing the compacted parts: %q is no day or month", day)
 	}
-	q := IndexQuery{Partition: partitionCompacted + day[:len(MonthLayout)], From: day + "#", To: day + "$", Limit: 1000}
+	q := IndexQuery{Partition: partitionCompacted + day[:len(MonthLayout)], From: day, To: day + "~", Limit: 1000}
 	for {
 		items, err := c.index.Query(ctx, q)
 		if err != nil {

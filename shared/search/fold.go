@@ -72,6 +72,51 @@ func foldASCII(s string) (string, bool) {
 	return strings.ToLower(s), true
 }
 
+// appendFolded appends Fold(s), faster: letters that nothing can combine with are
+// folded one by one. It is for the many texts in which nothing is found.
+func appendFolded(out []byte, s string) []byte {
+	for at := 0; at < len(s); {
+		r, size := utf8.DecodeRuneInString(s[at:])
+		if folded := simple(r); folded >= 0 && alone(s[at+size:]) {
+			out = utf8.AppendRune(out, folded)
+			at += size
+			continue
+		}
+		n := norm.NFKC.NextBoundaryInString(s[at:], true)
+		if n <= 0 {
+			n = len(s) - at
+		}
+		out = append(out, norm.NFKC.String(cases.Fold().String(norm.NFKC.String(s[at:at+n])))...)
+		at += n
+	}
+	return out
+}
+
+// alone says whether nothing at the beginning of rest can combine with what stands
+// before it.
+func alone(rest string) bool {
+	if rest == "" || rest[0] < utf8.RuneSelf {
+		return true
+	}
+	r, _ := utf8.DecodeRuneInString(rest)
+	return simple(r) >= 0
+}
+
+// simple is what a letter folds to, if it is one of the frequent ones whose fold
+// does not depend on what stands beside it, unless that combines; -1 otherwise. A
+// test asks Unicode's tables.
+func simple(r rune) rune {
+	switch {
+	case r >= 'A' && r <= 'Z':
+		return r + 'a' - 'A'
+	case r < utf8.RuneSelf, plainHan(r), r >= 0x3001 && r <= 0x3029: // punctuation of Chinese
+		return r
+	case r >= 0xFF01 && r <= 0xFF5E: // full-width ASCII
+		return simple(r - 0xFF01 + '!')
+	}
+	return -1
+}
+
 // Range is a place in a text: bytes from Start up to, not including, End.
 type Range struct{ Start, End int }
 

@@ -1,9 +1,11 @@
 package search
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -26,18 +28,18 @@ type Words struct {
 }
 
 // node is a part of a search.
-type node interface{ match(folded string) bool }
+type node interface{ match(folded []byte) bool }
 
 type (
-	term string // folded, not empty
+	term []byte // folded, not empty
 	all  []node
 	some []node
 	not  struct{ node }
 )
 
-func (t term) match(folded string) bool { return strings.Contains(folded, string(t)) }
+func (t term) match(folded []byte) bool { return bytes.Contains(folded, t) }
 
-func (a all) match(folded string) bool {
+func (a all) match(folded []byte) bool {
 	for _, n := range a {
 		if !n.match(folded) {
 			return false
@@ -46,7 +48,7 @@ func (a all) match(folded string) bool {
 	return true
 }
 
-func (o some) match(folded string) bool {
+func (o some) match(folded []byte) bool {
 	for _, n := range o {
 		if n.match(folded) {
 			return true
@@ -55,7 +57,11 @@ func (o some) match(folded string) bool {
 	return false
 }
 
-func (n not) match(folded string) bool { return !n.node.match(folded) }
+func (n not) match(folded []byte) bool { return !n.node.match(folded) }
+
+// folds are buffers for folded texts: most texts are looked at once and do not
+// match.
+var folds = sync.Pool{New: func() any { return new([]byte) }}
 
 // Empty says whether the words ask for nothing.
 func (w Words) Empty() bool { return w.root == nil }
@@ -66,10 +72,14 @@ func (w Words) Match(text string) ([]Range, bool) {
 	if w.root == nil {
 		return nil, true
 	}
-	f := foldText(text)
-	if !w.root.match(f.folded) {
+	buffer := folds.Get().(*[]byte)
+	*buffer = appendFolded((*buffer)[:0], text)
+	found := w.root.match(*buffer)
+	folds.Put(buffer)
+	if !found {
 		return nil, false
 	}
+	f := foldText(text)
 	var hits []Range
 	for _, t := range w.terms {
 		hits = f.occurrences(hits, t)
