@@ -59,6 +59,9 @@ test-media: ## 3,000 files of 3 GB in all, 20 kills, peak memory, throughput
 memory-reindex: ## peak memory of reindexing 2,000,000 messages
 	bash infra/memory_reindex.sh
 
+load-viewer: ## requests and time of each screen of the viewer, of 1,000,000 messages
+	bash infra/viewerload.sh
+
 bench: ## speed and memory, as ratios measured side by side
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 

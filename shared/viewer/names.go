@@ -45,13 +45,36 @@ type names struct {
 	people, rooms map[string]archive.DirectoryEntry
 }
 
-// namesOf reads the names of people and rooms from the index.
+// namesOf reads the names of people and rooms from the index. What a page has read
+// once it does not read again: who has no name is in its memory, too.
 func (s *server) namesOf(ctx context.Context, people, rooms []string) (n names, err error) {
-	if n.people, err = s.Catalog.PersonEntries(ctx, people...); err != nil {
-		return n, err
+	memory, ok := ctx.Value(namesKey{}).(*names)
+	if !ok {
+		memory = &names{}
 	}
-	n.rooms, err = s.Catalog.RoomEntries(ctx, rooms...)
-	return n, err
+	if err = recall(ctx, &memory.people, people, s.Catalog.PersonEntries); err == nil {
+		err = recall(ctx, &memory.rooms, rooms, s.Catalog.RoomEntries)
+	}
+	return *memory, err
+}
+
+// namesKey is where a page keeps the names that it has read, as *names.
+type namesKey struct{}
+
+// recall adds the entries of those ids that known does not have.
+func recall(ctx context.Context, known *map[string]archive.DirectoryEntry, ids []string, read func(context.Context, ...string) (map[string]archive.DirectoryEntry, error)) error {
+	if *known == nil {
+		*known = map[string]archive.DirectoryEntry{}
+	}
+	missing := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { _, ok := (*known)[id]; return ok })
+	if len(missing) == 0 {
+		return nil
+	}
+	found, err := read(ctx, missing...)
+	for _, id := range missing {
+		(*known)[id] = found[id]
+	}
+	return err
 }
 
 // called is an entry's name at a time; at zero: now.

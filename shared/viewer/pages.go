@@ -146,6 +146,7 @@ func (s *server) forRoles(roles []Role, handle pageHandler) http.HandlerFunc {
 			return
 		}
 		ctx := context.WithValue(context.WithValue(r.Context(), personKey{}, person), webKey{}, true)
+		ctx = context.WithValue(ctx, namesKey{}, &names{})
 		r = r.WithContext(ctx)
 		noteSubject(ctx, person.Subject)
 		var p page
