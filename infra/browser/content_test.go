@@ -132,14 +132,15 @@ func TestNested(t *testing.T) {
 func TestRecalled(t *testing.T) {
 	a, all := startTold(t, "--messages", "6000")
 	seqs, followed := map[string]int64{}, 0
+	last := map[string]int64{} // recall of a message; the simulated company recalls some twice
 	for _, s := range all {
-		seqs[s.MsgID] = s.Seq
+		seqs[s.MsgID], last[s.Revoke.Of] = s.Seq, s.Seq
 	}
 	b := openTab(t, 1440, 900)
 	b.signIn(t, a, "reader", "/")
 	for _, s := range all {
 		of := seqs[s.Revoke.Of]
-		if s.MsgType != "revoke" || of == 0 {
+		if s.MsgType != "revoke" || of == 0 || s.Seq != last[s.Revoke.Of] {
 			continue
 		}
 		b.at(t, a, of)
