@@ -179,45 +179,6 @@ func attribute(n *html.Node, name string) string {
 	return ""
 }
 
-// TestRecallElsewhere: a message and its recall lead to each other over any distance.
-func TestRecallElsewhere(t *testing.T) {
-	f := pagesFixture(t)
-	original := said(1, fmt.Sprintf(`{"msgid":"m_%[1]d","msgtime":%[1]d,"msgtype":"text","text":{"content":"the text"}}`, at(time.Second).UnixMilli()))
-	original.MsgID = fmt.Sprintf("m_%d", at(time.Second).UnixMilli())
-	rows := []archive.Row{original}
-	for seq := int64(2); seq < 100; seq++ {
-		rows = append(rows, said(seq, fmt.Sprintf(`{"msgid":"m%d","msgtype":"text","text":{"content":"between"}}`, seq)))
-	}
-	recall := said(100, fmt.Sprintf(`{"msgid":"m100","action":"recall","from":"li.na","tolist":["wang.wei"],"msgtype":"revoke","revoke":{"pre_msgid":%q}}`, original.MsgID))
-	recall.MsgType, recall.Action, recall.RefMsgID = "revoke", "recall", original.MsgID
-	nowhere := said(101, `{"msgid":"m101","action":"recall","from":"li.na","tolist":["wang.wei"],"msgtype":"revoke","revoke":{"pre_msgid":"long-gone"}}`)
-	nowhere.MsgType, nowhere.Action, nowhere.RefMsgID = "revoke", "recall", "long-gone"
-	f.archived(append(rows, recall, nowhere)...)
-
-	show := func(seq int) string {
-		w := f.page("reader", fmt.Sprintf("/m/%d", seq))
-		path, _, _ := strings.Cut(w.Header().Get("Location"), "#")
-		return f.page("reader", path).Body.String()
-	}
-	if body := show(1); !strings.Contains(body, `href="/m/100"`) || strings.Contains(body, `id="m100"`) {
-		t.Errorf("the message does not lead to its recall: %s", body)
-	}
-	if body := show(100); !strings.Contains(body, `href="/recalled/100"`) || strings.Contains(body, `id="m1"`) {
-		t.Errorf("the recall does not lead to its message: %s", body)
-	}
-	if w := f.page("reader", "/recalled/100"); w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/m/1" {
-		t.Errorf("%d %s", w.Code, w.Header().Get("Location"))
-	}
-	for path, status := range map[string]int{"/recalled/101": 404, "/recalled/2": 404, "/recalled/x": 404} {
-		if w := f.page("reader", path); w.Code != status {
-			t.Errorf("%s: %d, want %d", path, w.Code, status)
-		}
-	}
-	if w := f.page("operator", "/recalled/100"); w.Code != http.StatusForbidden {
-		t.Errorf("operator: %d", w.Code)
-	}
-}
-
 // hostile reads things that must never become markup. The browser's tests (infra/browser)
 // read them, too.
 func hostile(t *testing.T) (vectors []string) {

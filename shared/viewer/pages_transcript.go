@@ -3,7 +3,6 @@ package viewer
 import (
 	"context"
 	"encoding/base64"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -45,8 +44,8 @@ type bubble struct {
 	Notice  bool // a line in the middle, not a bubble
 	Body    body
 
-	RecalledBy string // address of this message's recall; empty: there is none
-	Recalls    string // address of the message that this one recalls
+	RecalledBy *bubble // the recall of this message, if it is on this page
+	Recalls    *bubble // the message that this one recalls
 }
 
 // place is where on a conversation's time line a page lies.
@@ -206,8 +205,9 @@ func (s *server) bubbles(ctx context.Context, lang language, found []transcript.
 		}
 		b.Follows = i > 0 && !b.NewDay && all[i-1].From == b.From && !all[i-1].Notice
 	}
+	pairUp(all)
 	placeGaps(all, gaps)
-	return all, s.pairUp(ctx, all)
+	return all, nil
 }
 
 // draw costs no more than its message if it panics: messages are hostile input.
@@ -251,70 +251,18 @@ func own(m transcript.Message, kind wecom.Kind, person string) bool {
 	return kind == wecom.Employee
 }
 
-// pairUp links recalls and what they recall, on this page and elsewhere.
-func (s *server) pairUp(ctx context.Context, all []bubble) error {
-	here := map[string]int64{}
-	msgids := make([]string, len(all))
-	for i, b := range all {
-		here[b.MsgID], msgids[i] = b.Seq, b.MsgID
-	}
-	recalls, err := s.Catalog.Recalls(ctx, msgids...)
-	if err != nil {
-		return err
-	}
-	shown := map[int64]bool{}
-	for _, b := range all {
-		shown[b.Seq] = true
+// pairUp links recalls and what they recall, where both are on the page.
+func pairUp(all []bubble) {
+	byID := map[string]*bubble{}
+	for i := range all {
+		byID[all[i].MsgID] = &all[i]
 	}
 	for i := range all {
 		b := &all[i]
-		if by, ok := recalls[b.MsgID]; ok && by.Seq != b.Seq {
-			b.RecalledBy = messageAddress(by.Seq, shown[by.Seq])
-		}
-		if b.Type != "revoke" || b.Ref == "" || b.Ref == b.MsgID {
-			continue
-		}
-		if of, ok := here[b.Ref]; ok {
-			b.Recalls = messageAddress(of, true)
-		} else {
-			b.Recalls = fmt.Sprintf("/recalled/%d", b.Seq)
+		if original := byID[b.Ref]; b.Ref != "" && original != nil && original != b {
+			b.Recalls, original.RecalledBy = original, b
 		}
 	}
-	return nil
-}
-
-func messageAddress(seq int64, here bool) string {
-	if here {
-		return fmt.Sprintf("#m%d", seq)
-	}
-	return fmt.Sprintf("/m/%d", seq)
-}
-
-// recalledPage leads from a recall to the message that it recalls. The recall names
-// its msgid, and that its time; around that it is looked for.
-func (s *server) recalledPage(w http.ResponseWriter, r *http.Request) (page, error) {
-	_, recall, _, err := s.bySeq(r)
-	if err != nil {
-		return page{}, err
-	}
-	if recall == nil || recall.MsgType != "revoke" {
-		return page{}, huma.Error404NotFound("")
-	}
-	at, ok := wecom.TimeOfID(recall.RefMsgID)
-	if !ok {
-		return page{}, huma.Error404NotFound("")
-	}
-	earlier, later, err := s.transcript.Around(r.Context(), recall.Conversation, at, screenful, screenful)
-	if err != nil {
-		return page{}, err
-	}
-	for _, m := range slices.Concat(later, earlier) {
-		if m.MsgID == recall.RefMsgID {
-			http.Redirect(w, r, messageAddress(m.Seq, false), http.StatusSeeOther)
-			return page{}, errElsewhere
-		}
-	}
-	return page{}, huma.Error404NotFound("")
 }
 
 // placeGaps puts each gap before the first message after its beginning.

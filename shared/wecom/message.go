@@ -142,23 +142,14 @@ func messageTime(f Fields, msgid string, pulledAt time.Time) (time.Time, string)
 			return t, TimeSwitch
 		}
 	}
-	if t, ok := TimeOfID(msgid); ok {
-		return t, TimeMsgID
+	if parts := strings.SplitN(msgid, "_", msgidParts); len(parts) > 1 {
+		if n, ok := wholeInt(parts[1]); ok {
+			if t, _, ok := believableTime(n); ok {
+				return t, TimeMsgID
+			}
+		}
 	}
 	return pulledAt.UTC().Truncate(time.Millisecond), TimePulledAt
-}
-
-// TimeOfID is the time that a msgid names, if it names one: most do, in ms.
-func TimeOfID(msgid string) (t time.Time, ok bool) {
-	parts := strings.SplitN(msgid, "_", msgidParts)
-	if len(parts) < 2 {
-		return t, false
-	}
-	n, ok := wholeInt(parts[1])
-	if ok {
-		t, _, ok = believableTime(n)
-	}
-	return t, ok
 }
 
 // believableTime reads n as ms or, where only that makes sense, as seconds.
