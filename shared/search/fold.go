@@ -92,6 +92,28 @@ func appendFolded(out []byte, s string) []byte {
 	return out
 }
 
+// keepsHan says whether folding a text changes nothing about where terms of plainHan
+// stand in it: it consists of letters that stay alone and fold to themselves or to
+// ASCII. false if that is not plain to see. The text is UTF-8.
+func keepsHan(s string) bool {
+	for i := 0; i < len(s); {
+		switch b := s[i]; {
+		case b < utf8.RuneSelf:
+			i++
+			continue
+		case b >= 0xE5 && b <= 0xE9: // U+5000 to U+9FFF
+			i += 3
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if simple(r) < 0 {
+			return false
+		}
+		i += size
+	}
+	return true
+}
+
 // alone says whether nothing at the beginning of rest can combine with what stands
 // before it.
 func alone(rest string) bool {
