@@ -16,7 +16,7 @@ import (
 // It works from one boundary of normalisation to the next, so that a text cut at
 // boundaries folds to the parts of what the whole folds to. A boundary never lies
 // within a letter and its combining marks: "e" is not found in "é".
-func Fold(s string) string { return foldText(s).folded }
+func Fold(s string) string { return foldText(s, nil).folded }
 
 // foldedText remembers where the bytes of a folded text came from.
 type foldedText struct {
@@ -26,7 +26,8 @@ type foldedText struct {
 	from, to []int
 }
 
-func foldText(s string) foldedText {
+// foldText folds a text and, with variants, makes one of the letters that they say.
+func foldText(s string, v variants) foldedText {
 	if folded, ok := foldASCII(s); ok {
 		return foldedText{folded: folded}
 	}
@@ -42,10 +43,10 @@ func foldText(s string) foldedText {
 		}
 		piece := s[at : at+n]
 		f.from, f.to = append(f.from, at), append(f.to, out.Len())
-		if r, size := utf8.DecodeRuneInString(piece); size == n && plainHan(r) {
+		if r, size := utf8.DecodeRuneInString(piece); size == n && plainHan(r) && v == nil {
 			out.WriteString(piece)
 		} else {
-			folded := norm.NFKC.String(caser.String(norm.NFKC.String(piece)))
+			folded := v.fold(norm.NFKC.String(caser.String(norm.NFKC.String(piece))))
 			same = same && len(folded) == n && n == size
 			out.WriteString(folded)
 		}

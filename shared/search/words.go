@@ -27,6 +27,8 @@ type Words struct {
 	root  node
 	terms []string // folded, those that are not under a NOT
 	han   bool     // all terms, those under a NOT too, consist of plainHan
+
+	variants variants // nil: each letter is itself
 }
 
 // node is a part of a search.
@@ -77,7 +79,7 @@ func (w Words) Match(text string) ([]Range, bool) {
 	if !w.matches(text) {
 		return nil, false
 	}
-	f := foldText(text)
+	f := foldText(text, w.variants)
 	var hits []Range
 	for _, t := range w.terms {
 		hits = f.occurrences(hits, t)
@@ -87,12 +89,15 @@ func (w Words) Match(text string) ([]Range, bool) {
 
 // matches says whether a text is meant, without a place.
 func (w Words) matches(text string) bool {
-	if w.han && keepsHan(text) {
+	if w.variants == nil && w.han && keepsHan(text) {
 		return w.root.match(unsafe.Slice(unsafe.StringData(text), len(text))) // which only reads
 	}
 	buffer := folds.Get().(*[]byte)
 	defer folds.Put(buffer)
 	*buffer = appendFolded((*buffer)[:0], text)
+	if w.variants != nil {
+		return w.root.match([]byte(w.variants.fold(string(*buffer))))
+	}
 	return w.root.match(*buffer)
 }
 
