@@ -148,10 +148,16 @@ func TestRecall(t *testing.T) {
 		t.Run(stage.name, func(t *testing.T) {
 			stage.change(t, w)
 			s := w.scanner()
-			for i, needle := range needles() {
-				if stage.sample && i%8 != 0 {
-					continue
-				}
+			step := 1
+			if stage.sample {
+				step = 8
+			}
+			if underRace { // which slows all of it
+				step = 40
+			}
+			all := needles()
+			for i := 0; i < len(all); i += step {
+				needle := all[i]
 				w.check(t, s, asked{needle, scan.Query{Limit: 60 + i%2, Descending: i%3 == 0}})
 			}
 		})
@@ -161,6 +167,10 @@ func TestRecall(t *testing.T) {
 // TestFilters draws queries with filters, limits and directions, on an archive that
 // is not compacted and one that is, with a tail.
 func TestFilters(t *testing.T) {
+	queries := 5 // of each draw
+	if underRace {
+		queries = 1
+	}
 	all := append(needles(), "", "没有这个")
 	plain, compacted := fixture(t), fixture(t)
 	compacted.compact(t, start.AddDate(0, 0, 6))
@@ -168,7 +178,7 @@ func TestFilters(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := rapid.SampledFrom([]*world{plain, compacted}).Draw(t, "world")
 		s := w.scanner()
-		for range 6 {
+		for range queries {
 			pick := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }
 			q := asked{needle: rapid.SampledFrom(all).Draw(t, "needle"), Query: scan.Query{
 				Limit: rapid.IntRange(1, 7).Draw(t, "limit"), Descending: rapid.Bool().Draw(t, "descending"),
@@ -214,7 +224,11 @@ func TestTimeLimit(t *testing.T) {
 // TestNewWhileSearching: what is archived or compacted between two pages that the
 // time cut short costs no message and doubles none.
 func TestNewWhileSearching(t *testing.T) {
-	for when := 1; when < 8; when++ {
+	most := 8
+	if underRace {
+		most = 3
+	}
+	for when := 1; when < most; when++ {
 		for _, needle := range []string{"合同", "独一"} {
 			w := fixture(t)
 			w.store(t, start.AddDate(0, 0, 6), w.message(start, "独一", func(r *archive.Row) { r.Conversation = "pair:aa,ab" })) // last segment, first row group
