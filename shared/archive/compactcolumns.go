@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 	"time"
+	"unsafe"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
@@ -115,57 +116,107 @@ func (l CompactLayout) open(parts pieces) (*parquet.File, error) {
 // Head is the byte range, in the object, of what ReadHead needs.
 func (g RowGroup) Head() (offset, length int64) { return g.Offset, g.Split.RawOffset - g.Offset }
 
-// Tail is the byte range, in the object, of what ReadTail needs.
+// Tail is the byte range, in the object, of what OpenTail needs.
 func (g RowGroup) Tail() (offset, length int64) {
 	offset = g.Split.RawOffset + g.Split.RawLength
 	return offset, g.Offset + g.Length - offset
 }
 
-// ReadTail reads what the parser read of each message, in the order of the rows:
-// conversation, sender, receivers, time, type, kinds, text, and of files kind and
-// name. Other members are zero. data is the tail; CheckFooter has seen the footer.
-func (g RowGroup) ReadTail(data, footer []byte) (readings []Reading, err error) {
+// GroupTail is the tail of a row group, verified.
+type GroupTail struct {
+	group   RowGroup
+	columns columnReader
+}
+
+// OpenTail verifies a tail. data is its bytes; CheckFooter has seen the footer.
+func (g RowGroup) OpenTail(data, footer []byte) (*GroupTail, error) {
 	offset, _ := g.Tail()
-	err = g.readPart("tail", offset, data, footer, g.Split.TailSHA256, func(c columnReader) (err error) {
-		readings, err = c.readings()
-		return err
-	})
-	return readings, err
+	columns, err := g.openPart(offset, data, footer, g.Split.TailSHA256)
+	if err != nil {
+		return nil, g.partError("tail", err)
+	}
+	return &GroupTail{g, columns}, nil
+}
+
+// TailColumns are some of what a tail has.
+type TailColumns uint
+
+// Columns of a tail.
+const (
+	TailText  TailColumns = 1 << iota // Text
+	TailTime                          // MsgTime
+	TailFiles                         // Media, of each Kind and Name
+	TailNames                         // Conversation, FromID, ToIDs, MsgType, SenderKind, ChatKind
+	TailAll   = TailText | TailTime | TailFiles | TailNames
+)
+
+// Read fills members of readings, one for each row in their order, with what the
+// parser read of the messages. Each column is to be read once. Texts share the
+// memory of all texts: who keeps one clones it.
+func (t *GroupTail) Read(readings []Reading, columns TailColumns) (err error) {
+	defer func() { // the Parquet library panics on some damaged files
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the Parquet library gave up: %v", p)
+		}
+		err = t.group.partError("tail", err)
+	}()
+	if len(readings) != t.columns.rows {
+		return fmt.Errorf("there are %d rows, not %d", t.columns.rows, len(readings))
+	}
+	for _, c := range []struct {
+		column TailColumns
+		read   func([]Reading) error
+	}{{TailText, t.columns.texts}, {TailTime, t.columns.times}, {TailFiles, t.columns.files}, {TailNames, t.columns.names}} {
+		if columns&c.column != 0 && err == nil {
+			err = c.read(readings)
+		}
+	}
+	return err
 }
 
 // ReadHead reads where the truth of each message lies: Place of the rows works, and
 // their Seq and PulledAt. data is the head.
 func (g RowGroup) ReadHead(data, footer []byte) (rows []CompactRow, err error) {
-	err = g.readPart("head", g.Offset, data, footer, g.Split.HeadSHA256, func(c columnReader) (err error) {
-		rows, err = c.places()
-		return err
-	})
-	return rows, err
-}
-
-func (g RowGroup) readPart(what string, offset int64, data, footer []byte, sum string, read func(columnReader) error) (err error) {
-	// The Parquet library panics on some damaged files.
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the Parquet library gave up: %v", p)
 		}
-		if err != nil && !errors.Is(err, ErrNewFormat) {
-			err = fmt.Errorf("%s of row group %d of %s: %w: %w", what, g.Group, g.Object, ErrDamaged, err)
+		err = g.partError("head", err)
+	}()
+	columns, err := g.openPart(g.Offset, data, footer, g.Split.HeadSHA256)
+	if err != nil {
+		return nil, err
+	}
+	return columns.places()
+}
+
+// partError says what was read; every error but ErrNewFormat means damage.
+func (g RowGroup) partError(what string, err error) error {
+	if err == nil || errors.Is(err, ErrNewFormat) {
+		return err
+	}
+	return fmt.Errorf("%s of row group %d of %s: %w: %w", what, g.Group, g.Object, ErrDamaged, err)
+}
+
+func (g RowGroup) openPart(offset int64, data, footer []byte, sum string) (c columnReader, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the Parquet library gave up: %v", p)
 		}
 	}()
 	if hexSum(data) != sum {
-		return errors.New("differs from its SHA-256")
+		return c, errors.New("differs from its SHA-256")
 	}
 	layout, _ := g.Layout()
 	file, err := layout.open(pieces{{offset, data}, {layout.Footer, footer}})
 	if err != nil {
-		return err
+		return c, err
 	}
 	groups := file.RowGroups()
 	if g.Group < 0 || g.Group >= len(groups) || groups[g.Group].NumRows() != int64(g.Rows) {
-		return errors.New("is not in the footer")
+		return c, errors.New("is not in the footer")
 	}
-	return read(columnReader{groups[g.Group], g.Rows})
+	return columnReader{groups[g.Group], g.Rows}, nil
 }
 
 // columnReader reads single columns of a row group.
@@ -174,49 +225,66 @@ type columnReader struct {
 	rows  int
 }
 
-// each calls do for every value of a column, null ones too, with its row.
+// each calls do for every value of a column that is not null, with its row. The value
+// is good for the call.
 func (c columnReader) each(do func(row int, v parquet.Value), path ...string) error {
+	return c.eachPage(func(page parquet.Page, row int) (int, error) {
+		defer parquet.Release(page)
+		return c.values(page, row, do)
+	}, path)
+}
+
+// eachPage calls do for the pages of a column, with the row that its first value
+// belongs to or follows, and takes the last row that it has seen.
+func (c columnReader) eachPage(do func(page parquet.Page, row int) (int, error), path []string) error {
 	leaf, ok := c.group.Schema().Lookup(path...)
 	if !ok {
 		return fmt.Errorf("has no column %s", path)
 	}
 	pages := c.group.ColumnChunks()[leaf.ColumnIndex].Pages()
 	defer pages.Close()
-	row, buf := -1, make([]parquet.Value, 512)
+	row := -1
 	for {
 		page, err := pages.ReadPage()
 		if errors.Is(err, io.EOF) {
 			break
 		}
+		if err == nil {
+			row, err = do(page, row)
+		}
 		if err != nil {
 			return fmt.Errorf("column %s: %w", path, err)
 		}
-		values := page.Values()
-		for {
-			n, err := values.ReadValues(buf)
-			for _, v := range buf[:n] {
-				if v.RepetitionLevel() == 0 {
-					row++
-				}
-				if row < 0 || row >= c.rows {
-					return fmt.Errorf("column %s: row %d", path, row)
-				}
-				do(row, v)
-			}
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil || n == 0 {
-				parquet.Release(page)
-				return fmt.Errorf("column %s: %w", path, cmp.Or(err, io.ErrNoProgress))
-			}
-		}
-		parquet.Release(page)
 	}
 	if row != c.rows-1 {
 		return fmt.Errorf("column %s: %d rows of %d", path, row+1, c.rows)
 	}
 	return nil
+}
+
+func (c columnReader) values(page parquet.Page, row int, do func(row int, v parquet.Value)) (last int, err error) {
+	values := page.Values()
+	var buf [128]parquet.Value
+	for {
+		n, err := values.ReadValues(buf[:])
+		for _, v := range buf[:n] {
+			if v.RepetitionLevel() == 0 {
+				row++
+			}
+			if row < 0 || row >= c.rows {
+				return row, fmt.Errorf("row %d", row)
+			}
+			if !v.IsNull() {
+				do(row, v)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return row, nil
+		}
+		if err != nil || n == 0 {
+			return row, cmp.Or(err, io.ErrNoProgress)
+		}
+	}
 }
 
 // words reads a column of words that repeat: equal ones share their memory.
@@ -225,9 +293,6 @@ func (c columnReader) words(set func(row int, s string), path ...string) error {
 	var last []byte
 	var word string
 	return c.each(func(row int, v parquet.Value) {
-		if v.IsNull() {
-			return
-		}
 		if b := v.ByteArray(); word == "" || !bytes.Equal(b, last) {
 			known, ok := seen[string(b)]
 			if !ok {
@@ -240,43 +305,49 @@ func (c columnReader) words(set func(row int, s string), path ...string) error {
 	}, path...)
 }
 
-func (c columnReader) readings() ([]Reading, error) {
-	all := make([]Reading, c.rows)
-	err := errors.Join(
+func (c columnReader) texts(all []Reading) error {
+	return c.eachPage(func(page parquet.Page, row int) (int, error) {
+		return c.values(page, row, func(i int, v parquet.Value) { // the page is not released: its memory is that of the texts
+			if b := v.ByteArray(); len(b) > 0 {
+				all[i].Text = unsafe.String(&b[0], len(b))
+			}
+		})
+	}, []string{"text"})
+}
+
+func (c columnReader) times(all []Reading) error {
+	return c.each(func(i int, v parquet.Value) { all[i].MsgTime = time.UnixMilli(v.Int64()).UTC() }, "msgtime")
+}
+
+func (c columnReader) names(all []Reading) error {
+	return errors.Join(
 		c.words(func(i int, s string) { all[i].Conversation = s }, "conversation"),
 		c.words(func(i int, s string) { all[i].FromID = s }, "from_id"),
 		c.words(func(i int, s string) { all[i].MsgType = s }, "msgtype"),
 		c.words(func(i int, s string) { all[i].SenderKind = s }, "sender_kind"),
 		c.words(func(i int, s string) { all[i].ChatKind = s }, "chat_kind"),
 		c.words(func(i int, s string) { all[i].ToIDs = append(all[i].ToIDs, s) }, "to_ids", "list", "element"),
-		c.each(func(i int, v parquet.Value) {
-			if !v.IsNull() {
-				all[i].MsgTime = time.UnixMilli(v.Int64()).UTC()
-			}
-		}, "msgtime"),
-		c.each(func(i int, v parquet.Value) {
-			if !v.IsNull() {
-				all[i].Text = string(v.ByteArray())
-			}
-		}, "text"),
-		c.words(func(i int, s string) { all[i].Media = append(all[i].Media, MediaRef{Kind: s, Size: -1}) }, "media", "list", "element", "kind"),
 	)
+}
+
+func (c columnReader) files(all []Reading) error {
+	err := c.words(func(i int, s string) { all[i].Media = append(all[i].Media, MediaRef{Kind: s, Size: -1}) }, "media", "list", "element", "kind")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	file := make([]int, c.rows) // index of the next name in Media
+	named := make([]int, c.rows) // files of the row that have their name
 	err = c.words(func(i int, s string) {
-		if file[i] < len(all[i].Media) {
-			all[i].Media[file[i]].Name = s
+		if named[i] < len(all[i].Media) {
+			all[i].Media[named[i]].Name = s
 		}
-		file[i]++
+		named[i]++
 	}, "media", "list", "element", "name")
 	for i := range all {
-		if err == nil && file[i] != len(all[i].Media) {
+		if err == nil && named[i] != len(all[i].Media) {
 			err = fmt.Errorf("row %d: kinds and names of files differ in number", i)
 		}
 	}
-	return all, err
+	return err
 }
 
 func (c columnReader) places() ([]CompactRow, error) {
@@ -287,11 +358,7 @@ func (c columnReader) places() ([]CompactRow, error) {
 		c.each(func(i int, v parquet.Value) { all[i].SegmentRow = int(v.Int32()) }, "segment_row"),
 		c.each(func(i int, v parquet.Value) { all[i].Row.Position = int(v.Int32()) }, "position"),
 		c.each(func(i int, v parquet.Value) { all[i].PulledAt = time.UnixMilli(v.Int64()).UTC() }, "pulled_at"),
-		c.each(func(i int, v parquet.Value) {
-			if !v.IsNull() {
-				all[i].Seq, all[i].HasSeq = v.Int64(), true
-			}
-		}, "seq"),
+		c.each(func(i int, v parquet.Value) { all[i].Seq, all[i].HasSeq = v.Int64(), true }, "seq"),
 	)
 	for i := range all {
 		all[i].Outcome = OutcomeOK // no others are compacted

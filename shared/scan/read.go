@@ -155,8 +155,20 @@ func (r *run) readSegment(ctx context.Context, key string, t *taker) error {
 	return nil
 }
 
-// readColumns reads what the parser read, and only where something was found the
-// rest.
+// columns are those of a tail that tell whether a message is meant.
+func (r *run) columns() archive.TailColumns {
+	q, columns := r.query, archive.TailText|archive.TailFiles
+	if !q.From.IsZero() || !q.To.IsZero() {
+		columns |= archive.TailTime
+	}
+	if q.Conversation != "" || q.Person != "" || q.Sender != "" || q.SenderKind != "" || q.ChatKind != "" || q.MsgType != "" {
+		columns |= archive.TailNames
+	}
+	return columns
+}
+
+// readColumns reads what tells whether messages are meant, and only where something
+// was found the rest.
 func (r *run) readColumns(ctx context.Context, g archive.RowGroup, t *taker) error {
 	footer, err := r.footer(ctx, g, t)
 	if err != nil {
@@ -166,18 +178,25 @@ func (r *run) readColumns(ctx context.Context, g archive.RowGroup, t *taker) err
 	if err != nil {
 		return err
 	}
-	readings, err := g.ReadTail(data, footer)
+	tail, err := g.OpenTail(data, footer)
 	if err != nil {
 		return err
 	}
+	columns, readings := r.columns(), make([]archive.Reading, g.Rows)
+	if err := tail.Read(readings, columns); err != nil {
+		return err
+	}
 	var places []archive.CompactRow // once something is found
-	for i, reading := range readings {
-		t.counts(reading)
-		ranges, ok := r.matcher.Match(archive.Row{Outcome: archive.OutcomeOK, Reading: reading})
-		if !ok || t.behind(reading.MsgTime.UnixMilli()) {
+	for i := range readings {
+		t.counts(readings[i])
+		ranges, ok := r.matcher.Match(archive.Row{Outcome: archive.OutcomeOK, Reading: readings[i]})
+		if !ok {
 			continue
 		}
 		if places == nil {
+			if err := tail.Read(readings, archive.TailAll&^columns); err != nil {
+				return err
+			}
 			if data, err = r.derivedRange(ctx, g.Object, t, g.Head); err != nil {
 				return err
 			}
@@ -185,8 +204,12 @@ func (r *run) readColumns(ctx context.Context, g archive.RowGroup, t *taker) err
 				return err
 			}
 		}
+		if t.behind(readings[i].MsgTime.UnixMilli()) {
+			continue
+		}
 		row := places[i]
-		row.Reading = reading
+		row.Reading = readings[i]
+		row.Text = strings.Clone(row.Text)
 		t.offer(Hit{Row: row.Row, Place: row.Place(), Ranges: ranges})
 	}
 	return nil

@@ -89,7 +89,7 @@ type Scanner struct {
 }
 
 const (
-	readers       = 2   // parts read at a time: there are two cores, and a part takes up to 30 MB
+	readers       = 4   // parts read at a time: two cores, and as many that wait for a bucket; one takes about 10 MB
 	keptFooters   = 64  // of about 100 KB
 	keptRuns      = 32  //
 	keptRunGroups = 256 // a larger run is not kept

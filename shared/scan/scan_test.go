@@ -78,7 +78,7 @@ func needles() []string {
 // stages are the states of an archive in which answers must be the same.
 var stages = []struct {
 	name   string
-	sample bool // every fourth substring
+	sample bool // every eighth substring
 	change func(*testing.T, *world)
 }{
 	{"not compacted", false, func(*testing.T, *world) {}},
@@ -148,28 +148,37 @@ func TestRecall(t *testing.T) {
 		t.Run(stage.name, func(t *testing.T) {
 			stage.change(t, w)
 			s := w.scanner()
-			for i, needle := range needles() {
-				if stage.sample && i%4 != 0 {
-					continue
-				}
+			step := 1
+			if stage.sample {
+				step = 8
+			}
+			if underRace { // which slows all of it
+				step = 40
+			}
+			all := needles()
+			for i := 0; i < len(all); i += step {
+				needle := all[i]
 				w.check(t, s, asked{needle, scan.Query{Limit: 60 + i%2, Descending: i%3 == 0}})
 			}
 		})
 	}
 }
 
-// TestFilters draws queries with filters, limits and directions, and compacts now
-// and then.
+// TestFilters draws queries with filters, limits and directions, on an archive that
+// is not compacted and one that is, with a tail.
 func TestFilters(t *testing.T) {
+	queries := 5 // of each draw
+	if underRace {
+		queries = 1
+	}
 	all := append(needles(), "", "没有这个")
+	plain, compacted := fixture(t), fixture(t)
+	compacted.compact(t, start.AddDate(0, 0, 6))
+	compacted.store(t, start.AddDate(0, 0, 6), compacted.message(start, texts[2], nil))
 	rapid.Check(t, func(t *rapid.T) {
-		w := fixture(t)
-		if rapid.Bool().Draw(t, "compacted") {
-			w.compact(t, start.AddDate(0, 0, 6))
-			w.store(t, start.AddDate(0, 0, 6), w.message(start, texts[2], nil))
-		}
+		w := rapid.SampledFrom([]*world{plain, compacted}).Draw(t, "world")
 		s := w.scanner()
-		for range 6 {
+		for range queries {
 			pick := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }
 			q := asked{needle: rapid.SampledFrom(all).Draw(t, "needle"), Query: scan.Query{
 				Limit: rapid.IntRange(1, 7).Draw(t, "limit"), Descending: rapid.Bool().Draw(t, "descending"),
@@ -215,7 +224,11 @@ func TestTimeLimit(t *testing.T) {
 // TestNewWhileSearching: what is archived or compacted between two pages that the
 // time cut short costs no message and doubles none.
 func TestNewWhileSearching(t *testing.T) {
-	for when := 1; when < 8; when++ {
+	most := 8
+	if underRace {
+		most = 3
+	}
+	for when := 1; when < most; when++ {
 		for _, needle := range []string{"合同", "独一"} {
 			w := fixture(t)
 			w.store(t, start.AddDate(0, 0, 6), w.message(start, "独一", func(r *archive.Row) { r.Conversation = "pair:aa,ab" })) // last segment, first row group

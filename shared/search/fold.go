@@ -16,7 +16,7 @@ import (
 // It works from one boundary of normalisation to the next, so that a text cut at
 // boundaries folds to the parts of what the whole folds to. A boundary never lies
 // within a letter and its combining marks: "e" is not found in "é".
-func Fold(s string) string { return foldText(s).folded }
+func Fold(s string) string { return foldText(s, nil).folded }
 
 // foldedText remembers where the bytes of a folded text came from.
 type foldedText struct {
@@ -26,7 +26,8 @@ type foldedText struct {
 	from, to []int
 }
 
-func foldText(s string) foldedText {
+// foldText folds a text and, with variants, makes one of the letters that they say.
+func foldText(s string, v variants) foldedText {
 	if folded, ok := foldASCII(s); ok {
 		return foldedText{folded: folded}
 	}
@@ -42,10 +43,10 @@ func foldText(s string) foldedText {
 		}
 		piece := s[at : at+n]
 		f.from, f.to = append(f.from, at), append(f.to, out.Len())
-		if r, size := utf8.DecodeRuneInString(piece); size == n && plainHan(r) {
+		if r, size := utf8.DecodeRuneInString(piece); size == n && plainHan(r) && v == nil {
 			out.WriteString(piece)
 		} else {
-			folded := norm.NFKC.String(caser.String(norm.NFKC.String(piece)))
+			folded := v.fold(norm.NFKC.String(caser.String(norm.NFKC.String(piece))))
 			same = same && len(folded) == n && n == size
 			out.WriteString(folded)
 		}
@@ -90,6 +91,28 @@ func appendFolded(out []byte, s string) []byte {
 		at += n
 	}
 	return out
+}
+
+// keepsHan says whether folding a text changes nothing about where terms of plainHan
+// stand in it: it consists of letters that stay alone and fold to themselves or to
+// ASCII. false if that is not plain to see. The text is UTF-8.
+func keepsHan(s string) bool {
+	for i := 0; i < len(s); {
+		switch b := s[i]; {
+		case b < utf8.RuneSelf:
+			i++
+			continue
+		case b >= 0xE5 && b <= 0xE9: // U+5000 to U+9FFF
+			i += 3
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if simple(r) < 0 {
+			return false
+		}
+		i += size
+	}
+	return true
 }
 
 // alone says whether nothing at the beginning of rest can combine with what stands

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"strings"
 	"testing"
 	"unicode"
 	"unicode/utf8"
@@ -49,6 +50,28 @@ func TestAppendFolded(t *testing.T) {
 			t.Fatalf("%q folds to %q, want %q", s, got, want)
 		}
 	})
+}
+
+// TestKeepsHan: where it says so, terms of Chinese letters stand in the text where
+// they stand in its fold.
+func TestKeepsHan(t *testing.T) {
+	pieces := []string{"a", "Ａ", "合", "同", "，", "。", "́", "⾦", "金", "㈱", "株", "一", "〪", "！", "👌"}
+	rapid.Check(t, func(t *rapid.T) {
+		s := ""
+		for _, p := range rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 8).Draw(t, "pieces") {
+			s += p
+		}
+		for _, han := range []string{"合", "合同", "金", "株", "一"} {
+			if keepsHan(s) && strings.Contains(s, han) != strings.Contains(Fold(s), han) {
+				t.Fatalf("%q in %q: not so in its fold %q", han, s, Fold(s))
+			}
+		}
+	})
+	for s, want := range map[string]bool{"合同，ABC！": true, "⾦": false, "合〪": false, "👌": false} {
+		if keepsHan(s) != want {
+			t.Errorf("%q: %v", s, !want)
+		}
+	}
 }
 
 func FuzzAppendFolded(f *testing.F) {

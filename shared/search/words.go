@@ -8,6 +8,7 @@ import (
 	"sync"
 	"unicode"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // Bounds of what people type.
@@ -25,6 +26,9 @@ var ErrWords = errors.New("the words do not make a search")
 type Words struct {
 	root  node
 	terms []string // folded, those that are not under a NOT
+	han   bool     // all terms, those under a NOT too, consist of plainHan
+
+	variants variants // nil: each letter is itself
 }
 
 // node is a part of a search.
@@ -72,19 +76,29 @@ func (w Words) Match(text string) ([]Range, bool) {
 	if w.root == nil {
 		return nil, true
 	}
-	buffer := folds.Get().(*[]byte)
-	*buffer = appendFolded((*buffer)[:0], text)
-	found := w.root.match(*buffer)
-	folds.Put(buffer)
-	if !found {
+	if !w.matches(text) {
 		return nil, false
 	}
-	f := foldText(text)
+	f := foldText(text, w.variants)
 	var hits []Range
 	for _, t := range w.terms {
 		hits = f.occurrences(hits, t)
 	}
 	return join(hits), true
+}
+
+// matches says whether a text is meant, without a place.
+func (w Words) matches(text string) bool {
+	if w.variants == nil && w.han && keepsHan(text) {
+		return w.root.match(unsafe.Slice(unsafe.StringData(text), len(text))) // which only reads
+	}
+	buffer := folds.Get().(*[]byte)
+	defer folds.Put(buffer)
+	*buffer = appendFolded((*buffer)[:0], text)
+	if w.variants != nil {
+		return w.root.match([]byte(w.variants.fold(string(*buffer))))
+	}
+	return w.root.match(*buffer)
 }
 
 // ParseWords reads what a person typed. Terms are separated by spaces and must all
@@ -103,7 +117,7 @@ func ParseWords(s string) (Words, error) {
 	if err != nil || len(tokens) == 0 {
 		return Words{}, err
 	}
-	p := parser{tokens: tokens}
+	p := parser{tokens: tokens, han: true}
 	root, err := p.either(0, false)
 	if err == nil && len(p.tokens) > 0 {
 		err = fmt.Errorf("%w: a closing parenthesis has no opening one", ErrWords)
@@ -111,7 +125,7 @@ func ParseWords(s string) (Words, error) {
 	if err != nil {
 		return Words{}, err
 	}
-	return Words{root: root, terms: p.terms}, nil
+	return Words{root: root, terms: p.terms, han: p.han}, nil
 }
 
 type tokenKind int
@@ -207,6 +221,7 @@ type parser struct {
 	tokens []token
 	terms  []string
 	count  int
+	han    bool // as Words has it
 }
 
 func (p *parser) next() (tokenKind, bool) {
@@ -272,6 +287,7 @@ func (p *parser) one(depth int, negated bool) (node, error) {
 		if p.count++; p.count > MaxTerms {
 			return nil, fmt.Errorf("%w: more than %d terms", ErrWords, MaxTerms)
 		}
+		p.han = p.han && strings.IndexFunc(read.text, func(r rune) bool { return !plainHan(r) }) < 0
 		if !negated {
 			p.terms = append(p.terms, read.text)
 		}

@@ -101,6 +101,9 @@ func (s *server) searchOf(q url.Values) (searchInput, error) {
 		Q: q.Get("q"), Conversation: strings.TrimSpace(q.Get("conversation")), Person: strings.TrimSpace(q.Get("person")), Sender: strings.TrimSpace(q.Get("sender")),
 		SenderKind: q.Get("sender_kind"), Chat: q.Get("chat"), Type: q.Get("type"), File: q.Get("file"), Order: q.Get("order"), Cursor: q.Get("cursor"), Limit: searchPageHits,
 	}
+	if q.Get("variants") != "" {
+		in.Variants = "true"
+	}
 	if has := q.Get("has_media"); has == "true" || has == "false" {
 		in.HasMedia = has
 	}

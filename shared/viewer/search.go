@@ -24,6 +24,7 @@ const defaultSearchTime = 20 * time.Second
 
 type searchInput struct {
 	Q            string `query:"q" maxLength:"1024" example:"合同 \"下午三点\" -草稿" doc:"What the text must hold, wherever in it, nested records included: terms separated by spaces must all occur; OR between two lets one of them do; NOT or a leading - excludes; quotes make a phrase; parentheses group. Case, width and compatibility forms make no difference. Empty: every text"`
+	Variants     string `query:"variants" enum:"true" doc:"true: traditional and simplified characters that stand for each other count as one in q: 合同編號 finds 合同编号"`
 	Conversation string `query:"conversation" maxLength:"1024" example:"pair:li.na,wang.wei" doc:"Only this conversation: room:<roomid>, or a pair"`
 	Person       string `query:"person" maxLength:"512" example:"li.na" doc:"Only messages from or to this person. Employees' userids in any case"`
 	Sender       string `query:"sender" maxLength:"512" doc:"Only messages from this person"`
@@ -146,6 +147,9 @@ func (in *searchInput) query() (q scan.Query, sum [querySumSize]byte, err error)
 	if err != nil {
 		return q, sum, err
 	}
+	if in.Variants != "" {
+		words = words.WithVariants()
+	}
 	for _, p := range in.given() {
 		if !utf8.ValidString(p[1]) {
 			return q, sum, badParameter(http.StatusUnprocessableEntity, "query."+p[0], p[0]+" must be UTF-8.")
@@ -196,7 +200,7 @@ func (in *searchInput) query() (q scan.Query, sum [querySumSize]byte, err error)
 // given are the parameters that were given and say what is searched for.
 func (in *searchInput) given() (pairs [][2]string) {
 	for _, p := range [][2]string{
-		{"q", in.Q}, {"conversation", in.Conversation}, {"person", in.Person}, {"sender", in.Sender}, {"sender_kind", in.SenderKind},
+		{"q", in.Q}, {"variants", in.Variants}, {"conversation", in.Conversation}, {"person", in.Person}, {"sender", in.Sender}, {"sender_kind", in.SenderKind},
 		{"chat", in.Chat}, {"type", in.Type}, {"has_media", in.HasMedia}, {"file", in.File}, {"from", in.From}, {"to", in.To}, {"order", in.Order},
 	} {
 		if p[1] != "" {

@@ -94,7 +94,7 @@ func TestSearchFilters(t *testing.T) {
 		{[]string{"conversation", "room:r1"}, []int64{4}}, {[]string{"person", "Wang.Wei", "q", "早"}, []int64{1}}, {[]string{"sender", "wang.wei"}, nil},
 		{[]string{"sender", "LI.NA", "q", "好"}, []int64{3}}, {[]string{"type", "image"}, []int64{5}}, {[]string{"has_media", "false", "q", "合同"}, []int64{4, 2}},
 		{[]string{"has_media", "true"}, []int64{5}}, {[]string{"sender_kind", "external"}, nil}, {[]string{"chat", "external"}, nil}, {[]string{"file", "x"}, nil},
-		{[]string{"from", "2026-11-23T08:00:04Z"}, []int64{5, 4}}, {[]string{"to", "2026-11-23T08:00:02Z"}, []int64{1}}, {[]string{"q", "合同 -abc"}, nil},
+		{[]string{"from", "2026-11-23T08:00:04Z"}, []int64{5, 4}}, {[]string{"to", "2026-11-23T08:00:02Z"}, []int64{1}}, {[]string{"q", "合同 -abc"}, nil}, {[]string{"q", "請看"}, nil}, {[]string{"q", "請看", "variants", "true"}, []int64{2}},
 	} {
 		var got []int64
 		for _, h := range into[found](t, f.get("reader-token", searchPath(c.params...))).Hits {
