@@ -63,7 +63,7 @@ var rules = map[string]func(*Model) []string{
 				}
 			}
 			limit := 900.0
-			if name == "Admin" {
+			if name == "Admin" || name == "Signin" {
 				limit = 29 // less than the gateway waits
 			}
 			if p["Timeout"] != limit || p["MemorySize"] == nil || p["Architectures"] == nil {
@@ -86,8 +86,12 @@ var rules = map[string]func(*Model) []string{
 			"Archiver":  {"CAPTURE_KEY": m.Outputs["CaptureKey"], "KEYRING_KEY": m.Outputs["KeyringKey"], "DERIVED": m.Outputs["DerivedBucket"]},
 			"Directory": {"CAPTURE_KEY": m.Outputs["CaptureKey"], "SECRET_PREFIX": m.Outputs["SecretPrefix"]},
 			"Compactor": {"DERIVED": m.Outputs["DerivedBucket"]},
+			"Signin": {
+				"SECRET_PREFIX": m.Outputs["SecretPrefix"], "SESSION_KEY": m.Outputs["SessionKey"], "ISSUER": "https://cognito-idp.ap-southeast-1.amazonaws.com/archive-people-pool",
+				"CLIENT_ID": "archive-people-client", "ROLES_CLAIM": "cognito:groups", "PAGES": m.Outputs["ApiUrl"],
+			},
 			"Admin": {
-				"DERIVED": m.Outputs["DerivedBucket"], "ROLES_CLAIM": "cognito:groups", "TRUSTED_IP": m.Outputs["TrustedIp"],
+				"DERIVED": m.Outputs["DerivedBucket"], "ROLES_CLAIM": "cognito:groups", "SESSION_KEY": m.Outputs["SessionKey"], "ISSUER": "https://cognito-idp.ap-southeast-1.amazonaws.com/archive-people-pool", "AUDIENCE": "archive-people-client", "TRUSTED_IP": m.Outputs["TrustedIp"],
 				"RETENTION": "COMPLIANCE, 6-years", "PULL_SCHEDULE": at(m.Resources["Functions/Pull"].Properties, "ScheduleExpression"),
 			},
 		} {
@@ -109,7 +113,7 @@ var rules = map[string]func(*Model) []string{
 				}
 			}
 		}
-		if groups != 8 {
+		if groups != 9 {
 			bad = append(bad, fmt.Sprintf("%d log groups", groups))
 		}
 		return bad
@@ -157,11 +161,28 @@ var rules = map[string]func(*Model) []string{
 		}
 		return bad
 	},
-	"only the health route is open": func(m *Model) (bad []string) {
+	"only health, pages and sign-in are open": func(m *Model) (bad []string) {
+		open := map[any]string{"GET /healthz": "Integration", "GET /": "Integration", "GET /{proxy+}": "Integration", "POST /language": "Integration",
+			"GET /signin": "SigninIntegration", "GET /signin/callback": "SigninIntegration", "POST /signout": "SigninIntegration"}
+		found := 0
 		for path, r := range m.Resources {
-			if r.Type == "AWS::ApiGatewayV2::Route" && r.Properties["AuthorizationType"] != "JWT" && r.Properties["RouteKey"] != "GET /healthz" {
+			if r.Type != "AWS::ApiGatewayV2::Route" || r.Properties["AuthorizationType"] == "JWT" {
+				continue
+			}
+			found++
+			integration, ok := open[r.Properties["RouteKey"]]
+			if !ok || r.Properties["Target"] != fmt.Sprint("integrations/", refOf("Functions/"+integration)(m)) {
 				bad = append(bad, path)
 			}
+		}
+		if m.Resources["Functions/HealthRoute"] != nil && found != len(open) {
+			bad = append(bad, fmt.Sprintf("%d routes are open", found))
+		}
+		return bad
+	},
+	"sign-in is in no network of ours": func(m *Model) (bad []string) {
+		if r := m.Resources["Functions/Signin"]; r == nil || r.Properties["VpcConfig"] != nil {
+			bad = append(bad, "it is")
 		}
 		return bad
 	},
