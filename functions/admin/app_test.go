@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -41,11 +42,26 @@ func newStack(t *testing.T) *stack {
 	s.handler = lambda.NewHandler(NewApp(viewer.Config{
 		Objects: s.objects, Catalog: s.catalog,
 		Access: &access.Recorder{Objects: s.objects, Now: func() time.Time { return now }, NewID: rand.Text},
-		Auth:   authorizer{rolesClaim: "cognito:groups"},
+		Auth:   authorizer{rolesClaim: "cognito:groups", tokens: sampleToken{}},
 		Now:    func() time.Time { return now },
 		Log:    slog.New(slog.NewJSONHandler(&s.log, nil)),
 	}).Handle)
 	return s
+}
+
+// sampleToken knows the token of the sample events, and a good one of somebody else.
+type sampleToken struct{}
+
+func (sampleToken) Subject(_ context.Context, token string) (string, error) {
+	switch token {
+	case "eyJraWQiOiJleGFtcGxlIn0.eyJleGFtcGxlIjp0cnVlfQ.c2lnbmF0dXJl":
+		return "c4d8f468-9051-70a1-5c5e-0d3a2b1c4e5f", nil
+	case "of-somebody-else":
+		return "somebody-else", nil
+	case "not-to-be-checked":
+		return "", errors.New("the index does not answer")
+	}
+	return "", fmt.Errorf("%w: not signed by the issuer", viewer.ErrUnauthenticated)
 }
 
 // say archives one message of a conversation.
@@ -184,6 +200,11 @@ func TestRefused(t *testing.T) {
 		{"no claims", func(e *event) { e.RequestContext.Authorizer.JWT.Claims = nil }, 401},
 		{"no subject", func(e *event) { delete(claims(e), "sub") }, 401},
 		{"an ID token", func(e *event) { claims(e)["token_use"] = "id" }, 401},
+		{"no token, although an authorizer checked one", func(e *event) { delete(e.Headers, "authorization") }, 401},
+		{"another scheme", func(e *event) { e.Headers["authorization"] = "Basic " + e.Headers["authorization"] }, 401},
+		{"a token that is not good", func(e *event) { e.Headers["authorization"] = "Bearer forged" }, 401},
+		{"a good token of somebody else", func(e *event) { e.Headers["authorization"] = "Bearer of-somebody-else" }, 401},
+		{"a token that cannot be checked", func(e *event) { e.Headers["authorization"] = "Bearer not-to-be-checked" }, 503},
 		{"no roles", func(e *event) { delete(claims(e), "cognito:groups") }, 403},
 		{"roles in another claim", func(e *event) {
 			delete(claims(e), "cognito:groups")
@@ -280,7 +301,7 @@ func TestDeadline(t *testing.T) {
 		app := NewApp(viewer.Config{
 			Objects: objects, Catalog: archive.NewCatalog(stuck{archivetest.NewIndex()}),
 			Access: &access.Recorder{Objects: objects, Now: time.Now, NewID: func() string { return "look-0001" }},
-			Auth:   authorizer{rolesClaim: "cognito:groups"},
+			Auth:   authorizer{rolesClaim: "cognito:groups", tokens: sampleToken{}},
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 29*time.Second)
 		defer cancel()
@@ -320,8 +341,9 @@ func TestRoles(t *testing.T) {
 func TestSettings(t *testing.T) {
 	all := map[string]string{
 		"WECOM_ARCHIVE_BUCKET": "bucket", "WECOM_ARCHIVE_DERIVED": "derived", "WECOM_ARCHIVE_TABLE": "table", "WECOM_ARCHIVE_ROLES_CLAIM": "cognito:groups",
+		"WECOM_ARCHIVE_STACK": "prod", "WECOM_ARCHIVE_SESSION_KEY": "key", "WECOM_ARCHIVE_ISSUER": "https://issuer", "WECOM_ARCHIVE_AUDIENCE": "client",
 	}
-	if s, err := readSettings(func(name string) string { return all[name] }); err != nil || s != (settings{Bucket: "bucket", Derived: "derived", Table: "table", RolesClaim: "cognito:groups"}) {
+	if s, err := readSettings(func(name string) string { return all[name] }); err != nil || s != (settings{Bucket: "bucket", Derived: "derived", Table: "table", RolesClaim: "cognito:groups", Stack: "prod", SessionKey: "key", Issuer: "https://issuer", Audience: "client"}) {
 		t.Errorf("readSettings = %+v, %v", s, err)
 	}
 	for missing := range all {

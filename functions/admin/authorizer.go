@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -14,9 +15,17 @@ import (
 
 // authorizer takes a person from the claims of the token that API Gateway's JWT
 // authorizer has checked. They come in the request context of the event, which a
-// client cannot write; nothing that a client sends is believed.
+// client cannot write. The token itself is checked again, with the keys that the
+// signin function has stored: a route whose authorizer was lost or changed lets nobody in.
 type authorizer struct {
 	rolesClaim string
+	tokens     tokens
+}
+
+// tokens checks access tokens (*signin.Verifier).
+type tokens interface {
+	// Subject returns viewer.ErrUnauthenticated, wrapped, for one that is not good.
+	Subject(ctx context.Context, token string) (string, error)
 }
 
 var _ viewer.Authenticator = authorizer{}
@@ -36,7 +45,18 @@ func (a authorizer) Authenticate(r *http.Request) (viewer.Person, error) {
 	if use, ok := claims["token_use"]; ok && use != "access" {
 		return viewer.Person{}, fmt.Errorf("%w: not an access token", viewer.ErrUnauthenticated)
 	}
-	return viewer.Person{Subject: claims["sub"], Roles: roles(claims[a.rolesClaim])}, nil
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return viewer.Person{}, fmt.Errorf("%w: no bearer token", viewer.ErrUnauthenticated)
+	}
+	subject, err := a.tokens.Subject(r.Context(), strings.TrimSpace(token))
+	if err != nil {
+		return viewer.Person{}, err
+	}
+	if subject != claims["sub"] {
+		return viewer.Person{}, fmt.Errorf("%w: the token is not the one that was checked", viewer.ErrUnauthenticated)
+	}
+	return viewer.Person{Subject: subject, Roles: roles(claims[a.rolesClaim])}, nil
 }
 
 // roles are the known roles in the value of a claim. API Gateway makes a list

@@ -1,7 +1,8 @@
-// The admin function serves the archive's HTTP API (package viewer) behind an API
-// Gateway HTTP API with payload format 2.0. It reads the archive bucket, the
+// The admin function serves the archive's HTTP API (package viewer) and
+// its pages behind an API Gateway HTTP API with payload format 2.0. It reads the archive bucket, the
 // derived bucket and the index, and writes the record of each look. It has no route out and no right to
-// any key.
+// any key but the one that wraps the key of sessions. Who has signed in shows a cookie
+// that the signin function made; the issuer's keys, for tokens, are those that it stored.
 //
 // Its settings come from the environment; settings lists them. It refuses to
 // start if the bucket does not lock what is put there, since a look could then
@@ -19,6 +20,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"wecom-archive/shared/access"
@@ -26,6 +28,7 @@ import (
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/setup"
+	"wecom-archive/shared/signin"
 	"wecom-archive/shared/viewer"
 )
 
@@ -45,6 +48,10 @@ type settings struct {
 	Derived    string // WECOM_ARCHIVE_DERIVED: derived bucket
 	Table      string // WECOM_ARCHIVE_TABLE: index
 	RolesClaim string // WECOM_ARCHIVE_ROLES_CLAIM: claim of the token that holds a person's roles
+	Stack      string // WECOM_ARCHIVE_STACK
+	SessionKey string // WECOM_ARCHIVE_SESSION_KEY: KMS key that wraps the key of sessions
+	Issuer     string // WECOM_ARCHIVE_ISSUER: of the tokens
+	Audience   string // WECOM_ARCHIVE_AUDIENCE: of the tokens
 	// WECOM_ARCHIVE_CORP, _TRUSTED_IP, _PULL_SCHEDULE, _RETENTION, _CALLBACK: what operators are
 	// shown; optional.
 	Setup setup.Settings
@@ -60,7 +67,11 @@ func readSettings(getenv func(string) string) (settings, error) {
 		environment.Bucket(&s.Bucket),
 		environment.Derived(&s.Derived),
 		environment.Table(&s.Table),
-		environment.Setting{Name: "WECOM_ARCHIVE_ROLES_CLAIM", To: &s.RolesClaim, What: "the claim that holds a person's roles, such as cognito:groups"},
+		environment.RolesClaim(&s.RolesClaim),
+		environment.Stack(&s.Stack),
+		environment.SessionKey(&s.SessionKey),
+		environment.Issuer(&s.Issuer),
+		environment.Setting{Name: "WECOM_ARCHIVE_AUDIENCE", To: &s.Audience, What: "the audience of the issuer's access tokens"},
 	)
 	return s, err
 }
@@ -80,13 +91,17 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	if err := objects.CheckLock(ctx); err != nil {
 		return nil, fmt.Errorf("refusing to show content: %w", err)
 	}
+	index := awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)
+	stored := &signin.Stored{Index: index, Wrapper: awsstore.NewSessionKeys(kms.NewFromConfig(cfg), set.SessionKey, set.Stack)}
+	tokens := &signin.Verifier{Issuer: set.Issuer, Audience: set.Audience, Index: index, Sessions: stored.Sessions, Now: time.Now}
 	return NewApp(viewer.Config{
-		Objects: objects,
-		Derived: awsstore.NewDerived(s3Client, set.Derived),
-		Catalog: archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
-		Access:  &access.Recorder{Objects: objects, Now: time.Now, NewID: rand.Text},
-		Auth:    authorizer{rolesClaim: set.RolesClaim},
-		Setup:   set.Setup,
-		Log:     log,
+		Objects:  objects,
+		Derived:  awsstore.NewDerived(s3Client, set.Derived),
+		Catalog:  archive.NewCatalog(index),
+		Access:   &access.Recorder{Objects: objects, Now: time.Now, NewID: rand.Text},
+		Auth:     authorizer{rolesClaim: set.RolesClaim, tokens: tokens},
+		Visitors: stored,
+		Setup:    set.Setup,
+		Log:      log,
 	}), nil
 }

@@ -39,6 +39,7 @@ func TestBuild(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	env := map[string]string{
 		"WECOM_ARCHIVE_BUCKET": open, "WECOM_ARCHIVE_DERIVED": open, "WECOM_ARCHIVE_TABLE": table, "WECOM_ARCHIVE_ROLES_CLAIM": "cognito:groups",
+		"WECOM_ARCHIVE_STACK": "prod", "WECOM_ARCHIVE_SESSION_KEY": "alias/sessions", "WECOM_ARCHIVE_ISSUER": "https://issuer.example", "WECOM_ARCHIVE_AUDIENCE": "client",
 	}
 	getenv := func(name string) string { return env[name] }
 	if _, err := build(t.Context(), getenv, log); err == nil || !strings.Contains(err.Error(), open) {
@@ -49,13 +50,13 @@ func TestBuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	payload, err := json.Marshal(sample(t, "status.json"))
+	payload, err := json.Marshal(sample(t, "healthz.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	answer, err := lambda.NewHandler(app.Handle).Invoke(t.Context(), payload)
 	if err != nil || !strings.Contains(string(answer), `"statusCode":200`) {
-		t.Errorf("status: %s, %v", answer, err)
+		t.Errorf("healthz: %s, %v", answer, err)
 	}
 }
 

@@ -31,10 +31,11 @@ const (
 	directory, callback                       = "directory", "callback"
 	operator, auditor                         = "operator", "auditor"
 	athena                                    = "athena" // an auditor who asks in bulk
+	signin                                    = "signin" // has the way to the issuer, and no right to content
 	administrator                             = "administrator"
 )
 
-var stackRoles = []string{puller, archiver, media, directory, callback, compactor, admin, operator, auditor, athena}
+var stackRoles = []string{puller, archiver, media, directory, callback, compactor, admin, signin, operator, auditor, athena}
 
 // Who reads and who writes what is in the archive bucket (design invariants 4, 7).
 // What is not here is refused.
@@ -67,8 +68,8 @@ var underCaptureKey = []string{"pages", "rejects", "media", "links", "events", "
 
 // things are the names of what questions are about.
 type things struct {
-	archive, derived, table, pages, secret     string
-	captureKey, contentKey, keyringKey, opsKey string
+	archive, derived, table, pages, secret                 string
+	captureKey, contentKey, keyringKey, opsKey, sessionKey string
 }
 
 func thingsOf(m *Model) things {
@@ -80,7 +81,7 @@ func thingsOf(m *Model) things {
 		archive: "arn:" + m.Place.Partition + ":s3:::" + out("AuditorBucket"), derived: "arn:" + m.Place.Partition + ":s3:::" + out("DerivedBucket"),
 		table: arn("dynamodb", "table/"+out("Table")), pages: arn("sqs", m.Place.Stack+"-pages"),
 		secret:     arn("ssm", "parameter"+out("SecretPrefix")+"archive-secret"),
-		captureKey: out("CaptureKey"), contentKey: out("ContentKey"), keyringKey: out("KeyringKey"), opsKey: out("OpsKey"),
+		captureKey: out("CaptureKey"), contentKey: out("ContentKey"), keyringKey: out("KeyringKey"), opsKey: out("OpsKey"), sessionKey: out("SessionKey"),
 	}
 }
 
@@ -183,7 +184,7 @@ func questions(m *Model) (all []question) {
 	}
 	one(operator, "sqs:SendMessage", x.pages, map[string]string{"aws:SecureTransport": "false"}, false)
 	dead := strings.TrimSuffix(x.pages, "pages") + "dead-runs"
-	ask("sqs:SendMessage", dead, nil, puller, media, directory, compactor, administrator)
+	ask("sqs:SendMessage", dead, nil, puller, media, directory, compactor, signin, administrator)
 	jobs := strings.TrimSuffix(x.pages, "pages") + "media"
 	for _, action := range []string{"sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"} {
 		ask(action, jobs, nil, media, administrator)
@@ -195,10 +196,14 @@ func questions(m *Model) (all []question) {
 	for _, action := range []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"} {
 		ask(action, wakes, nil, puller, administrator)
 	}
-	for name, who := range map[string][]string{"archive-secret": {puller, media, directory}, "proxy-password": {puller, media}, "companion-secret": {directory}, "callback-token": {callback}, "callback-aes-key": {callback}} {
+	for name, who := range map[string][]string{"archive-secret": {puller, media, directory}, "proxy-password": {puller, media}, "companion-secret": {directory}, "callback-token": {callback}, "callback-aes-key": {callback}, "signin-client-secret": {signin}} {
 		secret := strings.TrimSuffix(x.secret, "archive-secret") + name
 		ask("ssm:GetParameter", secret, nil, append(who, administrator)...)
 		ask("ssm:PutParameter", secret, nil, operator, administrator)
+	}
+	for _, action := range []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem"} {
+		one(signin, action, x.table, map[string]string{"dynamodb:LeadingKeys": "signin"}, true)
+		one(signin, action, x.table, map[string]string{"dynamodb:LeadingKeys": "puller"}, false)
 	}
 	ask("lambda:InvokeFunction", fmt.Sprintf("arn:%s:lambda:%s:%s:function:%s-puller", m.Place.Partition, m.Place.Region, m.Place.Account, m.Place.Stack), nil, operator, administrator)
 	return append(append(all, layers(x, all)...), endpointQuestions(x)...)
@@ -311,12 +316,22 @@ func keyQuestions(m *Model, x things) (all []question) {
 	}
 	ask("kms:GenerateDataKeyPair", x.keyringKey, ours) // would hand out the private half
 	ask("kms:ReEncryptFrom", x.keyringKey, ours)
-	ask("kms:Decrypt", x.opsKey, m.via("ssm"), puller, media, directory, callback, administrator)
+	ask("kms:Decrypt", x.opsKey, m.via("ssm"), puller, media, directory, callback, signin, administrator)
 	ask("kms:Encrypt", x.opsKey, m.via("ssm"), operator, administrator)
-	ask("kms:Decrypt", x.opsKey, m.via("sqs"), puller, archiver, media, directory, callback, compactor, operator, administrator)
-	ask("kms:GenerateDataKey", x.opsKey, m.via("sqs"), puller, media, directory, callback, compactor, operator, administrator)
-	ask("kms:Decrypt", x.opsKey, m.via("dynamodb"), puller, archiver, media, directory, callback, compactor, admin, operator, administrator)
-	for _, key := range []string{x.captureKey, x.contentKey, x.keyringKey, x.opsKey} {
+	ask("kms:Decrypt", x.opsKey, m.via("sqs"), puller, archiver, media, directory, callback, compactor, signin, operator, administrator)
+	ask("kms:GenerateDataKey", x.opsKey, m.via("sqs"), puller, media, directory, callback, compactor, signin, operator, administrator)
+	ask("kms:Decrypt", x.opsKey, m.via("dynamodb"), puller, archiver, media, directory, callback, compactor, admin, signin, operator, administrator)
+	sessions := map[string]string{"kms:EncryptionContext:app": "wecom-archive", "kms:EncryptionContext:purpose": "sessions", "kms:EncryptionContext:stack": m.Place.Stack}
+	ask("kms:Decrypt", x.sessionKey, sessions, signin, admin)
+	ask("kms:GenerateDataKey", x.sessionKey, sessions, signin)
+	ask("kms:Encrypt", x.sessionKey, sessions)
+	for _, action := range []string{"kms:Decrypt", "kms:GenerateDataKey"} {
+		ask(action, x.sessionKey, nil)
+		ask(action, x.sessionKey, with(sessions, "kms:EncryptionContext:stack", "another"))
+		ask(action, x.sessionKey, with(sessions, "kms:EncryptionContext:purpose", "another"))
+		ask(action, x.sessionKey, with(sessions, "kms:EncryptionContext:app", "another"))
+	}
+	for _, key := range []string{x.captureKey, x.contentKey, x.keyringKey, x.opsKey, x.sessionKey} {
 		ask("kms:CreateGrant", key, nil)
 		ask("kms:Sign", key, nil)
 		for _, action := range []string{"kms:PutKeyPolicy", "kms:DisableKey", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion", "kms:DescribeKey", "kms:EnableKeyRotation"} {

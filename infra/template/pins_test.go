@@ -159,6 +159,7 @@ func pins() (all []pin) {
 		{"Pull", "Puller", "cron(30 18 * * ? *)", `{"reason":"schedule"}`}, {"Retry", "Puller", "rate(1 hour)", `{"reason":"retry"}`},
 		{"Compact", "Compactor", "cron(0 20 * * ? *)", `{"reason":"schedule"}`}, {"MediaAgain", "Media", "rate(30 minutes)", `{"reason":"schedule"}`},
 		{"LearnNames", "Directory", "cron(0 19 * * ? *)", `{"reason":"schedule"}`}, {"NewNames", "Directory", "rate(1 hour)", `{"reason":"new"}`},
+		{"IssuerKeys", "Signin", "rate(1 hour)", `{"reason":"schedule"}`},
 	} {
 		add("Functions/"+schedule.rule, map[string]any{
 			"State": nil, "ScheduleExpression": schedule.expression, "Targets.0.Arn": arnOf("Functions/" + schedule.function), "Targets.0.Input": schedule.input,
@@ -168,7 +169,7 @@ func pins() (all []pin) {
 		add("Functions/"+schedule.rule+"Permission", map[string]any{"Principal": "events.amazonaws.com", "Action": "lambda:InvokeFunction",
 			"SourceArn": arnOf("Functions/" + schedule.rule), "FunctionName": refOf("Functions/" + schedule.function)})
 	}
-	for function, retries := range map[string]float64{"Puller": 1, "Media": 1, "Directory": 0, "Compactor": 1} {
+	for function, retries := range map[string]float64{"Puller": 1, "Media": 1, "Directory": 0, "Compactor": 1, "Signin": 1} {
 		add("Functions/"+function+"EventInvokeConfig", map[string]any{"DestinationConfig.OnFailure.Destination": arnOf("Functions/DeadRuns"),
 			"MaximumRetryAttempts": retries, "MaximumEventAgeInSeconds": 3600.0, "FunctionName": refOf("Functions/" + function), "Qualifier": "$LATEST"})
 	}
@@ -184,18 +185,25 @@ func pins() (all []pin) {
 		"JwtConfiguration.Audience": []any{"archive-people-client"}, "IdentitySource": []any{"$request.header.Authorization"}})
 	add("Functions/ContentRoute", map[string]any{"AuthorizationType": "JWT", "AuthorizerId": refOf("Functions/Authorizer"), "RouteKey": "GET /v1/{proxy+}", "Target": "integrations/archive-functions-integration"})
 	add("Functions/Integration", map[string]any{"PayloadFormatVersion": "2.0", "IntegrationUri": arnOf("Functions/Admin"), "IntegrationType": "AWS_PROXY", "TimeoutInMillis": 30000.0})
+	add("Functions/SigninIntegration", map[string]any{"PayloadFormatVersion": "2.0", "IntegrationUri": arnOf("Functions/Signin"), "IntegrationType": "AWS_PROXY", "TimeoutInMillis": 30000.0})
+	add("Functions/SigninPermission", map[string]any{"Principal": "apigateway.amazonaws.com", "Action": "lambda:InvokeFunction", "FunctionName": refOf("Functions/Signin"),
+		"SourceArn": "arn:aws:execute-api:ap-southeast-1:123456789012:archive-api/*"})
+	add("SessionKey", map[string]any{"EnableKeyRotation": true, "PendingWindowInDays": 7.0})
+	add("People/Domain", map[string]any{"UserPoolId": refOf("People/Pool"), "Domain": "archive-123456789012"})
 	add("Functions/Stage", map[string]any{"AccessLogSettings.DestinationArn": arnOf("Functions/ApiLog"), "StageName": "$default", "AutoDeploy": true,
 		"DefaultRouteSettings.ThrottlingBurstLimit": 50.0, "DefaultRouteSettings.ThrottlingRateLimit": 25.0, "DefaultRouteSettings.DetailedMetricsEnabled": true})
-	add("Functions/Api", map[string]any{"CorsConfiguration": nil, "ProtocolType": "HTTP"})
+	add("Api", map[string]any{"CorsConfiguration": nil, "ProtocolType": "HTTP"})
 	add("Functions/ApiPermission", map[string]any{"Principal": "apigateway.amazonaws.com", "Action": "lambda:InvokeFunction", "FunctionName": refOf("Functions/Admin"),
-		"SourceArn": "arn:aws:execute-api:ap-southeast-1:123456789012:archive-functions-api/*"})
+		"SourceArn": "arn:aws:execute-api:ap-southeast-1:123456789012:archive-api/*"})
 	add("People/Pool", map[string]any{"MfaConfiguration": "ON", "EnabledMfas": []any{"SOFTWARE_TOKEN_MFA"}, "DeletionProtection": "ACTIVE",
 		"AdminCreateUserConfig.AllowAdminCreateUserOnly": true, "AccountRecoverySetting.RecoveryMechanisms": []any{map[string]any{"Name": "admin_only", "Priority": 1.0}},
 		"Policies.PasswordPolicy":             map[string]any{"MinimumLength": 14.0, "TemporaryPasswordValidityDays": 3.0},
 		"UsernameConfiguration.CaseSensitive": false, "UsernameAttributes": []any{"email"}, "AutoVerifiedAttributes": []any{"email"}})
 	add("People/Client", map[string]any{"AccessTokenValidity": 60.0, "IdTokenValidity": 60.0, "RefreshTokenValidity": 12.0, "EnableTokenRevocation": true, "PreventUserExistenceErrors": "ENABLED",
-		"TokenValidityUnits": map[string]any{"AccessToken": "minutes", "IdToken": "minutes", "RefreshToken": "hours"},
-		"GenerateSecret":     false, "ExplicitAuthFlows": []any{"ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"}, "UserPoolId": refOf("People/Pool")})
+		"TokenValidityUnits":              map[string]any{"AccessToken": "minutes", "IdToken": "minutes", "RefreshToken": "hours"},
+		"AllowedOAuthFlowsUserPoolClient": true, "AllowedOAuthFlows": []any{"code"}, "AllowedOAuthScopes": []any{"openid", "profile"}, "SupportedIdentityProviders": []any{"COGNITO"},
+		"CallbackURLs":   func(m *Model) any { return []any{fmt.Sprint(m.Outputs["ApiUrl"], "/signin/callback")} },
+		"GenerateSecret": false, "ExplicitAuthFlows": []any{"ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"}, "UserPoolId": refOf("People/Pool")})
 	add("Watch/Topic", map[string]any{"KmsMasterKeyId": output("OpsKey")})
 	add("Network/Nat", map[string]any{"AllocationId": output("AddressAllocation"), "SubnetId": refOf("Network/PublicA"), "ConnectivityType": nil})
 	add("Network/KmsEndpoint", map[string]any{"PrivateDnsEnabled": true, "VpcEndpointType": "Interface", "ServiceName": "com.amazonaws.ap-southeast-1.kms",
@@ -257,7 +265,7 @@ func alarmPins() (all []pin) {
 		}
 		all = append(all, pin{"Watch/" + alarm, "Namespace", "AWS/SQS"}, pin{"Watch/" + alarm, "Dimensions", []any{map[string]any{"Name": "QueueName", "Value": "archive-" + queue}}})
 	}
-	for _, f := range []string{"Puller", "Archiver", "Media", "Directory", "Callback", "Compactor", "Admin"} {
+	for _, f := range []string{"Puller", "Archiver", "Media", "Directory", "Callback", "Compactor", "Admin", "Signin"} {
 		add(f+"Errors", "Errors", "Sum", 300, 3, 1, over, "notBreaching")
 		add(f+"Throttled", "Throttles", "Sum", 300, 6, 1, over, "notBreaching")
 		for _, alarm := range []string{f + "Errors", f + "Throttled"} {
@@ -265,7 +273,7 @@ func alarmPins() (all []pin) {
 		}
 	}
 	add("ApiFails", "5xx", "Sum", 300, 3, 1, over, "notBreaching")
-	all = append(all, pin{"Watch/ApiFails", "Namespace", "AWS/ApiGateway"}, pin{"Watch/ApiFails", "Dimensions", []any{map[string]any{"Name": "ApiId", "Value": "archive-functions-api"}}})
+	all = append(all, pin{"Watch/ApiFails", "Namespace", "AWS/ApiGateway"}, pin{"Watch/ApiFails", "Dimensions", []any{map[string]any{"Name": "ApiId", "Value": "archive-api"}}})
 	for rule, source := range map[string]string{"KeyChanged": "kms", "BucketChanged": "s3"} {
 		r := "Watch/" + rule
 		all = append(all, pin{r, "State", nil}, pin{r, "EventPattern.source", []any{"aws." + source}}, pin{r, "EventPattern.detail-type", []any{"AWS API Call via CloudTrail"}},
@@ -274,7 +282,7 @@ func alarmPins() (all []pin) {
 	return append(all,
 		pin{"Watch/KeyChanged", "EventPattern.detail.eventName", []any{"PutKeyPolicy", "DisableKey", "ScheduleKeyDeletion", "CreateGrant", "DisableKeyRotation"}},
 		pin{"Watch/KeyChanged", "EventPattern.detail.resources.ARN", func(m *Model) any {
-			return []any{m.Outputs["CaptureKey"], m.Outputs["ContentKey"], m.Outputs["KeyringKey"], m.Outputs["OpsKey"]}
+			return []any{m.Outputs["CaptureKey"], m.Outputs["ContentKey"], m.Outputs["KeyringKey"], m.Outputs["OpsKey"], m.Outputs["SessionKey"]}
 		}},
 		pin{"Watch/BucketChanged", "EventPattern.detail.requestParameters.bucketName", func(m *Model) any { return []any{m.Outputs["AuditorBucket"]} }},
 		pin{"Watch/BucketChanged", "EventPattern.detail.eventName", []any{"PutBucketPolicy", "DeleteBucketPolicy", "PutObjectLockConfiguration", "PutBucketObjectLockConfiguration",

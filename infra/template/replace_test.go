@@ -33,7 +33,7 @@ var changes = map[string][]string{
 }
 
 // later are parameters that an operator sets once: what they name is made or not.
-var later = []string{"Corp", "Issuer", "Audience", "ExistingArchiveBucket", "ExistingDerivedBucket", "ExistingTable", "ExistingCaptureKey", "ExistingContentKey",
+var later = []string{"Corp", "Issuer", "Audience", "ClientId", "ExistingArchiveBucket", "ExistingDerivedBucket", "ExistingTable", "ExistingCaptureKey", "ExistingContentKey",
 	"ExistingKeyringKey", "ExistingOpsKey", "ExistingAddress", "ExistingAddressIp"}
 
 // replaced says which of what lasts a change of the stack would replace or drop.

@@ -62,7 +62,7 @@ var rules = map[string]func(*Model) []string{
 					bad = append(bad, fmt.Sprintf("%s: %s is %v, want %v", path, property, got, want))
 				}
 			}
-			limit := map[string]float64{"Admin": 29, "Callback": 10}[name] // less than the gateway waits
+			limit := map[string]float64{"Admin": 29, "Signin": 29, "Callback": 10}[name] // less than the gateway waits
 			if limit == 0 {
 				limit = 900
 			}
@@ -87,8 +87,12 @@ var rules = map[string]func(*Model) []string{
 			"Directory": {"CAPTURE_KEY": m.Outputs["CaptureKey"], "SECRET_PREFIX": m.Outputs["SecretPrefix"]},
 			"Callback":  {"CAPTURE_KEY": m.Outputs["CaptureKey"], "SECRET_PREFIX": m.Outputs["SecretPrefix"], "WAKE_URL": refOf("Functions/Wakes")(m), "WAKE_DELAY": "600s"},
 			"Compactor": {"DERIVED": m.Outputs["DerivedBucket"]},
+			"Signin": {
+				"SECRET_PREFIX": m.Outputs["SecretPrefix"], "SESSION_KEY": m.Outputs["SessionKey"], "ISSUER": "https://cognito-idp.ap-southeast-1.amazonaws.com/archive-people-pool",
+				"CLIENT_ID": "archive-people-client", "ROLES_CLAIM": "cognito:groups", "PAGES": m.Outputs["ApiUrl"],
+			},
 			"Admin": {
-				"DERIVED": m.Outputs["DerivedBucket"], "ROLES_CLAIM": "cognito:groups", "TRUSTED_IP": m.Outputs["TrustedIp"],
+				"DERIVED": m.Outputs["DerivedBucket"], "ROLES_CLAIM": "cognito:groups", "SESSION_KEY": m.Outputs["SessionKey"], "ISSUER": "https://cognito-idp.ap-southeast-1.amazonaws.com/archive-people-pool", "AUDIENCE": "archive-people-client", "TRUSTED_IP": m.Outputs["TrustedIp"],
 				"RETENTION": "COMPLIANCE, 6-years", "PULL_SCHEDULE": at(m.Resources["Functions/Pull"].Properties, "ScheduleExpression"),
 				"CALLBACK": m.Outputs["CallbackUrl"],
 			},
@@ -111,7 +115,7 @@ var rules = map[string]func(*Model) []string{
 				}
 			}
 		}
-		if groups != 9 {
+		if groups != 10 {
 			bad = append(bad, fmt.Sprintf("%d log groups", groups))
 		}
 		return bad
@@ -159,12 +163,29 @@ var rules = map[string]func(*Model) []string{
 		}
 		return bad
 	},
-	"only health and WeCom's signed calls need no token": func(m *Model) (bad []string) {
-		open := []any{"GET /healthz", "GET /callback", "POST /callback"}
+	"only health, pages, sign-in and WeCom's signed calls are open": func(m *Model) (bad []string) {
+		open := map[any]string{"GET /healthz": "Integration", "GET /": "Integration", "GET /{proxy+}": "Integration", "POST /language": "Integration",
+			"GET /signin": "SigninIntegration", "GET /signin/callback": "SigninIntegration", "POST /signout": "SigninIntegration",
+			"GET /callback": "CallbackIntegration", "POST /callback": "CallbackIntegration"}
+		found := 0
 		for path, r := range m.Resources {
-			if r.Type == "AWS::ApiGatewayV2::Route" && r.Properties["AuthorizationType"] != "JWT" && !slices.Contains(open, r.Properties["RouteKey"]) {
+			if r.Type != "AWS::ApiGatewayV2::Route" || r.Properties["AuthorizationType"] == "JWT" {
+				continue
+			}
+			found++
+			integration, ok := open[r.Properties["RouteKey"]]
+			if !ok || r.Properties["Target"] != fmt.Sprint("integrations/", refOf("Functions/"+integration)(m)) {
 				bad = append(bad, path)
 			}
+		}
+		if m.Resources["Functions/HealthRoute"] != nil && found != len(open) {
+			bad = append(bad, fmt.Sprintf("%d routes are open", found))
+		}
+		return bad
+	},
+	"sign-in is in no network of ours": func(m *Model) (bad []string) {
+		if r := m.Resources["Functions/Signin"]; r == nil || r.Properties["VpcConfig"] != nil {
+			bad = append(bad, "it is")
 		}
 		return bad
 	},

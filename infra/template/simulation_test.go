@@ -93,7 +93,7 @@ func (m *Model) resourcePolicy(service, resource string) any {
 	case strings.HasSuffix(resource, "-dead-runs"):
 		return policy("Functions/DeadRunsPolicy", "PolicyDocument")
 	case service == "kms":
-		for path, arn := range map[string]string{"CaptureKey": x.captureKey, "ContentKey": x.contentKey, "KeyringKey": x.keyringKey, "OpsKey": x.opsKey} {
+		for path, arn := range map[string]string{"CaptureKey": x.captureKey, "ContentKey": x.contentKey, "KeyringKey": x.keyringKey, "OpsKey": x.opsKey, "SessionKey": x.sessionKey} {
 			if resource == arn {
 				return policy(path, "KeyPolicy")
 			}

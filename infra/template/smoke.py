@@ -73,22 +73,21 @@ root = literal(templates["template.yaml"])
 nested = {k: r for k, r in root["Resources"].items() if r["Type"] == "AWS::CloudFormation::Stack"}
 for k in nested:
     del root["Resources"][k]
+del root["Resources"]["Api"], root["Outputs"]["ApiUrl"], root["Outputs"]["CallbackUrl"]  # moto makes none
 parameters = {"Corp": "ww5117a9e0c0ffee01", "Retention": "1-day", "LockMode": "GOVERNANCE", "AlarmEmail": "ops@example.com"}
 out = create("archive", root, parameters)
 values = {k: p["Default"] for k, p in root["Parameters"].items() if "Default" in p} | parameters | out
 values |= {"Stack": "archive", "ArchiveBucket": out["AuditorBucket"], "Address": out["AddressAllocation"], "Cidr": values["VpcCidr"],
-           "LogBucket": "logs", "Keys": ",".join(out[k] for k in ("CaptureKey", "ContentKey", "KeyringKey", "OpsKey"))}
+           "LogBucket": "logs", "Keys": ",".join(out[k] for k in ("CaptureKey", "ContentKey", "KeyringKey", "OpsKey", "SessionKey"))}
 network = create("network", templates["infra/stack/network.yaml"], values)
 roles = create("roles", templates["infra/policies/roles.yaml"], values)
-values |= network | {name + "Role": arn for name, arn in roles.items()} | {"Issuer": "https://login.example.com", "Audience": "archive"}
+values |= network | {name + "Role": arn for name, arn in roles.items()} | {"Issuer": "https://login.example.com", "Audience": "archive", "ClientId": "archive", "Api": "api", "PagesUrl": "https://pages.example.com"}
 create("questions", templates["infra/stack/athena.yaml"], values)
 functions = templates["infra/stack/functions.yaml"]
-for k in [k for k, r in functions["Resources"].items() if r["Type"].startswith("AWS::ApiGatewayV2::")] + ["ApiPermission", "CallbackPermission"]:
+for k in [k for k, r in functions["Resources"].items() if r["Type"].startswith("AWS::ApiGatewayV2::")] + ["ApiPermission", "SigninPermission", "CallbackPermission"]:
     del functions["Resources"][k]
-del functions["Resources"]["Admin"]["Properties"]["Environment"]["Variables"]["WECOM_ARCHIVE_CALLBACK"]  # the API's address
-del functions["Outputs"]["Url"], functions["Outputs"]["ApiId"]
 made = create("functions", functions, values)
-values |= {"PageQueue": made["PageQueueName"], "DeadPages": made["DeadPagesName"], "MediaQueue": made["MediaQueueName"], "DeadMedia": made["DeadMediaName"], "DeadRuns": made["DeadRunsName"], "Api": "api"}
+values |= {"PageQueue": made["PageQueueName"], "DeadPages": made["DeadPagesName"], "MediaQueue": made["MediaQueueName"], "DeadMedia": made["DeadMediaName"], "DeadRuns": made["DeadRunsName"]}
 create("watch", templates["infra/stack/watch.yaml"], values)
 
 buckets = {b["Name"] for b in s3.list_buckets()["Buckets"]}
@@ -96,13 +95,13 @@ assert {out["AuditorBucket"], out["DerivedBucket"]} <= buckets, buckets
 keys = client("dynamodb").describe_table(TableName=out["Table"])["Table"]["KeySchema"]
 assert [k["AttributeName"] for k in keys] == ["p", "s"], keys
 functions = {f["FunctionName"]: f for f in client("lambda").list_functions()["Functions"]}
-assert set(functions) == {"archive-" + n for n in ("puller", "archiver", "media", "directory", "callback", "compactor", "admin")}, functions
+assert set(functions) == {"archive-" + n for n in ("puller", "archiver", "media", "directory", "callback", "compactor", "admin", "signin")}, functions
 environment = functions["archive-puller"]["Environment"]["Variables"]
 assert environment["WECOM_ARCHIVE_BUCKET"] == out["AuditorBucket"], environment
 assert environment["WECOM_ARCHIVE_QUEUE_URL"] == made["PageQueueUrl"], (environment, made)
 topics = [topic["TopicArn"] for topic in client("sns").list_topics()["Topics"]]
 assert [arn for arn in topics if arn.endswith(":archive-alarms")], topics
-for name in ("puller", "archiver", "media", "directory", "callback", "compactor", "admin", "operator", "auditor", "athena"):
+for name in ("puller", "archiver", "media", "directory", "callback", "compactor", "admin", "signin", "operator", "auditor", "athena"):
     policy = client("iam").get_role_policy(RoleName="archive-us-east-1-" + name, PolicyName="rights")["PolicyDocument"]
     assert policy["Statement"], name
 print(f"moto: {len(templates)} templates, {len(functions)} functions, {len(out)} outputs")

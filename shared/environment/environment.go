@@ -43,6 +43,26 @@ func CaptureKey(to *string) Setting {
 	return Setting{"WECOM_ARCHIVE_CAPTURE_KEY", to, "the ARN of the KMS key that encrypts pages, events and files"}
 }
 
+// Stack is the name of the stack.
+func Stack(to *string) Setting {
+	return Setting{"WECOM_ARCHIVE_STACK", to, "the name of the stack"}
+}
+
+// SessionKey wraps the key of the pages' sessions.
+func SessionKey(to *string) Setting {
+	return Setting{"WECOM_ARCHIVE_SESSION_KEY", to, "the ARN of the KMS key that wraps the key of sessions"}
+}
+
+// Issuer signs people in.
+func Issuer(to *string) Setting {
+	return Setting{"WECOM_ARCHIVE_ISSUER", to, "the OpenID issuer, https://… without a slash at the end"}
+}
+
+// RolesClaim is where roles stand in a token.
+func RolesClaim(to *string) Setting {
+	return Setting{"WECOM_ARCHIVE_ROLES_CLAIM", to, "the claim that holds a person's roles, such as cognito:groups"}
+}
+
 // Read fills the settings in. The error names the first that is missing.
 func Read(getenv func(string) string, settings ...Setting) error {
 	for _, s := range settings {

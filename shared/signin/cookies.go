@@ -106,8 +106,8 @@ func (s *Sessions) Visitor(w http.ResponseWriter, r *http.Request) (viewer.Perso
 	return found.Person, nil
 }
 
-// begin signs the person in.
-func (s *Sessions) begin(w http.ResponseWriter, p viewer.Person) {
+// Begin signs the person in. Whoever calls it has made sure who that is.
+func (s *Sessions) Begin(w http.ResponseWriter, p viewer.Person) {
 	now := s.Now()
 	s.write(w, sessionCookie, session{Person: p, Begun: now, Seen: now}, s.Absolute)
 }

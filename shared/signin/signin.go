@@ -107,7 +107,7 @@ func (h *handler) callback(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, http.StatusUnauthorized, "the provider's answer does not prove who you are", err)
 		return
 	}
-	h.Sessions.begin(w, person)
+	h.Sessions.Begin(w, person)
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, f.Back, http.StatusSeeOther)
 }

@@ -1,0 +1,121 @@
+package signin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/viewer"
+)
+
+// Items of the index that sign-in keeps, so that the pages' function, which has no way
+// to the provider, can read them. Both are nothing but a convenience: without them
+// everybody signs in once more. Other functions write to the index, too, so neither
+// item is believed for being there: the first opens only in KMS, the second only with
+// the first.
+const (
+	partition      = "signin"
+	sessionKeySort = "session-key"
+	issuerSort     = "issuer"
+)
+
+// Wrapper makes keys of sessions and opens them again (*awsstore.SessionKeys).
+type Wrapper interface {
+	// New makes KeySize random bytes, and wraps them.
+	New(ctx context.Context) (key, wrapped []byte, err error)
+	// Unwrap opens what New has wrapped, and nothing else.
+	Unwrap(ctx context.Context, wrapped []byte) ([]byte, error)
+}
+
+type wrappedKey struct {
+	Wrapped []byte `json:"wrapped"`
+}
+
+// FindKey returns the key of sessions that MakeKey has stored, or archive.ErrNotFound.
+func FindKey(ctx context.Context, index archive.Index, w Wrapper) ([]byte, error) {
+	item, err := index.Get(ctx, partition, sessionKeySort)
+	if err != nil {
+		return nil, fmt.Errorf("reading the key of sessions: %w", err)
+	}
+	var stored wrappedKey
+	if err := json.Unmarshal(item.Value, &stored); err != nil {
+		return nil, fmt.Errorf("reading the key of sessions: %w", archive.ErrIndexDamaged)
+	}
+	key, err := w.Unwrap(ctx, stored.Wrapped)
+	if err != nil {
+		return nil, fmt.Errorf("unwrapping the key of sessions: %w", err)
+	}
+	return key, nil
+}
+
+// MakeKey returns the stored key of sessions, and makes it if there is none. Of
+// several at a time all return the same one.
+func MakeKey(ctx context.Context, index archive.Index, w Wrapper) ([]byte, error) {
+	key, err := FindKey(ctx, index, w)
+	if !errors.Is(err, archive.ErrNotFound) {
+		return key, err
+	}
+	key, wrapped, err := w.New(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("making a key of sessions: %w", err)
+	}
+	value, err := json.Marshal(wrappedKey{wrapped})
+	if err != nil {
+		return nil, err
+	}
+	err = index.PutIf(ctx, archive.Item{Partition: partition, Sort: sessionKeySort, Value: value})
+	if errors.Is(err, archive.ErrConflict) {
+		return FindKey(ctx, index, w)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("storing the key of sessions: %w", err)
+	}
+	return key, nil
+}
+
+// Stored are the sessions under the stored key, which is fetched when first needed. It
+// is what the pages' function has: it cannot make the key, and starts before there
+// is one. It is safe for concurrent use.
+type Stored struct {
+	Index    archive.Index
+	Wrapper  Wrapper
+	Settings Settings // without Key
+
+	mu       sync.Mutex
+	sessions *Sessions
+}
+
+var _ viewer.Visitors = (*Stored)(nil)
+
+// Sessions returns archive.ErrNotFound, wrapped, if nobody has ever signed in.
+func (s *Stored) Sessions(ctx context.Context) (*Sessions, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sessions != nil {
+		return s.sessions, nil
+	}
+	key, err := FindKey(ctx, s.Index, s.Wrapper)
+	if err != nil {
+		return nil, err
+	}
+	settings := s.Settings
+	settings.Key = key
+	s.sessions, err = NewSessions(settings)
+	return s.sessions, err
+}
+
+// Visitor implements viewer.Visitors.
+func (s *Stored) Visitor(w http.ResponseWriter, r *http.Request) (viewer.Person, error) {
+	sessions, err := s.Sessions(r.Context())
+	if errors.Is(err, archive.ErrNotFound) {
+		return viewer.Person{}, fmt.Errorf("%w: nobody has signed in yet", viewer.ErrUnauthenticated)
+	}
+	if err != nil {
+		return viewer.Person{}, err
+	}
+	return sessions.Visitor(w, r)
+}
