@@ -4,7 +4,7 @@ FUZZTIME ?= 30s
 
 ENV ?= staging
 
-.PHONY: test-media test-browser test-template costs deploy build-Puller build-Archiver build-Media build-Directory build-Compactor build-Admin build-Signin help test race lint fuzz duckdb test-aws test-sdk layer bench memory build local ci memory-compact memory-reindex
+.PHONY: bench-search load-viewer test-media test-browser test-template costs deploy build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Admin build-Signin help test race lint fuzz duckdb test-aws test-sdk layer bench memory build local ci memory-compact memory-reindex
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ layer: ## Lambda layer of WeCom's library: SDK=download [VERSION=date] [LIBS=fol
 memory: ## peak memory for a small and a large archive
 	bash infra/memory.sh
 
+bench-search: ## searches over 1,000,000 messages, against DuckDB and grep (needs a C compiler, zstd, python3)
+	bash infra/bench_search.sh
+
 memory-compact: ## peak memory of compacting 2,000,000 messages
 	bash infra/memory_compact.sh
 
@@ -55,6 +58,9 @@ test-media: ## 3,000 files of 3 GB in all, 20 kills, peak memory, throughput
 
 memory-reindex: ## peak memory of reindexing 2,000,000 messages
 	bash infra/memory_reindex.sh
+
+load-viewer: ## requests and time of each screen of the viewer, of 1,000,000 messages
+	bash infra/viewerload.sh
 
 bench: ## speed and memory, as ratios measured side by side
 	$(GO) test -run '^$$' -bench . -benchmem ./...
@@ -75,8 +81,8 @@ deploy: ## sam deploy; ENV=staging, production, production-cn
 # SdkArchitecture=arm64.
 SDK_GOARCH ?= amd64
 build-Puller build-Archiver build-Media: GOARCH = $(SDK_GOARCH)
-build-Directory build-Compactor build-Admin build-Signin: GOARCH = arm64
-build-Puller build-Archiver build-Media build-Directory build-Compactor build-Admin build-Signin: build-%:
+build-Directory build-Callback build-Compactor build-Admin build-Signin: GOARCH = arm64
+build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Admin build-Signin: build-%:
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) $(GO) build -trimpath -ldflags '-s -w' -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(shell echo $* | tr A-Z a-z)
 
 ci: ## all that CI runs

@@ -168,7 +168,7 @@ type secretsSet struct {
 
 // secretShapes check what must have a certain shape, so that a wrong paste is noticed
 // here and not when WeCom calls.
-var secretShapes = map[string]func(string) error{"callback-token": callback.CheckToken, "callback-aes-key": callback.CheckAESKey}
+var secretShapes = map[string]func(string) error{archive.SecretCallbackToken: callback.CheckToken, archive.SecretCallbackKey: callback.CheckAESKey}
 
 func (c *secretsSet) Run(ctx context.Context, to streams) error {
 	text, err := readInput(c.File, to.In)

@@ -26,18 +26,19 @@ import (
 const defaultListen = "127.0.0.1:8080"
 
 type localCommand struct {
-	Dir      string `default:"wecom-archive-data" type:"path" help:"Folder of the data. A second start continues there."`
-	Messages int    `default:"20000" help:"How many messages the simulated company has said in all."`
-	Limit    int    `default:"1000" help:"Messages per page, that is, how many WeCom is asked for at a time: 1 to 1,000."`
-	Seed     uint64 `default:"1" help:"Of everything that is made up: the same seed gives the same messages."`
-	Corpus   string `type:"existingfile" help:"Serve the lines of this file, byte for byte and in order, instead of made-up messages."`
-	Truth    string `type:"path" help:"Write what is served to this file: a JSON object per line with seq, msgid, raw (base64)."`
-	SDK      string `name:"sdk" type:"existingfile" placeholder:"PATH" help:"Pull and decrypt with this native library, in processes of its own, not with the simulator itself. Only a stand-in (infra/sdkstandin) can speak to the simulator."`
-	Media    bool   `default:"true" negatable:"" help:"Fetch the files of messages, too. With --sdk none are fetched."`
-	Once     bool   `help:"Exit when all that was served is archived."`
-	JSON     bool   `name:"json" help:"Print a summary as JSON at the end."`
-	Listen   string `default:"${listen}" help:"Address of the API."`
-	Verbose  bool   `short:"v" help:"Log each page."`
+	Dir      string        `default:"wecom-archive-data" type:"path" help:"Folder of the data. A second start continues there."`
+	Messages int           `default:"20000" help:"How many messages the simulated company has said in all."`
+	Limit    int           `default:"1000" help:"Messages per page, that is, how many WeCom is asked for at a time: 1 to 1,000."`
+	Seed     uint64        `default:"1" help:"Of everything that is made up: the same seed gives the same messages."`
+	Corpus   string        `type:"existingfile" help:"Serve the lines of this file, byte for byte and in order, instead of made-up messages."`
+	Truth    string        `type:"path" help:"Write what is served to this file: a JSON object per line with seq, msgid, raw (base64)."`
+	SDK      string        `name:"sdk" type:"existingfile" placeholder:"PATH" help:"Pull and decrypt with this native library, in processes of its own, not with the simulator itself. Only a stand-in (infra/sdkstandin) can speak to the simulator."`
+	Media    bool          `default:"true" negatable:"" help:"Fetch the files of messages, too. With --sdk none are fetched."`
+	Once     bool          `help:"Exit when all that was served is archived."`
+	JSON     bool          `name:"json" help:"Print a summary as JSON at the end."`
+	Listen   string        `default:"${listen}" help:"Address of the API."`
+	Idle     time.Duration `default:"30m" help:"A session of the pages ends when it is not used for so long."`
+	Verbose  bool          `short:"v" help:"Log each page."`
 }
 
 func (c *localCommand) Validate() error {
@@ -46,6 +47,9 @@ func (c *localCommand) Validate() error {
 	}
 	if c.Limit < 1 || c.Limit > 1000 {
 		return fmt.Errorf("--limit %d: must be 1 to 1,000", c.Limit)
+	}
+	if c.Idle < time.Second {
+		return fmt.Errorf("--idle %s: must be at least 1s", c.Idle)
 	}
 	return nil
 }
@@ -141,7 +145,7 @@ const clientID = "wecom-archive-local"
 
 // handler serves the API, the pages, and the provider that people sign in at.
 func (c *localCommand) handler(system *local.System, log *slog.Logger, token, base string) (http.Handler, error) {
-	sessions, err := signin.NewSessions(signin.Settings{Key: signin.NewKey(), Insecure: true})
+	sessions, err := signin.NewSessions(signin.Settings{Key: signin.NewKey(), Insecure: true, Idle: c.Idle})
 	if err != nil {
 		return nil, err
 	}

@@ -33,20 +33,22 @@ func main() {
 
 // commands is what the command line understands.
 type commands struct {
-	Local   localCommand     `cmd:"" help:"Run the whole system on this machine, on a simulated company (在本机运行整套系统,使用模拟数据)."`
-	Doctor  doctorCommand    `cmd:"" help:"Look whether all is in place, and say what to do where it is not (体检). Exit status 1 if something is wrong."`
-	Status  statusCommand    `cmd:"" help:"Say how the archive is (运行状态). Exit status 1 if somebody has to act."`
-	Pull    pullCommand      `cmd:"" help:"Pull once, now (立即拉取)."`
-	Keys    keysCommand      `cmd:"" help:"RSA keys of the company (密钥)."`
-	Secrets secretsCommand   `cmd:"" help:"Secrets that WeCom's console shows."`
-	Media   mediaCommand     `cmd:"" help:"List files that are lost or failed (媒体文件)."`
-	Redrive redriveCommand   `cmd:"" help:"Try again what could not be read (重试待解密消息)."`
-	Reindex reindexCommand   `cmd:"" help:"Make the index again from the archive's objects (重建索引)."`
-	Compact compactCommand   `cmd:"" help:"Put the messages of each conversation together, for fast reading."`
-	Reparse reparseCommand   `cmd:"" help:"Read all messages again with the parser of this program."`
-	People  peopleCommand    `cmd:"" help:"List the people in the archive, by name where one is known (人员)."`
-	Rooms   roomsCommand     `cmd:"" help:"List the rooms in the archive (群聊)."`
-	Version kong.VersionFlag `help:"Print the version."`
+	Local    localCommand     `cmd:"" help:"Run the whole system on this machine, on a simulated company (在本机运行整套系统,使用模拟数据)."`
+	Doctor   doctorCommand    `cmd:"" help:"Look whether all is in place, and say what to do where it is not (体检). Exit status 1 if something is wrong."`
+	Status   statusCommand    `cmd:"" help:"Say how the archive is (运行状态). Exit status 1 if somebody has to act."`
+	Pull     pullCommand      `cmd:"" help:"Pull once, now (立即拉取)."`
+	Keys     keysCommand      `cmd:"" help:"RSA keys of the company (密钥)."`
+	Secrets  secretsCommand   `cmd:"" help:"Secrets that WeCom's console shows."`
+	Media    mediaCommand     `cmd:"" help:"List files that are lost or failed (媒体文件)."`
+	Redrive  redriveCommand   `cmd:"" help:"Try again what could not be read (重试待解密消息)."`
+	Reindex  reindexCommand   `cmd:"" help:"Make the index again from the archive's objects (重建索引)."`
+	Compact  compactCommand   `cmd:"" help:"Put the messages of each conversation together, for fast reading."`
+	Reparse  reparseCommand   `cmd:"" help:"Read all messages again with the parser of this program."`
+	People   peopleCommand    `cmd:"" help:"List the people in the archive, by name where one is known (人员)."`
+	Rooms    roomsCommand     `cmd:"" help:"List the rooms in the archive (群聊)."`
+	Consent  consentCommand   `cmd:"" help:"Say who agreed to being archived, refused, or has not answered (存档同意情况)."`
+	Coverage coverageCommand  `cmd:"" help:"Say who should be archived and is not (覆盖检查)."`
+	Version  kong.VersionFlag `help:"Print the version."`
 }
 
 // streams are where a command reads and writes: results go to Out, everything else

@@ -1,29 +1,49 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/csv"
-	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/wecom"
 )
 
-// form is how a list is written.
-type form struct {
-	Format string `enum:"table,csv,json" default:"table" help:"table, csv or json (one object per line)."`
+// peopleCommand is about people.
+type peopleCommand struct {
+	List  peopleList  `cmd:"" default:"withargs" help:"List them."`
+	Alias peopleAlias `cmd:"" help:"Say that WeCom changed an employee's userid, so that their conversations stay one."`
 }
 
-// peopleCommand lists people.
-type peopleCommand struct {
+type peopleAlias struct {
+	target `embed:""`
+	Was    string `arg:"" help:"Userid before."`
+	Is     string `arg:"" help:"Userid now."`
+	Later  bool   `help:"Do not read the messages again now. Those under the new userid that are archived already stay apart until reparse has run."`
+}
+
+// Run stores the alias, locked, and reads again what it concerns.
+func (c *peopleAlias) Run(ctx context.Context, to streams) error {
+	was, is := wecom.ParticipantOf(c.Was), wecom.ParticipantOf(c.Is)
+	if was.Kind != wecom.Employee || is.Kind != wecom.Employee {
+		return fmt.Errorf("%s, %s: only an employee's userid changes", c.Was, c.Is)
+	}
+	return c.with(ctx, to, func(o *opened) error {
+		alias := archive.Alias{Was: was.ID, Is: is.ID, At: time.Now().UTC().Truncate(time.Millisecond), Who: operator()}
+		if err := archive.SayAlias(ctx, o.Objects, o.Catalog, o.Corp, alias); err != nil {
+			return err
+		}
+		if c.Later {
+			fmt.Fprintln(to.Err, "Stored. It holds for messages from now on; run `wecom-archive reparse` for earlier ones.")
+			return nil
+		}
+		return reparse(ctx, o, to)
+	})
+}
+
+type peopleList struct {
 	target `embed:""`
 	form   `embed:""`
 	Kind   string `enum:",employee,external,robot" default:"" placeholder:"KIND" help:"Only employee, external (customers and others outside) or robot."`
@@ -58,9 +78,9 @@ func lineOf(id, kind string, e archive.DirectoryEntry) namedLine {
 }
 
 // Run lists people page by page, whatever their number.
-func (c *peopleCommand) Run(ctx context.Context, to streams) error {
+func (c *peopleList) Run(ctx context.Context, to streams) error {
 	return c.with(ctx, to, func(o *opened) error {
-		list := newLister(c.form, to.Out)
+		list := newLister(c.form, nameColumns, to.Out)
 		people := func(ctx context.Context, after string, limit int) ([]string, error) {
 			return o.Catalog.People(ctx, "", after, limit)
 		}
@@ -74,7 +94,7 @@ func (c *peopleCommand) Run(ctx context.Context, to streams) error {
 // Run lists rooms page by page.
 func (c *roomsCommand) Run(ctx context.Context, to streams) error {
 	return c.with(ctx, to, func(o *opened) error {
-		list := newLister(c.form, to.Out)
+		list := newLister(c.form, nameColumns, to.Out)
 		return list.all(ctx, o.Catalog.Rooms, o.Catalog.RoomEntries, func(id string, e archive.DirectoryEntry) (namedLine, bool) {
 			kind := "internal"
 			if e.Customers {
@@ -87,18 +107,6 @@ func (c *roomsCommand) Run(ctx context.Context, to streams) error {
 		})
 	})
 }
-
-// lister writes a list in its form.
-type lister struct {
-	form
-	out    io.Writer
-	header bool
-}
-
-func newLister(f form, out io.Writer) *lister { return &lister{form: f, out: out} }
-
-// listPage is how many ids are looked up at a time.
-const listPage = 1000
 
 func (l *lister) all(ctx context.Context, ids func(ctx context.Context, after string, limit int) ([]string, error),
 	entries func(ctx context.Context, ids ...string) (map[string]archive.DirectoryEntry, error),
@@ -113,7 +121,7 @@ func (l *lister) all(ctx context.Context, ids func(ctx context.Context, after st
 		if err != nil {
 			return err
 		}
-		var lines []namedLine
+		var lines []listed
 		for _, id := range page {
 			if one, ok := line(id, known[id]); ok {
 				lines = append(lines, one)
@@ -129,69 +137,7 @@ func (l *lister) all(ctx context.Context, ids func(ctx context.Context, after st
 	}
 }
 
-func (l *lister) write(lines []namedLine) error {
-	var buf bytes.Buffer
-	var err error
-	switch l.Format {
-	case "json":
-		encoder := json.NewEncoder(&buf)
-		encoder.SetEscapeHTML(false)
-		for _, one := range lines {
-			if err := encoder.Encode(one); err != nil {
-				return err
-			}
-		}
-	case "csv":
-		err = l.csv(&buf, lines)
-	default:
-		err = l.table(&buf, lines)
-	}
-	if err != nil {
-		return err
-	}
-	l.header = true
-	_, err = l.out.Write(buf.Bytes())
-	return err
-}
-
-var columns = []string{"id", "kind", "name", "id_only", "earlier_names", "answer", "asked_at", "userid", "corp_name"}
-
-func (l *lister) csv(w io.Writer, lines []namedLine) error {
-	out := csv.NewWriter(w)
-	if !l.header {
-		if err := out.Write(columns); err != nil {
-			return err
-		}
-	}
-	for _, one := range lines {
-		fields := one.fields()
-		for i := range fields {
-			fields[i] = harmless(fields[i])
-		}
-		if err := out.Write(fields); err != nil {
-			return err
-		}
-	}
-	out.Flush()
-	return out.Error()
-}
-
-func (l *lister) table(w io.Writer, lines []namedLine) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	if !l.header {
-		fmt.Fprintln(table, strings.ToUpper(strings.Join(columns, "\t")))
-	}
-	for _, one := range lines {
-		fields := one.fields()
-		for i := range fields {
-			if fields[i] = printable(fields[i]); fields[i] == "" {
-				fields[i] = "-"
-			}
-		}
-		fmt.Fprintln(table, strings.Join(fields, "\t"))
-	}
-	return table.Flush()
-}
+var nameColumns = []string{"id", "kind", "name", "id_only", "earlier_names", "answer", "asked_at", "userid", "corp_name"}
 
 func (one namedLine) fields() []string {
 	earlier := make([]string, 0, len(one.Earlier))
@@ -200,27 +146,5 @@ func (one namedLine) fields() []string {
 			earlier = append(earlier, n.Name)
 		}
 	}
-	asked := ""
-	if !one.AskedAt.IsZero() {
-		asked = one.AskedAt.UTC().Format(time.RFC3339)
-	}
-	return []string{one.ID, one.Kind, one.Name, fmt.Sprint(one.IDOnly), strings.Join(earlier, " | "), string(one.Answer), asked, one.UserID, one.CorpName}
-}
-
-// harmless keeps a spreadsheet from taking what a stranger chose for a formula.
-func harmless(field string) string {
-	if field != "" && strings.ContainsRune("=+-@\t\r", rune(field[0])) {
-		return "'" + field
-	}
-	return field
-}
-
-// printable keeps a terminal from taking a name for a command, or for two columns.
-func printable(field string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) || unicode.Is(unicode.Bidi_Control, r) {
-			return '�'
-		}
-		return r
-	}, field)
+	return []string{one.ID, one.Kind, one.Name, fmt.Sprint(one.IDOnly), strings.Join(earlier, " | "), string(one.Answer), timeField(one.AskedAt), one.UserID, one.CorpName}
 }

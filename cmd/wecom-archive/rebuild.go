@@ -187,16 +187,18 @@ type reparseCommand struct {
 }
 
 func (c *reparseCommand) Run(ctx context.Context, to streams) error {
-	return c.with(ctx, to, func(o *opened) error {
-		report, err := (&rebuild.Reparser{
-			Objects: o.Objects, Catalog: o.Catalog, Compactor: o.compactor(), Transcript: transcript.New(o.Objects, o.Derived, o.Catalog),
-			Read: reading.Read, Parser: wecom.ParserVersion, Log: o.Log,
-		}).Run(ctx, time.Now())
-		if err != nil {
-			return err
-		}
-		return printJSON(to.Out, report)
-	})
+	return c.with(ctx, to, func(o *opened) error { return reparse(ctx, o, to) })
+}
+
+func reparse(ctx context.Context, o *opened, to streams) error {
+	report, err := (&rebuild.Reparser{
+		Objects: o.Objects, Catalog: o.Catalog, Compactor: o.compactor(), Transcript: transcript.New(o.Objects, o.Derived, o.Catalog),
+		Read: reading.Read, Parser: wecom.ParserVersion, Log: o.Log,
+	}).Run(ctx, time.Now())
+	if err != nil {
+		return err
+	}
+	return printJSON(to.Out, report)
 }
 
 func compactAgain(ctx context.Context, o *opened, month string, to streams) error {

@@ -86,7 +86,9 @@ const maxInput = 64 << 10
 
 // readInput reads a value that must not stand on the command line, where every
 // user of the machine sees it: from a file, or from standard input.
-func readInput(path string, in io.Reader) ([]byte, error) {
+func readInput(path string, in io.Reader) ([]byte, error) { return readUpTo(path, in, maxInput) }
+
+func readUpTo(path string, in io.Reader, most int) ([]byte, error) {
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
@@ -95,12 +97,12 @@ func readInput(path string, in io.Reader) ([]byte, error) {
 		defer f.Close()
 		in = f
 	}
-	text, err := io.ReadAll(io.LimitReader(in, maxInput+1))
+	text, err := io.ReadAll(io.LimitReader(in, int64(most)+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("--file %s: %w", path, err)
-	case len(text) > maxInput:
-		return nil, fmt.Errorf("--file %s: over %d bytes", path, maxInput)
+	case len(text) > most:
+		return nil, fmt.Errorf("--file %s: over %d bytes", path, most)
 	}
 	return text, nil
 }

@@ -52,7 +52,7 @@ type settings struct {
 	SessionKey string // WECOM_ARCHIVE_SESSION_KEY: KMS key that wraps the key of sessions
 	Issuer     string // WECOM_ARCHIVE_ISSUER: of the tokens
 	Audience   string // WECOM_ARCHIVE_AUDIENCE: of the tokens
-	// WECOM_ARCHIVE_CORP, _TRUSTED_IP, _PULL_SCHEDULE, _RETENTION: what operators are
+	// WECOM_ARCHIVE_CORP, _TRUSTED_IP, _PULL_SCHEDULE, _RETENTION, _CALLBACK: what operators are
 	// shown; optional.
 	Setup setup.Settings
 }
@@ -61,6 +61,7 @@ func readSettings(getenv func(string) string) (settings, error) {
 	s := settings{Setup: setup.Settings{
 		Corp: getenv("WECOM_ARCHIVE_CORP"), TrustedIP: getenv("WECOM_ARCHIVE_TRUSTED_IP"),
 		Schedule: getenv("WECOM_ARCHIVE_PULL_SCHEDULE"), Retention: getenv("WECOM_ARCHIVE_RETENTION"),
+		Callback: getenv("WECOM_ARCHIVE_CALLBACK"),
 	}}
 	err := environment.Read(getenv,
 		environment.Bucket(&s.Bucket),

@@ -15,12 +15,6 @@ import (
 	"wecom-archive/shared/callback"
 )
 
-// Names of secrets.
-const (
-	tokenSecret = "callback-token"
-	keySecret   = "callback-aes-key"
-)
-
 // App is the function.
 type App struct{ proxy *httpadapter.HandlerAdapterV2 }
 
@@ -70,7 +64,7 @@ func (c *cachedCipher) get(ctx context.Context) (*callback.Cipher, error) {
 
 func (c *cachedCipher) read(ctx context.Context) (*callback.Cipher, error) {
 	var values [2]string
-	for i, name := range []string{tokenSecret, keySecret} {
+	for i, name := range []string{archive.SecretCallbackToken, archive.SecretCallbackKey} {
 		value, err := c.secrets.Get(ctx, name)
 		if errors.Is(err, archive.ErrNotFound) {
 			return nil, fmt.Errorf("%w: store it with `wecom-archive secrets set %s`", err, name)

@@ -60,7 +60,7 @@ func TestFunction(t *testing.T) {
 	if out := call("GET", "echo"); out.StatusCode != 500 || !strings.Contains(log.String(), "secrets set callback-token") {
 		t.Errorf("no secrets: %d, %s", out.StatusCode, log.String())
 	}
-	for name, value := range map[string]string{tokenSecret: token, keySecret: key} {
+	for name, value := range map[string]string{archive.SecretCallbackToken: token, archive.SecretCallbackKey: key} {
 		if err := secrets.Set(t.Context(), name, value); err != nil {
 			t.Fatal(err)
 		}

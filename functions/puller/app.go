@@ -44,7 +44,8 @@ type App struct {
 	Log      *slog.Logger
 }
 
-// Event is what the function is started with; other members, and none, are fine.
+// Event is what the function is started with; other members, and none, are fine: what
+// the queue of the callback brings has neither of these, and is pulled for.
 type Event struct {
 	// Reason is "retry" from the schedule that tries again what failed, and "doctor"
 	// from the operator who wants to know whether all is in place.

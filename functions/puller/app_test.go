@@ -12,6 +12,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -137,6 +138,21 @@ func TestPulls(t *testing.T) {
 	}
 	if strings.Contains(s.log.String(), secret) || strings.Contains(s.log.String(), "user:password") {
 		t.Error("a secret is in the log")
+	}
+}
+
+// TestWoken: what the queue of the callback brings is pulled for.
+func TestWoken(t *testing.T) {
+	s := newStack(t)
+	s.set(t, archive.SecretArchive, secret)
+	event, err := os.ReadFile(filepath.Join("..", "..", "events", "puller", "wake.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var run archive.Run
+	answer, err := lambda.NewHandler(s.Handle).Invoke(t.Context(), event)
+	if err != nil || json.Unmarshal(answer, &run) != nil || run.Envelopes != 1200 {
+		t.Errorf("%s, %v", answer, err)
 	}
 }
 

@@ -39,6 +39,8 @@ type lambdas struct {
 	objects *awsstore.Objects
 	derived *awsstore.Derived
 	ring    *keyring.Ring
+	secrets *awsstore.Secrets
+	queues  *sqs.Client
 }
 
 func startLambdas(t *testing.T) *lambdas {
@@ -85,12 +87,14 @@ func startLambdas(t *testing.T) *lambdas {
 		t.Fatal(err)
 	}
 	keyID := *key.KeyMetadata.KeyId
-	queue, err := sqs.NewFromConfig(cfg).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name})
+	s.queues = sqs.NewFromConfig(cfg)
+	queue, err := s.queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name})
 	if err != nil {
 		t.Fatal(err)
 	}
 	prefix := "/wecom-archive/" + name + "/"
-	if err := awsstore.NewSecrets(ssm.NewFromConfig(cfg), prefix, keyID).Set(t.Context(), "archive-secret", s.secret); err != nil {
+	s.secrets = awsstore.NewSecrets(ssm.NewFromConfig(cfg), prefix, keyID)
+	if err := s.secrets.Set(t.Context(), archive.SecretArchive, s.secret); err != nil {
 		t.Fatal(err)
 	}
 	s.ring = keyring.New(keyring.Config{

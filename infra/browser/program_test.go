@@ -24,16 +24,22 @@ type archive struct {
 // listens is what the program says of its address.
 var listens = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 
-// startArchive starts the program on an empty folder, waits until it listens, and
-// ends it with the test as Ctrl-C does.
+// startArchive starts the program on an empty folder, with so many made-up messages.
 func startArchive(t *testing.T, messages int) *archive {
+	t.Helper()
+	return startLocal(t, "--messages", strconv.Itoa(messages))
+}
+
+// startLocal starts the program on an empty folder, waits until it listens, and ends
+// it with the test as Ctrl-C does.
+func startLocal(t *testing.T, args ...string) *archive {
 	t.Helper()
 	program := os.Getenv("WECOM_ARCHIVE_TEST_PROGRAM")
 	if program == "" {
 		t.Fatal("WECOM_ARCHIVE_TEST_PROGRAM is not set: run `make test-browser`, which builds it")
 	}
 	a := &archive{}
-	cmd := exec.Command(program, "local", "--messages", strconv.Itoa(messages), "--dir", t.TempDir(), "--listen", "127.0.0.1:0")
+	cmd := exec.Command(program, append([]string{"local", "--dir", t.TempDir(), "--listen", "127.0.0.1:0"}, args...)...)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -1,8 +1,9 @@
 // Compactload measures the compactor and the reindex: it archives made-up messages
 // without cryptography (generate; generate-objects leaves the index out), makes
 // the index from the objects (reindex), compacts them (compact) and reads screens
-// of a conversation (read), each step as a process of its own, on the embedded S3
-// and SQLite. infra/memory_compact.sh and infra/memory_reindex.sh run it.
+// of a conversation (read) or searches (search), each step as a process of its own, on the embedded S3
+// and SQLite. infra/memory_compact.sh, infra/memory_reindex.sh and
+// infra/bench_search.sh run it.
 package main
 
 import (
@@ -43,14 +44,15 @@ const (
 func main() {
 	dir := flag.String("dir", "", "data folder")
 	messages := flag.Int("messages", 2_000_000, "messages to generate")
+	months := flag.Int("months", 1, "months that they are spread over, October 2026 the last")
 	flag.Parse()
-	if err := run(context.Background(), flag.Arg(0), *dir, *messages); err != nil {
+	if err := run(context.Background(), flag.Arg(0), *dir, *messages, *months); err != nil {
 		fmt.Fprintln(os.Stderr, "compactload:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, what, dir string, messages int) error {
+func run(ctx context.Context, what, dir string, messages, months int) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return err
@@ -75,6 +77,7 @@ func run(ctx context.Context, what, dir string, messages int) error {
 		derived: awsstore.NewDerived(server.Client(), "derived"),
 		catalog: archive.NewCatalog(index),
 		index:   index,
+		begin:   month.AddDate(0, 1-months, 0),
 	}
 	switch what {
 	case "generate":
@@ -87,8 +90,10 @@ func run(ctx context.Context, what, dir string, messages int) error {
 		return l.compact(ctx, filepath.Join(dir, "tmp"), messages)
 	case "read":
 		return l.read(ctx)
+	case "search":
+		return l.search(ctx)
 	}
-	return fmt.Errorf("%q is none of generate, generate-objects, reindex, compact, read", what)
+	return fmt.Errorf("%q is none of generate, generate-objects, reindex, compact, read, search", what)
 }
 
 type load struct {
@@ -96,6 +101,7 @@ type load struct {
 	derived archive.Derived
 	catalog *archive.Catalog
 	index   *localstore.Index
+	begin   time.Time // of the first month
 }
 
 // page stores a page that says that its reply has so many envelopes; no step here
@@ -141,7 +147,7 @@ func (l load) generate(ctx context.Context, messages int, indexed bool) error {
 	rng := rand.New(rand.NewPCG(1, 2))
 	pages := (messages + pageRows - 1) / pageRows
 	for p := range pages {
-		pulled := month.Add(time.Duration(p) * 30 * 24 * time.Hour / time.Duration(pages))
+		pulled := l.begin.Add(time.Duration(float64(p) / float64(pages) * float64(month.AddDate(0, 0, 30).Sub(l.begin))))
 		rows := make([]archive.Row, pageRows)
 		for i := range rows {
 			at := pulled.Add(-time.Duration(rng.IntN(86400_000)) * time.Millisecond)
@@ -179,6 +185,9 @@ func message(rng *rand.Rand, position int, seq int64, at, pulled time.Time) arch
 	text := make([]rune, 20+rng.IntN(80))
 	for i := range text {
 		text[i] = rune(0x4e00 + rng.IntN(3000))
+	}
+	if seq%rarely == 0 {
+		copy(text, []rune(rareWord))
 	}
 	raw := fmt.Appendf(nil, `{"msgid":"%016x_%d","action":"send","from":"u%05d","tolist":["u%05d"],"roomid":"","msgtime":%d,"msgtype":"text","text":{"content":%q},"filler":"%x"}`,
 		rng.Uint64(), seq, from, from+to, at.UnixMilli(), string(text), [4]uint64{rng.Uint64(), rng.Uint64(), rng.Uint64(), rng.Uint64()})

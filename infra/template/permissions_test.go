@@ -28,14 +28,14 @@ func (q question) String() string {
 // every identity right there is, and somebody of another account.
 const (
 	puller, archiver, media, compactor, admin = "puller", "archiver", "media", "compactor", "admin"
-	directory                                 = "directory"
+	directory, callback                       = "directory", "callback"
 	operator, auditor                         = "operator", "auditor"
 	athena                                    = "athena" // an auditor who asks in bulk
 	signin                                    = "signin" // has the way to the issuer, and no right to content
 	administrator                             = "administrator"
 )
 
-var stackRoles = []string{puller, archiver, media, directory, compactor, admin, signin, operator, auditor, athena}
+var stackRoles = []string{puller, archiver, media, directory, callback, compactor, admin, signin, operator, auditor, athena}
 
 // Who reads and who writes what is in the archive bucket (design invariants 4, 7).
 // What is not here is refused.
@@ -59,7 +59,7 @@ var writers = map[string][]string{
 	"links":     {media},
 	"keys":      {operator},
 	"directory": {directory},
-	"events":    {puller, archiver, directory, operator},
+	"events":    {puller, archiver, directory, callback, operator},
 	"access":    {admin},
 }
 
@@ -166,11 +166,12 @@ func questions(m *Model) (all []question) {
 	ask("s3:PutObject", x.derived+"/fetch/example", with(list, "s3:x-amz-server-side-encryption-aws-kms-key-id", x.contentKey))
 	all = append(all, keyQuestions(m, x)...)
 
-	for _, action := range []string{"dynamodb:GetItem", "dynamodb:Query", "dynamodb:BatchGetItem"} {
-		ask(action, x.table, nil, puller, archiver, media, directory, compactor, admin, operator, administrator)
+	for _, action := range []string{"dynamodb:GetItem", "dynamodb:BatchGetItem"} {
+		ask(action, x.table, nil, puller, archiver, media, directory, callback, compactor, admin, operator, administrator)
 	}
+	ask("dynamodb:Query", x.table, nil, puller, archiver, media, directory, compactor, admin, operator, administrator)
 	for _, action := range []string{"dynamodb:PutItem", "dynamodb:UpdateItem"} {
-		ask(action, x.table, nil, puller, archiver, media, directory, compactor, operator, administrator)
+		ask(action, x.table, nil, puller, archiver, media, directory, callback, compactor, operator, administrator)
 	}
 	for _, action := range []string{"dynamodb:DeleteItem", "dynamodb:BatchWriteItem"} {
 		ask(action, x.table, nil, puller, archiver, media, directory, compactor, administrator)
@@ -189,14 +190,21 @@ func questions(m *Model) (all []question) {
 		ask(action, jobs, nil, media, administrator)
 		one(media, action, jobs, map[string]string{"aws:SecureTransport": "false"}, false)
 	}
-	ask("ssm:GetParameter", x.secret, nil, puller, media, directory, administrator)
-	clientSecret := strings.TrimSuffix(x.secret, "archive-secret") + "signin-client-secret"
-	ask("ssm:GetParameter", clientSecret, nil, puller, media, directory, signin, administrator)
 	for _, action := range []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem"} {
 		one(signin, action, x.table, map[string]string{"dynamodb:LeadingKeys": "signin"}, true)
 		one(signin, action, x.table, map[string]string{"dynamodb:LeadingKeys": "puller"}, false)
 	}
-	ask("ssm:PutParameter", x.secret, nil, operator, administrator)
+	wakes := strings.TrimSuffix(x.pages, "pages") + "wakes"
+	ask("sqs:SendMessage", wakes, nil, callback, administrator)
+	one(callback, "sqs:SendMessage", wakes, map[string]string{"aws:SecureTransport": "false"}, false)
+	for _, action := range []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"} {
+		ask(action, wakes, nil, puller, administrator)
+	}
+	for name, who := range map[string][]string{"archive-secret": {puller, media, directory}, "proxy-password": {puller, media}, "companion-secret": {directory}, "callback-token": {callback}, "callback-aes-key": {callback}, "signin-client-secret": {signin}} {
+		secret := strings.TrimSuffix(x.secret, "archive-secret") + name
+		ask("ssm:GetParameter", secret, nil, append(who, administrator)...)
+		ask("ssm:PutParameter", secret, nil, operator, administrator)
+	}
 	ask("lambda:InvokeFunction", fmt.Sprintf("arn:%s:lambda:%s:%s:function:%s-puller", m.Place.Partition, m.Place.Region, m.Place.Account, m.Place.Stack), nil, operator, administrator)
 	return append(append(all, layers(x, all)...), endpointQuestions(x)...)
 }
@@ -292,7 +300,7 @@ func keyQuestions(m *Model, x things) (all []question) {
 		ask("kms:GenerateDataKey", key, nil)
 	}
 	ask("kms:Decrypt", x.captureKey, s3, puller, archiver, media, directory, operator, admin, auditor, athena)
-	ask("kms:GenerateDataKey", x.captureKey, s3, puller, archiver, media, directory, operator)
+	ask("kms:GenerateDataKey", x.captureKey, s3, puller, archiver, media, directory, callback, operator)
 	ask("kms:Decrypt", x.contentKey, s3, archiver, compactor, admin, auditor, athena)
 	ask("kms:GenerateDataKey", x.contentKey, s3, archiver, compactor, admin, athena)
 	ours := map[string]string{"kms:EncryptionContext:app": "wecom-archive", "kms:EncryptionContext:corp": "ww5117a9e0c0ffee01", "kms:EncryptionContext:key": "k1"}
@@ -308,11 +316,11 @@ func keyQuestions(m *Model, x things) (all []question) {
 	}
 	ask("kms:GenerateDataKeyPair", x.keyringKey, ours) // would hand out the private half
 	ask("kms:ReEncryptFrom", x.keyringKey, ours)
-	ask("kms:Decrypt", x.opsKey, m.via("ssm"), puller, media, directory, signin, administrator)
+	ask("kms:Decrypt", x.opsKey, m.via("ssm"), puller, media, directory, callback, signin, administrator)
 	ask("kms:Encrypt", x.opsKey, m.via("ssm"), operator, administrator)
-	ask("kms:Decrypt", x.opsKey, m.via("sqs"), puller, archiver, media, directory, compactor, signin, operator, administrator)
-	ask("kms:GenerateDataKey", x.opsKey, m.via("sqs"), puller, media, directory, compactor, signin, operator, administrator)
-	ask("kms:Decrypt", x.opsKey, m.via("dynamodb"), puller, archiver, media, directory, compactor, admin, signin, operator, administrator)
+	ask("kms:Decrypt", x.opsKey, m.via("sqs"), puller, archiver, media, directory, callback, compactor, signin, operator, administrator)
+	ask("kms:GenerateDataKey", x.opsKey, m.via("sqs"), puller, media, directory, callback, compactor, signin, operator, administrator)
+	ask("kms:Decrypt", x.opsKey, m.via("dynamodb"), puller, archiver, media, directory, callback, compactor, admin, signin, operator, administrator)
 	sessions := map[string]string{"kms:EncryptionContext:app": "wecom-archive", "kms:EncryptionContext:purpose": "sessions", "kms:EncryptionContext:stack": m.Place.Stack}
 	ask("kms:Decrypt", x.sessionKey, sessions, signin, admin)
 	ask("kms:GenerateDataKey", x.sessionKey, sessions, signin)

@@ -144,6 +144,17 @@ func pins() (all []pin) {
 		"FunctionResponseTypes": []any{"ReportBatchItemFailures"}, "ScalingConfig.MaximumConcurrency": "2",
 		"EventSourceArn": arnOf("Functions/MediaJobs"), "FunctionName": refOf("Functions/Media"), "BatchSize": 10.0,
 	})
+	add("Functions/PullerWake", map[string]any{
+		"ScalingConfig.MaximumConcurrency": 2.0, "EventSourceArn": arnOf("Functions/Wakes"), "FunctionName": refOf("Functions/Puller"), "BatchSize": 10.0, "FunctionResponseTypes": nil,
+	})
+	add("Functions/Wakes", map[string]any{"KmsMasterKeyId": output("OpsKey"), "MessageRetentionPeriod": 86400.0, "VisibilityTimeout": 5400.0,
+		"RedrivePolicy.deadLetterTargetArn": arnOf("Functions/DeadRuns"), "RedrivePolicy.maxReceiveCount": 3.0})
+	for _, route := range []string{"CallbackRoute", "CallbackCheckRoute"} {
+		add("Functions/"+route, map[string]any{"Target": "integrations/archive-functions-callbackintegration"})
+	}
+	add("Functions/CallbackIntegration", map[string]any{"PayloadFormatVersion": "2.0", "IntegrationUri": arnOf("Functions/Callback"), "IntegrationType": "AWS_PROXY", "TimeoutInMillis": 11000.0})
+	add("Functions/CallbackPermission", map[string]any{"Principal": "apigateway.amazonaws.com", "Action": "lambda:InvokeFunction", "FunctionName": refOf("Functions/Callback"),
+		"SourceArn": "arn:aws:execute-api:ap-southeast-1:123456789012:archive-api/*/*/callback"})
 	for _, schedule := range []struct{ rule, function, expression, input string }{
 		{"Pull", "Puller", "cron(30 18 * * ? *)", `{"reason":"schedule"}`}, {"Retry", "Puller", "rate(1 hour)", `{"reason":"retry"}`},
 		{"Compact", "Compactor", "cron(0 20 * * ? *)", `{"reason":"schedule"}`}, {"MediaAgain", "Media", "rate(30 minutes)", `{"reason":"schedule"}`},
@@ -254,7 +265,7 @@ func alarmPins() (all []pin) {
 		}
 		all = append(all, pin{"Watch/" + alarm, "Namespace", "AWS/SQS"}, pin{"Watch/" + alarm, "Dimensions", []any{map[string]any{"Name": "QueueName", "Value": "archive-" + queue}}})
 	}
-	for _, f := range []string{"Puller", "Archiver", "Media", "Directory", "Compactor", "Admin", "Signin"} {
+	for _, f := range []string{"Puller", "Archiver", "Media", "Directory", "Callback", "Compactor", "Admin", "Signin"} {
 		add(f+"Errors", "Errors", "Sum", 300, 3, 1, over, "notBreaching")
 		add(f+"Throttled", "Throttles", "Sum", 300, 6, 1, over, "notBreaching")
 		for _, alarm := range []string{f + "Errors", f + "Throttled"} {

@@ -25,7 +25,7 @@ var rules = map[string]func(*Model) []string{
 		return bad
 	},
 	"functions that read have no way out": func(m *Model) (bad []string) {
-		for function, out := range map[string]string{"Puller": "NAT", "Media": "NAT", "Directory": "NAT", "Archiver": "none", "Compactor": "none", "Admin": "none"} {
+		for function, out := range map[string]string{"Puller": "NAT", "Media": "NAT", "Directory": "NAT", "Callback": "NAT", "Archiver": "none", "Compactor": "none", "Admin": "none"} {
 			group := refOf("Network/IsolatedGroup")(m)
 			if out == "NAT" {
 				group = refOf("Network/OutwardGroup")(m)
@@ -62,9 +62,9 @@ var rules = map[string]func(*Model) []string{
 					bad = append(bad, fmt.Sprintf("%s: %s is %v, want %v", path, property, got, want))
 				}
 			}
-			limit := 900.0
-			if name == "Admin" || name == "Signin" {
-				limit = 29 // less than the gateway waits
+			limit := map[string]float64{"Admin": 29, "Signin": 29, "Callback": 10}[name] // less than the gateway waits
+			if limit == 0 {
+				limit = 900
 			}
 			if p["Timeout"] != limit || p["MemorySize"] == nil || p["Architectures"] == nil {
 				bad = append(bad, path+": time, memory or architecture")
@@ -85,6 +85,7 @@ var rules = map[string]func(*Model) []string{
 			"Media":     {"CAPTURE_KEY": m.Outputs["CaptureKey"], "DERIVED": m.Outputs["DerivedBucket"], "SECRET_PREFIX": m.Outputs["SecretPrefix"], "CALLS": "3000", "QUEUE_URL": refOf("Functions/MediaJobs")(m)},
 			"Archiver":  {"CAPTURE_KEY": m.Outputs["CaptureKey"], "KEYRING_KEY": m.Outputs["KeyringKey"], "DERIVED": m.Outputs["DerivedBucket"]},
 			"Directory": {"CAPTURE_KEY": m.Outputs["CaptureKey"], "SECRET_PREFIX": m.Outputs["SecretPrefix"]},
+			"Callback":  {"CAPTURE_KEY": m.Outputs["CaptureKey"], "SECRET_PREFIX": m.Outputs["SecretPrefix"], "WAKE_URL": refOf("Functions/Wakes")(m), "WAKE_DELAY": "600s"},
 			"Compactor": {"DERIVED": m.Outputs["DerivedBucket"]},
 			"Signin": {
 				"SECRET_PREFIX": m.Outputs["SecretPrefix"], "SESSION_KEY": m.Outputs["SessionKey"], "ISSUER": "https://cognito-idp.ap-southeast-1.amazonaws.com/archive-people-pool",
@@ -93,6 +94,7 @@ var rules = map[string]func(*Model) []string{
 			"Admin": {
 				"DERIVED": m.Outputs["DerivedBucket"], "ROLES_CLAIM": "cognito:groups", "SESSION_KEY": m.Outputs["SessionKey"], "ISSUER": "https://cognito-idp.ap-southeast-1.amazonaws.com/archive-people-pool", "AUDIENCE": "archive-people-client", "TRUSTED_IP": m.Outputs["TrustedIp"],
 				"RETENTION": "COMPLIANCE, 6-years", "PULL_SCHEDULE": at(m.Resources["Functions/Pull"].Properties, "ScheduleExpression"),
+				"CALLBACK": m.Outputs["CallbackUrl"],
 			},
 		} {
 			for name, value := range want {
@@ -113,7 +115,7 @@ var rules = map[string]func(*Model) []string{
 				}
 			}
 		}
-		if groups != 9 {
+		if groups != 10 {
 			bad = append(bad, fmt.Sprintf("%d log groups", groups))
 		}
 		return bad
@@ -161,9 +163,10 @@ var rules = map[string]func(*Model) []string{
 		}
 		return bad
 	},
-	"only health, pages and sign-in are open": func(m *Model) (bad []string) {
+	"only health, WeCom's signed calls, pages and sign-in need no token": func(m *Model) (bad []string) {
 		open := map[any]string{"GET /healthz": "Integration", "GET /": "Integration", "GET /{proxy+}": "Integration", "POST /language": "Integration",
-			"GET /signin": "SigninIntegration", "GET /signin/callback": "SigninIntegration", "POST /signout": "SigninIntegration"}
+			"GET /signin": "SigninIntegration", "GET /signin/callback": "SigninIntegration", "POST /signout": "SigninIntegration",
+			"GET /callback": "CallbackIntegration", "POST /callback": "CallbackIntegration"}
 		found := 0
 		for path, r := range m.Resources {
 			if r.Type != "AWS::ApiGatewayV2::Route" || r.Properties["AuthorizationType"] == "JWT" {
@@ -229,7 +232,7 @@ var rules = map[string]func(*Model) []string{
 		return bad
 	},
 	"what talks to queues, topic and logs is encrypted in transit": func(m *Model) (bad []string) {
-		for _, path := range []string{"ArchiveBucketPolicy", "DerivedBucketPolicy", "LogBucketPolicy", "Functions/PagesPolicy", "Functions/DeadPagesPolicy", "Functions/MediaJobsPolicy", "Functions/DeadMediaPolicy", "Functions/DeadRunsPolicy", "Watch/TopicPolicy"} {
+		for _, path := range []string{"ArchiveBucketPolicy", "DerivedBucketPolicy", "LogBucketPolicy", "Functions/PagesPolicy", "Functions/DeadPagesPolicy", "Functions/MediaJobsPolicy", "Functions/DeadMediaPolicy", "Functions/DeadRunsPolicy", "Functions/WakesPolicy", "Watch/TopicPolicy"} {
 			found := false
 			if r := m.Resources[path]; r != nil {
 				statements, _ := at(r.Properties, "PolicyDocument.Statement").([]any)
@@ -327,6 +330,14 @@ func TestScenes(t *testing.T) {
 		open, pool := m.Resources["Functions/HealthRoute"] != nil, m.Resources["People/Pool"] != nil
 		if wantOpen := s.place.Partition == "aws" || s.parameters["IcpLicence"] == "yes"; open != wantOpen {
 			t.Errorf("%s: health route %v", s.name, open)
+		}
+		for _, route := range []string{"CallbackRoute", "CallbackCheckRoute"} {
+			if got := m.Resources["Functions/"+route] != nil; got != open {
+				t.Errorf("%s: %s %v", s.name, route, got)
+			}
+		}
+		if url := m.Outputs["CallbackUrl"]; (url != nil) != open {
+			t.Errorf("%s: callback %v", s.name, url)
 		}
 		if wantPool := s.parameters["Issuer"] == ""; pool != wantPool {
 			t.Errorf("%s: user pool %v", s.name, pool)

@@ -21,7 +21,7 @@ func (m *Model) simulation(q question) any {
 	if q.who == administrator {
 		arn = fmt.Sprintf("arn:%s:iam::%s:role/Administrators", m.Place.Partition, m.Place.Account)
 	}
-	function := slices.Contains([]string{puller, archiver, media, directory, compactor, admin}, q.who)
+	function := slices.Contains([]string{puller, archiver, media, directory, callback, compactor, admin}, q.who)
 	context := map[string]string{
 		"aws:PrincipalArn": arn, "aws:PrincipalAccount": m.Place.Account, "aws:SecureTransport": "true",
 	}
@@ -88,6 +88,8 @@ func (m *Model) resourcePolicy(service, resource string) any {
 		return policy("Functions/PagesPolicy", "PolicyDocument")
 	case strings.HasSuffix(resource, "-media") && service == "sqs":
 		return policy("Functions/MediaJobsPolicy", "PolicyDocument")
+	case strings.HasSuffix(resource, "-wakes"):
+		return policy("Functions/WakesPolicy", "PolicyDocument")
 	case strings.HasSuffix(resource, "-dead-runs"):
 		return policy("Functions/DeadRunsPolicy", "PolicyDocument")
 	case service == "kms":
@@ -105,7 +107,7 @@ func (m *Model) resourcePolicy(service, resource string) any {
 // What S3 asks of KMS passes no endpoint.
 func (m *Model) endpointPolicy(service string, via bool, who string) any {
 	path := map[string]string{"s3": "Network/S3Endpoint", "dynamodb": "Network/DynamoEndpoint", "kms": "Network/KmsEndpoint"}[service]
-	if path == "" || m.Resources[path] == nil || service == "kms" && (via || who == puller || who == media || who == directory) {
+	if path == "" || m.Resources[path] == nil || service == "kms" && (via || who == puller || who == media || who == directory || who == callback) {
 		return nil
 	}
 	return m.Resources[path].Properties["PolicyDocument"]

@@ -166,7 +166,7 @@ func TestDecodeRefuses(t *testing.T) {
 		``:             archive.ErrDamaged,
 		`[]`:           archive.ErrDamaged,
 		`{}`:           archive.ErrDamaged,
-		`{"format":2}`: archive.ErrNewFormat,
+		`{"format":3}`: archive.ErrNewFormat,
 		`{"format":1,"at":"2026-11-24T01:59:59.123Z"}`: archive.ErrDamaged,
 		`{"format":1,"at":"yesterday"}`:                archive.ErrDamaged,
 	} {
@@ -201,4 +201,33 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%+v became %+v, %v", l, back, err)
 		}
 	})
+}
+
+// A search is stored with its terms, also one that found nothing, and is limited to a
+// conversation or not.
+func TestStoredSearch(t *testing.T) {
+	objects := archivetest.NewObjects()
+	r := &access.Recorder{Objects: objects, Now: func() time.Time { return at }, NewID: ids("ABCDEFGH")}
+	l := access.Look{Who: "sub-1", How: access.HowWeb, What: access.WhatSearch, Search: map[string]string{"q": "合同", "person": "li.na"}, Request: "REQ1"}
+	if err := r.Record(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	stored, err := archivetest.Contents(t.Context(), objects, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const key = "access/dt=2026-11-24/1795485599123-ABCDEFGH.json"
+	const want = `{"format":2,"at":"2026-11-24T01:59:59.123Z","who":"sub-1","how":"web","what":"search",` +
+		`"search":{"person":"li.na","q":"合同"},"seqs":{"first":0,"last":0,"count":0},"request":"REQ1"}`
+	if len(stored) != 1 || string(stored[key]) != want {
+		t.Fatalf("got %q", stored)
+	}
+	l.At = at.UTC().Truncate(time.Millisecond)
+	if got, err := access.Decode(stored[key]); err != nil || !reflect.DeepEqual(got, l) {
+		t.Errorf("decoded %+v, %v; want %+v", got, err, l)
+	}
+	l.Search = nil
+	if err := r.Record(t.Context(), l); !errors.Is(err, access.ErrIncomplete) {
+		t.Errorf("a search without a search: %v", err)
+	}
 }

@@ -9,14 +9,16 @@
 // name, so that the objects of a day sort by time. The object is one JSON object
 // in UTF-8:
 //
-//	format        number    version of this format: 1. A reader refuses a greater one
+//	format        number    version of this format: 1, or 2 if there is a search. A reader refuses a greater one
 //	at            string    time of the look, RFC 3339, UTC, ms
 //	who           string    subject of the person, as the sign-in gives it
 //	how           string    "api" or "web"
 //	what          string    "messages": as the parser read them; "messages_raw": and as decrypted;
-//	                        "media": their files, with links to download them
-//	conversation  string    id of the conversation
-//	seqs          object    what was shown:
+//	                        "media": their files, with links to download them;
+//	                        "search": what a search found, and the messages beside it
+//	conversation  string    id of the conversation; of a search: the one it was limited to, absent if to none
+//	search        object    of a search: its parameters as they were given, by name, strings; q are the terms
+//	seqs          object    what was shown; of a search it may be nothing, with all three 0:
 //	  first       number    smallest seq
 //	  last        number    greatest seq
 //	  count       number    messages
@@ -26,7 +28,7 @@
 //	remote        string    address that the request came from; absent if not known
 //	request       string    id of the request, as in the program's log
 //
-// It never holds message text. Members may be added; a reader ignores those that
+// It never holds message text, but the terms that somebody searched for. Members may be added; a reader ignores those that
 // it does not know.
 package access
 
@@ -40,9 +42,14 @@ import (
 	"wecom-archive/shared/archive"
 )
 
-// Format is the version of the stored look. Whoever changes the meaning of a
-// member raises it and keeps reading the older ones for ever: they are locked.
-const Format = 1
+// Format is the newest version of the stored look. Whoever changes the meaning of a
+// member raises it and keeps reading the older ones for ever: they are locked. A
+// look is stored in the least version that can say it.
+const (
+	Format       = 2
+	formatLook   = 1
+	formatSearch = 2 // the conversation may be absent
+)
 
 // How a person looked.
 const (
@@ -55,6 +62,7 @@ const (
 	WhatMessages    = "messages"     // as the parser read them
 	WhatMessagesRaw = "messages_raw" // and the bytes that DecryptData returned, with the sdkfileids in them
 	WhatMedia       = "media"        // their files, with links to download them
+	WhatSearch      = "search"       // what a search found, and the messages beside it
 )
 
 // maxList is how many messages a look names one by one. A page of the API is far
@@ -66,11 +74,12 @@ var ErrIncomplete = errors.New("look is not complete")
 
 // Look is one response that carried content to a person.
 type Look struct {
-	At           time.Time // UTC, ms; Recorder sets it if it is zero
-	Who          string    // subject
-	How          string    // HowAPI, HowWeb
-	What         string    // WhatMessages, WhatMessagesRaw
-	Conversation string
+	At           time.Time         // UTC, ms; Recorder sets it if it is zero
+	Who          string            // subject
+	How          string            // HowAPI, HowWeb
+	What         string            // WhatMessages, WhatMessagesRaw
+	Conversation string            // of a search: the one it was limited to, if any
+	Search       map[string]string // of a search: its parameters, by name
 	Seqs         Seqs
 	From         time.Time // period asked for, inclusive; zero: from the first
 	To           time.Time // exclusive; zero: to the last
@@ -100,17 +109,18 @@ func SeqsOf(seqs []int64) Seqs {
 
 // record is a Look as it is stored.
 type record struct {
-	Format       int       `json:"format"`
-	At           time.Time `json:"at"`
-	Who          string    `json:"who"`
-	How          string    `json:"how"`
-	What         string    `json:"what"`
-	Conversation string    `json:"conversation"`
-	Seqs         Seqs      `json:"seqs"`
-	From         time.Time `json:"from,omitzero"`
-	To           time.Time `json:"to,omitzero"`
-	Remote       string    `json:"remote,omitempty"`
-	Request      string    `json:"request"`
+	Format       int               `json:"format"`
+	At           time.Time         `json:"at"`
+	Who          string            `json:"who"`
+	How          string            `json:"how"`
+	What         string            `json:"what"`
+	Conversation string            `json:"conversation,omitempty"`
+	Search       map[string]string `json:"search,omitempty"`
+	Seqs         Seqs              `json:"seqs"`
+	From         time.Time         `json:"from,omitzero"`
+	To           time.Time         `json:"to,omitzero"`
+	Remote       string            `json:"remote,omitempty"`
+	Request      string            `json:"request"`
 }
 
 // Encode writes the object of a look. It returns ErrIncomplete, wrapped with
@@ -119,8 +129,12 @@ func Encode(l Look) ([]byte, error) {
 	if err := l.check(); err != nil {
 		return nil, err
 	}
+	format := formatLook
+	if l.What == WhatSearch {
+		format = formatSearch
+	}
 	return json.Marshal(record{
-		Format: Format, At: l.At, Who: l.Who, How: l.How, What: l.What, Conversation: l.Conversation,
+		Format: format, At: l.At, Who: l.Who, How: l.How, What: l.What, Conversation: l.Conversation, Search: l.Search,
 		Seqs: l.Seqs, From: l.From, To: l.To, Remote: l.Remote, Request: l.Request,
 	})
 }
@@ -136,7 +150,7 @@ func Decode(stored []byte) (Look, error) {
 		return Look{}, fmt.Errorf("look: format %d: %w", r.Format, archive.ErrNewFormat)
 	}
 	l := Look{
-		At: r.At, Who: r.Who, How: r.How, What: r.What, Conversation: r.Conversation,
+		At: r.At, Who: r.Who, How: r.How, What: r.What, Conversation: r.Conversation, Search: r.Search,
 		Seqs: r.Seqs, From: r.From, To: r.To, Remote: r.Remote, Request: r.Request,
 	}
 	if r.Format < 1 {
@@ -156,7 +170,9 @@ func (l Look) check() error {
 		return fmt.Errorf("%w: nobody looked", ErrIncomplete)
 	case l.How == "" || l.What == "":
 		return fmt.Errorf("%w: no how or what", ErrIncomplete)
-	case l.Conversation == "":
+	case l.What == WhatSearch && len(l.Search) == 0:
+		return fmt.Errorf("%w: no search", ErrIncomplete)
+	case l.What != WhatSearch && l.Conversation == "":
 		return fmt.Errorf("%w: no conversation", ErrIncomplete)
 	case l.Request == "":
 		return fmt.Errorf("%w: no request id", ErrIncomplete)

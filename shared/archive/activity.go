@@ -21,6 +21,8 @@ import (
 //	conversation#<room>    / g#<digest>          this set of members is noted
 //	people#<shard>         / <id>                was seen at all
 //	rooms#<shard>          / <roomid>            the same, of rooms
+//	person#<id>            / s#<day>             wrote on that day; of employees
+//	consents#<shard>       / <conversation>      people outside take part (see consent.go)
 //
 // A message in a room of 500 names them all. Its set of members is noted once, not
 // with each message, and the day that the room was last active stands at the room,
@@ -32,14 +34,21 @@ const (
 	partitionPeople = "people#" // + shard
 )
 
-// Shards spread what would be one partition.
+// Shards spread what would be one partition. Each costs a list of them a request; who
+// is seen at all is written once, so that one partition takes it.
 const (
 	dayShards    = 8
-	peopleShards = 8
+	peopleShards = 1
 )
 
-// roomPrefix begins the ids of conversations that are rooms (docs/format.md).
-const roomPrefix = "room:"
+// What ids of conversations begin with (docs/format.md): rooms, and two who talk.
+const (
+	roomPrefix = "room:"
+	pairPrefix = "pair:"
+)
+
+// senderEmployee is Reading.SenderKind of the company's own people.
+const senderEmployee = "employee"
 
 // People are the ids that a reading names, each once, in byte order: sender and
 // receivers.
@@ -120,6 +129,10 @@ func (p presence) addDay(r Reading, people []string) {
 	day := Day(r.MsgTime)
 	p.add(dayPartition(day, r.Conversation), r.Conversation)
 	p.add(partitionConv+r.Conversation, "a#"+day)
+	p.addConsent(r)
+	if r.SenderKind == senderEmployee && r.FromID != "" && len(r.FromID) <= maxPersonID {
+		p.add(partitionPerson+r.FromID, "s#"+day)
+	}
 	if room, ok := strings.CutPrefix(r.Conversation, roomPrefix); ok && len(room) <= maxPersonID {
 		p.add(seenPartition(true, int(shardOf(room, peopleShards))), room)
 	}
@@ -180,7 +193,7 @@ func (c *Catalog) RemoveActive(ctx context.Context, readings ...Reading) (remove
 		gone.addDay(r, r.People())
 	}
 	for k := range gone {
-		if strings.HasPrefix(k.partition, partitionPeople) || strings.HasPrefix(k.partition, partitionRooms) {
+		if !strings.HasPrefix(k.partition, partitionDay) && !strings.HasPrefix(k.sort, "a#") && !strings.HasPrefix(k.sort, "d#") {
 			delete(gone, k)
 		}
 	}

@@ -140,12 +140,22 @@ func (c *Catalog) addPairTalks(ctx context.Context, person string, after *Talk, 
 				ask = append(ask, conversation)
 			}
 		}
-		days, err := c.lastDays(ctx, ask)
-		if err != nil {
-			return nil, err
-		}
-		for i, conversation := range ask {
-			known[conversation] = days[i]
+		if after == nil {
+			// From the newest on, where one first comes is its last day.
+			for _, t := range found {
+				known[t.Conversation] = max(known[t.Conversation], t.Day)
+			}
+		} else {
+			days, err := c.lastDays(ctx, ask)
+			if err != nil {
+				return nil, err
+			}
+			for i, conversation := range ask {
+				known[conversation] = days[i]
+			}
+			if err := c.ownDays(ctx, person, found, known); err != nil {
+				return nil, err
+			}
 		}
 		for _, t := range found {
 			if known[t.Conversation] == t.Day { // else it stands further in front
@@ -158,6 +168,30 @@ func (c *Catalog) addPairTalks(ctx context.Context, person string, after *Talk, 
 		}
 		q.To = items[len(items)-1].Sort
 	}
+}
+
+// ownDays: on the last day of a conversation this person need not have been in it,
+// where somebody has a userid of before (Alias). Then the day that was found counts.
+func (c *Catalog) ownDays(ctx context.Context, person string, found []Talk, last map[string]string) error {
+	p := presence{}
+	for _, t := range found {
+		if last[t.Conversation] != t.Day {
+			p.add(partitionPerson+person, "d#"+last[t.Conversation]+"#"+t.Conversation)
+		}
+	}
+	missing, err := c.missing(ctx, p)
+	if err != nil {
+		return err
+	}
+	own := map[string]string{}
+	for _, t := range found {
+		own[t.Conversation] = max(own[t.Conversation], t.Day)
+	}
+	for _, item := range missing {
+		_, conversation, _ := strings.Cut(strings.TrimPrefix(item.Sort, "d#"), "#")
+		last[conversation] = own[conversation]
+	}
+	return nil
 }
 
 // lastDays are the last days on which conversations had a message.

@@ -49,9 +49,10 @@ type ReplacedRun struct {
 
 // CompactionRebuild is how far the making of a month from its segments is.
 type CompactionRebuild struct {
-	After  string          `json:"after,omitempty"` // key of the last part that is in Runs
-	Parser int             `json:"parser"`          // version that it reads with
-	Runs   []CompactionRun `json:"runs"`
+	After   string          `json:"after,omitempty"`   // key of the last part that is in Runs
+	Parser  int             `json:"parser"`            // version that it reads with
+	Aliases int             `json:"aliases,omitempty"` // how many userids are known to have changed
+	Runs    []CompactionRun `json:"runs"`
 }
 
 // MonthLayout is how months are written: 2026-11.
@@ -81,6 +82,30 @@ func (c *Catalog) Compaction(ctx context.Context, month string) (Compaction, err
 	revision, err := c.get(ctx, partitionCompaction, month, &m)
 	m.revision = revision
 	return m, err
+}
+
+// CompactionsOf returns the states of some months, to read from; one that has none is
+// without runs.
+func (c *Catalog) CompactionsOf(ctx context.Context, months ...string) (map[string]Compaction, error) {
+	keys := make([]Item, len(months))
+	found := map[string]Compaction{}
+	for i, month := range months {
+		keys[i] = Item{Partition: partitionCompaction, Sort: month}
+		found[month] = Compaction{Month: month}
+	}
+	items, err := c.index.GetMany(ctx, keys...)
+	if err != nil {
+		return nil, fmt.Errorf("reading compactions of the index: %w", err)
+	}
+	states, err := decodeItems[Compaction](items)
+	if err != nil {
+		return nil, err
+	}
+	for i, item := range items {
+		states[i].Month = item.Sort
+		found[item.Sort] = states[i]
+	}
+	return found, nil
 }
 
 // Compactions returns the states of all months that have one, in order.
@@ -232,14 +257,14 @@ func (c *Catalog) compacted(ctx context.Context, key string) (bool, error) {
 	return revision > 0, err
 }
 
-// CompactedParts is the set of a pull day's parts that are in a run and have no
-// postings; Compacted looks a key up in it.
+// CompactedParts is the set of the parts of a pull day (2026-11-23) or month
+// (2026-11) that are in a run and have no postings.
 func (c *Catalog) CompactedParts(ctx context.Context, day string) (CompactedParts, error) {
 	set := CompactedParts{}
 	if len(day) < len(MonthLayout) {
-		return nil, fmt.Errorf("listing the compacted parts: %q is no day", day)
+		return nil, fmt.Errorf("listing the compacted parts: %q is no day or month", day)
 	}
-	q := IndexQuery{Partition: partitionCompacted + day[:len(MonthLayout)], From: day + "#", To: day + "$", Limit: 1000}
+	q := IndexQuery{Partition: partitionCompacted + day[:len(MonthLayout)], From: day, To: day + "~", Limit: 1000}
 	for {
 		items, err := c.index.Query(ctx, q)
 		if err != nil {

@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -31,7 +33,21 @@ type RowGroup struct {
 	// Conversations has four bytes for each conversation in it, sorted: no request
 	// is spent on a row group that has nothing.
 	Conversations []byte `json:"c"`
+
+	// What searches skip by. Directories that older programs wrote have none of it.
+	Bounds *TimeBounds `json:"b,omitempty"`
+	People []byte      `json:"p,omitempty"` // like Conversations, senders and receivers; none if there are more than maxPeopleSums
+	Split  GroupSplit  `json:"s,omitzero"`
 }
+
+// TimeBounds are the times of the earliest and the latest of some messages.
+type TimeBounds struct {
+	First int64 `json:"f"` // ms
+	Last  int64 `json:"l"`
+}
+
+// maxPeopleSums keeps an entry far below MaxIndexValue.
+const maxPeopleSums = 16 << 10
 
 // GroupEdge is the first or last row of a row group.
 type GroupEdge struct {
@@ -43,24 +59,53 @@ type GroupEdge struct {
 func NewRowGroup(rows []CompactRow) RowGroup {
 	edge := func(r CompactRow) GroupEdge { return GroupEdge{r.Conversation, r.MsgTime.UnixMilli()} }
 	g := RowGroup{Rows: len(rows), First: edge(rows[0]), Last: edge(rows[len(rows)-1])}
-	var sums []uint32
+	bounds := TimeBounds{First: g.First.Time, Last: g.First.Time}
+	conversations, people := map[uint32]bool{}, map[uint32]bool{}
 	for i, r := range rows {
+		ms := r.MsgTime.UnixMilli()
+		bounds.First, bounds.Last = min(bounds.First, ms), max(bounds.Last, ms)
 		if i == 0 || r.Conversation != rows[i-1].Conversation {
-			sums = append(sums, conversationSum(r.Conversation))
+			conversations[nameSum(r.Conversation)] = true
+		}
+		if len(people) > maxPeopleSums {
+			continue
+		}
+		people[nameSum(r.FromID)] = true
+		for _, id := range r.ToIDs {
+			people[nameSum(id)] = true
 		}
 	}
-	slices.Sort(sums)
-	for _, sum := range slices.Compact(sums) {
-		g.Conversations = binary.BigEndian.AppendUint32(g.Conversations, sum)
+	g.Bounds, g.Conversations = &bounds, packSums(conversations)
+	if len(people) <= maxPeopleSums {
+		g.People = packSums(people)
 	}
 	return g
 }
 
-func conversationSum(conversation string) uint32 {
+func packSums(set map[uint32]bool) []byte {
+	var packed []byte
+	for _, sum := range slices.Sorted(maps.Keys(set)) {
+		packed = binary.BigEndian.AppendUint32(packed, sum)
+	}
+	return packed
+}
+
+func nameSum(name string) uint32 {
 	h := fnv.New32a()
-	h.Write([]byte(conversation))
+	h.Write([]byte(name))
 	return h.Sum32()
 }
+
+// hasSum looks a name up among packed sums.
+func hasSum(packed []byte, name string) bool {
+	sum := nameSum(name)
+	n := len(packed) / 4
+	at := sort.Search(n, func(i int) bool { return binary.BigEndian.Uint32(packed[4*i:]) >= sum })
+	return at < n && binary.BigEndian.Uint32(packed[4*at:]) == sum
+}
+
+// MayHoldPerson says whether the row group can have messages from or to a person.
+func (g RowGroup) MayHoldPerson(id string) bool { return g.People == nil || hasSum(g.People, id) }
 
 // MayHold says whether the row group can have messages of a conversation between
 // two times, both inclusive.
@@ -68,18 +113,7 @@ func (g RowGroup) MayHold(conversation string, from, to int64) bool {
 	if g.Last.before(conversation, from) || g.First.after(conversation, to) {
 		return false
 	}
-	sum := conversationSum(conversation)
-	n := len(g.Conversations) / 4
-	lo, hi := 0, n
-	for lo < hi {
-		mid := (lo + hi) / 2
-		if binary.BigEndian.Uint32(g.Conversations[4*mid:]) < sum {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	return lo < n && binary.BigEndian.Uint32(g.Conversations[4*lo:]) == sum
+	return hasSum(g.Conversations, conversation)
 }
 
 func (e GroupEdge) before(conversation string, ms int64) bool {

@@ -226,13 +226,9 @@ func (l CompactLayout) ReadGroup(n int, group GroupLayout, data, footer []byte, 
 	if int64(len(data)) != group.Length || hexSum(data) != group.SHA256 {
 		return nil, errors.New("differs from its SHA-256")
 	}
-	file, err := parquet.OpenFile(&pieces{{group.Offset, data}, {l.Footer, footer}}, l.Size,
-		parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.SkipMagicBytes(true))
+	file, err := l.open(pieces{{group.Offset, data}, {l.Footer, footer}})
 	if err != nil {
 		return nil, err
-	}
-	if format, _ := file.Lookup(metaCompaction); format != strconv.Itoa(CompactFormat) {
-		return nil, fmt.Errorf("format %q: %w", format, ErrNewFormat)
 	}
 	if groups := file.RowGroups(); n < 0 || n >= len(groups) || groups[n].NumRows() != int64(group.Rows) {
 		return nil, errors.New("is not in the footer")

@@ -47,7 +47,8 @@ const (
 	SubjectExternal = "external"
 	SubjectRobot    = "robot"
 	SubjectRoom     = "room"
-	SubjectSeats    = "seats" // of all who have one
+	SubjectSeats    = "seats"   // of all who have one
+	SubjectConsent  = "consent" // of those outside who take part in a conversation
 )
 
 // Answer says what came of asking for a name.
@@ -65,7 +66,7 @@ const (
 // belong to the kind are absent.
 type DirectoryRecord struct {
 	Kind   string    `json:"kind"` // Subject…
-	ID     string    `json:"id"`   // as in readings; empty for seats
+	ID     string    `json:"id"`   // as in readings; of consent: the conversation; empty for seats
 	At     time.Time `json:"at"`   // ms
 	Answer Answer    `json:"answer"`
 	Name   string    `json:"name,omitempty"`
@@ -89,6 +90,15 @@ type DirectoryRecord struct {
 	Members   []RoomMember `json:"members,omitempty"`
 
 	Seats map[string][]string `json:"seats,omitempty"` // userids by edition: 1 office, 2 service, 3 enterprise
+
+	Agreements []Agreement `json:"agreements,omitempty"`
+}
+
+// Agreement is what WeCom says of somebody's consent.
+type Agreement struct {
+	Person    string        `json:"person"`
+	Status    ConsentStatus `json:"status"`
+	ChangedAt time.Time     `json:"changed_at,omitzero"` // zero: WeCom does not say, or there was no answer
 }
 
 // Follower is what an employee noted of a customer.

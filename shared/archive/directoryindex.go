@@ -169,23 +169,46 @@ func (c *Catalog) Subjects(ctx context.Context) iter.Seq2[Subject, error] {
 	return func(yield func(Subject, error) bool) {
 		for _, room := range []bool{false, true} {
 			for shard := range peopleShards {
-				for item, err := range c.walk(ctx, seenPartition(room, shard)) {
-					s := Subject{ID: item.Sort, Room: room}
-					if err == nil {
-						var a asked
-						if err = json.Unmarshal(item.Value, &a); err != nil {
-							err = fmt.Errorf("%w: %w", ErrIndexDamaged, err)
-						}
-						s.AskedAt, s.Answer = a.At, a.Answer
-					}
-					if err != nil {
-						yield(Subject{}, fmt.Errorf("listing people and rooms: %w", err))
-						return
-					}
-					if !yield(s, nil) {
+				for s, err := range c.askable(ctx, seenPartition(room, shard)) {
+					if s.Room = room; !yield(s, err) || err != nil {
 						return
 					}
 				}
+			}
+		}
+	}
+}
+
+// ConsentSubjects are all conversations, by their ids, in which people outside take
+// part whom WeCom can be asked about. The first error ends the sequence.
+func (c *Catalog) ConsentSubjects(ctx context.Context) iter.Seq2[Subject, error] {
+	return func(yield func(Subject, error) bool) {
+		for shard := range consentShards {
+			for s, err := range c.askable(ctx, partitionConsents+strconv.Itoa(shard)) {
+				if !yield(s, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// askable yields the ids of a partition whose values say when WeCom was asked.
+func (c *Catalog) askable(ctx context.Context, partition string) iter.Seq2[Subject, error] {
+	return func(yield func(Subject, error) bool) {
+		for item, err := range c.walk(ctx, partition) {
+			var a asked
+			if err == nil {
+				if err = json.Unmarshal(item.Value, &a); err != nil {
+					err = fmt.Errorf("%w: %w", ErrIndexDamaged, err)
+				}
+			}
+			if err != nil {
+				yield(Subject{}, fmt.Errorf("listing whom to ask for: %w", err))
+				return
+			}
+			if !yield(Subject{ID: item.Sort, AskedAt: a.At, Answer: a.Answer}, nil) {
+				return
 			}
 		}
 	}
@@ -287,14 +310,22 @@ func (c *Catalog) ApplyDirectoryPart(ctx context.Context, key string, p Director
 			return fmt.Errorf("indexing the seats of %s: %w", key, err)
 		}
 	}
+	if err := c.applyConsents(ctx, p.Records); err != nil {
+		return fmt.Errorf("indexing the consents of %s: %w", key, err)
+	}
 	return nil
+}
+
+// named says whether a record is of a person or a room.
+func (r DirectoryRecord) named() bool {
+	return r.Kind != SubjectSeats && r.Kind != SubjectConsent && r.ID != "" && len(r.ID) <= maxPersonID
 }
 
 func (c *Catalog) applyRecords(ctx context.Context, key string, records []DirectoryRecord) error {
 	var people, rooms []string
 	for _, r := range records {
 		switch {
-		case r.Kind == SubjectSeats || r.ID == "" || len(r.ID) > maxPersonID:
+		case !r.named():
 		case r.Kind == SubjectRoom:
 			rooms = append(rooms, r.ID)
 		default:
@@ -315,7 +346,7 @@ func (c *Catalog) applyRecords(ctx context.Context, key string, records []Direct
 		if room {
 			known = knownRooms
 		}
-		if r.Kind == SubjectSeats || r.ID == "" || len(r.ID) > maxPersonID {
+		if !r.named() {
 			continue
 		}
 		e := known[r.ID]

@@ -24,6 +24,8 @@ const (
 	EventBinding = "key_binding" // KeyBinding
 	EventRedrive = "redrive"     // Redrive
 	EventCheckup = "checkup"     // Checkup
+	EventScope   = "scope"       // Scope
+	EventAlias   = "alias"       // Alias
 )
 
 // Event is a fact that stands nowhere else: an object events/dt=<day>/<name>.json.

@@ -97,10 +97,12 @@ type Secrets interface {
 
 // Names of secrets.
 const (
-	SecretArchive   = "archive-secret"       // of 会话内容存档
-	SecretCompanion = "companion-secret"     // of the company's own app, which may ask for names; need not be there
-	SecretSignIn    = "signin-client-secret" // of the pages' client at the OpenID issuer; a public client has none
-	SecretProxy     = "proxy-password"       // as user:password; need not be there
+	SecretArchive       = "archive-secret"       // of 会话内容存档
+	SecretCompanion     = "companion-secret"     // of the company's own app, which may ask for names; need not be there
+	SecretCallbackToken = "callback-token"       // of the address that WeCom calls; need not be there
+	SecretCallbackKey   = "callback-aes-key"     // its EncodingAESKey
+	SecretSignIn        = "signin-client-secret" // of the pages' client at the OpenID issuer; a public client has none
+	SecretProxy         = "proxy-password"       // as user:password; need not be there
 )
 
 // ArchiveSecret returns the archive's own secret. If there is none the error says how

@@ -87,6 +87,9 @@ func (c *Catalog) IndexSegment(ctx context.Context, key string, rows []Row) erro
 	if err := c.noteActivity(ctx, readings); err != nil {
 		return fmt.Errorf("indexing %s: %w", key, err)
 	}
+	if err := c.noteConsent(ctx, readings); err != nil {
+		return fmt.Errorf("indexing %s: %w", key, err)
+	}
 	return nil
 }
 

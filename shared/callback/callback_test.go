@@ -161,6 +161,10 @@ func TestEventIsKept(t *testing.T) {
 	if _, err := archive.GetEvent(t.Context(), e.objects, archive.CallbackKey(list[0]), &stored); err != nil || string(stored.XML) != message {
 		t.Errorf("%+v, %v", stored, err)
 	}
+	consent, err := e.Catalog.ConsentOf(t.Context(), "pair:li.na,wmQx9ZDAAAexampleCust01")
+	if err != nil || len(consent.People) != 1 || consent.People[0].Status != archive.ConsentAgreed || !consent.People[0].Since.Equal(list[0].SentAt) {
+		t.Errorf("consent: %+v, %v", consent, err)
+	}
 	if strings.Contains(e.log.String(), "li.na") || len(e.wakes) != 0 {
 		t.Errorf("log %s, wakes %v", e.log.String(), e.wakes)
 	}

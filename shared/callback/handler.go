@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/wecom"
 )
 
 const (
@@ -227,7 +228,30 @@ func (h *Handler) act(ctx context.Context, event archive.Callback) error {
 	if err := archive.PutEvent(ctx, h.Objects, archive.CallbackKey(event), archive.EventCallback, h.Corp, event.SentAt, event); err != nil {
 		return err
 	}
+	aliases, err := h.Catalog.Aliases(ctx)
+	if err != nil {
+		return err
+	}
+	if consent, ok := Consent(event, aliases); ok {
+		if err := h.Catalog.PutConsent(ctx, consent); err != nil {
+			return err
+		}
+	}
 	return h.Catalog.PutCallback(ctx, event)
+}
+
+// Consent is what an event says of consent: that a customer agreed (D92005). Aliases
+// are the userids that are known to have changed.
+func Consent(e archive.Callback, aliases archive.Aliases) (fact archive.ConsentFact, ok bool) {
+	if e.Event != "change_external_contact" || e.ChangeType != "msg_audit_approved" || e.UserID == "" || e.ExternalUserID == "" {
+		return fact, false
+	}
+	employee, outside := wecom.ParticipantOf(e.UserID), wecom.ParticipantOf(e.ExternalUserID)
+	employee.ID = aliases.First(employee.ID)
+	return archive.ConsentFact{
+		Conversation: wecom.ConversationOf("", employee, outside), Person: outside.ID,
+		Status: archive.ConsentAgreed, At: e.SentAt, Source: archive.ConsentFromCallback,
+	}, true
 }
 
 // wake has a pull started, unless one is still to come.

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/reading"
 )
 
 // batch is the parts of segments that one round merges: their messages, sorted on
@@ -34,6 +35,7 @@ type batch struct {
 	marksJSON *json.Encoder
 	marksBuf  *bufio.Writer
 	dir       string
+	aliases   archive.Aliases
 }
 
 // markLine is a part and its postings, which go when the part is in a run.
@@ -42,8 +44,8 @@ type markLine struct {
 	Postings []archive.PostingRef `json:"postings"`
 }
 
-func newBatch(c *Compactor, month, dir string) *batch {
-	return &batch{c: c, month: month, dir: dir, sorter: newSorter(dir, c.Limits, c.Program), spans: map[string][2]time.Time{}}
+func newBatch(c *Compactor, month, dir string, aliases archive.Aliases) *batch {
+	return &batch{c: c, aliases: aliases, month: month, dir: dir, sorter: newSorter(dir, c.Limits, c.Program), spans: map[string][2]time.Time{}}
 }
 
 func (b *batch) close() {
@@ -157,8 +159,8 @@ func (b *batch) addPart(p part) error {
 	read := make([]archive.Row, len(p.rows))
 	reread := false
 	for i, r := range p.rows {
-		read[i] = b.c.newest(r)
-		reread = reread || read[i].ParserVersion != r.ParserVersion
+		read[i] = b.newest(r)
+		reread = reread || read[i].ParserVersion != r.ParserVersion || read[i].Conversation != r.Conversation
 		if !r.Readable() {
 			continue
 		}
@@ -197,12 +199,16 @@ func unique(refs []archive.PostingRef) []archive.PostingRef {
 	return out
 }
 
-// newest is the row with the reading of the newest parser.
-func (c *Compactor) newest(r archive.Row) archive.Row {
-	if c.Read == nil || !r.Readable() || r.ParserVersion >= c.Parser {
+// newest is the row with the reading of the newest parser, in the conversation that it
+// belongs to by what is known of changed userids.
+func (b *batch) newest(r archive.Row) archive.Row {
+	if !r.Readable() {
 		return r
 	}
-	r.Reading = c.Read(r.Raw, r.MsgID, r.PulledAt)
+	if b.c.Read != nil && r.ParserVersion < b.c.Parser {
+		r.Reading = b.c.Read(r.Raw, r.MsgID, r.PulledAt)
+	}
+	r.Reading = reading.Apply(b.aliases, r.Reading)
 	// As it will be stored: rows are sorted by it.
 	r.Conversation = strings.ToValidUTF8(r.Conversation, "\uFFFD")
 	r.MsgTime = time.UnixMilli(r.MsgTime.UnixMilli()).UTC()

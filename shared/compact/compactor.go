@@ -135,13 +135,17 @@ func (c *Compactor) Rebuild(ctx context.Context, month string, now time.Time) (S
 	return sum, nil
 }
 
-// startRebuild goes on with a rebuild by the same parser, or begins one.
+// startRebuild goes on with a rebuild by the same parser and aliases, or begins one.
 func (c *Compactor) startRebuild(ctx context.Context, month string) (archive.Compaction, error) {
+	aliases, err := c.Catalog.Aliases(ctx)
+	if err != nil {
+		return archive.Compaction{}, err
+	}
 	m, err := c.Catalog.Compaction(ctx, month)
-	if err != nil || m.Rebuild != nil && m.Rebuild.Parser == c.Parser {
+	if err != nil || m.Rebuild != nil && m.Rebuild.Parser == c.Parser && m.Rebuild.Aliases == len(aliases) {
 		return m, err
 	}
-	m.Rebuild = &archive.CompactionRebuild{Parser: c.Parser}
+	m.Rebuild = &archive.CompactionRebuild{Parser: c.Parser, Aliases: len(aliases)}
 	return c.Catalog.PutCompaction(ctx, m)
 }
 
@@ -240,7 +244,11 @@ func (c *Compactor) round(ctx context.Context, now time.Time, m *archive.Compact
 	if rebuild {
 		*after = m.Rebuild.After
 	}
-	b := newBatch(c, m.Month, dir)
+	aliases, err := c.Catalog.Aliases(ctx)
+	if err != nil {
+		return false, err
+	}
+	b := newBatch(c, m.Month, dir, aliases)
 	defer b.close()
 	if err := b.gather(ctx, *after, rebuild); err != nil {
 		return false, err

@@ -119,6 +119,15 @@ func (a *Archiver) handle(ctx context.Context, pageKey string) error {
 	if err != nil {
 		return err
 	}
+	aliases, err := a.Catalog.Aliases(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		if rows[i].Readable() {
+			rows[i].Reading = reading.Apply(aliases, rows[i].Reading)
+		}
+	}
 	if err := a.complete(ctx, seg, rows); err != nil {
 		return err
 	}

@@ -1,5 +1,5 @@
 // Package directory is the stage that learns names: of the people, robots and rooms
-// that occur in the archive, and who has a seat. It asks WeCom's companion API,
+// that occur in the archive, who has a seat, and who agreed to being archived. It asks WeCom's companion API,
 // stores each answer in locked parts below directory/, and then puts it into the
 // index, where every name stands with the time in which it was seen.
 //
@@ -15,6 +15,9 @@
 //   - Seats: daily.
 //   - Customers: a seventh of the employees each day, whose lists are read, 100
 //     customers a call. One who is in nobody's list is asked for alone every 28 days.
+//   - Consent: of a pair or room with somebody outside at once, 100 pairs a call, and then
+//     every 28 days; in between, messages (agree, disagree) and WeCom's calls
+//     (msg_audit_approved) bring what changes.
 //   - Employees, rooms, robots, and ids that WeCom did not know: every 28 days. An id's
 //     day follows from its hash, so that each day has its share and none is lost when
 //     a run breaks off.
@@ -23,7 +26,7 @@
 // all names does (TestCalls).
 //
 // Without the second secret, of the company's own app, employees, customers and rooms
-// with customers keep their ids; internal rooms, robots and seats are still learned.
+// with customers keep their ids; internal rooms, robots, seats and consent are still learned.
 // One that WeCom does not accept is tried by daily runs only: repeating it bans the IP,
 // which is the puller's as well.
 //

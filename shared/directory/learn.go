@@ -311,9 +311,6 @@ func (r *run) seats(ctx context.Context) error {
 
 // spellings learns how userids are written: the index has them folded.
 func (r *run) spellings(ctx context.Context) error {
-	if r.App == nil {
-		return nil
-	}
 	for seat, err := range r.Catalog.Seats(ctx) {
 		if err != nil {
 			return err

@@ -16,7 +16,7 @@ import (
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
-// answers is all that the index says of names and seats.
+// answers is all that the index says of names, seats and consent.
 func (w *world) answers() string {
 	w.t.Helper()
 	var lines []string
@@ -33,6 +33,22 @@ func (w *world) answers() string {
 		}
 		add(s)
 		add(w.entry(s.ID, s.Room))
+	}
+	for c, err := range w.catalog.ConsentSubjects(w.t.Context()) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		state, err := w.catalog.ConsentOf(w.t.Context(), c.ID)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		facts, err := w.catalog.ConsentFacts(w.t.Context(), c.ID, 100)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		add(c)
+		add(state)
+		add(facts)
 	}
 	for s, err := range w.catalog.Seats(w.t.Context()) {
 		if err != nil {

@@ -20,6 +20,8 @@ type ArchiveAPI interface {
 	PermitUserList(ctx context.Context, edition companion.Edition) ([]string, error)
 	InternalGroup(ctx context.Context, room string) (companion.InternalGroup, error)
 	RobotInfo(ctx context.Context, id string) (companion.RobotInfo, error)
+	CheckSingleAgree(ctx context.Context, pairs []companion.Pair) ([]companion.Consent, error)
+	CheckRoomAgree(ctx context.Context, room string) ([]companion.Consent, error)
 	Calls() map[string]int
 }
 
@@ -93,6 +95,7 @@ type run struct {
 	size    int              // of its records, about, in bytes
 	refused map[string]error // APIs, or whose secret, that are of no use in this run
 
+	aliases  archive.Aliases
 	spelling map[string]string // of userids, by how readings write them
 	resting  bool              // the app's secret is not tried
 }
@@ -234,6 +237,10 @@ func (r *run) work(ctx context.Context, daily bool) error {
 	if err := r.learn(ctx, wanted); err != nil {
 		return err
 	}
+	moreConsents, err := r.consents(ctx, daily)
+	if err != nil {
+		return err
+	}
 	if !daily {
 		return nil
 	}
@@ -248,7 +255,7 @@ func (r *run) work(ctx context.Context, daily bool) error {
 			return err
 		}
 	}
-	if wanted.more {
+	if wanted.more || moreConsents {
 		return nil // the next run goes on
 	}
 	return r.Catalog.UpdateDirectoryState(ctx, func(s *archive.DirectoryState) { s.DailyAt = r.StartedAt })
@@ -309,7 +316,7 @@ func (r *run) keep(ctx context.Context, record archive.DirectoryRecord) error {
 
 func sizeOf(record archive.DirectoryRecord) int {
 	const each = 150
-	n := 1 + len(record.Members) + len(record.Followers)
+	n := 1 + len(record.Members) + len(record.Followers) + len(record.Agreements)
 	for _, ids := range record.Seats {
 		n += len(ids)
 	}

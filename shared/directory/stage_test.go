@@ -41,6 +41,18 @@ func TestCalls(t *testing.T) {
 	start := w.clock()
 	first := w.mustRun(appSecret, true)
 	w.wantNames("after one run", w.truth(true, true, true, true))
+	asked := 0
+	for c, err := range w.catalog.ConsentSubjects(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if asked++; c.AskedAt.IsZero() {
+			t.Errorf("%s: WeCom was not asked for consent", c.ID)
+		}
+	}
+	if asked < 20_000 {
+		t.Errorf("consent of %d conversations", asked)
+	}
 	t.Logf("first run: %d calls in %s: %v", first.Calls, w.clock().Sub(start), w.corp.CompanionCalls())
 
 	if hour := w.mustRun(appSecret, false); hour.Calls != 0 {

@@ -90,11 +90,24 @@ func (w *world) everybodyTalks() {
 		readings = append(readings, archive.Reading{Conversation: "multi:" + chunk[0], FromID: chunk[0], ToIDs: chunk, MsgTime: w.clock()})
 	}
 	for _, room := range w.corp.ChatRooms() {
-		readings = append(readings, archive.Reading{Conversation: "room:" + room.ID, RoomID: room.ID, FromID: ids[0], MsgTime: w.clock()})
+		reading := archive.Reading{Conversation: "room:" + room.ID, RoomID: room.ID, FromID: ids[0], MsgTime: w.clock()}
+		if room.Customers {
+			reading.ChatKind = wecom.ChatExternal
+		}
+		readings = append(readings, reading)
+	}
+	employees := w.corp.Employees()
+	for i, x := range w.corp.Customers() {
+		readings = append(readings, archive.Reading{Conversation: pairOf(employees[i%len(employees)], x), FromID: x.ID, MsgTime: w.clock(), ChatKind: wecom.ChatExternal})
 	}
 	if err := w.catalog.PutActive(w.t.Context(), readings...); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// pairOf is the conversation of two people.
+func pairOf(a, b wecomtest.Someone) string {
+	return wecom.ConversationOf("", wecom.ParticipantOf(a.ID), wecom.ParticipantOf(b.ID))
 }
 
 func (w *world) client(secret string) *companion.Client {

@@ -20,6 +20,10 @@ func TestCallbacksAreRebuilt(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.reindex(t, true)
+	consent, err := archive.NewCatalog(w.index).ConsentOf(t.Context(), "pair:li.na,wmQx9ZDAAAexampleCust01")
+	if err != nil || len(consent.People) != 1 || consent.People[0].Status != archive.ConsentAgreed || !consent.People[0].Since.Equal(at) {
+		t.Errorf("consent: %+v, %v", consent, err)
+	}
 	got, err := archive.NewCatalog(w.index).Callbacks(t.Context(), 10)
 	if err != nil || len(got) != 1 || string(got[0].XML) != "<xml/>" || got[0].ExternalUserID != want.ExternalUserID || !got[0].SentAt.Equal(at) {
 		t.Errorf("%+v, %v", got, err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/callback"
 )
 
 // learned is what events say that is not one item each. It grows with the number
@@ -111,7 +112,11 @@ func (r *run) event(ctx context.Context, key string) error {
 	case archive.EventIncident:
 		return apply(ctx, e, key, archive.IncidentKey, r.Catalog.PutIncident)
 	case archive.EventCallback:
-		return apply(ctx, e, key, archive.CallbackKey, r.Catalog.PutCallback)
+		return apply(ctx, e, key, archive.CallbackKey, r.callback)
+	case archive.EventAlias:
+		return apply(ctx, e, key, archive.AliasKey, r.alias)
+	case archive.EventScope:
+		return apply(ctx, e, key, archive.ScopeKey, func(ctx context.Context, s archive.Scope) error { return r.Catalog.NoteScope(ctx, s) })
 	case archive.EventCheckup:
 		return nil // of use while it is new; the index had it whole
 	case archive.EventRedrive:
@@ -143,6 +148,30 @@ func (r *run) bind(ctx context.Context, b archive.KeyBinding, at time.Time) erro
 	}
 	r.Learned.BoundAt[b.PublicKeyVer] = at
 	return nil
+}
+
+func (r *run) callback(ctx context.Context, cb archive.Callback) error {
+	aliases, err := r.Catalog.Aliases(ctx)
+	if err != nil {
+		return err
+	}
+	if consent, ok := callback.Consent(cb, aliases); ok {
+		if err := r.Catalog.PutConsent(ctx, consent); err != nil {
+			return err
+		}
+	}
+	return r.Catalog.PutCallback(ctx, cb)
+}
+
+// alias notes an alias. One that contradicts an earlier one was stored by two at once,
+// of whom the first counts.
+func (r *run) alias(ctx context.Context, a archive.Alias) error {
+	err := r.Catalog.PutAlias(ctx, a)
+	if errors.Is(err, archive.ErrAlias) {
+		r.Log.Warn("an alias contradicts an earlier one and is passed over", "was", a.Was, "is", a.Is, "error", err)
+		return nil
+	}
+	return err
 }
 
 func (r *run) redriven(ctx context.Context, redrive archive.Redrive) error {

@@ -19,7 +19,8 @@ type Transcript interface {
 	Any(ctx context.Context, conversation string, from, to time.Time) (bool, error)
 }
 
-// Reparser reads every message again with a newer parser. Segments are locked and
+// Reparser reads every message again with a newer parser, and by what is known now of
+// changed userids. Segments are locked and
 // stay as they are: the new readings stand in the compacted objects, which readers
 // prefer.
 type Reparser struct {
@@ -42,16 +43,21 @@ type ReparseReport struct {
 // Run compacts all messages again with the new readings, and then brings the lists
 // of the conversations of a day up to them. If it breaks off, run it again. After
 // the index was made again from the objects it is needed again, since the index
-// then has the readings that segments have.
+// then has the readings that segments have. A page that the queue delivers once more
+// lists the conversations of its old readings again, empty, until the next Run.
 func (r *Reparser) Run(ctx context.Context, now time.Time) (report ReparseReport, err error) {
 	if report.Summary, err = r.Compactor.Rebuild(ctx, compact.All, now); err != nil {
+		return report, fmt.Errorf("reparsing: %w", err)
+	}
+	aliases, err := r.Catalog.Aliases(ctx)
+	if err != nil {
 		return report, fmt.Errorf("reparsing: %w", err)
 	}
 	for info, err := range r.Objects.List(ctx, archive.SegmentsPrefix, "") {
 		if err != nil {
 			return report, fmt.Errorf("reparsing: listing the segments: %w", err)
 		}
-		if err := r.segment(ctx, info.Key, &report); err != nil {
+		if err := r.segment(ctx, info.Key, aliases, &report); err != nil {
 			return report, fmt.Errorf("reparsing %s: %w", info.Key, err)
 		}
 	}
@@ -69,7 +75,7 @@ func activeIn(r archive.Reading) active {
 }
 
 // segment brings the lists up to the new readings of one segment.
-func (r *Reparser) segment(ctx context.Context, key string, report *ReparseReport) error {
+func (r *Reparser) segment(ctx context.Context, key string, aliases archive.Aliases, report *ReparseReport) error {
 	_, rows, err := archive.ReadSegment(ctx, r.Objects, key)
 	if errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrNewFormat) {
 		r.Log.Error("a segment cannot be read and is passed over", "key", key, "error", err)
@@ -80,15 +86,19 @@ func (r *Reparser) segment(ctx context.Context, key string, report *ReparseRepor
 	}
 	left, joined := map[active][]archive.Reading{}, []archive.Reading{}
 	for _, row := range rows {
-		if !row.Readable() || row.ParserVersion >= r.Parser {
+		if !row.Readable() {
 			continue
 		}
-		reading := r.Read(row.Raw, row.MsgID, row.PulledAt)
-		before, after := activeIn(row.Reading), activeIn(reading)
-		if before == after && slices.Equal(row.People(), reading.People()) {
+		newest := row.Reading
+		if row.ParserVersion < r.Parser {
+			newest = r.Read(row.Raw, row.MsgID, row.PulledAt)
+		}
+		newest = reading.Apply(aliases, newest)
+		before, after := activeIn(row.Reading), activeIn(newest)
+		if before == after && slices.Equal(row.People(), newest.People()) {
 			continue
 		}
-		joined = append(joined, reading)
+		joined = append(joined, newest)
 		if before != after {
 			left[before] = append(left[before], row.Reading)
 			report.Moved++

@@ -1,6 +1,6 @@
 // Package search decides which messages a search means, and where in their text
-// its terms stand. It reads no storage: whoever scans rows (runs of the compactor,
-// segments of the tail) asks a Matcher about each.
+// its terms stand. It reads no storage: package scan, which does, asks a Matcher about
+// each row.
 //
 // Text and terms are folded alike (Fold), and a term is found wherever its folded
 // form is a substring of the folded text. There are no words and no dictionary:

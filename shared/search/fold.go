@@ -16,7 +16,7 @@ import (
 // It works from one boundary of normalisation to the next, so that a text cut at
 // boundaries folds to the parts of what the whole folds to. A boundary never lies
 // within a letter and its combining marks: "e" is not found in "é".
-func Fold(s string) string { return foldText(s).folded }
+func Fold(s string) string { return foldText(s, nil).folded }
 
 // foldedText remembers where the bytes of a folded text came from.
 type foldedText struct {
@@ -26,7 +26,8 @@ type foldedText struct {
 	from, to []int
 }
 
-func foldText(s string) foldedText {
+// foldText folds a text and, with variants, makes one of the letters that they say.
+func foldText(s string, v variants) foldedText {
 	if folded, ok := foldASCII(s); ok {
 		return foldedText{folded: folded}
 	}
@@ -42,10 +43,10 @@ func foldText(s string) foldedText {
 		}
 		piece := s[at : at+n]
 		f.from, f.to = append(f.from, at), append(f.to, out.Len())
-		if r, size := utf8.DecodeRuneInString(piece); size == n && plainHan(r) {
+		if r, size := utf8.DecodeRuneInString(piece); size == n && plainHan(r) && v == nil {
 			out.WriteString(piece)
 		} else {
-			folded := norm.NFKC.String(caser.String(norm.NFKC.String(piece)))
+			folded := v.fold(norm.NFKC.String(caser.String(norm.NFKC.String(piece))))
 			same = same && len(folded) == n && n == size
 			out.WriteString(folded)
 		}
@@ -70,6 +71,73 @@ func foldASCII(s string) (string, bool) {
 		}
 	}
 	return strings.ToLower(s), true
+}
+
+// appendFolded appends Fold(s), faster: letters that nothing can combine with are
+// folded one by one. It is for the many texts in which nothing is found.
+func appendFolded(out []byte, s string) []byte {
+	for at := 0; at < len(s); {
+		r, size := utf8.DecodeRuneInString(s[at:])
+		if folded := simple(r); folded >= 0 && alone(s[at+size:]) {
+			out = utf8.AppendRune(out, folded)
+			at += size
+			continue
+		}
+		n := norm.NFKC.NextBoundaryInString(s[at:], true)
+		if n <= 0 {
+			n = len(s) - at
+		}
+		out = append(out, norm.NFKC.String(cases.Fold().String(norm.NFKC.String(s[at:at+n])))...)
+		at += n
+	}
+	return out
+}
+
+// keepsHan says whether folding a text changes nothing about where terms of plainHan
+// stand in it: it consists of letters that stay alone and fold to themselves or to
+// ASCII. false if that is not plain to see. The text is UTF-8.
+func keepsHan(s string) bool {
+	for i := 0; i < len(s); {
+		switch b := s[i]; {
+		case b < utf8.RuneSelf:
+			i++
+			continue
+		case b >= 0xE5 && b <= 0xE9: // U+5000 to U+9FFF
+			i += 3
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if simple(r) < 0 {
+			return false
+		}
+		i += size
+	}
+	return true
+}
+
+// alone says whether nothing at the beginning of rest can combine with what stands
+// before it.
+func alone(rest string) bool {
+	if rest == "" || rest[0] < utf8.RuneSelf {
+		return true
+	}
+	r, _ := utf8.DecodeRuneInString(rest)
+	return simple(r) >= 0
+}
+
+// simple is what a letter folds to, if it is one of the frequent ones whose fold
+// does not depend on what stands beside it, unless that combines; -1 otherwise. A
+// test asks Unicode's tables.
+func simple(r rune) rune {
+	switch {
+	case r >= 'A' && r <= 'Z':
+		return r + 'a' - 'A'
+	case r < utf8.RuneSelf, plainHan(r), r >= 0x3001 && r <= 0x3029: // punctuation of Chinese
+		return r
+	case r >= 0xFF01 && r <= 0xFF5E: // full-width ASCII
+		return simple(r - 0xFF01 + '!')
+	}
+	return -1
 }
 
 // Range is a place in a text: bytes from Start up to, not including, End.

@@ -1,11 +1,14 @@
 package search
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // Bounds of what people type.
@@ -23,21 +26,24 @@ var ErrWords = errors.New("the words do not make a search")
 type Words struct {
 	root  node
 	terms []string // folded, those that are not under a NOT
+	han   bool     // all terms, those under a NOT too, consist of plainHan
+
+	variants variants // nil: each letter is itself
 }
 
 // node is a part of a search.
-type node interface{ match(folded string) bool }
+type node interface{ match(folded []byte) bool }
 
 type (
-	term string // folded, not empty
+	term []byte // folded, not empty
 	all  []node
 	some []node
 	not  struct{ node }
 )
 
-func (t term) match(folded string) bool { return strings.Contains(folded, string(t)) }
+func (t term) match(folded []byte) bool { return bytes.Contains(folded, t) }
 
-func (a all) match(folded string) bool {
+func (a all) match(folded []byte) bool {
 	for _, n := range a {
 		if !n.match(folded) {
 			return false
@@ -46,7 +52,7 @@ func (a all) match(folded string) bool {
 	return true
 }
 
-func (o some) match(folded string) bool {
+func (o some) match(folded []byte) bool {
 	for _, n := range o {
 		if n.match(folded) {
 			return true
@@ -55,7 +61,11 @@ func (o some) match(folded string) bool {
 	return false
 }
 
-func (n not) match(folded string) bool { return !n.node.match(folded) }
+func (n not) match(folded []byte) bool { return !n.node.match(folded) }
+
+// folds are buffers for folded texts: most texts are looked at once and do not
+// match.
+var folds = sync.Pool{New: func() any { return new([]byte) }}
 
 // Empty says whether the words ask for nothing.
 func (w Words) Empty() bool { return w.root == nil }
@@ -66,15 +76,29 @@ func (w Words) Match(text string) ([]Range, bool) {
 	if w.root == nil {
 		return nil, true
 	}
-	f := foldText(text)
-	if !w.root.match(f.folded) {
+	if !w.matches(text) {
 		return nil, false
 	}
+	f := foldText(text, w.variants)
 	var hits []Range
 	for _, t := range w.terms {
 		hits = f.occurrences(hits, t)
 	}
 	return join(hits), true
+}
+
+// matches says whether a text is meant, without a place.
+func (w Words) matches(text string) bool {
+	if w.variants == nil && w.han && keepsHan(text) {
+		return w.root.match(unsafe.Slice(unsafe.StringData(text), len(text))) // which only reads
+	}
+	buffer := folds.Get().(*[]byte)
+	defer folds.Put(buffer)
+	*buffer = appendFolded((*buffer)[:0], text)
+	if w.variants != nil {
+		return w.root.match([]byte(w.variants.fold(string(*buffer))))
+	}
+	return w.root.match(*buffer)
 }
 
 // ParseWords reads what a person typed. Terms are separated by spaces and must all
@@ -93,7 +117,7 @@ func ParseWords(s string) (Words, error) {
 	if err != nil || len(tokens) == 0 {
 		return Words{}, err
 	}
-	p := parser{tokens: tokens}
+	p := parser{tokens: tokens, han: true}
 	root, err := p.either(0, false)
 	if err == nil && len(p.tokens) > 0 {
 		err = fmt.Errorf("%w: a closing parenthesis has no opening one", ErrWords)
@@ -101,7 +125,7 @@ func ParseWords(s string) (Words, error) {
 	if err != nil {
 		return Words{}, err
 	}
-	return Words{root: root, terms: p.terms}, nil
+	return Words{root: root, terms: p.terms, han: p.han}, nil
 }
 
 type tokenKind int
@@ -197,6 +221,7 @@ type parser struct {
 	tokens []token
 	terms  []string
 	count  int
+	han    bool // as Words has it
 }
 
 func (p *parser) next() (tokenKind, bool) {
@@ -262,6 +287,7 @@ func (p *parser) one(depth int, negated bool) (node, error) {
 		if p.count++; p.count > MaxTerms {
 			return nil, fmt.Errorf("%w: more than %d terms", ErrWords, MaxTerms)
 		}
+		p.han = p.han && strings.IndexFunc(read.text, func(r rune) bool { return !plainHan(r) }) < 0
 		if !negated {
 			p.terms = append(p.terms, read.text)
 		}

@@ -61,11 +61,33 @@ type entry struct {
 
 // Messages returns at most q.Limit messages in the order of reading. Fewer mean
 // that there are no more.
-func (r *Reader) Messages(ctx context.Context, q archive.PlaceQuery) (found []Message, err error) {
+func (r *Reader) Messages(ctx context.Context, q archive.PlaceQuery) ([]Message, error) {
+	found, err := r.all(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return found[0], nil
+}
+
+// Around returns the messages of a conversation on both sides of a time, each in its
+// order of reading: at most so many before it, the last first, and from it on. It takes
+// fewer requests than two calls of Messages.
+func (r *Reader) Around(ctx context.Context, conversation string, at time.Time, before, after int) (earlier, later []Message, err error) {
+	found, err := r.all(ctx,
+		archive.PlaceQuery{Conversation: conversation, To: at, Descending: true, Limit: before},
+		archive.PlaceQuery{Conversation: conversation, From: at, Limit: after})
+	if err != nil {
+		return nil, nil, err
+	}
+	return found[0], found[1], nil
+}
+
+// all answers queries about one conversation.
+func (r *Reader) all(ctx context.Context, queries ...archive.PlaceQuery) (found [][]Message, err error) {
 	// A run that was replaced is deleted a day later, and is not found by a reader
 	// who has slept meanwhile, as a suspended function does. It looks again.
 	for range 3 {
-		if found, err = r.messages(ctx, q); !errors.Is(err, archive.ErrNotFound) {
+		if found, err = r.messages(ctx, slices.Clone(queries)); !errors.Is(err, archive.ErrNotFound) {
 			break
 		}
 	}
@@ -74,17 +96,26 @@ func (r *Reader) Messages(ctx context.Context, q archive.PlaceQuery) (found []Me
 
 // messages looks again without the segments that proved damaged and are stored
 // again. A message of one that is not stands as a row of OutcomeDamaged.
-func (r *Reader) messages(ctx context.Context, q archive.PlaceQuery) ([]Message, error) {
+func (r *Reader) messages(ctx context.Context, queries []archive.PlaceQuery) ([][]Message, error) {
 	for {
-		found, err := r.look(ctx, q)
+		found, err := r.look(ctx, queries)
 		if err != nil {
 			return nil, err
 		}
-		replaced, err := r.replaced(ctx, q, found)
-		if err != nil || len(replaced) == 0 {
-			return found, err
+		again := false
+		for i := range queries {
+			q := &queries[i]
+			replaced, err := r.replaced(ctx, *q, found[i])
+			if err != nil {
+				return nil, err
+			}
+			if len(replaced) > 0 {
+				q.Without, again = append(slices.Clone(q.Without), replaced...), true
+			}
 		}
-		q.Without = append(slices.Clone(q.Without), replaced...)
+		if !again {
+			return found, nil
+		}
 	}
 }
 
@@ -109,19 +140,31 @@ func (r *Reader) replaced(ctx context.Context, q archive.PlaceQuery, found []Mes
 	return objects, nil
 }
 
-func (r *Reader) look(ctx context.Context, q archive.PlaceQuery) ([]Message, error) {
-	tail, err := r.catalog.Places(ctx, q)
-	if err != nil {
-		return nil, err
+// look reads the postings of all queries first, and what they share after that.
+func (r *Reader) look(ctx context.Context, queries []archive.PlaceQuery) ([][]Message, error) {
+	searches := make([]search, len(queries))
+	shared := &sources{reader: r, conversation: queries[0].Conversation, keep: len(queries) > 1}
+	for i, q := range queries {
+		tail, err := r.catalog.Places(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		searches[i] = search{sources: shared, query: q, found: make([]entry, 0, len(tail))}
+		for _, p := range tail {
+			searches[i].found = append(searches[i].found, entry{place: p})
+		}
 	}
-	s := search{reader: r, query: q, found: make([]entry, 0, len(tail))}
-	for _, p := range tail {
-		s.found = append(s.found, entry{place: p})
+	out := make([][]Message, len(queries))
+	for i := range searches {
+		if err := searches[i].runs(ctx); err != nil {
+			return nil, err
+		}
+		var err error
+		if out[i], err = r.fill(ctx, queries[i].Conversation, searches[i].found); err != nil {
+			return nil, err
+		}
 	}
-	if err := s.runs(ctx); err != nil {
-		return nil, err
-	}
-	return r.fill(ctx, q.Conversation, s.found)
+	return out, nil
 }
 
 // unread is 1 if the row would have to be read still.

@@ -21,10 +21,10 @@ import (
 
 // search collects what a query finds in runs.
 type search struct {
-	reader *Reader
-	query  archive.PlaceQuery
-	found  []entry // in order of reading, query.Limit at most, each message once
-	units  []unit  // not looked at yet
+	*sources
+	query archive.PlaceQuery
+	found []entry // in order of reading, query.Limit at most, each message once
+	units []unit  // not looked at yet
 }
 
 // unit is a month or, if group is set, a row group of it. None of its messages of
@@ -57,7 +57,7 @@ func (s *search) bounds() (from, to int64) {
 // cannot be among the first messages.
 func (s *search) runs(ctx context.Context) error {
 	from, to := s.bounds()
-	months, err := s.reader.catalog.ConversationMonths(ctx, s.query.Conversation)
+	months, err := s.months(ctx)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (s *search) beyond(u unit) bool {
 }
 
 func (s *search) openMonth(ctx context.Context, u unit, from, to int64) error {
-	m, err := s.reader.catalog.Compaction(ctx, u.month)
+	m, err := s.compaction(ctx, u.month, s.ahead())
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (s *search) openMonth(ctx context.Context, u unit, from, to int64) error {
 }
 
 func (s *search) readGroup(ctx context.Context, u unit) error {
-	rows, err := s.reader.groupRows(ctx, *u.group, s.query.Conversation)
+	rows, err := s.groupRows(ctx, *u.group)
 	if err != nil {
 		return fmt.Errorf("compaction of %s: %w (make it again with: wecom-archive compact --rebuild --month %s)", u.month, err, u.month)
 	}

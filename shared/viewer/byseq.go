@@ -12,6 +12,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/reading"
 	"wecom-archive/shared/transcript"
 )
 
@@ -113,6 +114,10 @@ func (s *server) withSeq(ctx context.Context, page archive.PageState, seq int64)
 	readable := map[int]bool{} // positions
 	failed := map[int]archive.Outcome{}
 	damaged := false
+	aliases, err := s.Catalog.Aliases(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	for part := range page.Parts {
 		key := archive.SegmentKey(page.PulledAt, page.SeqAsked, part)
 		if slices.Contains(page.Damaged, key) {
@@ -135,7 +140,7 @@ func (s *server) withSeq(ctx context.Context, page archive.PageState, seq int64)
 			default:
 				readable[row.Position] = true
 				place := archive.Place{Object: key, Row: i, Position: archive.Position{Time: row.MsgTime, Seq: row.Seq, Page: page.SeqAsked, Envelope: row.Position}}
-				found = append(found, s.newest(transcript.Message{Row: row, Place: place}))
+				found = append(found, s.newest(transcript.Message{Row: row, Place: place}, aliases))
 			}
 		}
 	}
@@ -153,7 +158,7 @@ func (s *server) withSeq(ctx context.Context, page archive.PageState, seq int64)
 
 // newest is the message at the newest reading. A parser that panics must cost no
 // more than that.
-func (s *server) newest(m transcript.Message) (newest transcript.Message) {
+func (s *server) newest(m transcript.Message, aliases archive.Aliases) (newest transcript.Message) {
 	defer func() {
 		if recover() != nil { // the panic's value may quote the message
 			s.Log.Error("the parser panicked", "seq", m.Seq)
@@ -164,6 +169,7 @@ func (s *server) newest(m transcript.Message) (newest transcript.Message) {
 	if r := s.Read(m.Raw, m.MsgID, m.PulledAt); r.ParserVersion > m.ParserVersion {
 		newest.Reading = r
 	}
+	newest.Reading = reading.Apply(aliases, newest.Reading)
 	return newest
 }
 

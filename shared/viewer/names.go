@@ -2,7 +2,6 @@ package viewer
 
 import (
 	"context"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -46,13 +45,36 @@ type names struct {
 	people, rooms map[string]archive.DirectoryEntry
 }
 
-// namesOf reads the names of people and rooms from the index.
+// namesOf reads the names of people and rooms from the index. What a page has read
+// once it does not read again: who has no name is in its memory, too.
 func (s *server) namesOf(ctx context.Context, people, rooms []string) (n names, err error) {
-	if n.people, err = s.Catalog.PersonEntries(ctx, people...); err != nil {
-		return n, err
+	memory, ok := ctx.Value(namesKey{}).(*names)
+	if !ok {
+		memory = &names{}
 	}
-	n.rooms, err = s.Catalog.RoomEntries(ctx, rooms...)
-	return n, err
+	if err = recall(ctx, &memory.people, people, s.Catalog.PersonEntries); err == nil {
+		err = recall(ctx, &memory.rooms, rooms, s.Catalog.RoomEntries)
+	}
+	return *memory, err
+}
+
+// namesKey is where a page keeps the names that it has read, as *names.
+type namesKey struct{}
+
+// recall adds the entries of those ids that known does not have.
+func recall(ctx context.Context, known *map[string]archive.DirectoryEntry, ids []string, read func(context.Context, ...string) (map[string]archive.DirectoryEntry, error)) error {
+	if *known == nil {
+		*known = map[string]archive.DirectoryEntry{}
+	}
+	missing := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { _, ok := (*known)[id]; return ok })
+	if len(missing) == 0 {
+		return nil
+	}
+	found, err := read(ctx, missing...)
+	for _, id := range missing {
+		(*known)[id] = found[id]
+	}
+	return err
 }
 
 // called is an entry's name at a time; at zero: now.
@@ -77,26 +99,6 @@ func detailed(e archive.DirectoryEntry) directoryName {
 	return d
 }
 
-// pairOf are the two who talk in a conversation pair:…; nil if it is another.
-func pairOf(conversation string) []string {
-	rest, ok := strings.CutPrefix(conversation, "pair:")
-	if !ok {
-		return nil
-	}
-	a, b, ok := strings.Cut(rest, ",")
-	first, errA := url.PathUnescape(a)
-	second, errB := url.PathUnescape(b)
-	if !ok || errA != nil || errB != nil {
-		return nil
-	}
-	return slices.Compact([]string{first, second})
-}
-
-// roomOf is the roomid of a conversation room:…
-func roomOf(conversation string) (room string, ok bool) {
-	return strings.CutPrefix(conversation, "room:")
-}
-
 // titled is how a conversation is called at a time: a room by its name, a pair by
 // those of the two.
 type titled struct {
@@ -108,8 +110,10 @@ type titled struct {
 func (s *server) titles(ctx context.Context, conversations []string, at func(i int) time.Time) ([]titled, error) {
 	var people, rooms []string
 	for _, c := range conversations {
-		people = append(people, pairOf(c)...)
-		if room, ok := roomOf(c); ok {
+		for _, p := range wecom.PairOf(c) {
+			people = append(people, p.ID)
+		}
+		if room, ok := wecom.RoomOf(c); ok {
 			rooms = append(rooms, room)
 		}
 	}
@@ -125,20 +129,20 @@ func (s *server) titles(ctx context.Context, conversations []string, at func(i i
 }
 
 func (n names) title(conversation string, at time.Time) titled {
-	if room, ok := roomOf(conversation); ok {
+	if room, ok := wecom.RoomOf(conversation); ok {
 		return titled{naming: called(n.rooms[room], at)}
 	}
-	pair := pairOf(conversation)
+	pair := wecom.PairOf(conversation)
 	if pair == nil {
 		return titled{naming: naming{IDOnly: true}}
 	}
 	t := titled{}
 	var then, now []string
-	for _, id := range pair {
-		p := participant{ID: id, Kind: string(wecom.ParticipantOf(id).Kind), naming: called(n.people[id], at)}
+	for _, who := range pair {
+		p := participant{ID: who.ID, Kind: string(who.Kind), naming: called(n.people[who.ID], at)}
 		t.Participants = append(t.Participants, p)
 		t.IDOnly = t.IDOnly || p.IDOnly
-		shown := orID(p.Name, id)
+		shown := orID(p.Name, who.ID)
 		then = append(then, shown)
 		now = append(now, orID(p.NameNow, shown))
 	}

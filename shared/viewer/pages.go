@@ -116,6 +116,7 @@ func (s *server) registerPages() error {
 	}
 	s.mux.HandleFunc("GET /{$}", s.forRoles(healthRoles, s.overviewPage))
 	s.mux.HandleFunc("GET /c", s.forRoles(contentRoles, s.conversationsPage))
+	s.mux.HandleFunc("GET /search", s.forRoles(contentRoles, s.searchPage))
 	s.mux.HandleFunc("GET /m/{seq}", s.forRoles(contentRoles, s.permalink))
 	s.mux.HandleFunc("GET /record/{seq}", s.forRoles(contentRoles, s.recordPage))
 	s.mux.HandleFunc("GET /media/{seq}/{file}", s.forRoles(contentRoles, s.mediaPage))
@@ -145,6 +146,7 @@ func (s *server) forRoles(roles []Role, handle pageHandler) http.HandlerFunc {
 			return
 		}
 		ctx := context.WithValue(context.WithValue(r.Context(), personKey{}, person), webKey{}, true)
+		ctx = context.WithValue(ctx, namesKey{}, &names{})
 		r = r.WithContext(ctx)
 		noteSubject(ctx, person.Subject)
 		var p page

@@ -111,15 +111,14 @@ func (s *server) screen(ctx context.Context, id string, p place) (found []transc
 		if !p.around.IsZero() {
 			from, before = p.around, screenful/2
 		}
-		found, newer, err = read(archive.PlaceQuery{From: from}, screenful-before)
+		earlier, later, err := s.transcript.Around(ctx, id, from, before+1, screenful-before+1)
 		if err != nil {
 			return nil, false, false, err
 		}
-		ahead, more, err := read(archive.PlaceQuery{To: from, Descending: true}, max(before, 1))
-		if before == 0 {
-			return found, len(ahead) > 0, newer, err
-		}
-		return append(ahead, found...), more, newer, err
+		older, newer = len(earlier) > before, len(later) > screenful-before
+		found = earlier[:min(before, len(earlier))]
+		slices.Reverse(found)
+		return append(slices.Clip(found), later[:min(screenful-before, len(later))]...), older, newer, nil
 	default:
 		found, older, err = read(archive.PlaceQuery{After: p.before, Descending: true}, screenful)
 		return found, older, p.before != nil, err
@@ -246,8 +245,8 @@ func own(m transcript.Message, kind wecom.Kind, person string) bool {
 		return m.FromID == person
 	}
 	if m.ChatKind == wecom.ChatInternal {
-		pair := pairOf(m.Conversation)
-		return len(pair) > 0 && m.FromID == pair[0]
+		pair := wecom.PairOf(m.Conversation)
+		return len(pair) > 0 && m.FromID == pair[0].ID
 	}
 	return kind == wecom.Employee
 }

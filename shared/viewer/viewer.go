@@ -26,6 +26,7 @@ import (
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/reading"
+	"wecom-archive/shared/scan"
 	"wecom-archive/shared/setup"
 	"wecom-archive/shared/transcript"
 )
@@ -42,6 +43,8 @@ type Config struct {
 
 	Visitors Visitors       // who looks at the pages; nil: there are no pages
 	Zone     *time.Location // of the readers; nil: UTC+8
+
+	SearchTime time.Duration // that a search may take for a page; zero: 20 s
 
 	Now   func() time.Time // nil: time.Now
 	NewID func() string    // names of requests; nil: random
@@ -62,6 +65,7 @@ type server struct {
 	sheets map[language]*template.Template // of the pages
 
 	transcript *transcript.Reader
+	scanner    *scan.Scanner
 }
 
 // New makes the handler of /v1/... and /healthz.
@@ -84,15 +88,23 @@ func New(c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &server{Config: c, mux: http.NewServeMux(), transcript: transcript.New(c.Objects, c.Derived, c.Catalog)}
+	if c.SearchTime == 0 {
+		c.SearchTime = defaultSearchTime
+	}
+	s := &server{
+		Config: c, mux: http.NewServeMux(), transcript: transcript.New(c.Objects, c.Derived, c.Catalog),
+		scanner: scan.New(c.Objects, c.Derived, c.Catalog, time.Now),
+	}
 	s.api = humago.New(s.mux, apiConfig())
 	s.registerStatus()
 	s.registerConversations()
 	s.registerMessages()
 	s.registerMessage()
+	s.registerSearch()
 	s.registerMedia()
 	s.registerPeople()
 	s.registerRooms()
+	s.registerConsent()
 	s.registerBookkeeping()
 	s.registerSetup()
 	s.serveOpenAPI()

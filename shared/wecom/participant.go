@@ -169,3 +169,24 @@ func hexSHA256(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:])
 }
+
+// PairOf are the two who talk in a conversation pair:…, once if they are one; nil if
+// it is another.
+func PairOf(conversation string) []Participant {
+	rest, ok := strings.CutPrefix(conversation, "pair:")
+	if !ok {
+		return nil
+	}
+	a, b, ok := strings.Cut(rest, ",")
+	first, errA := url.PathUnescape(a)
+	second, errB := url.PathUnescape(b)
+	if !ok || errA != nil || errB != nil {
+		return nil
+	}
+	return slices.Compact([]Participant{ParticipantOf(first), ParticipantOf(second)})
+}
+
+// RoomOf is the roomid of a conversation room:…
+func RoomOf(conversation string) (room string, ok bool) {
+	return strings.CutPrefix(conversation, "room:")
+}

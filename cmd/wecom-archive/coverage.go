@@ -1,0 +1,218 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/consent"
+	"wecom-archive/shared/coverage"
+	"wecom-archive/shared/transcript"
+)
+
+// consentCommand lists who agreed to being archived.
+type consentCommand struct {
+	target `embed:""`
+	form   `embed:""`
+	Status string `enum:",agreed,refused,unanswered" default:"" placeholder:"STATUS" help:"Only people who agreed, refused, or are unanswered."`
+}
+
+var consentColumns = []string{"conversation", "person", "name", "status", "since", "source", "asked_at", "answer", "messages_after"}
+
+// consentLine is a line of the list.
+type consentLine struct {
+	Conversation  string                `json:"conversation"`
+	Person        string                `json:"person,omitempty"`
+	Name          string                `json:"name,omitempty"`
+	Status        archive.ConsentStatus `json:"status"`
+	Since         time.Time             `json:"since,omitzero"`
+	Source        string                `json:"source,omitempty"`
+	AskedAt       time.Time             `json:"asked_at,omitzero"`
+	Answer        archive.Answer        `json:"answer,omitempty"`
+	MessagesAfter bool                  `json:"messages_after,omitempty"` // after a refusal
+}
+
+func (c consentLine) fields() []string {
+	after := ""
+	if c.Status == archive.ConsentRefused {
+		after = fmt.Sprint(c.MessagesAfter)
+	}
+	return []string{c.Conversation, c.Person, c.Name, string(c.Status), timeField(c.Since), c.Source, timeField(c.AskedAt), string(c.Answer), after}
+}
+
+// Run lists consents page by page.
+func (c *consentCommand) Run(ctx context.Context, to streams) error {
+	return c.with(ctx, to, func(o *opened) error {
+		out := newLister(c.form, consentColumns, to.Out)
+		lister := consent.Lister{Catalog: o.Catalog, Transcript: transcript.New(o.Objects, o.Derived, o.Catalog)}
+		for after := ""; ; {
+			page, next, err := lister.Page(ctx, after, listPage, archive.ConsentStatus(c.Status))
+			if err != nil {
+				return err
+			}
+			var ids []string
+			for _, line := range page {
+				ids = append(ids, line.Person)
+			}
+			known, err := o.Catalog.PersonEntries(ctx, ids...)
+			if err != nil {
+				return err
+			}
+			lines := make([]listed, len(page))
+			for i, l := range page {
+				lines[i] = consentLine{l.Conversation, l.Person, known[l.Person].Now(), l.Status, l.Since, l.Source, l.AskedAt, l.Answer, l.MessagesAfter}
+			}
+			if err := out.write(lines); err != nil {
+				return err
+			}
+			if after = next; next == "" {
+				return nil
+			}
+		}
+	})
+}
+
+// coverageCommand says who should be archived and is not.
+type coverageCommand struct {
+	Report coverageReport `cmd:"" default:"withargs" help:"Seats against scope, silent seats, employees without a seat, days without messages (覆盖检查)."`
+	Scope  coverageScope  `cmd:"" help:"Say whom the company archives: the list in the console's 开启范围, one userid per line."`
+}
+
+type coverageReport struct {
+	target `embed:""`
+	form   `embed:""`
+	From   string `placeholder:"DAY" help:"First UTC day; without it the 30 days up to --to."`
+	To     string `placeholder:"DAY" help:"Last UTC day; without it yesterday."`
+	Days   int    `default:"14" help:"A seat that wrote nothing for so many days is silent."`
+}
+
+var coverageColumns = []string{"finding", "id", "userid", "name", "status", "seat_from", "seat_to", "last_wrote", "last_active"}
+
+// finding is a line of the report.
+type finding struct {
+	Finding string `json:"finding"` // without_seat, unexpected, silent, unseated; quiet_day
+	coverage.Member
+}
+
+func (f finding) fields() []string {
+	status := ""
+	if f.Status != 0 {
+		status = fmt.Sprint(f.Status)
+	}
+	day := func(t *time.Time) string {
+		if t == nil {
+			return ""
+		}
+		return timeField(*t)
+	}
+	return []string{f.Finding, f.ID, f.UserID, f.Name, status, day(f.SeatFrom), day(f.SeatTo), f.LastWrote, f.LastActive}
+}
+
+// Run writes what was found to standard output, and what that rests on to standard
+// error.
+func (c *coverageReport) Run(ctx context.Context, to streams) error {
+	q := coverage.Question{Days: c.Days}
+	for flag, day := range map[string]struct {
+		text string
+		to   *time.Time
+	}{"--from": {c.From, &q.From}, "--to": {c.To, &q.To}} {
+		if day.text == "" {
+			continue
+		}
+		var err error
+		if *day.to, err = time.Parse(time.DateOnly, day.text); err != nil {
+			return fmt.Errorf("%s: %q is not a day, as 2026-11-23", flag, day.text)
+		}
+	}
+	return c.with(ctx, to, func(o *opened) error {
+		report, err := coverage.Reporter{Objects: o.Objects, Catalog: o.Catalog, Now: time.Now}.Report(ctx, q)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(to.Err, basis(report))
+		var lines []listed
+		for _, list := range []struct {
+			finding string
+			members []coverage.Member
+		}{{"without_seat", report.WithoutSeat}, {"unexpected", report.Unexpected}, {"silent", report.Silent}, {"unseated", report.Unseated}} {
+			for _, m := range list.members {
+				lines = append(lines, finding{list.finding, m})
+			}
+		}
+		for _, day := range report.QuietDays {
+			lines = append(lines, finding{"quiet_day", coverage.Member{ID: day}})
+		}
+		return newLister(c.form, coverageColumns, to.Out).write(lines)
+	})
+}
+
+// basis says what a report rests on.
+func basis(r *coverage.Report) string {
+	text := fmt.Sprintf("%s to %s: %d seats", r.From, r.To, r.Seats)
+	if r.SeatsAt == nil {
+		text += " (WeCom has not said who has one: see `wecom-archive status`)"
+	} else {
+		text += " as WeCom said " + timeField(*r.SeatsAt)
+	}
+	if r.ScopeAt == nil {
+		return text + "; whom the company archives is not known: `wecom-archive coverage scope` says so"
+	}
+	return text + fmt.Sprintf("; %d in the scope of %s", r.Scope, timeField(*r.ScopeAt))
+}
+
+type coverageScope struct {
+	target `embed:""`
+	File   string `default:"-" type:"path" help:"File with one userid per line, in any case; - is standard input. Empty lines, and what follows #, do not count."`
+}
+
+// Run stores the list, locked, as the one that counts from now on.
+func (c *coverageScope) Run(ctx context.Context, to streams) error {
+	text, err := readUpTo(c.File, to.In, archive.MaxScope*(maxUserID+2))
+	if err != nil {
+		return err
+	}
+	userids, err := readScope(text)
+	if err != nil {
+		return fmt.Errorf("--file %s: %w", c.File, err)
+	}
+	return c.with(ctx, to, func(o *opened) error {
+		scope := archive.Scope{ID: uuid.Must(uuid.NewV7()).String(), At: time.Now().UTC().Truncate(time.Millisecond), Who: operator(), UserIDs: userids}
+		if err := archive.PutScope(ctx, o.Objects, o.Catalog, o.Corp, scope); err != nil {
+			return err
+		}
+		fmt.Fprintf(to.Err, "Stored a scope of %d employees.\n", len(userids))
+		return nil
+	})
+}
+
+// maxUserID is the longest userid of WeCom, in bytes.
+const maxUserID = 64
+
+func readScope(text []byte) ([]string, error) {
+	var userids []string
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for n := 1; lines.Scan(); n++ {
+		line, _, _ := strings.Cut(lines.Text(), "#")
+		line = strings.TrimSpace(strings.TrimPrefix(line, "\ufeff"))
+		switch {
+		case line == "":
+			continue
+		case len(line) > maxUserID || strings.ContainsAny(line, " \t,;"):
+			return nil, fmt.Errorf("line %d is no userid: one a line, of at most %d bytes", n, maxUserID)
+		}
+		userids = append(userids, line)
+	}
+	slices.Sort(userids)
+	if userids = slices.Compact(userids); len(userids) == 0 {
+		return nil, errors.New("there is no userid in it")
+	}
+	return userids, lines.Err()
+}

@@ -1,0 +1,125 @@
+package archive
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Alias is the fact that WeCom changed an employee's userid: the same person wrote
+// under Was before and under Is from then on. WeCom does not tell; somebody says so.
+type Alias struct {
+	Was string    `json:"was"` // as in readings
+	Is  string    `json:"is"`
+	At  time.Time `json:"at"`  // when somebody said so, ms
+	Who string    `json:"who"` // as the machine says
+}
+
+// AliasKey names the object of an alias' event.
+func AliasKey(a Alias) string {
+	sum := sha256.Sum256([]byte(a.Was + "\n" + a.Is))
+	return eventKey(a.At, fmt.Sprintf("alias-%013d-%s", a.At.UnixMilli(), hex.EncodeToString(sum[:8])))
+}
+
+// Aliases are all of them: by each later userid the one before.
+type Aliases map[string]string
+
+// First is the userid that somebody had at first. Conversations are named by it.
+func (a Aliases) First(id string) string {
+	for range len(a) { // there is no circle, but none shall hang us
+		was, ok := a[id]
+		if !ok {
+			break
+		}
+		id = was
+	}
+	return id
+}
+
+// Last is the userid that somebody has now.
+func (a Aliases) Last(id string) string {
+	next := make(map[string]string, len(a))
+	for is, was := range a {
+		next[was] = is
+	}
+	for range len(a) {
+		is, ok := next[id]
+		if !ok {
+			break
+		}
+		id = is
+	}
+	return id
+}
+
+// ErrAlias marks aliases that contradict themselves or others.
+var ErrAlias = errors.New("this cannot be an alias")
+
+// with adds an alias: a userid has at most one before and one after it, and none comes
+// after itself.
+func (a Aliases) with(n Alias) (Aliases, error) {
+	switch {
+	case n.Was == "" || n.Is == "" || n.Was == n.Is || len(n.Was) > maxPersonID || len(n.Is) > maxPersonID:
+		return nil, fmt.Errorf("%w: two userids are required", ErrAlias)
+	case a[n.Is] == n.Was:
+		return a, nil
+	case a[n.Is] != "":
+		return nil, fmt.Errorf("%w: %s was %s before", ErrAlias, n.Is, a[n.Is])
+	case a.Last(n.Was) != n.Was:
+		return nil, fmt.Errorf("%w: %s is %s now", ErrAlias, n.Was, a.Last(n.Was))
+	case a.First(n.Was) == n.Is:
+		return nil, fmt.Errorf("%w: %s came before %s", ErrAlias, n.Is, n.Was)
+	}
+	more := Aliases{n.Is: n.Was}
+	for is, was := range a {
+		more[is] = was
+	}
+	return more, nil
+}
+
+const partitionAliases = "aliases"
+
+// Aliases reads them all.
+func (c *Catalog) Aliases(ctx context.Context) (Aliases, error) {
+	a := Aliases{}
+	_, err := c.get(ctx, partitionAliases, "all", &a)
+	return a, err
+}
+
+// PutAlias notes an alias. ErrAlias if it contradicts another one.
+func (c *Catalog) PutAlias(ctx context.Context, n Alias) error {
+	const tries = 20
+	for range tries {
+		known := Aliases{}
+		revision, err := c.get(ctx, partitionAliases, "all", &known)
+		if err != nil {
+			return err
+		}
+		more, err := known.with(n)
+		if err != nil || len(more) == len(known) {
+			return err
+		}
+		if err = c.putIf(ctx, partitionAliases, "all", revision, more); !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("noting an alias: %w", ErrConflict)
+}
+
+// SayAlias stores an alias, after a look whether it contradicts another one.
+func SayAlias(ctx context.Context, objects Objects, catalog *Catalog, corp string, n Alias) error {
+	known, err := catalog.Aliases(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := known.with(n); err != nil {
+		return err
+	}
+	if err := PutEvent(ctx, objects, AliasKey(n), EventAlias, corp, n.At, n); err != nil {
+		return err
+	}
+	return catalog.PutAlias(ctx, n)
+}

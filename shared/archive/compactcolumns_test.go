@@ -1,0 +1,178 @@
+package archive_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
+
+	"wecom-archive/shared/archive"
+)
+
+// compacted is an object of two row groups, its rows, and what its directory says.
+func compacted(t *testing.T) (object []byte, rows [][]archive.CompactRow, groups []archive.RowGroup) {
+	t.Helper()
+	pulled := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	for g := range 2 {
+		var of []archive.CompactRow
+		for i := range 40 {
+			r := archive.CompactRow{Page: 1000, Part: g, SegmentRow: i, Row: archive.Row{
+				Position: i, Seq: int64(1000 + i), HasSeq: true, MsgID: fmt.Sprintf("m%d", i), PublicKeyVer: 1, PulledAt: pulled, Outcome: archive.OutcomeOK, Raw: fmt.Appendf(nil, `{"n":%d}`, i),
+				Reading: archive.Reading{
+					ParserVersion: 1, Conversation: fmt.Sprintf("pair:%d%02d", g, i/10), FromID: "li.na", MsgTime: pulled.Add(-time.Duration(i*i%17) * time.Hour), MsgType: "text",
+					SenderKind: "employee", ChatKind: "internal", Text: fmt.Sprintf("合同 %d", i),
+				},
+			}}
+			switch i % 4 {
+			case 1:
+				r.ToIDs = []string{"wang.wei", fmt.Sprintf("u%d", i)}
+			case 2:
+				r.Text, r.MsgType, r.Media = "", "mixed", []archive.MediaRef{{Path: "a", Kind: "image", Size: -1}, {Path: "b", Kind: "file", Name: "报价.pdf", Size: 7}}
+			}
+			sum := sha256.Sum256(r.Raw)
+			r.RawSHA256 = hex.EncodeToString(sum[:])
+			of = append(of, r)
+		}
+		rows = append(rows, of)
+	}
+	var out bytes.Buffer
+	w := archive.NewCompactWriter(&out, "test", &parquet.Zstd)
+	for i, of := range rows {
+		if err := w.WriteGroup(of); err != nil {
+			t.Fatal(err)
+		}
+		g := archive.NewRowGroup(of)
+		g.Group, g.Object = i, "object"
+		groups = append(groups, g)
+	}
+	layout, err := w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	splits, err := layout.Split(bytes.NewReader(out.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range groups {
+		g, at := &groups[i], layout.Groups[i]
+		g.Offset, g.Length, g.SHA256, g.Split = at.Offset, at.Length, at.SHA256, splits[i]
+		g.Size, g.Footer, g.FooterSHA256 = layout.Size, layout.Footer, layout.FooterSHA256
+	}
+	return out.Bytes(), rows, groups
+}
+
+// part copies a range of the object.
+func part(object []byte, at func() (offset, length int64)) []byte {
+	offset, length := at()
+	return bytes.Clone(object[offset : offset+length])
+}
+
+// readTail reads all columns, in two steps.
+func readTail(g archive.RowGroup, data, footer []byte) ([]archive.Reading, error) {
+	tail, err := g.OpenTail(data, footer)
+	if err != nil {
+		return nil, err
+	}
+	readings := make([]archive.Reading, g.Rows)
+	if err := tail.Read(readings, archive.TailText|archive.TailFiles); err != nil {
+		return nil, err
+	}
+	return readings, tail.Read(readings, archive.TailAll&^(archive.TailText|archive.TailFiles))
+}
+
+// searched is what searches read of a reading.
+func searched(r archive.Reading) archive.Reading {
+	s := archive.Reading{Conversation: r.Conversation, FromID: r.FromID, ToIDs: r.ToIDs, MsgTime: r.MsgTime, MsgType: r.MsgType, SenderKind: r.SenderKind, ChatKind: r.ChatKind, Text: r.Text}
+	for _, m := range r.Media {
+		s.Media = append(s.Media, archive.MediaRef{Kind: m.Kind, Name: m.Name, Size: -1})
+	}
+	return s
+}
+
+// TestParts: head and tail have what the rows have, and lie beside raw.
+func TestParts(t *testing.T) {
+	object, rows, groups := compacted(t)
+	for n, g := range groups {
+		if !g.Split.Known() {
+			t.Fatalf("row group %d cannot be cut", n)
+		}
+		footer := object[g.Footer:]
+		readings, err := readTail(g, part(object, g.Tail), footer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		places, err := g.ReadHead(part(object, g.Head), footer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, r := range rows[n] {
+			if !reflect.DeepEqual(readings[i], searched(r.Reading)) {
+				t.Errorf("row %d: %+v, want %+v", i, readings[i], searched(r.Reading))
+			}
+			places[i].Reading = readings[i]
+			if p := places[i]; p.Place() != r.Place() || p.Seq != r.Seq || !p.Readable() {
+				t.Errorf("row %d lies at %+v, want %+v", i, p.Place(), r.Place())
+			}
+		}
+	}
+}
+
+// TestPartsDamaged: whatever byte is wrong, nothing of it is believed.
+func TestPartsDamaged(t *testing.T) {
+	object, _, groups := compacted(t)
+	g := groups[1]
+	footer := object[g.Footer:]
+	tail, head := part(object, g.Tail), part(object, g.Head)
+	for i := range tail {
+		tail[i] ^= 1
+		if _, err := readTail(g, tail, footer); !errors.Is(err, archive.ErrDamaged) {
+			t.Fatalf("byte %d of the tail: %v", i, err)
+		}
+		tail[i] ^= 1
+	}
+	for i := range head {
+		head[i] ^= 1
+		if _, err := g.ReadHead(head, footer); !errors.Is(err, archive.ErrDamaged) {
+			t.Fatalf("byte %d of the head: %v", i, err)
+		}
+		head[i] ^= 1
+	}
+	other := part(object, groups[0].Tail)
+	if _, err := readTail(g, other, footer); !errors.Is(err, archive.ErrDamaged) {
+		t.Errorf("the tail of another row group: %v", err)
+	}
+	layout, _ := g.Layout()
+	object[g.Offset] ^= 1
+	layout.Groups = []archive.GroupLayout{{Offset: g.Offset, Length: g.Length, Rows: g.Rows, SHA256: g.SHA256}}
+	if _, err := layout.Split(bytes.NewReader(object)); !errors.Is(err, archive.ErrDamaged) {
+		t.Errorf("a damaged object was split: %v", err)
+	}
+}
+
+// TestGroupBounds: what a row group says of itself holds for its rows.
+func TestGroupBounds(t *testing.T) {
+	_, rows, groups := compacted(t)
+	for n, g := range groups {
+		first, last := rows[n][0].MsgTime.UnixMilli(), rows[n][0].MsgTime.UnixMilli()
+		for _, r := range rows[n] {
+			first, last = min(first, r.MsgTime.UnixMilli()), max(last, r.MsgTime.UnixMilli())
+			for _, id := range r.People() {
+				if !g.MayHoldPerson(id) {
+					t.Errorf("%s is not in row group %d", id, n)
+				}
+			}
+		}
+		if *g.Bounds != (archive.TimeBounds{First: first, Last: last}) {
+			t.Errorf("bounds %+v, want %d to %d", g.Bounds, first, last)
+		}
+		if g.MayHoldPerson("nobody") {
+			t.Error("nobody is in it")
+		}
+	}
+}

@@ -1,0 +1,167 @@
+package archive_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/archive/archivetest"
+)
+
+const consentPair = "pair:li.na,wmQx9ZDAAAexampleCust01"
+
+func drawFact(t *rapid.T) archive.ConsentFact {
+	return archive.ConsentFact{
+		Conversation: rapid.SampledFrom([]string{consentPair, "room:wrA"}).Draw(t, "conversation"),
+		Person:       rapid.SampledFrom([]string{"wmA", "wmB", "wmC"}).Draw(t, "person"),
+		Status:       rapid.SampledFrom([]archive.ConsentStatus{archive.ConsentAgreed, archive.ConsentRefused}).Draw(t, "status"),
+		At:           asked.Add(time.Duration(rapid.IntRange(0, 5).Draw(t, "hour")) * time.Hour),
+		Source:       rapid.SampledFrom([]string{archive.ConsentFromMessage, archive.ConsentFromCheck, archive.ConsentFromCallback}).Draw(t, "source"),
+	}
+}
+
+// TestConsentLikeAPlainList: the last answer counts, of two at one time the refusal,
+// whatever the order, how often, and with crashes between; the timeline has them all.
+func TestConsentLikeAPlainList(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ctx := context.Background()
+		index, faults := archivetest.NewIndex(), archivetest.NewFaults()
+		facts := rapid.SliceOfN(rapid.Custom(drawFact), 1, 12).Draw(t, "facts")
+		for _, f := range append(rapid.Permutation(facts).Draw(t, "order"), facts[0]) {
+			faults.CrashAt(rapid.IntRange(1, 4).Draw(t, "crash"), rapid.SampledFrom([]archivetest.When{archivetest.Before, archivetest.After}).Draw(t, "when"))
+			if err := archive.NewCatalog(faults.Index(index)).PutConsent(ctx, f); err != nil && !errors.Is(err, archivetest.ErrCrashed) {
+				t.Fatal(err)
+			}
+			faults.Restart()
+			if err := archive.NewCatalog(index).PutConsent(ctx, f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		catalog := archive.NewCatalog(index)
+		type whose struct{ conversation, person string }
+		last, all := map[whose]archive.ConsentFact{}, map[string]map[string]bool{}
+		for _, f := range facts {
+			k := whose{f.Conversation, f.Person}
+			if old, ok := last[k]; !ok || f.At.After(old.At) || f.At.Equal(old.At) && f.Status == archive.ConsentRefused {
+				last[k] = f
+			}
+			if all[f.Conversation] == nil {
+				all[f.Conversation] = map[string]bool{}
+			}
+			all[f.Conversation][fmt.Sprint(f)] = true
+		}
+		states, err := catalog.Consents(ctx, "", 10)
+		if err != nil || len(states) != len(all) {
+			t.Fatalf("%+v, %v", states, err)
+		}
+		for _, s := range states {
+			one, err := catalog.ConsentOf(ctx, s.Conversation)
+			if err != nil || !slices.Equal(one.People, s.People) {
+				t.Fatalf("%+v, %v; want %+v", one, err, s)
+			}
+			for _, p := range s.People {
+				want := last[whose{s.Conversation, p.Person}]
+				if p.Status != want.Status || !p.Since.Equal(want.At) {
+					t.Fatalf("%s in %s: %+v, want %+v", p.Person, s.Conversation, p, want)
+				}
+				delete(last, whose{s.Conversation, p.Person})
+			}
+			timeline, err := catalog.ConsentFacts(ctx, s.Conversation, 100)
+			if err != nil || len(timeline) != len(all[s.Conversation]) || !slices.IsSortedFunc(timeline, func(a, b archive.ConsentFact) int { return b.At.Compare(a.At) }) {
+				t.Fatalf("%+v, %v; want %v", timeline, err, all[s.Conversation])
+			}
+		}
+		if len(last) > 0 {
+			t.Fatalf("nobody knows of %v", last)
+		}
+	})
+}
+
+// TestConsentInMessages: what a segment says, and only of conversations with people
+// outside.
+func TestConsentInMessages(t *testing.T) {
+	ctx := t.Context()
+	catalog := archive.NewCatalog(archivetest.NewIndex())
+	row := func(seq int64, kind, chat, conversation, from string) archive.Row {
+		return archive.Row{Seq: seq, HasSeq: true, Outcome: archive.OutcomeOK, Reading: archive.Reading{
+			Conversation: conversation, FromID: from, ToIDs: []string{"li.na"}, MsgType: kind, ChatKind: chat, MsgTime: asked.Add(time.Duration(seq) * time.Second),
+		}}
+	}
+	rows := []archive.Row{
+		row(1, "agree", "external", consentPair, "wmA"), row(2, "disagree", "external", consentPair, "wmA"),
+		row(3, "text", "external", "pair:li.na,wmB", "wmB"), row(4, "text", "internal", "pair:li.na,wang.wei", "wang.wei"),
+		row(5, "agree", "external", "room:wrA", "wmC"), row(6, "text", "external", "multi:x", "wmC"),
+	}
+	for range 2 {
+		if err := catalog.IndexSegment(ctx, archive.SegmentKey(asked, 7, 0), rows); err != nil {
+			t.Fatal(err)
+		}
+	}
+	states, err := catalog.Consents(ctx, "", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range states {
+		line := s.Conversation
+		for _, p := range s.People {
+			line += fmt.Sprintf(" %s %s", p.Person, p.Status)
+		}
+		got = append(got, line)
+	}
+	want := []string{"pair:li.na,wmB", consentPair + " wmA refused", "room:wrA wmC agreed"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+	if rest, err := catalog.Consents(ctx, want[0], 1); err != nil || len(rest) != 1 || rest[0].Conversation != consentPair {
+		t.Errorf("the next page: %+v, %v", rest, err)
+	}
+}
+
+// TestConsentChecked: WeCom's answers count with their own times; what is not
+// answered says only when it was asked.
+func TestConsentChecked(t *testing.T) {
+	ctx := t.Context()
+	catalog := archive.NewCatalog(archivetest.NewIndex())
+	check := func(at time.Time, agreements ...archive.Agreement) {
+		t.Helper()
+		p := archive.DirectoryPart{Run: "run", At: at, Records: []archive.DirectoryRecord{{Kind: archive.SubjectConsent, ID: consentPair, At: at, Answer: archive.Named, Agreements: agreements}}}
+		for range 2 {
+			if err := catalog.ApplyDirectoryPart(ctx, archive.DirectoryKey(p), p); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	day := 24 * time.Hour
+	check(asked, archive.Agreement{Person: "wmA", Status: archive.ConsentUnanswered})
+	expect := func(status archive.ConsentStatus, since, checked time.Time, facts int) {
+		t.Helper()
+		s, err := catalog.ConsentOf(ctx, consentPair)
+		if err != nil || len(s.People) != 1 || s.People[0].Status != status || !s.People[0].Since.Equal(since) || !s.People[0].CheckedAt.Equal(checked) || !s.AskedAt.Equal(checked) {
+			t.Errorf("%+v, %v", s, err)
+		}
+		if all, err := catalog.ConsentFacts(ctx, consentPair, 10); err != nil || len(all) != facts {
+			t.Errorf("%d facts, %v; want %d", len(all), err, facts)
+		}
+	}
+	expect(archive.ConsentUnanswered, time.Time{}, asked, 0)
+	check(asked.Add(day), archive.Agreement{Person: "wmA", Status: archive.ConsentAgreed, ChangedAt: asked.Add(time.Hour)})
+	expect(archive.ConsentAgreed, asked.Add(time.Hour), asked.Add(day), 1)
+	check(asked.Add(2*day), archive.Agreement{Person: "wmA", Status: archive.ConsentAgreed, ChangedAt: asked.Add(time.Hour)})
+	expect(archive.ConsentAgreed, asked.Add(time.Hour), asked.Add(2*day), 1)
+	check(asked.Add(3*day), archive.Agreement{Person: "wmA", Status: archive.ConsentRefused}) // without a time
+	expect(archive.ConsentRefused, asked.Add(3*day), asked.Add(3*day), 2)
+	check(asked.Add(4*day), archive.Agreement{Person: "wmA", Status: archive.ConsentRefused})
+	expect(archive.ConsentRefused, asked.Add(3*day), asked.Add(4*day), 2)
+	check(asked.Add(5*day), archive.Agreement{Person: strings.Repeat("x", 300), Status: archive.ConsentRefused}, archive.Agreement{Status: archive.ConsentRefused})
+	if s, err := catalog.ConsentOf(ctx, consentPair); err != nil || len(s.People) != 1 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}

@@ -1,0 +1,97 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Scope is whom the company says it archives: the list that somebody entered in
+// WeCom's console (会话内容存档 → 开启范围). WeCom tells nobody what stands there, only who
+// has a seat, and leaves out those above the number of seats.
+type Scope struct {
+	ID      string    `json:"id"`
+	At      time.Time `json:"at"`  // ms
+	Who     string    `json:"who"` // said so, as the machine says
+	UserIDs []string  `json:"userids"`
+}
+
+// MaxScope bounds Scope.UserIDs.
+const MaxScope = 200_000
+
+// ScopeKey names the object of a scope's event.
+func ScopeKey(s Scope) string {
+	return eventKey(s.At, fmt.Sprintf("scope-%013d-%s", s.At.UnixMilli(), s.ID))
+}
+
+// scopeRef is what the index keeps of the newest scope: the list itself may be larger
+// than an item.
+type scopeRef struct {
+	At     time.Time `json:"at"`
+	Object string    `json:"object"`
+}
+
+const partitionScope = "scope"
+
+// PutScope stores a scope. From now on it is the one that counts.
+func PutScope(ctx context.Context, objects Objects, catalog *Catalog, corp string, s Scope) error {
+	if len(s.UserIDs) == 0 || len(s.UserIDs) > MaxScope {
+		return fmt.Errorf("a scope has 1 to %d userids, not %d", MaxScope, len(s.UserIDs))
+	}
+	if err := PutEvent(ctx, objects, ScopeKey(s), EventScope, corp, s.At, s); err != nil {
+		return err
+	}
+	return catalog.NoteScope(ctx, s)
+}
+
+// NoteScope notes a stored scope in the index, unless a later one is there.
+func (c *Catalog) NoteScope(ctx context.Context, s Scope) error {
+	const tries = 20
+	for range tries {
+		var known scopeRef
+		revision, err := c.get(ctx, partitionScope, "current", &known)
+		if err != nil || !s.At.After(known.At) {
+			return err
+		}
+		if err = c.putIf(ctx, partitionScope, "current", revision, scopeRef{s.At, ScopeKey(s)}); !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("noting a scope: %w", ErrConflict)
+}
+
+// CurrentScope reads the scope that counts; ErrNotFound if nobody said one.
+func (c *Catalog) CurrentScope(ctx context.Context, objects ObjectReader) (s Scope, err error) {
+	var ref scopeRef
+	revision, err := c.get(ctx, partitionScope, "current", &ref)
+	if err == nil && revision == 0 {
+		err = fmt.Errorf("the scope: %w", ErrNotFound)
+	}
+	if err == nil {
+		_, err = GetEvent(ctx, objects, ref.Object, &s)
+	}
+	return s, err
+}
+
+// LastWrote is the last UTC day on which an employee wrote a message; empty: never, or
+// not in a message that could be read.
+func (c *Catalog) LastWrote(ctx context.Context, person string) (day string, err error) {
+	items, err := c.index.Query(ctx, IndexQuery{Partition: partitionPerson + person, From: "s#", To: "s$", Descending: true, Limit: 1})
+	if err != nil || len(items) == 0 {
+		return "", err
+	}
+	return strings.TrimPrefix(items[0].Sort, "s#"), nil
+}
+
+// AnyOn says whether a message was written on a UTC day.
+func (c *Catalog) AnyOn(ctx context.Context, day string) (bool, error) {
+	for shard := range dayShards {
+		items, err := c.index.Query(ctx, IndexQuery{Partition: dayShard(day, shard), Limit: 1})
+		if err != nil || len(items) > 0 {
+			return len(items) > 0, err
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,143 @@
+package coverage_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/coverage"
+)
+
+var now = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+
+type world struct {
+	*testing.T
+	objects *archivetest.Objects
+	catalog *archive.Catalog
+	coverage.Reporter
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{T: t, objects: archivetest.NewObjects(), catalog: archive.NewCatalog(archivetest.NewIndex())}
+	w.Reporter = coverage.Reporter{Objects: w.objects, Catalog: w.catalog, Now: func() time.Time { return now }}
+	return w
+}
+
+func (w *world) must(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// seats lets WeCom list seats so many days ago.
+func (w *world) seats(daysAgo int, userids ...string) {
+	w.Helper()
+	at := now.AddDate(0, 0, -daysAgo)
+	p := archive.DirectoryPart{Run: "run", At: at, Records: []archive.DirectoryRecord{{Kind: archive.SubjectSeats, At: at, Answer: archive.Named, Seats: map[string][]string{"2": userids}}}}
+	w.must(w.catalog.ApplyDirectoryPart(w.Context(), archive.DirectoryKey(p), p))
+	w.must(w.catalog.UpdateDirectoryState(w.Context(), func(s *archive.DirectoryState) { s.SeatsAt = at }))
+}
+
+func (w *world) write(daysAgo int, conversation, from string, to ...string) {
+	w.Helper()
+	w.must(w.catalog.PutActive(w.Context(), archive.Reading{Conversation: conversation, FromID: from, ToIDs: to, SenderKind: "employee", MsgTime: now.AddDate(0, 0, -daysAgo)}))
+}
+
+func (w *world) scope(daysAgo int, userids ...string) {
+	w.Helper()
+	s := archive.Scope{ID: fmt.Sprint("scope", daysAgo), At: now.AddDate(0, 0, -daysAgo), Who: "me", UserIDs: userids}
+	w.must(archive.PutScope(w.Context(), w.objects, w.catalog, "ww1", s))
+}
+
+func ids(members []coverage.Member) (all []string) {
+	for _, m := range members {
+		all = append(all, m.ID)
+	}
+	return all
+}
+
+func (w *world) expect(name string, got []string, want ...string) {
+	w.Helper()
+	if !slices.Equal(got, want) {
+		w.Errorf("%s: %q, want %q", name, got, want)
+	}
+}
+
+func TestReport(t *testing.T) {
+	w := newWorld(t)
+	w.seats(60, "Li.Na", "wang.wei", "zhao.min", "gone")
+	w.seats(5, "Li.Na", "wang.wei", "zhao.min", "new.one", "extra")
+	_, err := w.catalog.UpdatePullState(t.Context(), func(s *archive.PullState) { s.FirstRunAt = now.AddDate(0, 0, -6) })
+	w.must(err)
+	w.write(1, "pair:li.na,wang.wei", "li.na", "wang.wei")
+	w.write(3, "pair:li.na,no.seat", "li.na", "no.seat")
+	w.write(20, "pair:wang.wei,zhao.min", "wang.wei", "zhao.min")
+	w.write(40, "pair:li.na,long.gone", "long.gone", "li.na")
+	w.write(2, "room:wrA", "li.na", "wang.wei", "gone")
+	w.must(w.catalog.ApplyDirectoryPart(t.Context(), "key", archive.DirectoryPart{Records: []archive.DirectoryRecord{
+		{Kind: archive.SubjectEmployee, ID: "no.seat", At: now, Answer: archive.Named, Name: "无席位", Spelling: "No.Seat", Status: 5}}}))
+
+	report, err := w.Report(t.Context(), coverage.Question{})
+	w.must(err)
+	if report.Seats != 5 || report.SeatsAt == nil || report.ScopeAt != nil || report.From != "2026-10-24" || report.To != "2026-11-22" || report.Days != 14 {
+		t.Errorf("%+v", report)
+	}
+	w.expect("without a scope", ids(append(report.WithoutSeat, report.Unexpected...)))
+	w.expect("silent", ids(report.Silent), "wang.wei", "zhao.min") // not those whose seats are new
+	w.expect("unseated", ids(report.Unseated), "gone", "no.seat")  // not who was there before the period
+	w.expect("quiet", report.QuietDays, "2026-11-17", "2026-11-18", "2026-11-19")
+	if m := report.Unseated[1]; m.Name != "无席位" || m.UserID != "No.Seat" || m.Status != 5 || m.LastActive != "2026-11-20" || m.LastWrote != "" || m.SeatFrom != nil {
+		t.Errorf("%+v", m)
+	}
+	if m := report.Unseated[0]; m.SeatTo == nil || m.SeatFrom == nil {
+		t.Errorf("%+v", m)
+	}
+	if m := report.Silent[0]; m.LastWrote != "2026-11-03" {
+		t.Errorf("%+v", m)
+	}
+
+	w.scope(1, "LI.NA", "li.na", "wang.wei", "zhao.min", "new.one", "Not.There", "gone")
+	w.scope(2, "somebody") // an older one, said later, does not count
+	report, err = w.Report(t.Context(), coverage.Question{Days: 30})
+	w.must(err)
+	w.expect("without seat", ids(report.WithoutSeat), "gone", "not.there")
+	w.expect("unexpected", ids(report.Unexpected), "extra")
+	w.expect("silent for 30 days", ids(report.Silent), "zhao.min")
+	if report.Scope != 6 || report.WithoutSeat[1].UserID != "Not.There" {
+		t.Errorf("%+v", report)
+	}
+}
+
+// TestNothingKnown: an archive that has just begun accuses nobody.
+func TestNothingKnown(t *testing.T) {
+	w := newWorld(t)
+	report, err := w.Report(t.Context(), coverage.Question{})
+	w.must(err)
+	if report.SeatsAt != nil || report.Seats+len(report.Silent)+len(report.Unseated)+len(report.QuietDays)+len(report.WithoutSeat) != 0 {
+		t.Errorf("%+v", report)
+	}
+}
+
+func TestQuestions(t *testing.T) {
+	w := newWorld(t)
+	day := now.Truncate(24 * time.Hour)
+	for name, q := range map[string]coverage.Question{
+		"backwards": {From: day, To: day.AddDate(0, 0, -1)}, "too long": {From: day.AddDate(-2, 0, 0), To: day},
+		"no days": {Days: -1}, "many days": {Days: 367},
+	} {
+		if _, err := w.Report(t.Context(), q); !errors.Is(err, coverage.ErrQuestion) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := w.Report(t.Context(), coverage.Question{From: day, To: day, Days: 366}); err != nil {
+		t.Error(err)
+	}
+	if err := archive.PutScope(t.Context(), w.objects, w.catalog, "ww1", archive.Scope{ID: "x", At: now}); err == nil {
+		t.Error("an empty scope was taken")
+	}
+}

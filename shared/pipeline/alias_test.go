@@ -1,0 +1,124 @@
+package pipeline_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/reading"
+	"wecom-archive/shared/transcript"
+	"wecom-archive/shared/wecom"
+	"wecom-archive/shared/wecom/wecomtest"
+)
+
+// TestAlias: WeCom changes an employee's userid in the midst. When somebody says so,
+// what was archived under the new one joins the conversations of the first, and what
+// comes later goes there at once; no message is lost or found twice, and all of it can
+// be made again from the objects.
+func TestAlias(t *testing.T) {
+	w := newWorld(t, 240, 10, func(c *wecomtest.Config) {
+		c.Employees, c.Customers = 4, 4
+		c.Extents = []wecomtest.Extent{
+			{Count: 120, From: start.Add(-72 * time.Hour), To: start.Add(-time.Hour)},
+			{Count: 120, From: start.Add(2 * time.Hour), To: start.Add(20 * time.Hour)},
+		}
+	})
+	w.boot(nil).mustFinish(t)
+	catalog := archive.NewCatalog(w.index)
+	employee := busiest(t, w.corp)
+	before := conversationsOf(t, w, employee)
+	if before == 0 {
+		t.Fatalf("%s talks to nobody", employee)
+	}
+
+	const was = "first.userid"
+	alias := archive.Alias{Was: was, Is: employee, At: w.Now(), Who: "me"}
+	if err := archive.SayAlias(t.Context(), w.objects, catalog, corpID, alias); err != nil {
+		t.Fatal(err)
+	}
+	if err := archive.SayAlias(t.Context(), w.objects, catalog, corpID, archive.Alias{Was: employee, Is: was, At: w.Now()}); !errors.Is(err, archive.ErrAlias) {
+		t.Errorf("the contrary: %v", err)
+	}
+	report := w.reparse(t, reading.Read, wecom.ParserVersion)
+	if report.Moved == 0 || report.Removed == 0 {
+		t.Errorf("%+v", report)
+	}
+	if left := conversationsOf(t, w, employee); left != 0 {
+		t.Errorf("%d messages are left in conversations of the new userid", left)
+	}
+	if moved := conversationsOf(t, w, was); moved != before {
+		t.Errorf("%d messages are in conversations of the first userid, want %d", moved, before)
+	}
+	w.advance(21 * time.Hour)
+	w.boot(nil).mustFinish(t)
+	if left, moved := conversationsOf(t, w, employee), conversationsOf(t, w, was); left != 0 || moved <= before {
+		t.Errorf("later messages: %d under the new userid, %d under the first, %d before", left, moved, before)
+	}
+	talks, err := catalog.Talks(t.Context(), employee, nil, 100)
+	if err != nil || !slices.ContainsFunc(talks, func(t archive.Talk) bool { return strings.Contains(t.Conversation, was) }) {
+		t.Errorf("whoever looks for the new userid finds %v, %v", talks, err)
+	}
+	// A page that came once more lists its old conversations, empty, until:
+	w.reparse(t, reading.Read, wecom.ParserVersion)
+	want := w.apiAnswers(t)
+	w.index, w.derived = archivetest.NewIndex(), archivetest.NewDerived()
+	w.reindex(t, false)
+	w.reparse(t, reading.Read, wecom.ParserVersion)
+	got := w.apiAnswers(t)
+	delete(want, "/v1/status") // it named the seats, which WeCom says
+	delete(got, "/v1/status")
+	wantSameAnswers(t, got, want)
+}
+
+// busiest is the employee in the most pairs.
+func busiest(t *testing.T, corp *wecomtest.Corp) (id string) {
+	t.Helper()
+	count := map[string]int{}
+	for i := range corp.Len() {
+		said, err := corp.Served(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range wecom.PairOf(reading.Read(said.Raw, "", start).Conversation) {
+			if p.Kind == wecom.Employee {
+				count[p.ID]++
+			}
+		}
+	}
+	for p, n := range count {
+		if n > count[id] || n == count[id] && p < id {
+			id = p
+		}
+	}
+	return id
+}
+
+// conversationsOf counts the messages in the pairs of a userid that are listed.
+func conversationsOf(t *testing.T, w *world, userid string) (messages int) {
+	t.Helper()
+	catalog := archive.NewCatalog(w.index)
+	transcripts := transcript.New(w.objects, w.derived, catalog)
+	seen := map[string]bool{}
+	for back := range 10 {
+		conversations, err := catalog.ActiveConversations(t.Context(), archive.Day(w.Now().AddDate(0, 0, -back)), "", 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range conversations {
+			if seen[c] || !slices.ContainsFunc(wecom.PairOf(c), func(p wecom.Participant) bool { return p.ID == userid }) {
+				continue
+			}
+			seen[c] = true
+			found, err := transcripts.Messages(t.Context(), archive.PlaceQuery{Conversation: c, Limit: 1000})
+			if err != nil {
+				t.Fatal(err)
+			}
+			messages += len(found)
+		}
+	}
+	return messages
+}

@@ -1,0 +1,287 @@
+package scan
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"wecom-archive/shared/archive"
+)
+
+// unit is a part of the archive that is read at once: a row group or a segment.
+type unit struct {
+	group  *archive.RowGroup // of a run
+	month  string            // of the run
+	key    string            // of a segment
+	bounds *archive.TimeBounds
+}
+
+// name is what answers call it.
+func (u unit) name() string {
+	if u.group != nil {
+		return fmt.Sprintf("%s#%d", u.group.Object, u.group.Group)
+	}
+	return u.key
+}
+
+// plan is what to look at, in this order: the segments that are not compacted, then
+// the row groups by their bounds, then the segments that came since the search's
+// first page. The order depends on what lies in the archive, the query and the
+// cursor's lastKey, so that a cursor can say how far it got.
+type plan struct {
+	units   []unit
+	lastKey string           // of the segments that come first
+	digest  [digestSize]byte // of all but the segments that came since
+}
+
+const digestSize = 8
+
+func (r *run) makePlan(ctx context.Context) error {
+	tail, err := r.tail(ctx)
+	if err != nil {
+		return err
+	}
+	lastKey := ""
+	if p := r.query.Cursor.progress; p != nil {
+		lastKey = p.lastKey
+	} else if len(tail) > 0 {
+		lastKey = tail[len(tail)-1]
+	}
+	known, _ := slices.BinarySearch(tail, lastKey+"\x00")
+	hash := sha256.New()
+	for _, key := range tail[:known] {
+		fmt.Fprintln(hash, key)
+	}
+	months, err := r.catalog.Compactions(ctx) // after the tail
+	if err != nil {
+		return err
+	}
+	var groups []unit
+	for _, m := range months {
+		for _, c := range m.Runs {
+			fmt.Fprintln(hash, c.ID)
+			of, err := r.runGroups(ctx, c)
+			if err != nil {
+				return fmt.Errorf("compaction of %s: %w", m.Month, err)
+			}
+			for i := range of {
+				groups = append(groups, unit{group: &of[i], month: m.Month, bounds: of[i].Bounds})
+			}
+		}
+	}
+	r.sort(groups)
+	p := &r.plan
+	p.lastKey = lastKey
+	copy(p.digest[:], hash.Sum(nil))
+	add := func(keys []string) {
+		for _, key := range keys {
+			p.units = append(p.units, unit{key: key})
+		}
+	}
+	add(tail[:known])
+	p.units = append(p.units, groups...)
+	add(tail[known:])
+	return nil
+}
+
+// sort puts row groups without bounds first, then those that can hold what comes
+// first.
+func (r *run) sort(groups []unit) {
+	edge := func(u unit) int64 {
+		switch {
+		case u.bounds == nil:
+			return math.MinInt64
+		case r.query.Descending:
+			return -u.bounds.Last
+		}
+		return u.bounds.First
+	}
+	slices.SortStableFunc(groups, func(a, b unit) int {
+		return cmp.Or(cmp.Compare(edge(a), edge(b)), strings.Compare(a.group.Object, b.group.Object), cmp.Compare(a.group.Group, b.group.Group))
+	})
+}
+
+// frontier is the time before which no unit from the n-th on has a message; known
+// is false if that cannot be said.
+func (p plan) frontier(n int, descending bool) (ms int64, known bool) {
+	for i, u := range p.units[n:] {
+		if u.bounds == nil {
+			return 0, false
+		}
+		edge := u.bounds.First
+		if descending {
+			edge = u.bounds.Last
+		}
+		if i == 0 || descending && edge > ms || !descending && edge < ms {
+			ms = edge
+		}
+	}
+	return ms, true
+}
+
+// tail lists the segments that are not compacted, in order of their keys.
+func (r *run) tail(ctx context.Context) ([]string, error) {
+	var keys []string
+	month, compacted, listed := "", archive.CompactedParts(nil), int64(0)
+	for info, err := range r.objects.List(ctx, archive.SegmentsPrefix, "") {
+		if err != nil {
+			return nil, fmt.Errorf("listing the segments: %w", err)
+		}
+		listed++
+		day, _, _, ok := archive.ParseSegmentKey(info.Key)
+		if !ok {
+			continue // nothing of ours
+		}
+		if of := day[:len(archive.MonthLayout)]; of != month {
+			month = of
+			if compacted, err = r.catalog.CompactedParts(ctx, month); err != nil {
+				return nil, err
+			}
+		}
+		if !compacted.Has(info.Key) {
+			keys = append(keys, info.Key)
+		}
+	}
+	r.answer.Looked.Requests += listed/1000 + 1
+	return keys, nil
+}
+
+// runGroups are the row groups of a run that can hold what the filters want,
+// whatever their times.
+func (r *run) runGroups(ctx context.Context, c archive.CompactionRun) ([]archive.RowGroup, error) {
+	all, ok := r.groups.Get(c.ID)
+	if !ok {
+		var last *archive.RowGroup
+		for {
+			const batch = 100
+			some, err := r.catalog.AllRowGroups(ctx, c.ID, last, batch)
+			if err != nil {
+				return nil, err
+			}
+			if all = append(all, some...); len(some) < batch {
+				break
+			}
+			last = &some[batch-1]
+		}
+		if len(all) != c.Groups {
+			return nil, fmt.Errorf("run %s: %d row groups of %d are in its directory: %w", c.ID, len(all), c.Groups, archive.ErrNotFound)
+		}
+		if len(all) <= keptRunGroups {
+			r.groups.Add(c.ID, all)
+		}
+	}
+	var out []archive.RowGroup
+	for _, g := range all {
+		if r.mayHold(g) {
+			out = append(out, g)
+		} else {
+			r.answer.Looked.Skipped++
+		}
+	}
+	return out, nil
+}
+
+func (r *run) mayHold(g archive.RowGroup) bool {
+	q := r.query
+	if q.Conversation != "" && !g.MayHold(q.Conversation, math.MinInt64, math.MaxInt64) {
+		return false
+	}
+	for _, id := range []string{q.Person, q.Sender} {
+		if id != "" && !g.MayHoldPerson(id) {
+			return false
+		}
+	}
+	return g.Bounds == nil || !r.outside(*g.Bounds)
+}
+
+// outside says whether all of it lies outside of the times asked for.
+func (r *run) outside(b archive.TimeBounds) bool {
+	q := r.query
+	return !q.From.IsZero() && b.Last < q.From.UnixMilli() || !q.To.IsZero() && b.First >= q.To.UnixMilli()
+}
+
+// readAll reads the units that an earlier page found something in again, and then
+// those from the done-th on, until the time is over. It returns how many of the
+// plan's are done then: at least one more than before.
+func (r *run) readAll(ctx context.Context, done int, again []int) (int, error) {
+	order := slices.Clone(again)
+	for i := done; i < len(r.plan.units); i++ {
+		order = append(order, i)
+	}
+	return r.pipeline(ctx, order, len(again))
+}
+
+// pipeline reads units, readers at a time, and adds what they hold in their order.
+func (r *run) pipeline(ctx context.Context, order []int, must int) (done int, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var group errgroup.Group
+	defer func() { // nothing of this search runs on when it returns
+		cancel()
+		_ = group.Wait()
+	}()
+	results := make([]chan result, len(order))
+	begin := func(i int) {
+		if i >= len(order) {
+			return
+		}
+		ch := make(chan result, 1)
+		results[i] = ch
+		u, best := r.plan.units[order[i]], slices.Clone(r.best)
+		group.Go(func() error {
+			ch <- r.read(ctx, u, best)
+			return nil
+		})
+	}
+	started := 0
+	for i := range order {
+		for started < len(order) && started < i+readers {
+			begin(started)
+			started++
+		}
+		res := <-results[i]
+		results[i] = nil
+		if res.err != nil {
+			return 0, res.err
+		}
+		r.take(res)
+		if i >= must && r.late() {
+			return order[i] + 1, ctx.Err()
+		}
+	}
+	return len(r.plan.units), nil
+}
+
+func (r *run) late() bool { return !r.until.IsZero() && !r.now().Before(r.until) }
+
+// take adds what was found in a unit to the answer.
+func (r *run) take(res result) {
+	l := &r.answer.Looked
+	l.Messages += res.looked.Messages
+	l.Bytes += res.looked.Bytes
+	l.Requests += res.looked.Requests
+	l.Parts += res.looked.Parts
+	l.Skipped += res.looked.Skipped
+	l.Unreadable += res.looked.Unreadable
+	for kind, n := range res.looked.Contents {
+		l.Contents[kind] += n
+	}
+	if res.damaged != "" {
+		r.answer.Damaged = append(r.answer.Damaged, res.damaged)
+	}
+	for _, h := range res.hits {
+		r.best = r.add(r.best, h)
+	}
+}
+
+// isDamage says whether an error means that a part cannot be read, now or later.
+func (r *run) isDamage(err error) bool {
+	return errors.Is(err, archive.ErrDamaged) || r.last && errors.Is(err, archive.ErrNotFound)
+}

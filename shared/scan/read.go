@@ -1,0 +1,267 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"wecom-archive/shared/archive"
+)
+
+// result is what reading a unit gave.
+type result struct {
+	hits    []Hit // those that can be on the page
+	looked  Looked
+	damaged string // name of the unit, if it cannot be read
+	err     error
+}
+
+// read reads a unit. best is what is known to be next: what comes behind it is not
+// looked for.
+func (r *run) read(ctx context.Context, u unit, best []Hit) (res result) {
+	res.looked.Contents = map[string]int64{}
+	if bounds, known := r.boundsOf(u); known && (bounds == nil || r.idle(*bounds, best)) {
+		res.looked.Skipped = 1
+		return res
+	}
+	select {
+	case r.slots <- struct{}{}:
+		defer func() { <-r.slots }()
+	case <-ctx.Done():
+		res.err = ctx.Err()
+		return res
+	}
+	defer func() { // outside of the request's goroutine a panic would end the program
+		if p := recover(); p != nil {
+			res.err = fmt.Errorf("searching %s: panic: %v\n%s", u.name(), p, debug.Stack())
+		}
+	}()
+	res.looked.Parts = 1
+	t := &taker{run: r, unit: u.name(), best: best, res: &res}
+	var err error
+	switch {
+	case u.group == nil:
+		err = r.readSegment(ctx, u.key, t)
+	case u.group.Split.Known():
+		err = r.readColumns(ctx, *u.group, t)
+	default:
+		err = r.readGroup(ctx, *u.group, t)
+	}
+	switch {
+	case err == nil:
+		res.hits = t.found
+	case r.isDamage(err):
+		res.damaged = u.name()
+		if u.group == nil && r.storedAgain(ctx, u.key) {
+			res.damaged = ""
+		}
+	default:
+		res.err = err
+	}
+	return res
+}
+
+func (r *run) boundsOf(u unit) (*archive.TimeBounds, bool) {
+	if u.group != nil {
+		return u.bounds, u.bounds != nil
+	}
+	return r.bounds.Get(u.key)
+}
+
+// storedAgain says whether what a damaged segment should hold lies in another part.
+func (r *run) storedAgain(ctx context.Context, key string) bool {
+	_, asked, _, _ := archive.ParseSegmentKey(key)
+	page, err := r.catalog.Page(ctx, asked)
+	return err == nil && slices.Contains(page.Damaged, key)
+}
+
+// taker collects what a unit holds.
+type taker struct {
+	*run
+	unit  string
+	best  []Hit // of the search so far
+	found []Hit // of the unit, Limit+1 at most
+	res   *result
+}
+
+// counts notes a message that is looked at.
+func (t *taker) counts(r archive.Reading) {
+	t.res.looked.Messages++
+	seen := ""
+	for _, m := range r.Media {
+		if contents[m.Kind] && !strings.Contains(seen, m.Kind+" ") && t.matcher.Admits(r) {
+			t.res.looked.Contents[m.Kind]++
+			seen += m.Kind + " "
+		}
+	}
+}
+
+// behind says whether a time is so far back that the page is full before it.
+func (t *taker) behind(ms int64) bool {
+	limit := t.query.Limit
+	return len(t.best) > limit && t.before(t.best[limit].Place.Time.UnixMilli(), ms) ||
+		len(t.found) > limit && t.before(t.found[limit].Place.Time.UnixMilli(), ms)
+}
+
+func (t *taker) offer(h Hit) {
+	if t.wanted(h.Place.Position) && !t.behind(h.Place.Time.UnixMilli()) {
+		h.unit = t.unit
+		t.found = t.add(t.found, h)
+	}
+}
+
+// whole looks at a row that was read with its place.
+func (t *taker) whole(row archive.Row, place archive.Place) {
+	if !row.Readable() {
+		t.res.looked.Unreadable++
+		return
+	}
+	t.counts(row.Reading)
+	if ranges, ok := t.matcher.Match(row); ok {
+		row.Raw = nil // not kept in memory
+		t.offer(Hit{Row: row, Place: place, Ranges: ranges})
+	}
+}
+
+func (r *run) readSegment(ctx context.Context, key string, t *taker) error {
+	_, asked, _, _ := archive.ParseSegmentKey(key)
+	t.res.looked.Requests++
+	stored, err := archive.ReadObject(ctx, r.objects, key)
+	t.res.looked.Bytes += int64(len(stored))
+	if err != nil {
+		return err
+	}
+	_, rows, err := archive.DecodeSegment(stored)
+	if err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	var bounds *archive.TimeBounds
+	for i, row := range rows {
+		place := archive.Place{Object: key, Row: i, Position: archive.Position{Time: row.MsgTime, Seq: row.Seq, Page: asked, Envelope: row.Position}}
+		t.whole(row, place)
+		if !row.Readable() {
+			continue
+		}
+		ms := row.MsgTime.UnixMilli()
+		if bounds == nil {
+			bounds = &archive.TimeBounds{First: ms, Last: ms}
+		}
+		bounds.First, bounds.Last = min(bounds.First, ms), max(bounds.Last, ms)
+	}
+	r.bounds.Add(key, bounds)
+	return nil
+}
+
+// columns are those of a tail that tell whether a message is meant.
+func (r *run) columns() archive.TailColumns {
+	q, columns := r.query, archive.TailText|archive.TailFiles
+	if !q.From.IsZero() || !q.To.IsZero() {
+		columns |= archive.TailTime
+	}
+	if q.Conversation != "" || q.Person != "" || q.Sender != "" || q.SenderKind != "" || q.ChatKind != "" || q.MsgType != "" {
+		columns |= archive.TailNames
+	}
+	return columns
+}
+
+// readColumns reads what tells whether messages are meant, and only where something
+// was found the rest.
+func (r *run) readColumns(ctx context.Context, g archive.RowGroup, t *taker) error {
+	footer, err := r.footer(ctx, g, t)
+	if err != nil {
+		return err
+	}
+	data, err := r.derivedRange(ctx, g.Object, t, g.Tail)
+	if err != nil {
+		return err
+	}
+	tail, err := g.OpenTail(data, footer)
+	if err != nil {
+		return err
+	}
+	columns, readings := r.columns(), make([]archive.Reading, g.Rows)
+	if err := tail.Read(readings, columns); err != nil {
+		return err
+	}
+	var places []archive.CompactRow // once something is found
+	for i := range readings {
+		t.counts(readings[i])
+		ranges, ok := r.matcher.Match(archive.Row{Outcome: archive.OutcomeOK, Reading: readings[i]})
+		if !ok {
+			continue
+		}
+		if places == nil {
+			if err := tail.Read(readings, archive.TailAll&^columns); err != nil {
+				return err
+			}
+			if data, err = r.derivedRange(ctx, g.Object, t, g.Head); err != nil {
+				return err
+			}
+			if places, err = g.ReadHead(data, footer); err != nil {
+				return err
+			}
+		}
+		if t.behind(readings[i].MsgTime.UnixMilli()) {
+			continue
+		}
+		row := places[i]
+		row.Reading = readings[i]
+		row.Text = strings.Clone(row.Text)
+		t.offer(Hit{Row: row.Row, Place: row.Place(), Ranges: ranges})
+	}
+	return nil
+}
+
+// readGroup reads a row group whose directory does not say how it can be cut.
+func (r *run) readGroup(ctx context.Context, g archive.RowGroup, t *taker) error {
+	footer, err := r.footer(ctx, g, t)
+	if err != nil {
+		return err
+	}
+	layout, at := g.Layout()
+	data, err := r.derivedRange(ctx, g.Object, t, func() (int64, int64) { return at.Offset, at.Length })
+	if err != nil {
+		return err
+	}
+	rows, err := layout.ReadGroup(g.Group, at, data, footer, "")
+	if err != nil {
+		return fmt.Errorf("%s: %w", g.Object, err)
+	}
+	for _, row := range rows {
+		t.whole(row.Row, row.Place())
+	}
+	return nil
+}
+
+// footer reads the footer of a row group's object, and keeps it: the row groups of
+// an object are read one after the other.
+func (r *run) footer(ctx context.Context, g archive.RowGroup, t *taker) ([]byte, error) {
+	name := g.Object + "#" + g.FooterSHA256
+	if footer, ok := r.footers.Get(name); ok {
+		return footer, nil
+	}
+	layout, _ := g.Layout()
+	footer, err := r.derivedRange(ctx, g.Object, t, func() (int64, int64) { return layout.Footer, layout.Size - layout.Footer })
+	if err != nil {
+		return nil, err
+	}
+	if err := layout.CheckFooter(footer); err != nil {
+		return nil, fmt.Errorf("%s: %w", g.Object, err)
+	}
+	r.footers.Add(name, footer)
+	return footer, nil
+}
+
+func (r *run) derivedRange(ctx context.Context, key string, t *taker, part func() (offset, length int64)) ([]byte, error) {
+	if r.derived == nil {
+		return nil, errors.New("the derived bucket is not set")
+	}
+	offset, length := part()
+	t.res.looked.Requests++
+	data, err := r.derived.GetRange(ctx, key, offset, length)
+	t.res.looked.Bytes += int64(len(data))
+	return data, err
+}

@@ -1,0 +1,251 @@
+package scan
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/search"
+)
+
+// MaxLimit bounds the hits of a page.
+const MaxLimit = 100
+
+// Query is what is asked for.
+type Query struct {
+	search.Query
+	Descending bool // newest first
+	Limit      int  // hits of a page: 1 to MaxLimit
+
+	// Time after which no further part is begun; a part takes well below a second.
+	// Zero: none. A call makes some progress however short it is.
+	Time time.Duration
+
+	// Cursor of the page before, of the same query and direction; zero: from the
+	// first.
+	Cursor Cursor
+}
+
+// Hit is a message that is meant.
+type Hit struct {
+	// Row has no Raw, and of the Reading at least what search.Query looks at.
+	archive.Row
+	Place  archive.Place
+	Ranges []search.Range // where the terms stand in Text
+
+	unit string // that it was found in
+}
+
+// Answer is a page.
+type Answer struct {
+	Hits []Hit // in order
+
+	// Next goes on behind the page; nil: there is no more.
+	Next *Cursor
+	// Complete: the time sufficed for the page. If not, there may be fewer hits than
+	// there are, and none, and Next goes on.
+	Complete bool
+
+	Looked  Looked
+	Damaged []string // keys of segments and of row groups ("key#3") that cannot be read, and so were not searched
+}
+
+// Looked is what was looked at for a page.
+type Looked struct {
+	Messages int64 // readable ones
+	Bytes    int64 // read out of the buckets
+	Requests int64 // to the buckets: one for each read, and for every 1,000 keys listed
+	Parts    int   // row groups and segments that were read
+	Skipped  int   // that cannot hold what is next, by what the index says of them
+
+	// Messages that the filters admit, words aside, whose contents are no text: by
+	// kind of file. Only voice, image, video and file count.
+	Contents map[string]int64
+	// Rows of segments that hold no message (yet).
+	Unreadable int64
+}
+
+// contents are the kinds of files in which something may be said.
+var contents = map[string]bool{"voice": true, "image": true, "video": true, "file": true}
+
+// Scanner searches an archive. It is safe for concurrent use.
+type Scanner struct {
+	objects archive.ObjectReader
+	derived archive.ObjectReader
+	catalog *archive.Catalog
+	now     func() time.Time
+
+	footers *lru.Cache[string, []byte]              // by key and SHA-256
+	groups  *lru.Cache[string, []archive.RowGroup]  // by run: a run never changes
+	bounds  *lru.Cache[string, *archive.TimeBounds] // of segments, by key: they never change; nil: no message in it
+
+	slots chan struct{} // parts in memory at a time, over all calls
+}
+
+const (
+	readers       = 4   // parts read at a time: two cores, and as many that wait for a bucket; one takes about 10 MB
+	keptFooters   = 64  // of about 100 KB
+	keptRuns      = 32  //
+	keptRunGroups = 256 // a larger run is not kept
+	keptBounds    = 50_000
+)
+
+// New returns a Scanner over the archive bucket, the derived bucket (nil: nothing is
+// compacted) and the index. now is the clock for time limits.
+func New(objects, derived archive.ObjectReader, catalog *archive.Catalog, now func() time.Time) *Scanner {
+	s := &Scanner{objects: objects, derived: derived, catalog: catalog, now: now, slots: make(chan struct{}, 2*readers)}
+	s.footers, _ = lru.New[string, []byte](keptFooters) // these fail for sizes below one
+	s.groups, _ = lru.New[string, []archive.RowGroup](keptRuns)
+	s.bounds, _ = lru.New[string, *archive.TimeBounds](keptBounds)
+	return s
+}
+
+// ErrQuery says that a query cannot be answered.
+var ErrQuery = errors.New("this cannot be searched for")
+
+// Search returns a page.
+func (s *Scanner) Search(ctx context.Context, q Query) (Answer, error) {
+	if q.Limit < 1 || q.Limit > MaxLimit {
+		return Answer{}, fmt.Errorf("%w: limit %d is not between 1 and %d", ErrQuery, q.Limit, MaxLimit)
+	}
+	until := time.Time{}
+	if q.Time > 0 {
+		until = s.now().Add(q.Time)
+	}
+	const tries = 3
+	for try := 1; ; try++ {
+		r := &run{Scanner: s, query: q, matcher: search.NewMatcher(q.Query), until: until, last: try == tries}
+		r.answer.Looked.Contents = map[string]int64{}
+		err := r.search(ctx)
+		// A run that was replaced is deleted a day later, and is not found by a
+		// search that has slept meanwhile. It looks again.
+		if err == nil || !errors.Is(err, archive.ErrNotFound) || r.last {
+			return r.answer, err
+		}
+	}
+}
+
+// run is one search under way.
+type run struct {
+	*Scanner
+	query   Query
+	matcher *search.Matcher
+	until   time.Time
+	last    bool // what is not found is damaged
+
+	plan   plan
+	best   []Hit // what is next as far as looked: query.Limit+1 at most, in order
+	answer Answer
+}
+
+func (r *run) search(ctx context.Context) error {
+	if err := r.makePlan(ctx); err != nil {
+		return err
+	}
+	done, again := r.resume()
+	next, err := r.readAll(ctx, done, again)
+	if err != nil {
+		return err
+	}
+	r.answer.Complete = next == len(r.plan.units)
+	if r.answer.Complete {
+		r.finish()
+		return nil
+	}
+	// Only what comes before everything that was not looked at is certain.
+	frontier, known := r.plan.frontier(next, r.query.Descending)
+	certain := 0
+	for known && certain < len(r.best) && r.before(r.best[certain].Place.Time.UnixMilli(), frontier) {
+		certain++
+	}
+	if certain > r.query.Limit {
+		r.answer.Complete = true
+		r.finish()
+		return nil
+	}
+	if certain > 0 {
+		r.answer.Hits = r.best[:certain]
+		after := r.best[certain-1].Place.Position
+		r.answer.Next = &Cursor{After: &after}
+		return nil
+	}
+	r.answer.Next = &Cursor{After: r.query.Cursor.After, progress: r.progress(next)}
+	return nil
+}
+
+// finish makes the page of the best.
+func (r *run) finish() {
+	r.answer.Hits = r.best[:min(len(r.best), r.query.Limit)]
+	if n := len(r.answer.Hits); n < len(r.best) {
+		after := r.best[n-1].Place.Position
+		r.answer.Next = &Cursor{After: &after}
+	}
+}
+
+// before says whether a time comes ahead of another in the order of the query.
+func (r *run) before(a, b int64) bool {
+	if r.query.Descending {
+		return a > b
+	}
+	return a < b
+}
+
+// compare orders hits as the query wants them; of copies the lowest part is first.
+func (r *run) compare(a, b Hit) int {
+	d := a.Place.Compare(b.Place.Position)
+	if r.query.Descending {
+		d = -d
+	}
+	return d
+}
+
+// wanted says whether a message at p is behind the cursor.
+func (r *run) wanted(p archive.Position) bool {
+	after := r.query.Cursor.After
+	if after == nil {
+		return true
+	}
+	d := p.Compare(*after)
+	return d != 0 && d < 0 == r.query.Descending
+}
+
+// add puts a hit among the best, if it is one of them.
+func (r *run) add(best []Hit, h Hit) []Hit {
+	at, found := slices.BinarySearchFunc(best, h, r.compare)
+	switch {
+	case found:
+		if cmp.Or(cmp.Compare(h.Place.Part(), best[at].Place.Part()), cmp.Compare(h.Place.Row, best[at].Place.Row)) < 0 {
+			best[at] = h
+		}
+		return best
+	case at > r.query.Limit:
+		return best
+	}
+	best = slices.Insert(best, at, h)
+	if len(best) > r.query.Limit+1 {
+		best = best[:r.query.Limit+1]
+	}
+	return best
+}
+
+// idle says whether none of a unit's messages can be on the page.
+func (r *run) idle(b archive.TimeBounds, best []Hit) bool {
+	q := r.query
+	if !q.From.IsZero() && b.Last < q.From.UnixMilli() || !q.To.IsZero() && b.First >= q.To.UnixMilli() {
+		return true
+	}
+	near, far := b.First, b.Last
+	if q.Descending {
+		near, far = far, near
+	}
+	if after := q.Cursor.After; after != nil && r.before(far, after.Time.UnixMilli()) {
+		return true
+	}
+	return len(best) > q.Limit && r.before(best[q.Limit].Place.Time.UnixMilli(), near)
+}

@@ -1,0 +1,245 @@
+package viewer
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/consent"
+	"wecom-archive/shared/coverage"
+	"wecom-archive/shared/wecom"
+)
+
+// Who agreed to being archived, who has a seat, and who is not covered. None of it
+// holds content; who talks with whom is for the roles that may read it.
+
+type consentInput struct {
+	Status string `query:"status" enum:"agreed,refused,unanswered" doc:"Only people with this answer. A page may have fewer then, and still a next_cursor"`
+	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"Most conversations to look at"`
+}
+
+type consentOutput struct {
+	Body struct {
+		Consents   []consentLine `json:"consents" nullable:"false" doc:"In byte order of the conversations' ids"`
+		NextCursor string        `json:"next_cursor,omitempty" doc:"Absent at the end"`
+	}
+}
+
+type consentLine struct {
+	Conversation  string                `json:"conversation" doc:"Id of the conversation"`
+	Title         titled                `json:"title"`
+	Person        *participant          `json:"person,omitempty" doc:"Who answered, or did not. Absent: a room of whose members nothing is known"`
+	Status        archive.ConsentStatus `json:"status" enum:"agreed,refused,unanswered" doc:"unanswered: WeCom archives them as long as they do not refuse (Default_Agree)"`
+	Since         string                `json:"since,omitempty" format:"date-time" doc:"When the person answered"`
+	Source        string                `json:"source,omitempty" enum:"message,check,callback" doc:"How that is known: a message in the archive, WeCom was asked, WeCom called"`
+	AskedAt       string                `json:"asked_at,omitempty" format:"date-time" doc:"When WeCom was last asked about the conversation; absent: never"`
+	Answer        archive.Answer        `json:"answer,omitempty" doc:"What came of that: named; unknown, hidden: WeCom does not tell"`
+	MessagesAfter *bool                 `json:"messages_after,omitempty" doc:"Of those who refused: whether the conversation has later messages"`
+}
+
+type consentTimelineInput struct {
+	ID string `path:"id" example:"pair:li.na,wmQx9ZDAAAexampleCust01" doc:"Id of the conversation, percent-encoded"`
+}
+
+type consentTimelineOutput struct {
+	Body struct {
+		Consents []consentLine `json:"consents" nullable:"false"`
+		Timeline []consentFact `json:"timeline" nullable:"false" doc:"Newest first, at most 1,000"`
+	}
+}
+
+type consentFact struct {
+	Person participant           `json:"person"`
+	Status archive.ConsentStatus `json:"status" enum:"agreed,refused"`
+	At     time.Time             `json:"at"`
+	Source string                `json:"source" enum:"message,check,callback"`
+}
+
+// maxTimeline bounds a timeline.
+const maxTimeline = 1000
+
+type seatsOutput struct {
+	Body struct {
+		SeatsAt string     `json:"seats_at,omitempty" format:"date-time" doc:"When WeCom last said who has a seat; absent: never"`
+		Seats   []seatView `json:"seats" nullable:"false" doc:"All who have one or had one, in byte order of their ids"`
+	}
+}
+
+type seatView struct {
+	ID       string               `json:"id"`
+	UserID   string               `json:"userid" doc:"In WeCom's spelling"`
+	Name     string               `json:"name,omitempty" doc:"Hostile input: never take it for markup"`
+	Archived bool                 `json:"archived" doc:"They have a seat now"`
+	Editions []int                `json:"editions" nullable:"false" doc:"1 office, 2 service, 3 enterprise"`
+	Periods  []archive.SeatPeriod `json:"periods" nullable:"false" doc:"When WeCom listed them"`
+}
+
+type coverageInput struct {
+	From string `query:"from" format:"date" doc:"First UTC day; without it the 30 days up to to"`
+	To   string `query:"to" format:"date" doc:"Last UTC day; without it yesterday"`
+	Days int    `query:"days" minimum:"1" maximum:"366" default:"14" doc:"A seat that wrote nothing for so many days is silent"`
+}
+
+type coverageOutput struct{ Body *coverage.Report }
+
+func (s *server) registerConsent() {
+	register(s, huma.Operation{
+		OperationID: "list-consents", Path: "/v1/consent", Tags: []string{"consent"},
+		Summary: "Who agreed to being archived, refused, or has not answered",
+		Errors:  []int{http.StatusBadRequest},
+	}, contentRoles, s.consents)
+	register(s, huma.Operation{
+		OperationID: "get-consent", Path: "/v1/consent/{id}", Tags: []string{"consent"},
+		Summary: "Answers of one conversation, with their timeline",
+	}, contentRoles, s.consentTimeline)
+	register(s, huma.Operation{
+		OperationID: "list-seats", Path: "/v1/seats", Tags: []string{"consent"},
+		Summary: "Who is archived, and since when",
+	}, healthRoles, s.seats)
+	register(s, huma.Operation{
+		OperationID: "get-coverage", Path: "/v1/coverage", Tags: []string{"consent"},
+		Summary: "Who should be archived and is not",
+	}, healthRoles, s.coverage)
+}
+
+func (s *server) consentLister() consent.Lister {
+	return consent.Lister{Catalog: s.Catalog, Transcript: s.transcript}
+}
+
+func (s *server) consents(ctx context.Context, in *consentInput) (*consentOutput, error) {
+	sum := querySum("consent", in.Status)
+	after := ""
+	if in.Cursor != "" {
+		place, err := decodeCursor(in.Cursor, sum)
+		if err == nil && (len(place) == 0 || !utf8.Valid(place) || len(place) > archive.MaxIndexKey) {
+			err = errBadCursor
+		}
+		if err != nil {
+			return nil, refusedCursor(err, "status")
+		}
+		after = string(place)
+	}
+	lines, next, err := s.consentLister().Page(ctx, after, in.Limit, archive.ConsentStatus(in.Status))
+	if err != nil {
+		return nil, err
+	}
+	out := new(consentOutput)
+	if out.Body.Consents, err = s.consentLines(ctx, lines); err != nil {
+		return nil, err
+	}
+	if next != "" {
+		out.Body.NextCursor = encodeCursor(sum, []byte(next))
+	}
+	return out, nil
+}
+
+func (s *server) consentLines(ctx context.Context, lines []consent.Line) ([]consentLine, error) {
+	conversations, people := make([]string, len(lines)), make([]string, len(lines))
+	for i, line := range lines {
+		conversations[i], people[i] = line.Conversation, line.Person
+	}
+	titles, err := s.titles(ctx, conversations, func(int) time.Time { return time.Time{} })
+	if err != nil {
+		return nil, err
+	}
+	n, err := s.namesOf(ctx, people, nil)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]consentLine, len(lines))
+	for i, line := range lines {
+		out[i] = consentLine{
+			Conversation: line.Conversation, Title: titles[i], Status: line.Status, Since: formatTime(line.Since), Source: line.Source,
+			AskedAt: formatTime(line.AskedAt), Answer: line.Answer,
+		}
+		if line.Person != "" {
+			out[i].Person = n.participant(line.Person, time.Time{})
+		}
+		if line.Status == archive.ConsentRefused {
+			out[i].MessagesAfter = &line.MessagesAfter
+		}
+	}
+	return out, nil
+}
+
+func (n names) participant(id string, at time.Time) *participant {
+	return &participant{ID: id, Kind: string(wecom.ParticipantOf(id).Kind), naming: called(n.people[id], at)}
+}
+
+func (s *server) consentTimeline(ctx context.Context, in *consentTimelineInput) (*consentTimelineOutput, error) {
+	if !utf8.ValidString(in.ID) || in.ID == "" || len(in.ID) > archive.MaxIndexKey/2 {
+		return nil, badParameter(http.StatusUnprocessableEntity, "path.id", "The conversation's id must be UTF-8, percent-encoded, of 1 to 512 bytes.")
+	}
+	lines, err := s.consentLister().Of(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	facts, err := s.Catalog.ConsentFacts(ctx, in.ID, maxTimeline)
+	if err != nil {
+		return nil, err
+	}
+	var people []string
+	for _, f := range facts {
+		people = append(people, f.Person)
+	}
+	n, err := s.namesOf(ctx, people, nil)
+	if err != nil {
+		return nil, err
+	}
+	out := new(consentTimelineOutput)
+	out.Body.Timeline = []consentFact{}
+	for _, f := range facts {
+		out.Body.Timeline = append(out.Body.Timeline, consentFact{Person: *n.participant(f.Person, f.At), Status: f.Status, At: f.At.UTC(), Source: f.Source})
+	}
+	out.Body.Consents, err = s.consentLines(ctx, lines)
+	return out, err
+}
+
+func (s *server) seats(ctx context.Context, _ *struct{}) (*seatsOutput, error) {
+	state, err := s.Catalog.DirectoryState(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := new(seatsOutput)
+	out.Body.SeatsAt, out.Body.Seats = formatTime(state.SeatsAt), []seatView{}
+	var ids []string
+	for seat, err := range s.Catalog.Seats(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, seat.ID)
+		out.Body.Seats = append(out.Body.Seats, seatView{ID: seat.ID, UserID: seat.UserID, Archived: seat.Has(), Editions: seat.Editions, Periods: seat.Periods})
+	}
+	n, err := s.namesOf(ctx, ids, nil)
+	for i := range out.Body.Seats {
+		out.Body.Seats[i].Name = n.people[out.Body.Seats[i].ID].Now()
+	}
+	return out, err
+}
+
+func (s *server) coverage(ctx context.Context, in *coverageInput) (*coverageOutput, error) {
+	q := coverage.Question{Days: in.Days}
+	for _, day := range []struct {
+		name, text string
+		to         *time.Time
+	}{{"from", in.From, &q.From}, {"to", in.To, &q.To}} {
+		if day.text == "" {
+			continue
+		}
+		var err error
+		if *day.to, err = time.Parse(time.DateOnly, day.text); err != nil {
+			return nil, badParameter(http.StatusUnprocessableEntity, "query."+day.name, day.name+" must be a day, as 2026-11-23.")
+		}
+	}
+	report, err := coverage.Reporter{Objects: s.Objects, Catalog: s.Catalog, Now: s.Now}.Report(ctx, q)
+	if errors.Is(err, coverage.ErrQuestion) {
+		return nil, badParameter(http.StatusUnprocessableEntity, "query.from", "from must not be after to, nor more than 366 days before it.")
+	}
+	return &coverageOutput{report}, err
+}

@@ -1,0 +1,147 @@
+package viewer
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// searchView is the search page.
+type searchView struct {
+	url.Values // of the address
+	Bad        string
+	Answer     *searchBody // nil: nothing was asked yet
+	Hits       []shownHit
+	Contents   []contentCount
+	Next       string // address
+}
+
+type shownHit struct {
+	hit
+	At    time.Time
+	Parts []markedText
+	Files []mediaRef
+}
+
+// markedText is a part of a text.
+type markedText struct {
+	Text   string
+	Marked bool
+}
+
+type contentCount struct {
+	Kind  string
+	Count int64
+}
+
+// Types are those that the form offers.
+func (searchView) Types() []string {
+	return []string{"", "text", "image", "voice", "video", "file", "link", "chatrecord", "mixed", "revoke", "location", "card", "weapp", "meeting", "calendar", "docmsg", "todo", "vote"}
+}
+
+// Kinds are those of senders.
+func (searchView) Kinds() []string { return []string{"employee", "external", "robot"} }
+
+// Chats are the kinds of chats.
+func (searchView) Chats() []string { return []string{"internal", "external", "updown_stream"} }
+
+// Everything says whether all that could be meant was looked at.
+func (v searchView) Everything() bool {
+	n := v.Answer.NotLookedAt
+	return len(v.Contents) == 0 && n.Unreadable == 0 && n.WaitingPages == 0 && len(n.Damaged) == 0
+}
+
+// searchPage is the form and, once something is asked, a page of what was found.
+func (s *server) searchPage(_ http.ResponseWriter, r *http.Request) (page, error) {
+	v := searchView{Values: r.URL.Query()}
+	p := page{Section: "search"}
+	if len(v.Values) == 0 {
+		p.Content = v
+		return p, nil
+	}
+	in, err := s.searchOf(v.Values)
+	in.remote = remoteOf(r)
+	var out *searchOutput
+	if err == nil {
+		out, err = s.search(r.Context(), &in)
+	}
+	if problem, ok := errors.AsType[*huma.ErrorModel](err); ok && problem.Status == http.StatusUnprocessableEntity {
+		v.Bad = problem.Detail
+		p.Content = v
+		return p, nil
+	}
+	if err != nil {
+		return page{}, err
+	}
+	v.Answer = &out.Body
+	for _, h := range out.Body.Hits {
+		v.Hits = append(v.Hits, shownHit{hit: h, At: h.at, Parts: marked(h.Text, h.Ranges), Files: h.Media})
+	}
+	for _, kind := range []string{"voice", "image", "video", "file"} {
+		if n := out.Body.NotLookedAt.Contents[kind]; n > 0 {
+			v.Contents = append(v.Contents, contentCount{kind, n})
+		}
+	}
+	if cursor := out.Body.NextCursor; cursor != "" {
+		q := r.URL.Query()
+		q.Set("cursor", cursor)
+		v.Next = "/search?" + q.Encode()
+	}
+	p.Content = v
+	return p, nil
+}
+
+// searchOf reads the form. Its dates are days of the readers' zone, both inclusive.
+func (s *server) searchOf(q url.Values) (searchInput, error) {
+	in := searchInput{
+		Q: q.Get("q"), Conversation: strings.TrimSpace(q.Get("conversation")), Person: strings.TrimSpace(q.Get("person")), Sender: strings.TrimSpace(q.Get("sender")),
+		SenderKind: q.Get("sender_kind"), Chat: q.Get("chat"), Type: q.Get("type"), File: q.Get("file"), Order: q.Get("order"), Cursor: q.Get("cursor"), Limit: searchPageHits,
+	}
+	if q.Get("variants") != "" {
+		in.Variants = "true"
+	}
+	if has := q.Get("has_media"); has == "true" || has == "false" {
+		in.HasMedia = has
+	}
+	if in.Order != "asc" {
+		in.Order = "desc"
+	}
+	for _, bound := range []struct {
+		name string
+		to   *string
+		days int
+	}{{"from", &in.From, 0}, {"to", &in.To, 1}} {
+		value := q.Get(bound.name)
+		if value == "" {
+			continue
+		}
+		day, err := time.ParseInLocation(time.DateOnly, value, s.Zone)
+		if err != nil {
+			return in, badParameter(http.StatusUnprocessableEntity, "query."+bound.name, bound.name+" must be a date like 2026-11-23.")
+		}
+		*bound.to = day.AddDate(0, 0, bound.days).Format(time.RFC3339)
+	}
+	return in, nil
+}
+
+const searchPageHits = 20
+
+// marked cuts a text where marks begin and end.
+func marked(text string, ranges []textRange) (parts []markedText) {
+	at := 0
+	for _, r := range ranges {
+		if r.Start > at {
+			parts = append(parts, markedText{text[at:r.Start], false})
+		}
+		parts = append(parts, markedText{text[r.Start:r.End], true})
+		at = r.End
+	}
+	if at < len(text) {
+		parts = append(parts, markedText{text[at:], false})
+	}
+	return parts
+}

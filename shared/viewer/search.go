@@ -1,0 +1,366 @@
+package viewer
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+	"golang.org/x/sync/errgroup"
+
+	"wecom-archive/shared/access"
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/scan"
+	"wecom-archive/shared/search"
+	"wecom-archive/shared/transcript"
+	"wecom-archive/shared/wecom"
+)
+
+// defaultSearchTime leaves room below the 29 s that API Gateway waits.
+const defaultSearchTime = 20 * time.Second
+
+type searchInput struct {
+	Q            string `query:"q" maxLength:"1024" example:"合同 \"下午三点\" -草稿" doc:"What the text must hold, wherever in it, nested records included: terms separated by spaces must all occur; OR between two lets one of them do; NOT or a leading - excludes; quotes make a phrase; parentheses group. Case, width and compatibility forms make no difference. Empty: every text"`
+	Variants     string `query:"variants" enum:"true" doc:"true: traditional and simplified characters that stand for each other count as one in q: 合同編號 finds 合同编号"`
+	Conversation string `query:"conversation" maxLength:"1024" example:"pair:li.na,wang.wei" doc:"Only this conversation: room:<roomid>, or a pair"`
+	Person       string `query:"person" maxLength:"512" example:"li.na" doc:"Only messages from or to this person. Employees' userids in any case"`
+	Sender       string `query:"sender" maxLength:"512" doc:"Only messages from this person"`
+	SenderKind   string `query:"sender_kind" enum:"employee,external,robot" doc:"Only messages from people of this kind; external are customers"`
+	Chat         string `query:"chat" enum:"internal,external,updown_stream" doc:"Only chats of this kind"`
+	Type         string `query:"type" maxLength:"64" example:"file" doc:"Only messages of this msgtype"`
+	HasMedia     string `query:"has_media" enum:"true,false" doc:"Only messages that refer to a file, or that do not"`
+	File         string `query:"file" maxLength:"256" doc:"Only messages with a file whose name holds this"`
+	From         string `query:"from" maxLength:"64" example:"2026-11-23T00:00:00Z" doc:"Only messages at or after this time: RFC 3339, or Unix milliseconds"`
+	To           string `query:"to" maxLength:"64" example:"1795392000000" doc:"Only messages before this time: RFC 3339, or Unix milliseconds"`
+	Order        string `query:"order" enum:"asc,desc" default:"desc" doc:"asc: oldest first; desc: newest first"`
+	Cursor       string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before; the other parameters but limit must stay the same"`
+	Limit        int    `query:"limit" minimum:"1" maximum:"50" default:"20" doc:"Most hits to return. Fewer may come, with a next_cursor"`
+
+	remote string
+}
+
+// Resolve notes what the record of the search needs to know of the request.
+func (in *searchInput) Resolve(hc huma.Context) []error {
+	in.remote = remoteHost(hc)
+	return nil
+}
+
+type searchOutput struct{ Body searchBody }
+
+type searchBody struct {
+	Hits       []hit  `json:"hits" nullable:"false" doc:"By time, then by seq, in the order asked for"`
+	NextCursor string `json:"next_cursor,omitempty" doc:"Absent at the end"`
+	Complete   bool   `json:"complete" doc:"false: the time was over before the page was full. There may be more hits than those here, which follow with next_cursor; a page may even have none"`
+
+	NotLookedAt notLookedAt `json:"not_looked_at" doc:"What a hit could be in all the same"`
+	LookedAt    lookedAt    `json:"looked_at" doc:"For this page"`
+}
+
+type hit struct {
+	Conversation string `json:"conversation"`
+	Titled       titled `json:"conversation_name" doc:"How the conversation was called at the time of the message"`
+	message
+	Ranges []textRange `json:"ranges" nullable:"false" doc:"Where the terms stand in text"`
+	Before *message    `json:"before,omitempty" doc:"The message before it in its conversation"`
+	After  *message    `json:"after,omitempty" doc:"The message after it"`
+	Link   string      `json:"link" example:"/m/17" doc:"Leads to the place in the transcript, on the web pages"`
+
+	position archive.Position
+}
+
+type textRange struct {
+	Start int `json:"start" doc:"Bytes of UTF-8, from 0"`
+	End   int `json:"end" doc:"Exclusive"`
+}
+
+type notLookedAt struct {
+	Contents     map[string]int64 `json:"contents" doc:"Messages among those looked at for this page that fit the filters, the words aside, and refer to files whose contents are no text: by voice, image, video, file. Names of files and what the messages say beside them were searched"`
+	Unreadable   int64            `json:"unreadable" doc:"Messages of the whole archive that are not decrypted (yet)"`
+	WaitingPages int64            `json:"waiting_pages" doc:"Pages of WeCom's stream that are stored and not decrypted yet"`
+	Damaged      []string         `json:"damaged" nullable:"false" doc:"Keys of the archive's objects that should have been looked at for this page and cannot be read. Ask the operator for wecom-archive redrive (messages/) or compact --rebuild (compactions/)"`
+}
+
+type lookedAt struct {
+	Messages int64 `json:"messages"`
+	Bytes    int64 `json:"bytes" doc:"Read out of the buckets"`
+	Requests int64 `json:"requests" doc:"To the buckets, for the search itself"`
+	MS       int64 `json:"ms" doc:"Time that it took, in ms"`
+}
+
+func (s *server) registerSearch() {
+	register(s, huma.Operation{
+		OperationID: "search-messages",
+		Path:        "/v1/search",
+		Summary:     "Messages that a search means",
+		Description: "The search, with its terms, and what it shows are recorded before the answer leaves. Pages together are the whole answer, each message once.",
+		Tags:        []string{"content"},
+		Errors:      []int{http.StatusBadRequest},
+	}, contentRoles, s.search)
+}
+
+func (s *server) search(ctx context.Context, in *searchInput) (*searchOutput, error) {
+	query, sum, err := in.query()
+	if err != nil {
+		return nil, err
+	}
+	query.Time = s.SearchTime
+	began := time.Now()
+	found, err := s.scanner.Search(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	out := new(searchOutput)
+	body := &out.Body
+	if body.Hits, err = s.hits(ctx, found.Hits); err != nil {
+		return nil, err
+	}
+	body.Complete = found.Complete
+	next := found.Next
+	if n := fittingHits(body.Hits); n < len(body.Hits) {
+		body.Hits = body.Hits[:n]
+		next = &scan.Cursor{After: &body.Hits[n-1].position}
+	}
+	if next != nil {
+		body.NextCursor = encodeCursor(sum, next.Append(nil))
+	}
+	l := found.Looked
+	body.NotLookedAt = notLookedAt{Contents: l.Contents, Damaged: append([]string{}, found.Damaged...)}
+	if err := s.countUnread(ctx, &body.NotLookedAt); err != nil {
+		return nil, err
+	}
+	body.LookedAt = lookedAt{Messages: l.Messages, Bytes: l.Bytes, Requests: l.Requests, MS: time.Since(began).Milliseconds()}
+	for _, key := range found.Damaged {
+		s.Log.ErrorContext(ctx, "a search could not read an object", "key", key, "request", requestID(ctx))
+	}
+	return out, s.recordSearch(ctx, in, query, body.Hits)
+}
+
+// query understands the parameters. sum ties cursors to them.
+func (in *searchInput) query() (q scan.Query, sum [querySumSize]byte, err error) {
+	words, err := search.ParseWords(in.Q)
+	if errors.Is(err, search.ErrWords) {
+		return q, sum, badParameter(http.StatusUnprocessableEntity, "query.q", err.Error())
+	}
+	if err != nil {
+		return q, sum, err
+	}
+	if in.Variants != "" {
+		words = words.WithVariants()
+	}
+	for _, p := range in.given() {
+		if !utf8.ValidString(p[1]) {
+			return q, sum, badParameter(http.StatusUnprocessableEntity, "query."+p[0], p[0]+" must be UTF-8.")
+		}
+	}
+	q = scan.Query{Limit: in.Limit, Descending: in.Order == "desc", Query: search.Query{
+		Words: words, Conversation: in.Conversation, SenderKind: in.SenderKind, ChatKind: in.Chat, MsgType: in.Type, File: in.File,
+	}}
+	if in.Person != "" {
+		q.Person = wecom.ParticipantOf(in.Person).ID
+	}
+	if in.Sender != "" {
+		q.Sender = wecom.ParticipantOf(in.Sender).ID
+	}
+	if in.HasMedia != "" {
+		has := in.HasMedia == "true"
+		q.HasMedia = &has
+	}
+	if q.From, err = parseBound("from", in.From); err != nil {
+		return q, sum, err
+	}
+	if q.To, err = parseBound("to", in.To); err != nil {
+		return q, sum, err
+	}
+	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
+		return q, sum, badParameter(http.StatusUnprocessableEntity, "query.to", "to must be after from.")
+	}
+	parts := []string{"search"}
+	for _, p := range in.given() {
+		parts = append(parts, p[0], p[1])
+	}
+	sum = querySum(parts...)
+	if in.Cursor == "" {
+		return q, sum, nil
+	}
+	place, err := decodeCursor(in.Cursor, sum)
+	if err == nil {
+		if q.Cursor, err = scan.ParseCursor(place); err != nil {
+			err = errBadCursor
+		}
+	}
+	if err != nil {
+		return q, sum, refusedCursor(err, "parameters, limit aside,")
+	}
+	return q, sum, nil
+}
+
+// given are the parameters that were given and say what is searched for.
+func (in *searchInput) given() (pairs [][2]string) {
+	for _, p := range [][2]string{
+		{"q", in.Q}, {"variants", in.Variants}, {"conversation", in.Conversation}, {"person", in.Person}, {"sender", in.Sender}, {"sender_kind", in.SenderKind},
+		{"chat", in.Chat}, {"type", in.Type}, {"has_media", in.HasMedia}, {"file", in.File}, {"from", in.From}, {"to", in.To}, {"order", in.Order},
+	} {
+		if p[1] != "" {
+			pairs = append(pairs, p)
+		}
+	}
+	return pairs
+}
+
+// hits are what was found, each with its neighbours and names.
+func (s *server) hits(ctx context.Context, found []scan.Hit) ([]hit, error) {
+	all := make([]hit, len(found))
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(4)
+	conversations := make([]string, len(found))
+	for i, f := range found {
+		conversations[i] = f.Conversation
+		group.Go(func() error { return s.fillHit(groupCtx, &all[i], f) })
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	titles, err := s.titles(ctx, conversations, func(i int) time.Time { return found[i].MsgTime })
+	if err != nil {
+		return nil, err
+	}
+	var named []message // in order of the pointers below
+	var into []*message
+	for i := range all {
+		all[i].Titled = titles[i]
+		for _, m := range []*message{all[i].Before, &all[i].message, all[i].After} {
+			if m != nil {
+				named, into = append(named, *m), append(into, m)
+			}
+		}
+	}
+	if _, err := s.nameMessages(ctx, named); err != nil {
+		return nil, err
+	}
+	for i, m := range into {
+		*m = named[i]
+	}
+	return all, nil
+}
+
+// fillHit reads a hit and its neighbours as the transcript has them. Of one whose
+// neighbours cannot be read it shows what was found.
+func (s *server) fillHit(ctx context.Context, h *hit, f scan.Hit) (err error) {
+	defer func() { // outside of the request's goroutine a panic would end the program
+		if p := recover(); p != nil {
+			err = errors.New("reading the messages beside a hit: panic")
+		}
+	}()
+	at := f.Place.Position
+	*h = hit{
+		Conversation: f.Conversation, message: view(transcript.Message{Row: f.Row, Place: f.Place}, false),
+		Ranges: make([]textRange, len(f.Ranges)), Link: "/m/" + strconv.FormatInt(f.Seq, 10), position: at,
+	}
+	for i, r := range f.Ranges {
+		h.Ranges[i] = textRange{r.Start, r.End}
+	}
+	ahead := at
+	ahead.Envelope-- // the hit is the first behind it
+	here, err := s.transcript.Messages(ctx, archive.PlaceQuery{Conversation: f.Conversation, After: &ahead, Limit: 2})
+	if err == nil && len(here) > 0 && here[0].Place.Compare(at) == 0 && here[0].Readable() {
+		h.message = view(here[0], false)
+		h.Text = f.Text // that Ranges are of
+		here = here[1:]
+	}
+	before := []transcript.Message(nil)
+	if err == nil {
+		before, err = s.transcript.Messages(ctx, archive.PlaceQuery{Conversation: f.Conversation, After: &at, Descending: true, Limit: 1})
+	}
+	if errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrNotFound) {
+		s.logFailure(ctx, "reading the messages beside a hit", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(here) > 0 {
+		m := view(here[0], false)
+		h.After = &m
+	}
+	if len(before) > 0 {
+		m := view(before[0], false)
+		h.Before = &m
+	}
+	return nil
+}
+
+// fittingHits is like fitting.
+func fittingHits(hits []hit) int {
+	size := 0
+	for i, h := range hits {
+		size += h.size()
+		for _, m := range []*message{h.Before, h.After} {
+			if m != nil {
+				size += m.size()
+			}
+		}
+		if size > maxAnswer && i > 0 {
+			return i
+		}
+	}
+	return len(hits)
+}
+
+// countUnread counts what no search can look at yet.
+func (s *server) countUnread(ctx context.Context, n *notLookedAt) error {
+	const batch = 1000
+	each := func(list func(context.Context, uint64, int) ([]archive.PageState, error), do func(archive.PageState)) error {
+		for from := uint64(0); ; {
+			states, err := list(ctx, from, batch)
+			if err != nil {
+				return err
+			}
+			for _, p := range states {
+				do(p)
+			}
+			if len(states) < batch {
+				return nil
+			}
+			from = states[batch-1].SeqAsked + 1
+		}
+	}
+	if err := each(s.Catalog.PendingPages, func(archive.PageState) { n.WaitingPages++ }); err != nil {
+		return err
+	}
+	return each(s.Catalog.Quarantined, func(p archive.PageState) {
+		for _, count := range p.Unreadable {
+			n.Unreadable += int64(count)
+		}
+	})
+}
+
+// recordSearch makes the record that must exist before the answer leaves, even of a
+// search that found nothing: that nothing was found says something.
+func (s *server) recordSearch(ctx context.Context, in *searchInput, q scan.Query, hits []hit) error {
+	var seqs []int64
+	seen := map[int64]bool{}
+	for i := range hits {
+		for _, m := range []*message{hits[i].Before, &hits[i].message, hits[i].After} {
+			if m != nil && m.Unreadable == "" && !seen[m.Seq] {
+				seen[m.Seq] = true
+				seqs = append(seqs, m.Seq)
+			}
+		}
+	}
+	asked := map[string]string{}
+	for _, p := range in.given() {
+		asked[p[0]] = p[1]
+	}
+	look := access.Look{
+		At: s.Now(), Who: personOf(ctx).Subject, How: howOf(ctx), What: access.WhatSearch, Conversation: q.Conversation, Search: asked,
+		Seqs: access.SeqsOf(seqs), From: q.From, To: q.To, Remote: in.remote, Request: requestID(ctx),
+	}
+	if err := s.Access.Record(ctx, look); err != nil {
+		s.logFailure(ctx, "recording the search", err)
+		return huma.Error503ServiceUnavailable("This search could not be recorded, so nothing is shown. Try again later.")
+	}
+	return nil
+}
