@@ -154,7 +154,7 @@ func pins() (all []pin) {
 	}
 	add("Functions/CallbackIntegration", map[string]any{"PayloadFormatVersion": "2.0", "IntegrationUri": arnOf("Functions/Callback"), "IntegrationType": "AWS_PROXY", "TimeoutInMillis": 11000.0})
 	add("Functions/CallbackPermission", map[string]any{"Principal": "apigateway.amazonaws.com", "Action": "lambda:InvokeFunction", "FunctionName": refOf("Functions/Callback"),
-		"SourceArn": "arn:aws:execute-api:ap-southeast-1:123456789012:archive-functions-api/*/*/callback"})
+		"SourceArn": "arn:aws:execute-api:ap-southeast-1:123456789012:archive-api/*/*/callback"})
 	for _, schedule := range []struct{ rule, function, expression, input string }{
 		{"Pull", "Puller", "cron(30 18 * * ? *)", `{"reason":"schedule"}`}, {"Retry", "Puller", "rate(1 hour)", `{"reason":"retry"}`},
 		{"Compact", "Compactor", "cron(0 20 * * ? *)", `{"reason":"schedule"}`}, {"MediaAgain", "Media", "rate(30 minutes)", `{"reason":"schedule"}`},
