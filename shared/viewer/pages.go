@@ -118,6 +118,7 @@ func (s *server) registerPages() error {
 	s.mux.HandleFunc("GET /c", s.forRoles(contentRoles, s.conversationsPage))
 	s.mux.HandleFunc("GET /search", s.forRoles(contentRoles, s.searchPage))
 	s.mux.HandleFunc("GET /m/{seq}", s.forRoles(contentRoles, s.permalink))
+	s.mux.HandleFunc("GET /m/{seq}/recalled", s.forRoles(contentRoles, s.recalledLink))
 	s.mux.HandleFunc("GET /record/{seq}", s.forRoles(contentRoles, s.recordPage))
 	s.mux.HandleFunc("GET /media/{seq}/{file}", s.forRoles(contentRoles, s.mediaPage))
 	s.mux.HandleFunc("GET /access", s.forRoles([]Role{RoleAuditor}, s.accessPage))
