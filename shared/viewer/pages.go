@@ -125,6 +125,9 @@ func (s *server) registerPages() error {
 	s.mux.HandleFunc("GET /setup", s.forRoles([]Role{RoleOperator}, s.setupPage))
 	s.mux.HandleFunc("GET /signed-out", s.signedOutPage)
 	s.mux.Handle("POST /language", http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.chooseLanguage)))
+	if s.Puller != nil {
+		s.mux.Handle("POST /pull", http.NewCrossOriginProtection().Handler(s.forRoles([]Role{RoleOperator}, s.requestPull)))
+	}
 	s.mux.HandleFunc("GET /assets/{name}", s.asset)
 	return nil
 }

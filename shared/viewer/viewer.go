@@ -42,6 +42,7 @@ type Config struct {
 	Setup   setup.Settings       // what operators are shown
 
 	Visitors Visitors       // who looks at the pages; nil: there are no pages
+	Puller   Puller         // what operators may wake; nil: there is no button
 	Zone     *time.Location // of the readers; nil: UTC+8
 
 	SearchTime time.Duration // that a search may take for a page; zero: 20 s
@@ -55,6 +56,12 @@ type Config struct {
 // (*access.Recorder).
 type LookRecorder interface {
 	Record(ctx context.Context, l access.Look) error
+}
+
+// Puller is asked for a pull at once. It returns once it is recorded who asked and
+// the pull is under way or will be; it does not wait for the pull.
+type Puller interface {
+	RequestPull(ctx context.Context, who string) error
 }
 
 // server is the handlers' state.

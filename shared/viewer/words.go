@@ -129,6 +129,8 @@ var words = map[string]phrase{
 	"mediafiles": {"媒体文件", "Media files"}, "lag": {"滞后", "Behind by"}, "firstloss": {"距首次丢失", "First loss in"}, "hours": {"%d 小时", "%d h"}, "minutes": {"%d 分钟", "%d min"},
 	"seats": {"存档席位", "Seats"}, "unknown": {"未知", "unknown"}, "bytes.pages": {"原始数据", "Raw replies"},
 	"alarms": {"要处理的事", "What to do"}, "noalarms": {"没有需要处理的事。", "Nothing needs anybody."}, "severity.action": {"需要处理", "act"}, "severity.record": {"留存记录", "for the record"},
+	"checks": {"状态依据", "What the state follows from"}, "check.pull": {"拉取到达末尾", "Pull reached the end"}, "check.archiver": {"没有等待解析的页面", "No page waits to be read"}, "check.quarantine": {"消息可解密", "Messages are decrypted"}, "check.media": {"媒体文件已取回", "Media files are fetched"}, "check.seats": {"存档席位已知", "Seats are known"}, "check.records": {"没有断档、篡改或其他告警", "No gap, tampering or other alarm"},
+	"check.state.done": {"正常", "proved"}, "check.state.open": {"尚无证据", "not proved yet"}, "check.state.wrong": {"需要处理", "act"}, "pull.now": {"立即拉取", "Pull now"}, "pull.asked": {"已请求拉取，并记录了请求人。", "A pull is asked for, and it is recorded who asked."},
 	"perday": {"每日拉取的消息", "Messages pulled per day"}, "runs": {"最近的拉取", "Last pulls"}, "run.at": {"开始", "Started"}, "run.messages": {"消息", "Messages"}, "run.end": {"结果", "Ended"}, "run.seq": {"游标", "Cursor"},
 	"stopped.end": {"到达末尾", "reached the end"}, "stopped.deadline": {"到时，下次继续", "out of time, goes on"}, "stopped.lease": {"另一个拉取在运行", "another pull was at work"}, "stopped.error": {"出错", "failed"},
 	"gaps": {"断档", "Gaps"}, "nogaps": {"没有断档记录。", "No gap is recorded."}, "gap": {"断档", "Gap"},
