@@ -47,7 +47,8 @@ type settings struct {
 	RolesClaim string // WECOM_ARCHIVE_ROLES_CLAIM: claim of the token that holds a person's roles
 	// WECOM_ARCHIVE_CORP, _TRUSTED_IP, _PULL_SCHEDULE, _RETENTION, _CALLBACK: what operators are
 	// shown; optional.
-	Setup setup.Settings
+	Setup     setup.Settings
+	AskReason bool // WECOM_ARCHIVE_ASK_REASON: "true": readers say why before they see content; optional
 }
 
 func readSettings(getenv func(string) string) (settings, error) {
@@ -56,6 +57,13 @@ func readSettings(getenv func(string) string) (settings, error) {
 		Schedule: getenv("WECOM_ARCHIVE_PULL_SCHEDULE"), Retention: getenv("WECOM_ARCHIVE_RETENTION"),
 		Callback: getenv("WECOM_ARCHIVE_CALLBACK"),
 	}}
+	switch ask := getenv("WECOM_ARCHIVE_ASK_REASON"); ask {
+	case "true":
+		s.AskReason = true
+	case "", "false":
+	default: // a misspelt "true" must not show content unasked
+		return s, fmt.Errorf("WECOM_ARCHIVE_ASK_REASON is %q, which is neither true nor false", ask)
+	}
 	err := environment.Read(getenv,
 		environment.Bucket(&s.Bucket),
 		environment.Derived(&s.Derived),
@@ -87,6 +95,8 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 		Access:  &access.Recorder{Objects: objects, Now: time.Now, NewID: rand.Text},
 		Auth:    authorizer{rolesClaim: set.RolesClaim},
 		Setup:   set.Setup,
-		Log:     log,
+
+		AskReason: set.AskReason,
+		Log:       log,
 	}), nil
 }

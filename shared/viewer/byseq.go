@@ -204,10 +204,14 @@ func (s *server) recordLook(ctx context.Context, in lookInput, shown []message) 
 	if len(seqs) == 0 {
 		return nil
 	}
+	reason := reasonOf(ctx)
+	if s.AskReason && reason == "" {
+		return noReason()
+	}
 	look := access.Look{
 		At: s.Now(), Who: personOf(ctx).Subject, How: howOf(ctx), What: access.WhatMessages,
 		Conversation: in.conversation, Seqs: access.SeqsOf(seqs), From: in.from, To: in.to,
-		Remote: in.remote, Request: requestID(ctx),
+		Remote: in.remote, Request: requestID(ctx), Reason: reason,
 	}
 	switch {
 	case in.what != "":

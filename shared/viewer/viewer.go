@@ -33,13 +33,15 @@ import (
 
 // Config is what the API works on.
 type Config struct {
-	Objects archive.Objects      // archive bucket; required
-	Catalog *archive.Catalog     // required
-	Derived archive.ObjectReader // derived bucket; required once something is compacted
-	Read    reading.Func         // the parser: a message by its seq is read anew if this is newer; nil: reading.Read
-	Access  LookRecorder         // required: without it no content is shown
-	Auth    Authenticator        // nil refuses everybody
-	Setup   setup.Settings       // what operators are shown
+	Objects   archive.Objects      // archive bucket; required
+	Catalog   *archive.Catalog     // required
+	Derived   archive.ObjectReader // derived bucket; required once something is compacted
+	Read      reading.Func         // the parser: a message by its seq is read anew if this is newer; nil: reading.Read
+	Access    LookRecorder         // required: without it no content is shown
+	Auth      Authenticator        // nil refuses everybody
+	AskReason bool                 // content is shown only to who says why; the look says it, too
+
+	Setup setup.Settings // what operators are shown
 
 	Visitors Visitors       // who looks at the pages; nil: there are no pages
 	Puller   Puller         // what operators may wake; nil: there is no button
