@@ -54,7 +54,8 @@ type settings struct {
 	Audience   string // WECOM_ARCHIVE_AUDIENCE: of the tokens
 	// WECOM_ARCHIVE_CORP, _TRUSTED_IP, _PULL_SCHEDULE, _RETENTION, _CALLBACK: what operators are
 	// shown; optional.
-	Setup setup.Settings
+	Setup     setup.Settings
+	AskReason bool // WECOM_ARCHIVE_ASK_REASON: "true": readers say why before they see content; optional
 }
 
 func readSettings(getenv func(string) string) (settings, error) {
@@ -63,6 +64,13 @@ func readSettings(getenv func(string) string) (settings, error) {
 		Schedule: getenv("WECOM_ARCHIVE_PULL_SCHEDULE"), Retention: getenv("WECOM_ARCHIVE_RETENTION"),
 		Callback: getenv("WECOM_ARCHIVE_CALLBACK"),
 	}}
+	switch ask := getenv("WECOM_ARCHIVE_ASK_REASON"); ask {
+	case "true":
+		s.AskReason = true
+	case "", "false":
+	default: // a misspelt "true" must not show content unasked
+		return s, fmt.Errorf("WECOM_ARCHIVE_ASK_REASON is %q, which is neither true nor false", ask)
+	}
 	err := environment.Read(getenv,
 		environment.Bucket(&s.Bucket),
 		environment.Derived(&s.Derived),
@@ -95,13 +103,14 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	stored := &signin.Stored{Index: index, Wrapper: awsstore.NewSessionKeys(kms.NewFromConfig(cfg), set.SessionKey, set.Stack)}
 	tokens := &signin.Verifier{Issuer: set.Issuer, Audience: set.Audience, Index: index, Sessions: stored.Sessions, Now: time.Now}
 	return NewApp(viewer.Config{
-		Objects:  objects,
-		Derived:  awsstore.NewDerived(s3Client, set.Derived),
-		Catalog:  archive.NewCatalog(index),
-		Access:   &access.Recorder{Objects: objects, Now: time.Now, NewID: rand.Text},
-		Auth:     authorizer{rolesClaim: set.RolesClaim, tokens: tokens},
-		Visitors: stored,
-		Setup:    set.Setup,
-		Log:      log,
+		Objects:   objects,
+		Derived:   awsstore.NewDerived(s3Client, set.Derived),
+		Catalog:   archive.NewCatalog(index),
+		Access:    &access.Recorder{Objects: objects, Now: time.Now, NewID: rand.Text},
+		Auth:      authorizer{rolesClaim: set.RolesClaim, tokens: tokens},
+		Visitors:  stored,
+		Setup:     set.Setup,
+		Log:       log,
+		AskReason: set.AskReason,
 	}), nil
 }

@@ -36,6 +36,7 @@ const spoken = 300
 type lambdas struct {
 	env     []string
 	secret  string
+	key     string // of KMS
 	objects *awsstore.Objects
 	derived *awsstore.Derived
 	ring    *keyring.Ring
@@ -87,6 +88,7 @@ func startLambdas(t *testing.T) *lambdas {
 		t.Fatal(err)
 	}
 	keyID := *key.KeyMetadata.KeyId
+	s.key = keyID
 	s.queues = sqs.NewFromConfig(cfg)
 	queue, err := s.queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name})
 	if err != nil {

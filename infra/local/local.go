@@ -97,13 +97,15 @@ type System struct {
 	learning   sync.Mutex // held by who runs it
 	closers    []func() error
 
+	wake chan struct{} // somebody asks for a pull at once
+
 	pulledAll atomic.Bool // a run reached the end after the last message had arrived
 }
 
 // Open starts everything that Run needs. Two processes cannot open the same
 // folder.
 func Open(ctx context.Context, c Config) (_ *System, err error) {
-	s := &System{Config: c}
+	s := &System{Config: c, wake: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(s.withRemedy(err), s.Close())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
@@ -104,10 +105,37 @@ func (s *System) pull(ctx context.Context, once bool) error {
 		if all && run.Stopped == capture.StoppedEnd {
 			s.pulledAll.Store(true)
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := s.sleepOrWake(ctx, wait); err != nil {
 			return err
 		}
 	}
+}
+
+// sleepOrWake waits, or until somebody asks for a pull.
+func (s *System) sleepOrWake(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+	case <-s.wake:
+	}
+	return nil
+}
+
+// RequestPull records who asks for a pull and has Run begin one at once, or, if one is
+// under way, as soon as it has ended.
+func (s *System) RequestPull(ctx context.Context, who string) error {
+	request := archive.PullRequest{ID: uuid.NewString(), Who: who, At: s.Now().UTC().Truncate(time.Millisecond)}
+	if err := archive.PutEvent(ctx, s.Objects, archive.PullRequestKey(request), archive.EventPullRequest, s.Corpid(), request.At, request); err != nil {
+		return fmt.Errorf("recording who asks for a pull: %w", err)
+	}
+	select {
+	case s.wake <- struct{}{}:
+	default: // one is asked for already
+	}
+	return nil
 }
 
 // watch reports progress, and returns when all is done that once asks for.

@@ -27,6 +27,7 @@
 //	to            string    its end, exclusive; absent: to the last
 //	remote        string    address that the request came from; absent if not known
 //	request       string    id of the request, as in the program's log
+//	reason        string    why, as the person said; absent if the archive does not ask
 //
 // It never holds message text, but the terms that somebody searched for. Members may be added; a reader ignores those that
 // it does not know.
@@ -85,6 +86,7 @@ type Look struct {
 	To           time.Time // exclusive; zero: to the last
 	Remote       string    // address of the client
 	Request      string    // request id
+	Reason       string    // why, as the person said; empty if the archive does not ask
 }
 
 // Seqs says which messages were shown.
@@ -121,6 +123,7 @@ type record struct {
 	To           time.Time         `json:"to,omitzero"`
 	Remote       string            `json:"remote,omitempty"`
 	Request      string            `json:"request"`
+	Reason       string            `json:"reason,omitempty"`
 }
 
 // Encode writes the object of a look. It returns ErrIncomplete, wrapped with
@@ -135,7 +138,7 @@ func Encode(l Look) ([]byte, error) {
 	}
 	return json.Marshal(record{
 		Format: format, At: l.At, Who: l.Who, How: l.How, What: l.What, Conversation: l.Conversation, Search: l.Search,
-		Seqs: l.Seqs, From: l.From, To: l.To, Remote: l.Remote, Request: l.Request,
+		Seqs: l.Seqs, From: l.From, To: l.To, Remote: l.Remote, Request: l.Request, Reason: l.Reason,
 	})
 }
 
@@ -151,7 +154,7 @@ func Decode(stored []byte) (Look, error) {
 	}
 	l := Look{
 		At: r.At, Who: r.Who, How: r.How, What: r.What, Conversation: r.Conversation, Search: r.Search,
-		Seqs: r.Seqs, From: r.From, To: r.To, Remote: r.Remote, Request: r.Request,
+		Seqs: r.Seqs, From: r.From, To: r.To, Remote: r.Remote, Request: r.Request, Reason: r.Reason,
 	}
 	if r.Format < 1 {
 		return Look{}, fmt.Errorf("look: no format: %w", archive.ErrDamaged)

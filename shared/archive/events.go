@@ -26,6 +26,8 @@ const (
 	EventCheckup = "checkup"     // Checkup
 	EventScope   = "scope"       // Scope
 	EventAlias   = "alias"       // Alias
+
+	EventPullRequest = "pull_request" // PullRequest
 )
 
 // Event is a fact that stands nowhere else: an object events/dt=<day>/<name>.json.
@@ -99,6 +101,18 @@ type Redrive struct {
 	Who   string    `json:"who"`
 	At    time.Time `json:"at"`
 	Pages []uint64  `json:"pages"` // seq asked of each, at most MaxRedrivePages
+}
+
+// PullRequest is the record that somebody asked for a pull at once.
+type PullRequest struct {
+	ID  string    `json:"id"`
+	Who string    `json:"who"` // subject, as the sign-in gives it
+	At  time.Time `json:"at"`
+}
+
+// PullRequestKey names the object of a request's event.
+func PullRequestKey(r PullRequest) string {
+	return eventKey(r.At, fmt.Sprintf("pullrequest-%013d-%s", r.At.UnixMilli(), r.ID))
 }
 
 // MaxRedrivePages bounds Redrive.Pages.

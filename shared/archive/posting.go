@@ -60,7 +60,8 @@ func hourName(t time.Time) string {
 	return t.Format(hourLayout)
 }
 
-// IndexSegment writes the postings of a segment. rows are all its rows in the
+// IndexSegment writes the postings of a segment, which messages it recalls, and who
+// was active. rows are all its rows in the
 // order that they have in the object. Writing them again changes nothing. A part
 // that is compacted has no postings and gets none.
 func (c *Catalog) IndexSegment(ctx context.Context, key string, rows []Row) error {
@@ -76,6 +77,9 @@ func (c *Catalog) IndexSegment(ctx context.Context, key string, rows []Row) erro
 		items = nil
 	}
 	if err := c.index.Put(ctx, items...); err != nil {
+		return fmt.Errorf("indexing %s: %w", key, err)
+	}
+	if err := c.noteRecalls(ctx, rows); err != nil {
 		return fmt.Errorf("indexing %s: %w", key, err)
 	}
 	var readings []Reading

@@ -70,16 +70,17 @@ func (s PullState) ProofAhead(now time.Time) bool { return s.EndReachedAt.Sub(no
 // a missing scope, licence or consent: those all look like nothing (design §5.9).
 func judgeQuiet(now time.Time, f Facts) (Alarm, bool) {
 	const remedy = "Check in the WeCom console: archive scope opened, seats bought and not expired, trusted IP and Secret right. Then send a test message."
+	const remedyZH = "请在企业微信管理后台检查：存档范围已开启，席位已购买且未过期，可信 IP 和 Secret 正确。然后发送一条测试消息。"
 	seats, silent := f.State.Seats, f.silence(now)
 	switch {
 	case seats != nil && *seats == 0:
-		return act(AlarmQuiet, "Nobody is in the archive's scope: WeCom archives nothing.", remedy), true
+		return act(AlarmQuiet, "Nobody is in the archive's scope: WeCom archives nothing.", remedy).zh("没有人在存档范围内：企业微信不存档任何消息。", remedyZH), true
 	case silent < quietAfter:
 		return Alarm{}, false
 	case seats == nil:
-		return act(AlarmQuiet, "No messages for a day, and the list of archived seats is not known.", remedy), true
+		return act(AlarmQuiet, "No messages for a day, and the list of archived seats is not known.", remedy).zh("一天没有消息，且存档席位名单未知。", remedyZH), true
 	case !f.usual(now, silent):
-		return act(AlarmQuiet, fmt.Sprintf("No messages for %d h, which is not usual for this corp.", hours(silent)), remedy), true
+		return act(AlarmQuiet, fmt.Sprintf("No messages for %d h, which is not usual for this corp.", hours(silent)), remedy).zh(fmt.Sprintf("%d 小时没有消息，这对本企业不寻常。", hours(silent)), remedyZH), true
 	}
 	return Alarm{}, false
 }

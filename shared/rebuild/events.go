@@ -119,6 +119,8 @@ func (r *run) event(ctx context.Context, key string) error {
 		return apply(ctx, e, key, archive.ScopeKey, func(ctx context.Context, s archive.Scope) error { return r.Catalog.NoteScope(ctx, s) })
 	case archive.EventCheckup:
 		return nil // of use while it is new; the index had it whole
+	case archive.EventPullRequest:
+		return nil // the index never had it
 	case archive.EventRedrive:
 		return apply(ctx, e, key, archive.RedriveKey, r.redriven)
 	}

@@ -120,7 +120,7 @@ func (s *server) authorize(roles []Role) func(huma.Context, func(huma.Context)) 
 			s.writeProblem(w, r, forbidden(roles))
 		default:
 			noteSubject(r.Context(), person.Subject)
-			next(huma.WithValue(hc, personKey{}, person))
+			next(huma.WithValue(huma.WithValue(hc, personKey{}, person), reasonKey{}, headerReason(r)))
 		}
 	}
 }

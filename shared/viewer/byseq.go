@@ -81,6 +81,14 @@ func (s *server) message(ctx context.Context, in *messageInput) (*messageOutput,
 		if _, err := s.nameMessages(ctx, one); err != nil {
 			return nil, err
 		}
+		if err := s.linkRecalls(ctx, m.Conversation, one); err != nil {
+			return nil, err
+		}
+		if one[0].Ref != "" && one[0].Recalls == 0 {
+			if one[0].Recalls, err = s.recalledBy(ctx, m); err != nil {
+				return nil, err
+			}
+		}
 		shown := one[0]
 		out.Body.Messages = append(out.Body.Messages, placedMessage{m.Conversation, shown})
 		look := lookInput{conversation: m.Conversation, raw: in.Raw, remote: in.remote}
@@ -196,10 +204,14 @@ func (s *server) recordLook(ctx context.Context, in lookInput, shown []message) 
 	if len(seqs) == 0 {
 		return nil
 	}
+	reason := reasonOf(ctx)
+	if s.AskReason && reason == "" {
+		return noReason()
+	}
 	look := access.Look{
 		At: s.Now(), Who: personOf(ctx).Subject, How: howOf(ctx), What: access.WhatMessages,
 		Conversation: in.conversation, Seqs: access.SeqsOf(seqs), From: in.from, To: in.to,
-		Remote: in.remote, Request: requestID(ctx),
+		Remote: in.remote, Request: requestID(ctx), Reason: reason,
 	}
 	switch {
 	case in.what != "":

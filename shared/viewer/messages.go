@@ -76,6 +76,9 @@ func (s *server) messages(ctx context.Context, in *messagesInput) (*messagesOutp
 	if out.Body.People, err = s.nameMessages(ctx, shown); err != nil {
 		return nil, err
 	}
+	if err := s.linkRecalls(ctx, in.ID, shown); err != nil {
+		return nil, err
+	}
 	if n := len(shown); n < len(found) {
 		out.Body.NextCursor = encodeCursor(sum, encodePosition(found[n-1].Place.Position))
 	}

@@ -115,15 +115,23 @@ func (s *server) registerPages() error {
 		return fmt.Errorf("templates of the pages: %w", err)
 	}
 	s.mux.HandleFunc("GET /{$}", s.forRoles(healthRoles, s.overviewPage))
-	s.mux.HandleFunc("GET /c", s.forRoles(contentRoles, s.conversationsPage))
-	s.mux.HandleFunc("GET /search", s.forRoles(contentRoles, s.searchPage))
-	s.mux.HandleFunc("GET /m/{seq}", s.forRoles(contentRoles, s.permalink))
-	s.mux.HandleFunc("GET /record/{seq}", s.forRoles(contentRoles, s.recordPage))
-	s.mux.HandleFunc("GET /media/{seq}/{file}", s.forRoles(contentRoles, s.mediaPage))
+	s.mux.HandleFunc("GET /c", s.forRoles(contentRoles, s.withReason(s.conversationsPage)))
+	s.mux.HandleFunc("GET /search", s.forRoles(contentRoles, s.withReason(s.searchPage)))
+	s.mux.HandleFunc("GET /m/{seq}", s.forRoles(contentRoles, s.withReason(s.permalink)))
+	s.mux.HandleFunc("GET /m/{seq}/recalled", s.forRoles(contentRoles, s.withReason(s.recalledLink)))
+	s.mux.HandleFunc("GET /record/{seq}", s.forRoles(contentRoles, s.withReason(s.recordPage)))
+	s.mux.HandleFunc("GET /media/{seq}/{file}", s.forRoles(contentRoles, s.withReason(s.mediaPage)))
 	s.mux.HandleFunc("GET /access", s.forRoles([]Role{RoleAuditor}, s.accessPage))
 	s.mux.HandleFunc("GET /setup", s.forRoles([]Role{RoleOperator}, s.setupPage))
+	if s.AskReason {
+		s.mux.HandleFunc("GET /reason", s.forRoles(contentRoles, s.reasonPage))
+		s.mux.Handle("POST /reason", http.NewCrossOriginProtection().Handler(s.forRoles(contentRoles, s.giveReason)))
+	}
 	s.mux.HandleFunc("GET /signed-out", s.signedOutPage)
 	s.mux.Handle("POST /language", http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.chooseLanguage)))
+	if s.Puller != nil {
+		s.mux.Handle("POST /pull", http.NewCrossOriginProtection().Handler(s.forRoles([]Role{RoleOperator}, s.requestPull)))
+	}
 	s.mux.HandleFunc("GET /assets/{name}", s.asset)
 	return nil
 }
@@ -220,11 +228,15 @@ func (s *server) chooseLanguage(w http.ResponseWriter, r *http.Request) {
 		lang = english
 	}
 	http.SetCookie(w, &http.Cookie{Name: "lang", Value: string(lang), Path: "/", MaxAge: 365 * 24 * 60 * 60, HttpOnly: true, SameSite: http.SameSiteLaxMode})
-	back := r.PostFormValue("back")
+	http.Redirect(w, r, localPath(r.PostFormValue("back")), http.StatusSeeOther)
+}
+
+// localPath is where a form leads back to, if that is on this host; else the first page.
+func localPath(back string) string {
 	if !strings.HasPrefix(back, "/") || strings.HasPrefix(back, "//") || strings.ContainsAny(back, "\\\r\n\t") {
-		back = "/"
+		return "/"
 	}
-	http.Redirect(w, r, back, http.StatusSeeOther)
+	return back
 }
 
 // assets are the files that pages load.

@@ -36,6 +36,10 @@ type overview struct {
 	Proof string // when the stream was last read to its end
 	State string // healthy, unhealthy, unproven
 	Plot  plot
+
+	Checks []check // that the state follows from
+	Pulls  bool    // a pull can be asked for
+	Asked  bool    // one was, just now
 }
 
 // plot is messages per day, drawn as bars. Lengths are in units of its view box.
@@ -61,16 +65,12 @@ func (s *server) overviewPage(_ http.ResponseWriter, r *http.Request) (page, err
 	if err != nil {
 		return page{}, err
 	}
-	v := overview{status: out.Body, State: "unhealthy"}
+	v := overview{status: out.Body, Pulls: s.Puller != nil, Asked: r.URL.Query().Has("asked")}
 	if proof := state.LastProof(); !proof.IsZero() {
 		v.Proof = proof.In(s.Zone).Format("2006-01-02 15:04:05")
 	}
-	switch {
-	case v.Healthy && v.Proof != "" && v.Seats != nil && *v.Seats > 0 && v.Pending.Pages == 0:
-		v.State = "healthy"
-	case v.Healthy:
-		v.State = "unproven"
-	}
+	v.Checks = v.checks(v.Proof != "")
+	v.State = stateOf(v.Checks)
 	if v.Plot, err = s.plot(r); err != nil {
 		return page{}, err
 	}

@@ -44,8 +44,7 @@ type bubble struct {
 	Notice  bool // a line in the middle, not a bubble
 	Body    body
 
-	RecalledBy *bubble // the recall of this message, if it is on this page
-	Recalls    *bubble // the message that this one recalls
+	here map[int64]bool // seqs on the page
 }
 
 // place is where on a conversation's time line a page lies.
@@ -205,9 +204,8 @@ func (s *server) bubbles(ctx context.Context, lang language, found []transcript.
 		}
 		b.Follows = i > 0 && !b.NewDay && all[i-1].From == b.From && !all[i-1].Notice
 	}
-	pairUp(all)
 	placeGaps(all, gaps)
-	return all, nil
+	return all, s.linkBubbles(ctx, found, all)
 }
 
 // draw costs no more than its message if it panics: messages are hostile input.
@@ -249,20 +247,6 @@ func own(m transcript.Message, kind wecom.Kind, person string) bool {
 		return len(pair) > 0 && m.FromID == pair[0].ID
 	}
 	return kind == wecom.Employee
-}
-
-// pairUp links recalls and what they recall, where both are on the page.
-func pairUp(all []bubble) {
-	byID := map[string]*bubble{}
-	for i := range all {
-		byID[all[i].MsgID] = &all[i]
-	}
-	for i := range all {
-		b := &all[i]
-		if original := byID[b.Ref]; b.Ref != "" && original != nil && original != b {
-			b.Recalls, original.RecalledBy = original, b
-		}
-	}
 }
 
 // placeGaps puts each gap before the first message after its beginning.

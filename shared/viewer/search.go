@@ -354,9 +354,13 @@ func (s *server) recordSearch(ctx context.Context, in *searchInput, q scan.Query
 	for _, p := range in.given() {
 		asked[p[0]] = p[1]
 	}
+	reason := reasonOf(ctx)
+	if s.AskReason && reason == "" {
+		return noReason()
+	}
 	look := access.Look{
 		At: s.Now(), Who: personOf(ctx).Subject, How: howOf(ctx), What: access.WhatSearch, Conversation: q.Conversation, Search: asked,
-		Seqs: access.SeqsOf(seqs), From: q.From, To: q.To, Remote: in.remote, Request: requestID(ctx),
+		Seqs: access.SeqsOf(seqs), From: q.From, To: q.To, Remote: in.remote, Request: requestID(ctx), Reason: reason,
 	}
 	if err := s.Access.Record(ctx, look); err != nil {
 		s.logFailure(ctx, "recording the search", err)

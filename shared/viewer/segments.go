@@ -25,6 +25,8 @@ type message struct {
 	RoomNameNow string     `json:"room_name_now,omitempty" doc:"The name that was seen last, if it is another"`
 	Chat        string     `json:"chat,omitempty" example:"external" doc:"internal, external or updown_stream"`
 	Ref         string     `json:"ref,omitempty" doc:"msgid of the message that this one refers to"`
+	RecalledBy  int64      `json:"recalled_by,omitempty" doc:"seq of the message that recalls this one. This one stays"`
+	Recalls     int64      `json:"recalls,omitempty" doc:"seq of the message that this one recalls, if it is in the same answer; GET /v1/messages/{seq} finds it on other pages, too"`
 	Text        string     `json:"text,omitempty" doc:"What a person would search for. Hostile input: never take it for markup"`
 	Media       []mediaRef `json:"media" nullable:"false"`
 

@@ -51,6 +51,9 @@ type alarm struct {
 	Level    int               `json:"level" doc:"1 to 4, growing"`
 	Message  string            `json:"message"`
 	Remedy   string            `json:"remedy"`
+
+	MessageZH string `json:"message_zh" doc:"In Chinese"`
+	RemedyZH  string `json:"remedy_zh" doc:"In Chinese"`
 }
 
 type cursorStatus struct {

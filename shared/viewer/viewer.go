@@ -33,15 +33,18 @@ import (
 
 // Config is what the API works on.
 type Config struct {
-	Objects archive.Objects      // archive bucket; required
-	Catalog *archive.Catalog     // required
-	Derived archive.ObjectReader // derived bucket; required once something is compacted
-	Read    reading.Func         // the parser: a message by its seq is read anew if this is newer; nil: reading.Read
-	Access  LookRecorder         // required: without it no content is shown
-	Auth    Authenticator        // nil refuses everybody
-	Setup   setup.Settings       // what operators are shown
+	Objects   archive.Objects      // archive bucket; required
+	Catalog   *archive.Catalog     // required
+	Derived   archive.ObjectReader // derived bucket; required once something is compacted
+	Read      reading.Func         // the parser: a message by its seq is read anew if this is newer; nil: reading.Read
+	Access    LookRecorder         // required: without it no content is shown
+	Auth      Authenticator        // nil refuses everybody
+	AskReason bool                 // content is shown only to who says why; the look says it, too
+
+	Setup setup.Settings // what operators are shown
 
 	Visitors Visitors       // who looks at the pages; nil: there are no pages
+	Puller   Puller         // what operators may wake; nil: there is no button
 	Zone     *time.Location // of the readers; nil: UTC+8
 
 	SearchTime time.Duration // that a search may take for a page; zero: 20 s
@@ -55,6 +58,12 @@ type Config struct {
 // (*access.Recorder).
 type LookRecorder interface {
 	Record(ctx context.Context, l access.Look) error
+}
+
+// Puller is asked for a pull at once. It returns once it is recorded who asked and
+// the pull is under way or will be; it does not wait for the pull.
+type Puller interface {
+	RequestPull(ctx context.Context, who string) error
 }
 
 // server is the handlers' state.

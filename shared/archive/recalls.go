@@ -1,0 +1,116 @@
+package archive
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// recall says in the index that a message was recalled. The message itself stays
+// where it is: a recall is a message of its own, maybe days and pages later.
+type recall struct {
+	Seq int64 `json:"s"` // of the recall; the lowest, if there are several
+}
+
+// recallItem is the item of a recalled message. A msgid is what a message claims, so
+// that only its hash, of fixed length, is a key.
+func recallItem(conversation, msgid string) Item {
+	sum := sha256.Sum256([]byte(msgid))
+	return Item{Partition: partitionConv + conversation, Sort: "r#" + hex.EncodeToString(sum[:])}
+}
+
+// noteRecalls writes which messages the recalls among these rows recall. Only a recall
+// in the same conversation counts. In whatever order segments come, and however
+// often, the index says the same.
+func (c *Catalog) noteRecalls(ctx context.Context, rows []Row) error {
+	first := map[itemKey]recall{}
+	var items []Item
+	for _, r := range rows {
+		if !r.Readable() || r.RefMsgID == "" {
+			continue
+		}
+		item := recallItem(r.Conversation, r.RefMsgID)
+		known, found := first[item.key()]
+		if !found {
+			items = append(items, item)
+		}
+		if !found || r.Seq < known.Seq {
+			first[item.key()] = recall{Seq: r.Seq}
+		}
+	}
+	for _, item := range items {
+		if err := c.noteRecall(ctx, item, first[item.key()]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Catalog) noteRecall(ctx context.Context, item Item, r recall) error {
+	for {
+		stored, err := c.index.Get(ctx, item.Partition, item.Sort)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("noting a recall: %w", err)
+		}
+		if err == nil {
+			known, err := decodeRecall(stored)
+			if err != nil {
+				return err
+			}
+			if known.Seq <= r.Seq {
+				return nil
+			}
+		}
+		next, err := newItem(item.Partition, item.Sort, r)
+		if err != nil {
+			return err
+		}
+		next.Revision = stored.Revision
+		if err := c.index.PutIf(ctx, next); !errors.Is(err, ErrConflict) {
+			return err
+		} // else another segment's recall came between: its seq counts, too
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("noting a recall: %w", err)
+		}
+	}
+}
+
+func decodeRecall(item Item) (r recall, err error) {
+	if err := json.Unmarshal(item.Value, &r); err != nil {
+		return r, fmt.Errorf("recall %s of the index: %w: %w", item.Sort, ErrIndexDamaged, err)
+	}
+	return r, nil
+}
+
+// RecallsOf says which of these messages of a conversation were recalled: the seq of
+// the recall by msgid of the message. It costs one GetMany.
+func (c *Catalog) RecallsOf(ctx context.Context, conversation string, msgids ...string) (map[string]int64, error) {
+	byKey := map[itemKey]string{}
+	var items []Item
+	for _, id := range msgids {
+		item := recallItem(conversation, id)
+		if _, twice := byKey[item.key()]; id != "" && !twice {
+			byKey[item.key()] = id
+			items = append(items, item)
+		}
+	}
+	recalls := map[string]int64{}
+	if len(items) == 0 {
+		return recalls, nil
+	}
+	found, err := c.index.GetMany(ctx, items...)
+	if err != nil {
+		return nil, fmt.Errorf("looking for recalls: %w", err)
+	}
+	for _, item := range found {
+		r, err := decodeRecall(item)
+		if err != nil {
+			return nil, err
+		}
+		recalls[byKey[item.key()]] = r.Seq
+	}
+	return recalls, nil
+}

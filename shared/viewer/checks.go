@@ -1,0 +1,77 @@
+package viewer
+
+import (
+	"net/http"
+	"slices"
+
+	"wecom-archive/shared/archive"
+)
+
+// check is one of the things that the overview's state follows from.
+type check struct {
+	What  string
+	State string // done: proved; open: not proved; wrong: somebody has to act
+}
+
+// Mark is a sign for those who do not see colours.
+func (c check) Mark() string {
+	return map[string]string{"done": "✓", "open": "…", "wrong": "✗"}[c.State]
+}
+
+// checks judges each part by its alarms, and, where there are none, by its proof: that
+// nothing is known to be wrong proves nothing.
+func (b status) checks(proved bool) []check {
+	seats := b.Seats != nil && *b.Seats > 0
+	all := []struct {
+		what   string
+		alarms []archive.AlarmCode
+		proved bool
+	}{
+		{"pull", []archive.AlarmCode{archive.AlarmNeverRan, archive.AlarmBehind, archive.AlarmLoss, archive.AlarmPull, archive.AlarmClock}, proved},
+		{"archiver", []archive.AlarmCode{archive.AlarmArchiver}, b.Pending.Pages == 0 && !b.Pending.AtLeast},
+		{"quarantine", []archive.AlarmCode{archive.AlarmQuarantine}, true},
+		{"media", []archive.AlarmCode{archive.AlarmMediaLost, archive.AlarmMediaFail, archive.AlarmMediaWait}, b.Media.Pending == 0},
+		{"seats", []archive.AlarmCode{archive.AlarmQuiet}, seats},
+	}
+	var checks []check
+	var judged []archive.AlarmCode
+	for _, part := range all {
+		judged = append(judged, part.alarms...)
+		checks = append(checks, check{part.what, b.stateOf(part.proved, func(code archive.AlarmCode) bool { return slices.Contains(part.alarms, code) })})
+	}
+	rest := b.stateOf(true, func(code archive.AlarmCode) bool { return !slices.Contains(judged, code) })
+	return append(checks, check{"records", rest})
+}
+
+func (b status) stateOf(proved bool, concerns func(archive.AlarmCode) bool) string {
+	switch {
+	case slices.ContainsFunc(b.Alarms, func(a alarm) bool { return a.Severity == archive.SeverityAction && concerns(a.Code) }):
+		return "wrong"
+	case !proved:
+		return "open"
+	}
+	return "done"
+}
+
+// stateOf is the whole: healthy only if each part is proved.
+func stateOf(checks []check) string {
+	has := func(state string) bool {
+		return slices.ContainsFunc(checks, func(c check) bool { return c.State == state })
+	}
+	switch {
+	case has("wrong"):
+		return "unhealthy"
+	case has("open"):
+		return "unproven"
+	}
+	return "healthy"
+}
+
+// requestPull asks for a pull in the name of the operator.
+func (s *server) requestPull(w http.ResponseWriter, r *http.Request) (page, error) {
+	if err := s.Puller.RequestPull(r.Context(), personOf(r.Context()).Subject); err != nil {
+		return page{}, err
+	}
+	http.Redirect(w, r, "/?asked", http.StatusSeeOther)
+	return page{}, errElsewhere
+}

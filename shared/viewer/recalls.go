@@ -1,0 +1,123 @@
+package viewer
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/transcript"
+)
+
+// A recall is a message of its own; what it recalls stays. Each leads to the other,
+// on the same page or not: from a message to its recall by the index, from a recall
+// to its message by walking back through the conversation when somebody asks.
+
+// How far back a recalled message is looked for. People can recall what they said a
+// short while ago.
+const (
+	recallStep  = 200 // messages of one read
+	recallSteps = 5
+)
+
+// linkRecalls sets RecalledBy and, of those whose message is among them, Recalls.
+func (s *server) linkRecalls(ctx context.Context, conversation string, shown []message) error {
+	ids := make([]string, len(shown))
+	seqs := map[string]int64{}
+	for i, m := range shown {
+		ids[i], seqs[m.MsgID] = m.MsgID, m.Seq
+	}
+	recalls, err := s.Catalog.RecallsOf(ctx, conversation, ids...)
+	if err != nil {
+		return err
+	}
+	for i := range shown {
+		m := &shown[i]
+		m.RecalledBy = recalls[m.MsgID]
+		if m.Ref != "" && m.Ref != m.MsgID {
+			m.Recalls = seqs[m.Ref]
+		}
+	}
+	return nil
+}
+
+// linkBubbles does so for a page. All are of one conversation.
+func (s *server) linkBubbles(ctx context.Context, found []transcript.Message, all []bubble) error {
+	if len(all) == 0 {
+		return nil
+	}
+	shown, here := make([]message, len(all)), map[int64]bool{}
+	for i, b := range all {
+		shown[i], here[b.Seq] = b.message, true
+	}
+	if err := s.linkRecalls(ctx, found[0].Conversation, shown); err != nil {
+		return err
+	}
+	for i := range all {
+		all[i].message, all[i].here = shown[i], here
+	}
+	return nil
+}
+
+// Recall is the address of the recall of this message.
+func (b bubble) Recall() string { return b.address(b.RecalledBy) }
+
+// Recalled is the address of the message that this one recalls.
+func (b bubble) Recalled() string {
+	if b.Recalls == 0 {
+		return "/m/" + strconv.FormatInt(b.Seq, 10) + "/recalled"
+	}
+	return b.address(b.Recalls)
+}
+
+func (b bubble) address(seq int64) string {
+	if name := strconv.FormatInt(seq, 10); !b.here[seq] || len(b.here) == 1 {
+		return "/m/" + name
+	} else {
+		return "#m" + name
+	}
+}
+
+// recalledBy finds the seq of the message that a recall recalls; 0: it is not among
+// the recallStep × recallSteps messages before.
+func (s *server) recalledBy(ctx context.Context, recall transcript.Message) (int64, error) {
+	after := recall.Place.Position
+	for range recallSteps {
+		some, err := s.transcript.Messages(ctx, archive.PlaceQuery{Conversation: recall.Conversation, After: &after, Descending: true, Limit: recallStep})
+		if err != nil {
+			return 0, err
+		}
+		for _, m := range some {
+			if m.MsgID == recall.RefMsgID {
+				return m.Seq, nil
+			}
+		}
+		if len(some) < recallStep {
+			return 0, nil
+		}
+		after = some[len(some)-1].Place.Position
+	}
+	return 0, nil
+}
+
+// recalledLink leads from a recall to its message. It shows no content.
+func (s *server) recalledLink(w http.ResponseWriter, r *http.Request) (page, error) {
+	_, m, _, err := s.bySeq(r)
+	if err != nil {
+		return page{}, err
+	}
+	if m == nil || m.RefMsgID == "" {
+		return page{}, huma.Error404NotFound("")
+	}
+	seq, err := s.recalledBy(r.Context(), *m)
+	if err != nil {
+		return page{}, err
+	}
+	if seq == 0 {
+		return page{}, huma.Error404NotFound("")
+	}
+	http.Redirect(w, r, "/m/"+strconv.FormatInt(seq, 10), http.StatusSeeOther)
+	return page{}, errElsewhere
+}
