@@ -237,10 +237,10 @@ func hostileCorpus(t *testing.T, vectors []string) string {
 // TestSessionEnds: who does not use a session must sign in again, and comes back to
 // where they were.
 func TestSessionEnds(t *testing.T) {
-	a := startLocal(t, "--messages", "200", "--no-media", "--idle", "1s")
+	a := startLocal(t, "--messages", "200", "--no-media", "--idle", "5s")
 	b := openTab(t, 1440, 900)
 	b.signIn(t, a, "reader", "/c?kind=employee")
-	for deadline := time.Now().Add(stepTime); ; time.Sleep(1200 * time.Millisecond) { // longer than the session lives
+	for deadline := time.Now().Add(3 * stepTime); ; time.Sleep(5500 * time.Millisecond) { // longer than the session lives
 		b.open(t, a.base+"/c?kind=employee")
 		if strings.Contains(b.address(t), "/idp/authorize") {
 			break
