@@ -84,30 +84,6 @@ func (c *Catalog) Compaction(ctx context.Context, month string) (Compaction, err
 	return m, err
 }
 
-// CompactionsOf returns the states of some months, to read from; one that has none is
-// without runs.
-func (c *Catalog) CompactionsOf(ctx context.Context, months ...string) (map[string]Compaction, error) {
-	keys := make([]Item, len(months))
-	found := map[string]Compaction{}
-	for i, month := range months {
-		keys[i] = Item{Partition: partitionCompaction, Sort: month}
-		found[month] = Compaction{Month: month}
-	}
-	items, err := c.index.GetMany(ctx, keys...)
-	if err != nil {
-		return nil, fmt.Errorf("reading compactions of the index: %w", err)
-	}
-	states, err := decodeItems[Compaction](items)
-	if err != nil {
-		return nil, err
-	}
-	for i, item := range items {
-		states[i].Month = item.Sort
-		found[item.Sort] = states[i]
-	}
-	return found, nil
-}
-
 // Compactions returns the states of all months that have one, in order.
 func (c *Catalog) Compactions(ctx context.Context) ([]Compaction, error) {
 	return list[Compaction](ctx, c, IndexQuery{Partition: partitionCompaction, Limit: 12 * 8000})

@@ -113,7 +113,7 @@ func (s *search) beyond(u unit) bool {
 }
 
 func (s *search) openMonth(ctx context.Context, u unit, from, to int64) error {
-	m, err := s.compaction(ctx, u.month, s.ahead())
+	m, err := s.compaction(ctx, u.month)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package transcript
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"wecom-archive/shared/archive"
 )
@@ -21,9 +20,6 @@ type sources struct {
 	rows     map[string][]archive.CompactRow
 }
 
-// monthsAhead is how many months' switches are read at a time.
-const monthsAhead = 6
-
 func (s *sources) months(ctx context.Context) ([]archive.MonthSpan, error) {
 	if s.spansSet {
 		return s.spans, nil
@@ -35,45 +31,20 @@ func (s *sources) months(ctx context.Context) ([]archive.MonthSpan, error) {
 	return spans, err
 }
 
-// compaction is the switch of a month; those ahead are read with it.
-func (s *sources) compaction(ctx context.Context, month string, ahead []string) (archive.Compaction, error) {
+// compaction is the switch of a month. It is read just before what it leads to: a run
+// that was replaced is deleted a day later.
+func (s *sources) compaction(ctx context.Context, month string) (archive.Compaction, error) {
 	if m, ok := s.switches[month]; ok {
 		return m, nil
 	}
-	found, err := s.reader.catalog.CompactionsOf(ctx, append([]string{month}, ahead...)...)
-	if err != nil {
-		return archive.Compaction{}, err
-	}
-	if s.switches == nil {
-		s.switches = map[string]archive.Compaction{}
-	}
-	for name, m := range found {
-		if _, known := s.switches[name]; !known {
-			s.switches[name] = m
+	m, err := s.reader.catalog.Compaction(ctx, month)
+	if err == nil {
+		if s.switches == nil {
+			s.switches = map[string]archive.Compaction{}
 		}
+		s.switches[month] = m
 	}
-	return s.switches[month], nil
-}
-
-// ahead are the months that the search may open next, nearest first.
-func (s *search) ahead() []string {
-	var months []unit
-	for _, u := range s.units {
-		if u.group == nil {
-			months = append(months, u)
-		}
-	}
-	slices.SortFunc(months, func(a, b unit) int {
-		if s.query.Descending {
-			return int(max(-1, min(1, b.last-a.last)))
-		}
-		return int(max(-1, min(1, a.first-b.first)))
-	})
-	var names []string
-	for _, u := range months[:min(monthsAhead, len(months))] {
-		names = append(names, u.month)
-	}
-	return names
+	return m, err
 }
 
 func (s *sources) groupRows(ctx context.Context, g archive.RowGroup) ([]archive.CompactRow, error) {
