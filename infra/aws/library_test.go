@@ -50,6 +50,7 @@ func TestBootstraps(t *testing.T) {
 	if err != nil || json.Unmarshal(answer, &run) != nil || run.Envelopes != spoken || run.Stopped != "end" {
 		t.Fatalf("puller: %s, %v\n%s", answer, err, f.Log())
 	}
+	checkMetrics(t, f, "EndReached", 1, "Pulled", spoken, "Refused", 0, "Incidents", 0)
 	pulled := f.Log()
 
 	f = s.start(t, archiver, env)
@@ -76,18 +77,17 @@ func TestBootstraps(t *testing.T) {
 	}
 	s.checkRows(t, corp, killer)
 	s.checkMedia(t, s.start(t, media, env))
+	checkMetrics(t, f, "Archived", spoken-1, "Quarantined", 1)
 	if log := pulled + f.Log(); strings.Contains(log, s.secret) || !strings.Contains(f.Log(), `"signal":6`) {
 		t.Errorf("the log holds the secret, or no word of the death:\n%s", log)
 	}
-	checkMetrics(t, pulled, "EndReached", 1, "Pulled", spoken, "Refused", 0, "Incidents", 0)
-	checkMetrics(t, f.Log(), "Archived", spoken-1, "Quarantined", 1)
 
 	f = s.start(t, compactor, env)
 	var compacted compact.Summary
 	if answer, err = f.Invoke(t.Context(), sample(t, "compactor/schedule.json")); err != nil || json.Unmarshal(answer, &compacted) != nil {
 		t.Errorf("compactor: %s, %v\n%s", answer, err, f.Log())
 	}
-	checkMetrics(t, f.Log(), "Compacted", float64(compacted.Messages))
+	checkMetrics(t, f, "Compacted", float64(compacted.Messages))
 }
 
 // sample is one of the events that AWS sends, from the folder events.
@@ -101,9 +101,22 @@ func sample(t *testing.T, name string) []byte {
 }
 
 // checkMetrics sums up what a function's log holds of metrics: pairs of name and
-// value.
-func checkMetrics(t *testing.T, log string, want ...any) {
+// value. The log comes through a pipe of its own, after the answer perhaps.
+func checkMetrics(t *testing.T, f *runtimeapi.Function, want ...any) {
 	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		wrong := wrongMetrics(f.Log(), want)
+		if len(wrong) == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Errorf("%s\n%s", strings.Join(wrong, "\n"), f.Log())
+			return
+		}
+	}
+}
+
+func wrongMetrics(log string, want []any) (wrong []string) {
 	sums, found := map[string]float64{}, map[string]bool{}
 	for line := range strings.Lines(log) {
 		var values map[string]any
@@ -111,7 +124,7 @@ func checkMetrics(t *testing.T, log string, want ...any) {
 			continue
 		}
 		if values["Stack"] != "example" {
-			t.Errorf("metrics of stack %v", values["Stack"])
+			wrong = append(wrong, fmt.Sprintf("metrics of stack %v", values["Stack"]))
 		}
 		for name, value := range values {
 			if n, ok := value.(float64); ok {
@@ -123,9 +136,10 @@ func checkMetrics(t *testing.T, log string, want ...any) {
 	for i := 0; i < len(want); i += 2 {
 		name, value := want[i].(string), fmt.Sprint(want[i+1])
 		if !found[name] || fmt.Sprint(sums[name]) != value {
-			t.Errorf("metric %s is %v (written: %v), want %s", name, sums[name], found[name], value)
+			wrong = append(wrong, fmt.Sprintf("metric %s is %v (written: %v), want %s", name, sums[name], found[name], value))
 		}
 	}
+	return wrong
 }
 
 // TestFreshOperator: what somebody who has just deployed can have wrong gives one
