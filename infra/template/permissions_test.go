@@ -190,6 +190,9 @@ func questions(m *Model) (all []question) {
 		ask(action, jobs, nil, media, administrator)
 		one(media, action, jobs, map[string]string{"aws:SecureTransport": "false"}, false)
 	}
+	for prefix, may := range map[string]bool{"events/dt=2026-01-01/callback-1.json": true, "messages/": false, "": false} {
+		one(callback, "s3:ListBucketVersions", x.archive, map[string]string{"s3:prefix": prefix}, may)
+	}
 	wakes := strings.TrimSuffix(x.pages, "pages") + "wakes"
 	ask("sqs:SendMessage", wakes, nil, callback, administrator)
 	one(callback, "sqs:SendMessage", wakes, map[string]string{"aws:SecureTransport": "false"}, false)

@@ -148,7 +148,7 @@ func pins() (all []pin) {
 		"ScalingConfig.MaximumConcurrency": 2.0, "EventSourceArn": arnOf("Functions/Wakes"), "FunctionName": refOf("Functions/Puller"), "BatchSize": 10.0, "FunctionResponseTypes": nil,
 	})
 	add("Functions/Wakes", map[string]any{"KmsMasterKeyId": output("OpsKey"), "MessageRetentionPeriod": 86400.0, "VisibilityTimeout": 5400.0,
-		"RedrivePolicy.deadLetterTargetArn": arnOf("Functions/DeadRuns"), "RedrivePolicy.maxReceiveCount": 3.0})
+		"RedrivePolicy.deadLetterTargetArn": arnOf("Functions/DeadRuns"), "RedrivePolicy.maxReceiveCount": 1.0})
 	for _, route := range []string{"CallbackRoute", "CallbackCheckRoute"} {
 		add("Functions/"+route, map[string]any{"Target": "integrations/archive-functions-callbackintegration"})
 	}
