@@ -50,24 +50,6 @@ func TestNotifyIsPulled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	call := func(event string, change func(*events.APIGatewayV2HTTPRequest)) events.APIGatewayV2HTTPResponse {
-		t.Helper()
-		var request events.APIGatewayV2HTTPRequest
-		if err := json.Unmarshal(sample(t, "callback/"+event), &request); err != nil {
-			t.Fatal(err)
-		}
-		change(&request)
-		doc, err := json.Marshal(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer, err := f.Invoke(t.Context(), doc)
-		var response events.APIGatewayV2HTTPResponse
-		if err != nil || json.Unmarshal(answer, &response) != nil {
-			t.Fatalf("%s: %s, %v\n%s", event, answer, err, f.Log())
-		}
-		return response
-	}
 	signed := func(nonce, message string) func(*events.APIGatewayV2HTTPRequest) {
 		return func(r *events.APIGatewayV2HTTPRequest) {
 			at, sealed := fmt.Sprint(time.Now().Unix()), cipher.Seal([16]byte{1}, []byte(message))
@@ -80,19 +62,19 @@ func TestNotifyIsPulled(t *testing.T) {
 			r.RawQueryString = q.Encode()
 		}
 	}
-	as := func(*events.APIGatewayV2HTTPRequest) {}
+	asItIs := func(*events.APIGatewayV2HTTPRequest) {}
 	for _, event := range []string{"verify.json", "notify.json"} { // of years ago, and signed with another token
-		if r := call(event, as); r.StatusCode != 403 {
+		if r := call(t, f, "callback/"+event, asItIs); r.StatusCode != 403 {
 			t.Errorf("%s: %d", event, r.StatusCode)
 		}
 	}
-	if r := call("verify.json", signed("n", "4711")); r.StatusCode != 200 || r.Body != "4711" {
+	if r := call(t, f, "callback/verify.json", signed("n", "4711")); r.StatusCode != 200 || r.Body != "4711" {
 		t.Errorf("verify: %d %q\n%s", r.StatusCode, r.Body, f.Log())
 	}
 	notify := "<xml><ToUserName>" + corpID + "</ToUserName><FromUserName>sys</FromUserName><CreateTime>" + fmt.Sprint(time.Now().Unix()) + "</CreateTime><MsgType>event</MsgType><Event>msgaudit_notify</Event></xml>"
 	began := time.Now()
 	for i := range 50 {
-		if r := call("notify.json", signed(fmt.Sprint(i), notify)); r.StatusCode != 200 || r.Body != "success" {
+		if r := call(t, f, "callback/notify.json", signed(fmt.Sprint(i), notify)); r.StatusCode != 200 || r.Body != "success" {
 			t.Fatalf("notify: %d %q\n%s", r.StatusCode, r.Body, f.Log())
 		}
 	}

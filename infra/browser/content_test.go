@@ -131,35 +131,37 @@ func TestNested(t *testing.T) {
 // TestRecalled: a recalled message stays, marked, and leads to its recall and back.
 func TestRecalled(t *testing.T) {
 	a, all := startTold(t, "--messages", "6000")
-	seqs := map[string]int64{}
-	last := map[string]int64{} // recall of a message; the simulated company recalls some twice
+	followed, seqs := 0, map[string]int64{}
+	first := map[string]int64{} // recall of a message; the simulated company recalls some twice
 	for _, s := range all {
-		seqs[s.MsgID], last[s.Revoke.Of] = s.Seq, s.Seq
+		seqs[s.MsgID] = s.Seq
+		if first[s.Revoke.Of] == 0 {
+			first[s.Revoke.Of] = s.Seq
+		}
 	}
 	b := openTab(t, 1440, 900)
 	b.signIn(t, a, "reader", "/")
 	for _, s := range all {
 		of := seqs[s.Revoke.Of]
-		if s.MsgType != "revoke" || of == 0 || s.Seq != last[s.Revoke.Of] {
+		if s.MsgType != "revoke" || of == 0 || s.Seq != first[s.Revoke.Of] {
 			continue
 		}
 		b.at(t, a, of)
-		if b.count(t, fmt.Sprintf("#m%d .recallmark", of)) == 0 {
-			continue // its recall is on another page
-		}
 		b.speak(t, "zh")
 		b.do(t, chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`void document.querySelector("#m%d .recallmark a").click()`, of)))
 		b.until(t, fmt.Sprintf(`location.hash === "#m%d"`, s.Seq))
-		b.do(t, chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`void document.querySelector("#m%d a[href='#m%d']").click()`, s.Seq, of)))
+		b.do(t, chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`void document.querySelector("#m%[1]d a[href='#m%[2]d'], #m%[1]d a[href$='/recalled']").click()`, s.Seq, of)))
 		b.until(t, fmt.Sprintf(`location.hash === "#m%d"`, of))
 		if !strings.Contains(b.text(t, fmt.Sprintf("#m%d", of)), "撤回") {
 			t.Errorf("not marked: %s", b.text(t, fmt.Sprintf("#m%d", of)))
 		}
-		b.screenshot(t, "recalled")
-		b.axe(t)
-		return
+		if followed++; followed == 12 {
+			b.screenshot(t, "recalled")
+			b.axe(t)
+			return
+		}
 	}
-	t.Error("no recalled message leads to its recall")
+	t.Errorf("only %d recalled messages", followed)
 }
 
 // hostile are things that must never become markup; the viewer's tests read them, too.

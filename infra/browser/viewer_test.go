@@ -93,6 +93,13 @@ func TestPages(t *testing.T) {
 					t.Fatal("no messages")
 				}
 				look("transcript")
+				transcript := b.address(t)
+				b.open(t, a.base+"/search?q=%E7%9A%84") // 的
+				if b.count(t, "mark") == 0 {
+					t.Errorf("nothing is marked: %s", b.text(t, "main"))
+				}
+				look("search")
+				b.open(t, transcript)
 				record := get(t, b, chromedp.Evaluate[string](`document.querySelector(".m a[href^='/record/']").href`))
 				b.open(t, record)
 				look("record")

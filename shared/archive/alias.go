@@ -91,22 +91,12 @@ func (c *Catalog) Aliases(ctx context.Context) (Aliases, error) {
 
 // PutAlias notes an alias. ErrAlias if it contradicts another one.
 func (c *Catalog) PutAlias(ctx context.Context, n Alias) error {
-	const tries = 20
-	for range tries {
-		known := Aliases{}
-		revision, err := c.get(ctx, partitionAliases, "all", &known)
-		if err != nil {
-			return err
-		}
-		more, err := known.with(n)
-		if err != nil || len(more) == len(known) {
-			return err
-		}
-		if err = c.putIf(ctx, partitionAliases, "all", revision, more); !errors.Is(err, ErrConflict) {
-			return err
-		}
-	}
-	return fmt.Errorf("noting an alias: %w", ErrConflict)
+	var refused error
+	err := changeItem(ctx, c, partitionAliases, "all", func(known Aliases, _ bool) (more Aliases, wanted bool) {
+		more, refused = known.with(n)
+		return more, len(more) > len(known)
+	})
+	return errors.Join(err, refused)
 }
 
 // SayAlias stores an alias, after a look whether it contradicts another one.

@@ -71,26 +71,17 @@ func (c *Catalog) CallbackHeard(ctx context.Context, signature string, at time.T
 
 // MarkCallbackHeard notes that a message was dealt with, for the hour to come.
 func (c *Catalog) MarkCallbackHeard(ctx context.Context, signature string, at time.Time) error {
-	const tries = 20
-	for range tries {
-		var h heard
-		revision, err := c.get(ctx, partitionCallback, heardName(signature, at), &h)
-		if err != nil {
-			return err
-		}
+	return changeItem(ctx, c, partitionCallback, heardName(signature, at), func(h heard, _ bool) (heard, bool) {
 		if h.Minute != at.Unix()/60 {
 			h = heard{Minute: at.Unix() / 60}
 		}
 		if slices.Contains(h.Signatures, signature) {
-			return nil
+			return h, false
 		}
 		h.Signatures = append(h.Signatures, signature)
 		h.Signatures = h.Signatures[max(0, len(h.Signatures)-maxHeard):]
-		if err = c.putIf(ctx, partitionCallback, heardName(signature, at), revision, h); !errors.Is(err, ErrConflict) {
-			return err
-		}
-	}
-	return fmt.Errorf("noting a callback: %d others were quicker: %w", tries, ErrConflict)
+		return h, true
+	})
 }
 
 // wake is the pull that a callback has asked for.

@@ -171,6 +171,30 @@ func (c *Catalog) putIf(ctx context.Context, partition, sort string, revision in
 	return c.index.PutIf(ctx, item)
 }
 
+// changeItem replaces an item by what change makes of it, if that wants to. change is called
+// again if somebody else was quicker.
+func changeItem[T any](ctx context.Context, c *Catalog, partition, sort string, change func(known T, found bool) (T, bool)) error {
+	const tries = 20
+	for range tries {
+		var known T
+		revision, err := c.get(ctx, partition, sort, &known)
+		if err != nil {
+			return err
+		}
+		next, wanted := change(known, revision > 0)
+		if !wanted {
+			return nil
+		}
+		if err = c.putIf(ctx, partition, sort, revision, next); err == nil {
+			return nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return fmt.Errorf("changing %s/%s of the index: %w", partition, sort, err)
+		}
+	}
+	return fmt.Errorf("changing %s/%s of the index: %d others were quicker: %w", partition, sort, tries, ErrConflict)
+}
+
 func newItem(partition, sort string, v any) (Item, error) {
 	value, err := json.Marshal(v)
 	if err != nil {

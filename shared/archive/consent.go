@@ -146,28 +146,15 @@ func consentsKey(conversation string) itemKey {
 // changeConsent changes a state, and keeps the facts that change returns. Several at
 // once do not lose each other's change.
 func (c *Catalog) changeConsent(ctx context.Context, conversation string, change func(*ConsentState) []ConsentFact) error {
-	const tries = 20
-	for range tries {
-		s := ConsentState{}
-		revision, err := c.get(ctx, partitionConsent+conversation, "state", &s)
-		if err != nil {
-			return err
-		}
+	var failed error
+	err := changeItem(ctx, c, partitionConsent+conversation, "state", func(s ConsentState, found bool) (ConsentState, bool) {
 		before := slices.Clone(s.People)
 		s.Conversation = conversation
-		facts := change(&s)
+		failed = c.putFacts(ctx, change(&s))
 		s.trim()
-		if err := c.putFacts(ctx, facts); err != nil {
-			return err
-		}
-		if revision > 0 && slices.Equal(before, s.People) {
-			return nil
-		}
-		if err = c.putIf(ctx, partitionConsent+conversation, "state", revision, s); !errors.Is(err, ErrConflict) {
-			return err
-		}
-	}
-	return fmt.Errorf("%d others were quicker: %w", tries, ErrConflict)
+		return s, failed == nil && !(found && slices.Equal(before, s.People))
+	})
+	return errors.Join(err, failed)
 }
 
 // putFacts comes before the state: what only the timeline has, the next try adds.

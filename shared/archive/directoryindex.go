@@ -2,12 +2,8 @@ package archive
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"iter"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -149,111 +145,6 @@ func subjectPartition(kind, id string) string {
 	return partitionName + kind + "#" + id
 }
 
-// asked is the value of an item of people# and rooms#.
-type asked struct {
-	At     time.Time `json:"at,omitzero"`
-	Answer Answer    `json:"answer,omitempty"`
-}
-
-// Subject is an id that occurs in the archive, and when it was last asked for.
-type Subject struct {
-	ID      string
-	Room    bool
-	AskedAt time.Time // zero: never
-	Answer  Answer
-}
-
-// Subjects are all people and rooms that occur in the archive, in no order that
-// matters. What appears meanwhile may be missing. The first error ends the sequence.
-func (c *Catalog) Subjects(ctx context.Context) iter.Seq2[Subject, error] {
-	return func(yield func(Subject, error) bool) {
-		for _, room := range []bool{false, true} {
-			for shard := range peopleShards {
-				for s, err := range c.askable(ctx, seenPartition(room, shard)) {
-					if s.Room = room; !yield(s, err) || err != nil {
-						return
-					}
-				}
-			}
-		}
-	}
-}
-
-// ConsentSubjects are all conversations, by their ids, in which people outside take
-// part whom WeCom can be asked about. The first error ends the sequence.
-func (c *Catalog) ConsentSubjects(ctx context.Context) iter.Seq2[Subject, error] {
-	return func(yield func(Subject, error) bool) {
-		for shard := range consentShards {
-			for s, err := range c.askable(ctx, partitionConsents+strconv.Itoa(shard)) {
-				if !yield(s, err) || err != nil {
-					return
-				}
-			}
-		}
-	}
-}
-
-// askable yields the ids of a partition whose values say when WeCom was asked.
-func (c *Catalog) askable(ctx context.Context, partition string) iter.Seq2[Subject, error] {
-	return func(yield func(Subject, error) bool) {
-		for item, err := range c.walk(ctx, partition) {
-			var a asked
-			if err == nil {
-				if err = json.Unmarshal(item.Value, &a); err != nil {
-					err = fmt.Errorf("%w: %w", ErrIndexDamaged, err)
-				}
-			}
-			if err != nil {
-				yield(Subject{}, fmt.Errorf("listing whom to ask for: %w", err))
-				return
-			}
-			if !yield(Subject{ID: item.Sort, AskedAt: a.At, Answer: a.Answer}, nil) {
-				return
-			}
-		}
-	}
-}
-
-func seenPartition(room bool, shard int) string {
-	if room {
-		return partitionRooms + strconv.Itoa(shard)
-	}
-	return partitionPeople + strconv.Itoa(shard)
-}
-
-// walk yields the items of a partition.
-func (c *Catalog) walk(ctx context.Context, partition string) iter.Seq2[Item, error] {
-	return func(yield func(Item, error) bool) {
-		q := IndexQuery{Partition: partition, Limit: 1000}
-		for {
-			items, err := c.index.Query(ctx, q)
-			if err != nil {
-				yield(Item{}, err)
-				return
-			}
-			for _, item := range items {
-				if !yield(item, nil) {
-					return
-				}
-			}
-			if len(items) < q.Limit {
-				return
-			}
-			q.From = items[len(items)-1].Sort + "\x00"
-		}
-	}
-}
-
-// Rooms returns at most limit ids of rooms that occur in the archive, in order,
-// greater than after.
-func (c *Catalog) Rooms(ctx context.Context, after string, limit int) ([]string, error) {
-	ids, err := c.sharded(ctx, peopleShards, func(shard int) string { return seenPartition(true, shard) }, after, "", limit)
-	if err != nil {
-		return nil, fmt.Errorf("listing rooms: %w", err)
-	}
-	return ids, nil
-}
-
 // entriesAtOnce is how many entries are read or written at a time.
 const entriesAtOnce = 100
 
@@ -388,23 +279,11 @@ func (c *Catalog) DirectoryState(ctx context.Context) (s DirectoryState, err err
 
 // UpdateDirectoryState changes it.
 func (c *Catalog) UpdateDirectoryState(ctx context.Context, change func(*DirectoryState)) error {
-	const tries = 20
-	for range tries {
-		var s DirectoryState
-		revision, err := c.get(ctx, partitionDirectory, "state", &s)
-		if err != nil {
-			return err
-		}
+	return changeItem(ctx, c, partitionDirectory, "state", func(s DirectoryState, _ bool) (DirectoryState, bool) {
 		before := s
-		if change(&s); s == before {
-			return nil
-		}
-		err = c.putIf(ctx, partitionDirectory, "state", revision, s)
-		if err == nil || !errors.Is(err, ErrConflict) {
-			return err
-		}
-	}
-	return fmt.Errorf("changing the state of the directory: %w", ErrConflict)
+		change(&s)
+		return s, s != before
+	})
 }
 
 // NoteDirectoryPart says that a part, and all before it, are in the index.

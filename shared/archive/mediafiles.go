@@ -2,7 +2,6 @@ package archive
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -113,27 +112,4 @@ const emptySHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b785
 
 func (c *Catalog) changeMediaFile(ctx context.Context, hash string, change func(known MediaFile, found bool) (MediaFile, bool)) error {
 	return changeItem(ctx, c, partitionMediaFile+hash, mediaFileSort, change)
-}
-
-// changeItem replaces an item by what change makes of it, if that wants to.
-func changeItem[T any](ctx context.Context, c *Catalog, partition, sort string, change func(known T, found bool) (T, bool)) error {
-	const tries = 20
-	for range tries {
-		var known T
-		revision, err := c.get(ctx, partition, sort, &known)
-		if err != nil {
-			return err
-		}
-		next, wanted := change(known, revision > 0)
-		if !wanted {
-			return nil
-		}
-		if err = c.putIf(ctx, partition, sort, revision, next); err == nil {
-			return nil
-		}
-		if !errors.Is(err, ErrConflict) {
-			return fmt.Errorf("changing %s/%s of the index: %w", partition, sort, err)
-		}
-	}
-	return fmt.Errorf("changing %s/%s of the index: %d others were quicker: %w", partition, sort, tries, ErrConflict)
 }

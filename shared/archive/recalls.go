@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 )
 
@@ -42,47 +40,15 @@ func (c *Catalog) noteRecalls(ctx context.Context, rows []Row) error {
 		}
 	}
 	for _, item := range items {
-		if err := c.noteRecall(ctx, item, first[item.key()]); err != nil {
-			return err
+		r := first[item.key()]
+		err := changeItem(ctx, c, item.Partition, item.Sort, func(known recall, found bool) (recall, bool) {
+			return r, !found || r.Seq < known.Seq
+		})
+		if err != nil {
+			return fmt.Errorf("noting a recall: %w", err)
 		}
 	}
 	return nil
-}
-
-func (c *Catalog) noteRecall(ctx context.Context, item Item, r recall) error {
-	for {
-		stored, err := c.index.Get(ctx, item.Partition, item.Sort)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return fmt.Errorf("noting a recall: %w", err)
-		}
-		if err == nil {
-			known, err := decodeRecall(stored)
-			if err != nil {
-				return err
-			}
-			if known.Seq <= r.Seq {
-				return nil
-			}
-		}
-		next, err := newItem(item.Partition, item.Sort, r)
-		if err != nil {
-			return err
-		}
-		next.Revision = stored.Revision
-		if err := c.index.PutIf(ctx, next); !errors.Is(err, ErrConflict) {
-			return err
-		} // else another segment's recall came between: its seq counts, too
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("noting a recall: %w", err)
-		}
-	}
-}
-
-func decodeRecall(item Item) (r recall, err error) {
-	if err := json.Unmarshal(item.Value, &r); err != nil {
-		return r, fmt.Errorf("recall %s of the index: %w: %w", item.Sort, ErrIndexDamaged, err)
-	}
-	return r, nil
 }
 
 // RecallsOf says which of these messages of a conversation were recalled: the seq of
@@ -105,12 +71,12 @@ func (c *Catalog) RecallsOf(ctx context.Context, conversation string, msgids ...
 	if err != nil {
 		return nil, fmt.Errorf("looking for recalls: %w", err)
 	}
-	for _, item := range found {
-		r, err := decodeRecall(item)
-		if err != nil {
-			return nil, err
-		}
-		recalls[byKey[item.key()]] = r.Seq
+	values, err := decodeItems[recall](found)
+	if err != nil {
+		return nil, err
+	}
+	for i, item := range found {
+		recalls[byKey[item.key()]] = values[i].Seq
 	}
 	return recalls, nil
 }

@@ -2,7 +2,6 @@ package archive
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -48,18 +47,9 @@ func PutScope(ctx context.Context, objects Objects, catalog *Catalog, corp strin
 
 // NoteScope notes a stored scope in the index, unless a later one is there.
 func (c *Catalog) NoteScope(ctx context.Context, s Scope) error {
-	const tries = 20
-	for range tries {
-		var known scopeRef
-		revision, err := c.get(ctx, partitionScope, "current", &known)
-		if err != nil || !s.At.After(known.At) {
-			return err
-		}
-		if err = c.putIf(ctx, partitionScope, "current", revision, scopeRef{s.At, ScopeKey(s)}); !errors.Is(err, ErrConflict) {
-			return err
-		}
-	}
-	return fmt.Errorf("noting a scope: %w", ErrConflict)
+	return changeItem(ctx, c, partitionScope, "current", func(known scopeRef, _ bool) (scopeRef, bool) {
+		return scopeRef{s.At, ScopeKey(s)}, s.At.After(known.At)
+	})
 }
 
 // CurrentScope reads the scope that counts; ErrNotFound if nobody said one.

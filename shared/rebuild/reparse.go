@@ -20,9 +20,8 @@ type Transcript interface {
 }
 
 // Reparser reads every message again with a newer parser, and by what is known now of
-// changed userids. Segments are locked and
-// stay as they are: the new readings stand in the compacted objects, which readers
-// prefer.
+// changed userids. Segments are locked and stay as they are: the new readings stand in
+// the compacted objects, which readers prefer.
 type Reparser struct {
 	Objects    archive.ObjectReader
 	Catalog    *archive.Catalog

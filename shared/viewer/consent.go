@@ -2,7 +2,6 @@ package viewer
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 	"unicode/utf8"
@@ -11,12 +10,11 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/consent"
-	"wecom-archive/shared/coverage"
 	"wecom-archive/shared/wecom"
 )
 
-// Who agreed to being archived, who has a seat, and who is not covered. None of it
-// holds content; who talks with whom is for the roles that may read it.
+// Who agreed to being archived. It holds no content; who talks with whom is for the
+// roles that may read it.
 
 type consentInput struct {
 	Status string `query:"status" enum:"agreed,refused,unanswered" doc:"Only people with this answer. A page may have fewer then, and still a next_cursor"`
@@ -64,30 +62,6 @@ type consentFact struct {
 // maxTimeline bounds a timeline.
 const maxTimeline = 1000
 
-type seatsOutput struct {
-	Body struct {
-		SeatsAt string     `json:"seats_at,omitempty" format:"date-time" doc:"When WeCom last said who has a seat; absent: never"`
-		Seats   []seatView `json:"seats" nullable:"false" doc:"All who have one or had one, in byte order of their ids"`
-	}
-}
-
-type seatView struct {
-	ID       string               `json:"id"`
-	UserID   string               `json:"userid" doc:"In WeCom's spelling"`
-	Name     string               `json:"name,omitempty" doc:"Hostile input: never take it for markup"`
-	Archived bool                 `json:"archived" doc:"They have a seat now"`
-	Editions []int                `json:"editions" nullable:"false" doc:"1 office, 2 service, 3 enterprise"`
-	Periods  []archive.SeatPeriod `json:"periods" nullable:"false" doc:"When WeCom listed them"`
-}
-
-type coverageInput struct {
-	From string `query:"from" format:"date" doc:"First UTC day; without it the 30 days up to to"`
-	To   string `query:"to" format:"date" doc:"Last UTC day; without it yesterday"`
-	Days int    `query:"days" minimum:"1" maximum:"366" default:"14" doc:"A seat that wrote nothing for so many days is silent"`
-}
-
-type coverageOutput struct{ Body *coverage.Report }
-
 func (s *server) registerConsent() {
 	register(s, huma.Operation{
 		OperationID: "list-consents", Path: "/v1/consent", Tags: []string{"consent"},
@@ -98,14 +72,6 @@ func (s *server) registerConsent() {
 		OperationID: "get-consent", Path: "/v1/consent/{id}", Tags: []string{"consent"},
 		Summary: "Answers of one conversation, with their timeline",
 	}, contentRoles, s.consentTimeline)
-	register(s, huma.Operation{
-		OperationID: "list-seats", Path: "/v1/seats", Tags: []string{"consent"},
-		Summary: "Who is archived, and since when",
-	}, healthRoles, s.seats)
-	register(s, huma.Operation{
-		OperationID: "get-coverage", Path: "/v1/coverage", Tags: []string{"consent"},
-		Summary: "Who should be archived and is not",
-	}, healthRoles, s.coverage)
 }
 
 func (s *server) consentLister() consent.Lister {
@@ -199,47 +165,4 @@ func (s *server) consentTimeline(ctx context.Context, in *consentTimelineInput) 
 	}
 	out.Body.Consents, err = s.consentLines(ctx, lines)
 	return out, err
-}
-
-func (s *server) seats(ctx context.Context, _ *struct{}) (*seatsOutput, error) {
-	state, err := s.Catalog.DirectoryState(ctx)
-	if err != nil {
-		return nil, err
-	}
-	out := new(seatsOutput)
-	out.Body.SeatsAt, out.Body.Seats = formatTime(state.SeatsAt), []seatView{}
-	var ids []string
-	for seat, err := range s.Catalog.Seats(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, seat.ID)
-		out.Body.Seats = append(out.Body.Seats, seatView{ID: seat.ID, UserID: seat.UserID, Archived: seat.Has(), Editions: seat.Editions, Periods: seat.Periods})
-	}
-	n, err := s.namesOf(ctx, ids, nil)
-	for i := range out.Body.Seats {
-		out.Body.Seats[i].Name = n.people[out.Body.Seats[i].ID].Now()
-	}
-	return out, err
-}
-
-func (s *server) coverage(ctx context.Context, in *coverageInput) (*coverageOutput, error) {
-	q := coverage.Question{Days: in.Days}
-	for _, day := range []struct {
-		name, text string
-		to         *time.Time
-	}{{"from", in.From, &q.From}, {"to", in.To, &q.To}} {
-		if day.text == "" {
-			continue
-		}
-		var err error
-		if *day.to, err = time.Parse(time.DateOnly, day.text); err != nil {
-			return nil, badParameter(http.StatusUnprocessableEntity, "query."+day.name, day.name+" must be a day, as 2026-11-23.")
-		}
-	}
-	report, err := coverage.Reporter{Objects: s.Objects, Catalog: s.Catalog, Now: s.Now}.Report(ctx, q)
-	if errors.Is(err, coverage.ErrQuestion) {
-		return nil, badParameter(http.StatusUnprocessableEntity, "query.from", "from must not be after to, nor more than 366 days before it.")
-	}
-	return &coverageOutput{report}, err
 }

@@ -52,8 +52,8 @@ func (s *server) namesOf(ctx context.Context, people, rooms []string) (n names, 
 	if !ok {
 		memory = &names{}
 	}
-	if err = recall(ctx, &memory.people, people, s.Catalog.PersonEntries); err == nil {
-		err = recall(ctx, &memory.rooms, rooms, s.Catalog.RoomEntries)
+	if err = remember(ctx, &memory.people, people, s.Catalog.PersonEntries); err == nil {
+		err = remember(ctx, &memory.rooms, rooms, s.Catalog.RoomEntries)
 	}
 	return *memory, err
 }
@@ -61,8 +61,8 @@ func (s *server) namesOf(ctx context.Context, people, rooms []string) (n names, 
 // namesKey is where a page keeps the names that it has read, as *names.
 type namesKey struct{}
 
-// recall adds the entries of those ids that known does not have.
-func recall(ctx context.Context, known *map[string]archive.DirectoryEntry, ids []string, read func(context.Context, ...string) (map[string]archive.DirectoryEntry, error)) error {
+// remember adds the entries of those ids that known does not have.
+func remember(ctx context.Context, known *map[string]archive.DirectoryEntry, ids []string, read func(context.Context, ...string) (map[string]archive.DirectoryEntry, error)) error {
 	if *known == nil {
 		*known = map[string]archive.DirectoryEntry{}
 	}

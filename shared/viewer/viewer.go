@@ -114,6 +114,7 @@ func New(c Config) http.Handler {
 	s.registerPeople()
 	s.registerRooms()
 	s.registerConsent()
+	s.registerCoverage()
 	s.registerBookkeeping()
 	s.registerSetup()
 	s.serveOpenAPI()
