@@ -44,7 +44,7 @@ func (c *consentCommand) Run(ctx context.Context, to streams) error {
 	return c.with(ctx, to, func(o *opened) error {
 		out := newLister(c.form, consentColumns, to.Out)
 		lister := consent.Lister{Catalog: o.Catalog, Transcript: transcript.New(o.Objects, o.Derived, o.Catalog)}
-		for after := ""; ; {
+		for after := (consent.Place{}); ; {
 			page, next, err := lister.Page(ctx, after, listPage, archive.ConsentStatus(c.Status))
 			if err != nil {
 				return err
@@ -64,9 +64,10 @@ func (c *consentCommand) Run(ctx context.Context, to streams) error {
 			if err := out.write(lines); err != nil {
 				return err
 			}
-			if after = next; next == "" {
+			if next == nil {
 				return nil
 			}
+			after = *next
 		}
 	})
 }

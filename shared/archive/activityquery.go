@@ -89,20 +89,9 @@ func (c *Catalog) Talks(ctx context.Context, person string, after *Talk, limit i
 
 // roomTalks are the rooms in which a person was seen.
 func (c *Catalog) roomTalks(ctx context.Context, person string, after *Talk) ([]Talk, error) {
-	var rooms []string
-	q := IndexQuery{Partition: partitionPerson + person, From: "r#", To: "r$", Limit: 1000}
-	for {
-		items, err := c.index.Query(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		for _, item := range items {
-			rooms = append(rooms, strings.TrimPrefix(item.Sort, "r#"))
-		}
-		if len(items) < q.Limit {
-			break
-		}
-		q.From = items[len(items)-1].Sort + "\x00"
+	rooms, err := c.roomsOf(ctx, person)
+	if err != nil {
+		return nil, err
 	}
 	days, err := c.lastDays(ctx, rooms)
 	if err != nil {
@@ -115,6 +104,24 @@ func (c *Catalog) roomTalks(ctx context.Context, person string, after *Talk) ([]
 		}
 	}
 	return talks, nil
+}
+
+// roomsOf are the conversations of rooms in which a person was seen.
+func (c *Catalog) roomsOf(ctx context.Context, person string) (rooms []string, err error) {
+	q := IndexQuery{Partition: partitionPerson + person, From: "r#", To: "r$", Limit: 1000}
+	for {
+		items, err := c.index.Query(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range items {
+			rooms = append(rooms, strings.TrimPrefix(item.Sort, "r#"))
+		}
+		if len(items) < q.Limit {
+			return rooms, nil
+		}
+		q.From = items[len(items)-1].Sort + "\x00"
+	}
 }
 
 // addPairTalks adds the conversations outside of rooms, until no later one can be

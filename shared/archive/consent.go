@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -28,85 +27,9 @@ const (
 	consentShards     = 8
 )
 
-// ConsentStatus is an answer.
-type ConsentStatus string
-
-// Answers of somebody outside.
-const (
-	ConsentAgreed     ConsentStatus = "agreed"
-	ConsentRefused    ConsentStatus = "refused"
-	ConsentUnanswered ConsentStatus = "unanswered" // WeCom calls it Default_Agree: what they say is archived
-)
-
-// Where a fact comes from.
-const (
-	ConsentFromMessage  = "message"
-	ConsentFromCheck    = "check"
-	ConsentFromCallback = "callback"
-)
-
-// ConsentFact is that somebody agreed or refused.
-type ConsentFact struct {
-	Conversation string        `json:"conversation"`
-	Person       string        `json:"person"` // who answered
-	Status       ConsentStatus `json:"status"` // agreed or refused
-	At           time.Time     `json:"at"`     // of the answer, ms
-	Source       string        `json:"source"` // ConsentFrom…
-}
-
-// Consent is where one person in a conversation stands.
-type Consent struct {
-	Person    string        `json:"person"`
-	Status    ConsentStatus `json:"status"`
-	Since     time.Time     `json:"since,omitzero"`      // of the answer; zero: unanswered
-	Source    string        `json:"source,omitempty"`    // of the answer
-	CheckedAt time.Time     `json:"checked_at,omitzero"` // when WeCom was last asked for this person
-}
-
-// ConsentState is where those outside the company stand who take part in a
-// conversation.
-type ConsentState struct {
-	Conversation string    `json:"conversation"`
-	People       []Consent `json:"people"` // in byte order of their ids; those of whom something is known
-	AskedAt      time.Time `json:"-"`      // when WeCom was last asked; zero: never
-	Answer       Answer    `json:"-"`      // to that
-}
-
 // consentsAtOnce is how many states are changed at a time: in DynamoDB each takes a
 // few round trips.
 const consentsAtOnce = 16
-
-// maxConsents bounds the people of a state: those least recently heard of go first.
-// Rooms with customers have at most 500 members.
-const maxConsents = 1000
-
-// person finds somebody, or makes a place for them.
-func (s *ConsentState) person(id string) *Consent {
-	i, found := slices.BinarySearchFunc(s.People, id, func(c Consent, id string) int { return cmp.Compare(c.Person, id) })
-	if !found {
-		s.People = slices.Insert(s.People, i, Consent{Person: id, Status: ConsentUnanswered})
-	}
-	return &s.People[i]
-}
-
-// apply adds a fact: the later one counts, and of two at one time the refusal.
-func (s *ConsentState) apply(f ConsentFact) {
-	c := s.person(f.Person)
-	if later := f.At.Compare(c.Since); later < 0 || later == 0 && (c.Status == ConsentRefused || f.Status != ConsentRefused) {
-		return
-	}
-	c.Status, c.Since, c.Source = f.Status, f.At.UTC(), f.Source
-}
-
-func (s *ConsentState) trim() {
-	if len(s.People) <= maxConsents {
-		return
-	}
-	heard := func(c Consent) time.Time { return latest(c.Since, c.CheckedAt) }
-	slices.SortFunc(s.People, func(a, b Consent) int { return heard(b).Compare(heard(a)) })
-	s.People = s.People[:maxConsents]
-	slices.SortFunc(s.People, func(a, b Consent) int { return cmp.Compare(a.Person, b.Person) })
-}
 
 // PutConsent notes facts. Again, or in another order, changes nothing.
 func (c *Catalog) PutConsent(ctx context.Context, facts ...ConsentFact) error {
@@ -135,7 +58,11 @@ func (c *Catalog) PutConsent(ctx context.Context, facts ...ConsentFact) error {
 }
 
 func factName(f ConsentFact) string {
-	sum := sha256.Sum256([]byte(f.Person + "\n" + string(f.Status) + "\n" + f.Source))
+	told := f.Person + "\n" + string(f.Status) + "\n" + f.Source
+	if f.Undated {
+		told += "\nundated"
+	}
+	sum := sha256.Sum256([]byte(told))
 	return fmt.Sprintf("f#%013d#%s", f.At.UnixMilli(), hex.EncodeToString(sum[:8]))
 }
 
@@ -152,7 +79,7 @@ func (c *Catalog) changeConsent(ctx context.Context, conversation string, change
 		s.Conversation = conversation
 		failed = c.putFacts(ctx, change(&s))
 		s.trim()
-		return s, failed == nil && !(found && slices.Equal(before, s.People))
+		return s, failed == nil && !(found && slices.EqualFunc(before, s.People, Consent.equal))
 	})
 	return errors.Join(err, failed)
 }
@@ -179,7 +106,7 @@ func (c *Catalog) noteConsent(ctx context.Context, readings []Reading) error {
 	var facts []ConsentFact
 	for _, r := range readings {
 		if status, ok := statuses[r.MsgType]; ok {
-			facts = append(facts, ConsentFact{r.Conversation, r.FromID, status, r.MsgTime, ConsentFromMessage})
+			facts = append(facts, ConsentFact{Conversation: r.Conversation, Person: r.FromID, Status: status, At: r.MsgTime, Source: ConsentFromMessage})
 		}
 	}
 	return c.PutConsent(ctx, facts...)
@@ -213,25 +140,6 @@ func (c *Catalog) applyConsent(ctx context.Context, r DirectoryRecord) error {
 		}
 	}
 	return c.noteAsked(ctx, r)
-}
-
-// check adds WeCom's answer to a question at a time. It is a fact if somebody agreed
-// or refused.
-func (s *ConsentState) check(a Agreement, at time.Time) (f ConsentFact, ok bool) {
-	if a.Person == "" || len(a.Person) > maxPersonID {
-		return f, false
-	}
-	p := s.person(a.Person)
-	p.CheckedAt = latest(p.CheckedAt, at)
-	f = ConsentFact{Person: a.Person, Status: a.Status, At: a.ChangedAt, Source: ConsentFromCheck}
-	if f.At.IsZero() && p.Status != a.Status {
-		f.At = at // WeCom does not say since when: from now on
-	}
-	if a.Status == ConsentUnanswered || f.At.IsZero() {
-		return f, false
-	}
-	s.apply(f)
-	return f, true
 }
 
 // noteAsked notes when WeCom was last asked about a conversation.
@@ -293,6 +201,7 @@ func (c *Catalog) fillConsents(ctx context.Context, states []ConsentState) error
 	}
 	for _, s := range found {
 		if i, ok := at[s.Conversation]; ok {
+			s.settle()
 			states[i].People = s.People
 		}
 	}
@@ -308,12 +217,73 @@ func (c *Catalog) ConsentOf(ctx context.Context, conversation string) (s Consent
 	key := consentsKey(conversation)
 	_, err = c.get(ctx, key.partition, key.sort, &a)
 	s.Conversation, s.AskedAt, s.Answer = conversation, a.At, a.Answer
+	s.settle()
 	return s, err
 }
 
 // ConsentFacts returns at most limit facts of a conversation, newest first.
 func (c *Catalog) ConsentFacts(ctx context.Context, conversation string, limit int) ([]ConsentFact, error) {
 	return list[ConsentFact](ctx, c, IndexQuery{Partition: partitionConsent + conversation, From: "f#", To: "f$", Descending: true, Limit: limit})
+}
+
+// MoveConsent gives what is known of one conversation to another: they turned out to be
+// one (Alias). If it breaks off, do it again.
+func (c *Catalog) MoveConsent(ctx context.Context, from, to string) error {
+	if err := c.moveConsent(ctx, from, to); err != nil {
+		return fmt.Errorf("moving what is known of consent: %w", err)
+	}
+	return nil
+}
+
+func (c *Catalog) moveConsent(ctx context.Context, from, to string) error {
+	var known ConsentState
+	if _, err := c.get(ctx, partitionConsent+from, "state", &known); err != nil {
+		return err
+	}
+	var a asked
+	if _, err := c.get(ctx, consentsKey(from).partition, from, &a); err != nil {
+		return err
+	}
+	var facts []ConsentFact
+	gone := []Item{{Partition: partitionConsent + from, Sort: "state"}}
+	for item, err := range c.walk(ctx, partitionConsent+from) {
+		if err != nil {
+			return err
+		}
+		if !strings.HasPrefix(item.Sort, "f#") {
+			continue
+		}
+		f, err := decodeItems[ConsentFact]([]Item{item})
+		if err != nil {
+			return err
+		}
+		f[0].Conversation = to
+		facts, gone = append(facts, f[0]), append(gone, Item{Partition: item.Partition, Sort: item.Sort})
+	}
+	err := c.changeConsent(ctx, to, func(s *ConsentState) []ConsentFact {
+		for _, f := range facts {
+			s.apply(f)
+		}
+		for _, p := range known.People {
+			there := s.person(p.Person)
+			there.CheckedAt = latest(there.CheckedAt, p.CheckedAt)
+		}
+		return facts
+	})
+	if err == nil {
+		err = c.putMissing(ctx, presence{consentsKey(to): {}})
+	}
+	if err == nil && !a.At.IsZero() {
+		err = c.noteAsked(ctx, DirectoryRecord{ID: to, At: a.At, Answer: a.Answer})
+	}
+	if err != nil {
+		return err
+	}
+	// Last: as long as it is listed, it is moved again.
+	if err := c.index.Delete(ctx, gone...); err != nil {
+		return err
+	}
+	return c.index.Delete(ctx, Item{Partition: consentsKey(from).partition, Sort: from})
 }
 
 // addConsent notes that somebody outside takes part in a conversation.

@@ -27,31 +27,78 @@ func drawFact(t *rapid.T) archive.ConsentFact {
 	}
 }
 
+// drawCheck is what WeCom says of a person when it is asked, perhaps without since when.
+func drawCheck(t *rapid.T) archive.DirectoryPart {
+	f := drawFact(t)
+	a := archive.Agreement{Person: f.Person, Status: f.Status}
+	if rapid.Bool().Draw(t, "dated") {
+		a.ChangedAt = f.At
+	}
+	at := asked.Add(time.Duration(rapid.IntRange(0, 5).Draw(t, "asked")) * time.Hour)
+	return archive.DirectoryPart{Run: "run", At: at, Records: []archive.DirectoryRecord{{Kind: archive.SubjectConsent, ID: f.Conversation, At: at, Answer: archive.Named, Agreements: []archive.Agreement{a}}}}
+}
+
+// factOf is what a check says.
+func factOf(p archive.DirectoryPart) archive.ConsentFact {
+	a := p.Records[0].Agreements[0]
+	f := archive.ConsentFact{Conversation: p.Records[0].ID, Person: a.Person, Status: a.Status, At: a.ChangedAt, Source: archive.ConsentFromCheck}
+	if f.At.IsZero() {
+		f.At, f.Undated = p.At, true
+	}
+	return f
+}
+
+// standing is what facts of one person mean: in order of time, of those of one time the
+// refusal last, and what is told without a time counts if it is another than before it.
+func standing(facts []archive.ConsentFact) (status archive.ConsentStatus, since time.Time) {
+	status = archive.ConsentUnanswered
+	for _, undated := range []bool{false, true} {
+		for hour := range 6 {
+			at := asked.Add(time.Duration(hour) * time.Hour)
+			for _, s := range []archive.ConsentStatus{archive.ConsentAgreed, archive.ConsentRefused} {
+				there := slices.ContainsFunc(facts, func(f archive.ConsentFact) bool { return f.Undated == undated && f.At.Equal(at) && f.Status == s })
+				beats := at.After(since) || at.Equal(since) && s == archive.ConsentRefused
+				if there && beats && !(undated && s == status) {
+					status, since = s, at
+				}
+			}
+		}
+	}
+	return status, since
+}
+
 // TestConsentLikeAPlainList: the last answer counts, of two at one time the refusal,
 // whatever the order, how often, and with crashes between; the timeline has them all.
 func TestConsentLikeAPlainList(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ctx := context.Background()
 		index, faults := archivetest.NewIndex(), archivetest.NewFaults()
-		facts := rapid.SliceOfN(rapid.Custom(drawFact), 1, 12).Draw(t, "facts")
-		for _, f := range append(rapid.Permutation(facts).Draw(t, "order"), facts[0]) {
+		var facts []archive.ConsentFact
+		var puts []func(*archive.Catalog) error
+		for _, f := range rapid.SliceOfN(rapid.Custom(drawFact), 0, 8).Draw(t, "facts") {
+			facts = append(facts, f)
+			puts = append(puts, func(c *archive.Catalog) error { return c.PutConsent(ctx, f) })
+		}
+		for _, p := range rapid.SliceOfN(rapid.Custom(drawCheck), 1, 8).Draw(t, "checks") {
+			facts = append(facts, factOf(p))
+			puts = append(puts, func(c *archive.Catalog) error { return c.ApplyDirectoryPart(ctx, archive.DirectoryKey(p), p) })
+		}
+		for _, put := range append(rapid.Permutation(puts).Draw(t, "order"), puts[0]) {
 			faults.CrashAt(rapid.IntRange(1, 4).Draw(t, "crash"), rapid.SampledFrom([]archivetest.When{archivetest.Before, archivetest.After}).Draw(t, "when"))
-			if err := archive.NewCatalog(faults.Index(index)).PutConsent(ctx, f); err != nil && !errors.Is(err, archivetest.ErrCrashed) {
+			if err := put(archive.NewCatalog(faults.Index(index))); err != nil && !errors.Is(err, archivetest.ErrCrashed) {
 				t.Fatal(err)
 			}
 			faults.Restart()
-			if err := archive.NewCatalog(index).PutConsent(ctx, f); err != nil {
+			if err := put(archive.NewCatalog(index)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		catalog := archive.NewCatalog(index)
 		type whose struct{ conversation, person string }
-		last, all := map[whose]archive.ConsentFact{}, map[string]map[string]bool{}
+		said, all := map[whose][]archive.ConsentFact{}, map[string]map[string]bool{}
 		for _, f := range facts {
 			k := whose{f.Conversation, f.Person}
-			if old, ok := last[k]; !ok || f.At.After(old.At) || f.At.Equal(old.At) && f.Status == archive.ConsentRefused {
-				last[k] = f
-			}
+			said[k] = append(said[k], f)
 			if all[f.Conversation] == nil {
 				all[f.Conversation] = map[string]bool{}
 			}
@@ -63,23 +110,23 @@ func TestConsentLikeAPlainList(t *testing.T) {
 		}
 		for _, s := range states {
 			one, err := catalog.ConsentOf(ctx, s.Conversation)
-			if err != nil || !slices.Equal(one.People, s.People) {
+			if err != nil || fmt.Sprint(one.People) != fmt.Sprint(s.People) {
 				t.Fatalf("%+v, %v; want %+v", one, err, s)
 			}
 			for _, p := range s.People {
-				want := last[whose{s.Conversation, p.Person}]
-				if p.Status != want.Status || !p.Since.Equal(want.At) {
-					t.Fatalf("%s in %s: %+v, want %+v", p.Person, s.Conversation, p, want)
+				k := whose{s.Conversation, p.Person}
+				if status, since := standing(said[k]); p.Status != status || !p.Since.Equal(since) || p.Undated != nil {
+					t.Fatalf("%s in %s: %+v, want %s since %s of %+v", p.Person, s.Conversation, p, status, since, said[k])
 				}
-				delete(last, whose{s.Conversation, p.Person})
+				delete(said, k)
 			}
 			timeline, err := catalog.ConsentFacts(ctx, s.Conversation, 100)
 			if err != nil || len(timeline) != len(all[s.Conversation]) || !slices.IsSortedFunc(timeline, func(a, b archive.ConsentFact) int { return b.At.Compare(a.At) }) {
 				t.Fatalf("%+v, %v; want %v", timeline, err, all[s.Conversation])
 			}
 		}
-		if len(last) > 0 {
-			t.Fatalf("nobody knows of %v", last)
+		if len(said) > 0 {
+			t.Fatalf("nobody knows of %v", said)
 		}
 	})
 }
@@ -159,9 +206,58 @@ func TestConsentChecked(t *testing.T) {
 	check(asked.Add(3*day), archive.Agreement{Person: "wmA", Status: archive.ConsentRefused}) // without a time
 	expect(archive.ConsentRefused, asked.Add(3*day), asked.Add(3*day), 2)
 	check(asked.Add(4*day), archive.Agreement{Person: "wmA", Status: archive.ConsentRefused})
-	expect(archive.ConsentRefused, asked.Add(3*day), asked.Add(4*day), 2)
+	expect(archive.ConsentRefused, asked.Add(3*day), asked.Add(4*day), 3)
 	check(asked.Add(5*day), archive.Agreement{Person: strings.Repeat("x", 300), Status: archive.ConsentRefused}, archive.Agreement{Status: archive.ConsentRefused})
 	if s, err := catalog.ConsentOf(ctx, consentPair); err != nil || len(s.People) != 1 {
 		t.Errorf("%+v, %v", s, err)
 	}
+}
+
+// TestMoveConsent: two conversations turn out to be one. Wherever the move breaks off,
+// the next one ends it, and all is as if it had been one from the start.
+func TestMoveConsent(t *testing.T) {
+	const later = "pair:li.na2,wmQx9ZDAAAexampleCust01"
+	rapid.Check(t, func(t *rapid.T) {
+		ctx := context.Background()
+		index, whole, faults := archivetest.NewIndex(), archive.NewCatalog(archivetest.NewIndex()), archivetest.NewFaults()
+		catalog := archive.NewCatalog(index)
+		for _, p := range rapid.SliceOfN(rapid.Custom(drawCheck), 1, 8).Draw(t, "checks") {
+			r := &p.Records[0]
+			r.ID = consentPair
+			if err := whole.ApplyDirectoryPart(ctx, archive.DirectoryKey(p), p); err != nil {
+				t.Fatal(err)
+			}
+			if r.Agreements[0].Status == archive.ConsentRefused || rapid.Bool().Draw(t, "later") {
+				r.ID = later
+			}
+			if err := catalog.ApplyDirectoryPart(ctx, archive.DirectoryKey(p), p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		faults.CrashAt(rapid.IntRange(1, 9).Draw(t, "crash"), rapid.SampledFrom([]archivetest.When{archivetest.Before, archivetest.After, archivetest.Partly}).Draw(t, "when"))
+		if err := archive.NewCatalog(faults.Index(index)).MoveConsent(ctx, later, consentPair); err != nil && !errors.Is(err, archivetest.ErrCrashed) {
+			t.Fatal(err)
+		}
+		for c, err := range catalog.ConsentSubjects(ctx) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.ID == later {
+				if err := catalog.MoveConsent(ctx, later, consentPair); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for name, ask := range map[string]func(*archive.Catalog) (any, error){
+			"states":   func(c *archive.Catalog) (any, error) { return c.Consents(ctx, "", 10) },
+			"timeline": func(c *archive.Catalog) (any, error) { return c.ConsentFacts(ctx, consentPair, 100) },
+			"left":     func(c *archive.Catalog) (any, error) { return c.ConsentFacts(ctx, later, 100) },
+		} {
+			got, err := ask(catalog)
+			want, werr := ask(whole)
+			if err != nil || werr != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Fatalf("%s: %v, %v; want %v, %v", name, got, err, want, werr)
+			}
+		}
+	})
 }

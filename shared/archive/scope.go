@@ -65,14 +65,44 @@ func (c *Catalog) CurrentScope(ctx context.Context, objects ObjectReader) (s Sco
 	return s, err
 }
 
-// LastWrote is the last UTC day on which an employee wrote a message; empty: never, or
-// not in a message that could be read.
-func (c *Catalog) LastWrote(ctx context.Context, person string) (day string, err error) {
-	items, err := c.index.Query(ctx, IndexQuery{Partition: partitionPerson + person, From: "s#", To: "s$", Descending: true, Limit: 1})
+// LastWrote is the last UTC day up to one on which an employee wrote a message; empty:
+// none, or not in a message that could be read.
+func (c *Catalog) LastWrote(ctx context.Context, person, to string) (day string, err error) {
+	return c.lastDay(ctx, partitionPerson+person, "s#", "", to)
+}
+
+// LastActive is the last of the UTC days from one to another with a message in a
+// conversation of a person, or in a room in which they were seen; empty: none.
+func (c *Catalog) LastActive(ctx context.Context, person, from, to string) (day string, err error) {
+	if day, err = c.lastDay(ctx, partitionPerson+person, "d#", from, to); err != nil || day == to {
+		return day, err
+	}
+	rooms, err := c.roomsOf(ctx, person)
+	if err != nil {
+		return "", err
+	}
+	for _, room := range rooms {
+		in, err := c.lastDay(ctx, partitionConv+room, "a#", max(from, day), to)
+		if err != nil {
+			return "", err
+		}
+		if day = max(day, in); day == to {
+			break
+		}
+	}
+	return day, nil
+}
+
+// lastDay is the last day from one to another that stands after a prefix in the names
+// of a partition's items.
+func (c *Catalog) lastDay(ctx context.Context, partition, prefix, from, to string) (day string, err error) {
+	q := IndexQuery{Partition: partition, From: prefix + from, To: prefix + to + "$", Descending: true, Limit: 1}
+	items, err := c.index.Query(ctx, q)
 	if err != nil || len(items) == 0 {
 		return "", err
 	}
-	return strings.TrimPrefix(items[0].Sort, "s#"), nil
+	day, _, _ = strings.Cut(strings.TrimPrefix(items[0].Sort, prefix), "#")
+	return day, nil
 }
 
 // AnyOn says whether a message was written on a UTC day.

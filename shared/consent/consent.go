@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/transcript"
 	"wecom-archive/shared/wecom"
 )
 
@@ -27,9 +28,9 @@ type Line struct {
 	MessagesAfter bool // somebody wrote in the conversation after this person had refused
 }
 
-// Transcript tells whether there are messages (*transcript.Reader).
+// Transcript finds messages (*transcript.Reader).
 type Transcript interface {
-	Any(ctx context.Context, conversation string, from, to time.Time) (bool, error)
+	Messages(ctx context.Context, q archive.PlaceQuery) ([]transcript.Message, error)
 }
 
 // Lister lists.
@@ -41,22 +42,55 @@ type Lister struct {
 // atOnce is how many transcripts are asked at a time.
 const atOnce = 8
 
-// Page lists at most conversations conversations after one, in byte order, with all
-// their people, or only those with a status. next is what to go on after; empty at the
-// end.
-func (l Lister) Page(ctx context.Context, after string, conversations int, status archive.ConsentStatus) (lines []Line, next string, err error) {
-	states, err := l.Catalog.Consents(ctx, after, conversations)
+// statesAtOnce is how many conversations are read at a time: a room may have hundreds
+// of people.
+const statesAtOnce = 50
+
+// Place is where a list goes on: after a person of a conversation, or, if Whole, after
+// the conversation. The zero Place is the beginning.
+type Place struct {
+	Conversation string
+	Person       string
+	Whole        bool
+}
+
+// Page lists those of at most limit lines that have a status, or all of them, in byte
+// order of conversations and people. next is where to go on; nil at the end.
+func (l Lister) Page(ctx context.Context, after Place, limit int, status archive.ConsentStatus) (lines []Line, next *Place, err error) {
+	lines, more, err := l.linesAfter(ctx, after, limit)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
-	if len(states) == conversations {
-		next = states[len(states)-1].Conversation
-	}
-	for _, s := range states {
-		lines = append(lines, Lines(s)...)
+	if more {
+		last := lines[len(lines)-1]
+		next = &Place{Conversation: last.Conversation, Person: last.Person, Whole: last.Person == ""}
 	}
 	lines = slices.DeleteFunc(lines, func(line Line) bool { return status != "" && line.Status != status })
 	return lines, next, l.lookAfter(ctx, lines)
+}
+
+// linesAfter are the first limit lines after a place.
+func (l Lister) linesAfter(ctx context.Context, after Place, limit int) (lines []Line, more bool, err error) {
+	if after.Conversation != "" && !after.Whole {
+		s, err := l.Catalog.ConsentOf(ctx, after.Conversation)
+		if err != nil {
+			return nil, false, err
+		}
+		lines = slices.DeleteFunc(Lines(s), func(line Line) bool { return line.Person <= after.Person })
+	}
+	for conversation := after.Conversation; len(lines) <= limit; {
+		states, err := l.Catalog.Consents(ctx, conversation, statesAtOnce)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, s := range states {
+			lines, conversation = append(lines, Lines(s)...), s.Conversation
+		}
+		if len(states) < statesAtOnce {
+			break
+		}
+	}
+	return lines[:min(limit, len(lines))], len(lines) > limit, nil
 }
 
 // Of lists one conversation.
@@ -87,17 +121,22 @@ func Lines(s archive.ConsentState) []Line {
 	return []Line{line}
 }
 
-// lookAfter looks for messages after refusals.
+// lookAfter looks for messages after refusals: at the last one of each conversation.
 func (l Lister) lookAfter(ctx context.Context, lines []Line) error {
+	refused := map[string][]*Line{}
+	for i := range lines {
+		if line := &lines[i]; line.Status == archive.ConsentRefused {
+			refused[line.Conversation] = append(refused[line.Conversation], line)
+		}
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
-	for i := range lines {
-		line := &lines[i]
-		if line.Status != archive.ConsentRefused {
-			continue
-		}
-		group.Go(func() (err error) {
-			line.MessagesAfter, err = l.Transcript.Any(ctx, line.Conversation, afterAnswer(*line), time.Time{})
+	for conversation, those := range refused {
+		group.Go(func() error {
+			last, err := l.Transcript.Messages(ctx, archive.PlaceQuery{Conversation: conversation, Descending: true, Limit: 1})
+			for _, line := range those {
+				line.MessagesAfter = len(last) > 0 && !last[0].MsgTime.Before(afterAnswer(*line))
+			}
 			return err
 		})
 	}

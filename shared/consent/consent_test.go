@@ -2,21 +2,86 @@ package consent_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/consent"
+	"wecom-archive/shared/transcript"
 )
 
 const conversation = "pair:li.na,wmQx9ZDAAAexampleCust01"
 
-// written is a transcript with one message.
-type written time.Time
+// written is a transcript with one message, and counts who asks.
+type written struct {
+	at    time.Time
+	asked *atomic.Int64
+}
 
-func (w written) Any(_ context.Context, _ string, from, _ time.Time) (bool, error) {
-	return !time.Time(w).Before(from), nil
+func (w written) Messages(_ context.Context, q archive.PlaceQuery) ([]transcript.Message, error) {
+	if !q.Descending || q.Limit != 1 {
+		return nil, errors.New("only the last one is needed")
+	}
+	w.asked.Add(1)
+	m := transcript.Message{}
+	m.MsgTime = w.at
+	return []transcript.Message{m}, nil
+}
+
+// TestPages: however the pages are cut, within a room too, they have every person once;
+// and however many refused in a conversation, one look says whether anybody wrote later.
+func TestPages(t *testing.T) {
+	catalog := archive.NewCatalog(archivetest.NewIndex())
+	at := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	var want []string
+	for _, room := range []string{"room:wrA", "room:wrB", "room:wrC"} {
+		for i := range 30 {
+			f := archive.ConsentFact{Conversation: room, Person: fmt.Sprintf("wm%02d", i), Status: archive.ConsentAgreed, At: at.Add(time.Duration(i) * time.Minute), Source: archive.ConsentFromCheck}
+			if i%3 == 0 {
+				f.Status = archive.ConsentRefused
+				want = append(want, fmt.Sprint(room, f.Person, i < 20))
+			}
+			if err := catalog.PutConsent(t.Context(), f); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := catalog.PutActive(t.Context(), archive.Reading{Conversation: "room:wrBB", RoomID: "wrBB", ChatKind: "external", FromID: "li.na", MsgTime: at}); err != nil {
+		t.Fatal(err)
+	}
+	for _, limit := range []int{1, 7, 30, 31, 500} {
+		lister := consent.Lister{Catalog: catalog, Transcript: written{at.Add(20 * time.Minute), new(atomic.Int64)}}
+		var got []string
+		pages := 0
+		for after := (consent.Place{}); ; {
+			lines, next, err := lister.Page(t.Context(), after, limit, archive.ConsentRefused)
+			if err != nil || len(lines) > limit {
+				t.Fatalf("%d lines, %v", len(lines), err)
+			}
+			for _, l := range lines {
+				got = append(got, fmt.Sprint(l.Conversation, l.Person, l.MessagesAfter))
+			}
+			if pages++; next == nil {
+				break
+			}
+			after = *next
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("pages of %d: %q\nwant %q", limit, got, want)
+		}
+		if least := (91 + limit - 1) / limit; pages != least {
+			t.Errorf("%d pages of %d, want %d", pages, limit, least)
+		}
+	}
+	counted := written{at, new(atomic.Int64)}
+	if _, _, err := (consent.Lister{Catalog: catalog, Transcript: counted}).Page(t.Context(), consent.Place{}, 500, ""); err != nil || counted.asked.Load() != 3 {
+		t.Errorf("%d looks at transcripts, %v; want one for each room", counted.asked.Load(), err)
+	}
 }
 
 // TestMessagesAfter: WeCom tells times of refusals in whole seconds; the message by
@@ -39,7 +104,7 @@ func TestMessagesAfter(t *testing.T) {
 		if err := catalog.PutConsent(t.Context(), fact); err != nil {
 			t.Fatal(err)
 		}
-		lines, err := consent.Lister{Catalog: catalog, Transcript: written(tc.message)}.Of(t.Context(), conversation)
+		lines, err := consent.Lister{Catalog: catalog, Transcript: written{tc.message, new(atomic.Int64)}}.Of(t.Context(), conversation)
 		if err != nil || len(lines) != 1 || lines[0].MessagesAfter != tc.after {
 			t.Errorf("%+v: %+v, %v", tc, lines, err)
 		}

@@ -25,9 +25,9 @@ type Report struct {
 	To   string    `json:"to" format:"date" doc:"Last one: yesterday, if not asked otherwise"`
 	Days int       `json:"days" doc:"After how many days without a message of their own a seat counts as silent"`
 
-	SeatsAt *time.Time `json:"seats_at,omitempty" doc:"When WeCom last said who has a seat; absent: never"`
-	Seats   int        `json:"seats" doc:"Employees who have one now"`
-	ScopeAt *time.Time `json:"scope_at,omitempty" doc:"When somebody last said whom the company archives (wecom-archive coverage scope); absent: nobody did, and the next two lists are empty"`
+	SeatsAt *time.Time `json:"seats_at,omitempty" doc:"When WeCom last said who has a seat; absent: never, or first after to, and the next four lists are empty"`
+	Seats   int        `json:"seats" doc:"Employees who have one now, or, if to is earlier than yesterday, had one at its end"`
+	ScopeAt *time.Time `json:"scope_at,omitempty" doc:"When somebody last said whom the company archives (wecom-archive coverage scope); absent: nobody did, and the next two lists are empty. An earlier to is compared with it too"`
 	Scope   int        `json:"scope" doc:"Employees in that list"`
 
 	WithoutSeat []Member `json:"without_seat" nullable:"false" doc:"In the scope, and WeCom gives them no seat: nothing of theirs is archived. WeCom drops those above the number of seats without a word"`
@@ -37,7 +37,8 @@ type Report struct {
 	QuietDays   []string `json:"quiet_days" nullable:"false" doc:"Days on which nobody wrote anything, since the archive began"`
 }
 
-// Member is an employee.
+// Member is an employee, by the userid of now: what is known under earlier ones
+// (archive.Alias) is theirs too.
 type Member struct {
 	ID         string     `json:"id" example:"li.na"`
 	UserID     string     `json:"userid,omitempty" doc:"In WeCom's spelling"`
@@ -45,8 +46,8 @@ type Member struct {
 	Status     int        `json:"status,omitempty" doc:"1 active, 2 disabled, 4 not activated, 5 left"`
 	SeatFrom   *time.Time `json:"seat_from,omitempty" doc:"Since when they have their seat, or had it last"`
 	SeatTo     *time.Time `json:"seat_to,omitempty" doc:"When WeCom first did not list them any more"`
-	LastWrote  string     `json:"last_wrote,omitempty" format:"date" doc:"Last UTC day with a message of theirs"`
-	LastActive string     `json:"last_active,omitempty" format:"date" doc:"Last UTC day with a message in a conversation of theirs"`
+	LastWrote  string     `json:"last_wrote,omitempty" format:"date" doc:"Last UTC day up to to with a message of theirs"`
+	LastActive string     `json:"last_active,omitempty" format:"date" doc:"Last of these days with a message in a conversation of theirs"`
 }
 
 // Question is what to look at.
@@ -98,66 +99,151 @@ func (r Reporter) Report(ctx context.Context, q Question) (*Report, error) {
 		At: now.Truncate(time.Millisecond), From: archive.Day(q.From), To: archive.Day(q.To), Days: q.Days,
 		WithoutSeat: []Member{}, Unexpected: []Member{}, Silent: []Member{}, Unseated: []Member{}, QuietDays: []string{},
 	}
-	seats, err := r.seats(ctx, out)
+	aliases, err := r.Catalog.Aliases(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reporting coverage: %w", err)
 	}
-	for _, step := range []func(context.Context, Question, *Report, map[string]archive.Seat) error{r.scope, r.silent, r.unseated, r.quiet} {
-		if err := step(ctx, q, out, seats); err != nil {
+	k := &look{Reporter: r, Question: q, aliases: aliases, out: out}
+	steps := []func(context.Context) error{k.readSeats, k.readSubjects}
+	if k.at = now; q.To.Before(today.AddDate(0, 0, -1)) {
+		k.at = q.To.AddDate(0, 0, 1).Add(-time.Millisecond)
+	}
+	for _, step := range append(steps, k.scope, k.silent, k.unseated, k.quiet, k.name) {
+		if err := step(ctx); err != nil {
 			return nil, fmt.Errorf("reporting coverage: %w", err)
 		}
 	}
-	return out, r.name(ctx, out)
+	return out, nil
 }
 
-// seats are all who have or had a seat, by id.
-func (r Reporter) seats(ctx context.Context, out *Report) (map[string]archive.Seat, error) {
-	state, err := r.Catalog.DirectoryState(ctx)
+// look is one question at work. People are named by the userid of now.
+type look struct {
+	Reporter
+	Question
+	at      time.Time // seats are compared as they were then
+	aliases archive.Aliases
+	out     *Report
+	known   bool // it is known who had a seat then
+	seats   map[string]archive.Seat
+	ids     map[string][]string // of employees, all under which they occur
+}
+
+// now is the userid of now of what stands in the index.
+func (k *look) now(id string) string { return k.aliases.Last(id) }
+
+// readSeats finds all who have or had a seat.
+func (k *look) readSeats(ctx context.Context) error {
+	state, err := k.Catalog.DirectoryState(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if !state.SeatsAt.IsZero() {
-		out.SeatsAt = &state.SeatsAt
-	}
-	seats := map[string]archive.Seat{}
-	for s, err := range r.Catalog.Seats(ctx) {
+	k.seats = map[string]archive.Seat{}
+	for s, err := range k.Catalog.Seats(ctx) {
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if seats[s.ID] = s; s.Has() {
-			out.Seats++
+		k.known = k.known || len(s.Periods) > 0 && !s.Periods[0].From.After(k.at)
+		id := k.now(s.ID)
+		k.seats[id] = joined(k.seats[id], s, s.ID == id)
+	}
+	if k.known = k.known && !state.SeatsAt.IsZero(); k.known {
+		k.out.SeatsAt = &state.SeatsAt
+	}
+	for id, s := range k.seats {
+		k.seats[id] = upTo(s, k.at)
+		if k.seats[id].Has() {
+			k.out.Seats++
 		}
 	}
-	return seats, nil
+	return nil
+}
+
+// joined is the seat of one person who was listed under two userids.
+func joined(a, b archive.Seat, spelling bool) archive.Seat {
+	if len(a.Periods) == 0 {
+		return b
+	}
+	if spelling {
+		a.UserID, a.Editions = b.UserID, b.Editions
+	}
+	all := slices.SortedFunc(slices.Values(slices.Concat(a.Periods, b.Periods)), func(x, y archive.SeatPeriod) int { return x.From.Compare(y.From) })
+	a.Periods = all[:1:1]
+	for _, p := range all[1:] {
+		last := &a.Periods[len(a.Periods)-1]
+		switch {
+		case last.To.IsZero():
+		case p.From.After(last.To):
+			a.Periods = append(a.Periods, p)
+		case p.To.IsZero() || p.To.After(last.To):
+			last.To = p.To
+		}
+	}
+	return a
+}
+
+// upTo is a seat as it was at a time.
+func upTo(s archive.Seat, at time.Time) archive.Seat {
+	var then []archive.SeatPeriod
+	for _, p := range s.Periods {
+		if p.From.After(at) {
+			break
+		}
+		if p.To.After(at) {
+			p.To = time.Time{}
+		}
+		then = append(then, p)
+	}
+	s.Periods = then
+	return s
+}
+
+// readSubjects finds the employees who occur in the archive.
+func (k *look) readSubjects(ctx context.Context) error {
+	k.ids = map[string][]string{}
+	for s, err := range k.Catalog.Subjects(ctx) {
+		if err != nil {
+			return err
+		}
+		if s.Room {
+			break // people come first
+		}
+		if wecom.ParticipantOf(s.ID).Kind == wecom.Employee {
+			k.ids[k.now(s.ID)] = append(k.ids[k.now(s.ID)], s.ID)
+		}
+	}
+	return nil
 }
 
 // scope compares the company's list with the seats.
-func (r Reporter) scope(ctx context.Context, _ Question, out *Report, seats map[string]archive.Seat) error {
-	scope, err := r.Catalog.CurrentScope(ctx, r.Objects)
+func (k *look) scope(ctx context.Context) error {
+	scope, err := k.Catalog.CurrentScope(ctx, k.Objects)
 	if errors.Is(err, archive.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	out.ScopeAt = &scope.At
-	wanted := map[string]bool{}
+	k.out.ScopeAt = &scope.At
+	wanted := map[string]string{} // as they were entered
 	for _, userid := range scope.UserIDs {
-		id := wecom.ParticipantOf(userid).ID
-		if wanted[id] {
-			continue
-		}
-		wanted[id] = true
-		if s := seats[id]; !s.Has() {
-			m := member(id, s)
-			m.UserID = cmp.Or(m.UserID, userid)
-			out.WithoutSeat = append(out.WithoutSeat, m)
+		if id := k.now(wecom.ParticipantOf(userid).ID); wanted[id] == "" {
+			wanted[id] = userid
 		}
 	}
-	out.Scope = len(wanted)
-	for id, s := range seats {
-		if s.Has() && !wanted[id] {
-			out.Unexpected = append(out.Unexpected, member(id, s))
+	k.out.Scope = len(wanted)
+	if !k.known {
+		return nil
+	}
+	for id, userid := range wanted {
+		if s := k.seats[id]; !s.Has() {
+			m := member(id, s)
+			m.UserID = cmp.Or(m.UserID, userid)
+			k.out.WithoutSeat = append(k.out.WithoutSeat, m)
+		}
+	}
+	for id, s := range k.seats {
+		if s.Has() && wanted[id] == "" {
+			k.out.Unexpected = append(k.out.Unexpected, member(id, s))
 		}
 	}
 	return nil
@@ -175,78 +261,88 @@ func member(id string, s archive.Seat) Member {
 }
 
 // silent are those who had a seat for days and wrote nothing.
-func (r Reporter) silent(ctx context.Context, q Question, out *Report, seats map[string]archive.Seat) error {
-	since := q.To.AddDate(0, 0, 1-q.Days)
+func (k *look) silent(ctx context.Context) error {
+	since := k.To.AddDate(0, 0, 1-k.Days)
 	var asked []Member
-	for id, s := range seats {
+	for id, s := range k.seats {
 		if s.Has() && s.Periods[len(s.Periods)-1].From.Before(since) {
 			asked = append(asked, member(id, s))
 		}
 	}
-	err := each(ctx, asked, func(ctx context.Context, m *Member) (err error) {
-		m.LastWrote, err = r.Catalog.LastWrote(ctx, m.ID)
-		return err
-	})
-	if err != nil {
+	if err := each(ctx, asked, k.wrote); err != nil {
 		return err
 	}
 	for _, m := range asked {
 		if m.LastWrote < archive.Day(since) {
-			out.Silent = append(out.Silent, m)
+			k.out.Silent = append(k.out.Silent, m)
 		}
 	}
 	return nil
 }
 
-// unseated are employees who are seen and have no seat.
-func (r Reporter) unseated(ctx context.Context, q Question, out *Report, seats map[string]archive.Seat) error {
-	var asked []Member
-	for s, err := range r.Catalog.Subjects(ctx) {
+// wrote looks up when somebody last wrote.
+func (k *look) wrote(ctx context.Context, m *Member) error {
+	for _, id := range k.ids[m.ID] {
+		day, err := k.Catalog.LastWrote(ctx, id, k.out.To)
 		if err != nil {
 			return err
 		}
-		if s.Room {
-			break // people come first
-		}
-		if seat := seats[s.ID]; wecom.ParticipantOf(s.ID).Kind == wecom.Employee && !seat.Has() {
-			asked = append(asked, member(s.ID, seat))
+		m.LastWrote = max(m.LastWrote, day)
+	}
+	return nil
+}
+
+// unseated are employees who are seen and have no seat.
+func (k *look) unseated(ctx context.Context) error {
+	if !k.known {
+		return nil
+	}
+	var asked []Member
+	for id := range k.ids {
+		if seat := k.seats[id]; !seat.Has() {
+			asked = append(asked, member(id, seat))
 		}
 	}
 	err := each(ctx, asked, func(ctx context.Context, m *Member) error {
-		talks, err := r.Catalog.Talks(ctx, m.ID, nil, 1)
-		if err == nil && len(talks) > 0 {
-			m.LastActive = talks[0].Day
-			m.LastWrote, err = r.Catalog.LastWrote(ctx, m.ID)
+		for _, id := range k.ids[m.ID] {
+			day, err := k.Catalog.LastActive(ctx, id, k.out.From, k.out.To)
+			if err != nil {
+				return err
+			}
+			m.LastActive = max(m.LastActive, day)
 		}
-		return err
+		if m.LastActive == "" {
+			return nil
+		}
+		return k.wrote(ctx, m)
 	})
 	if err != nil {
 		return err
 	}
 	for _, m := range asked {
-		if m.LastActive >= out.From {
-			out.Unseated = append(out.Unseated, m)
+		if m.LastActive != "" {
+			k.out.Unseated = append(k.out.Unseated, m)
 		}
 	}
 	return nil
 }
 
 // quiet are the days without a message, since the first pull.
-func (r Reporter) quiet(ctx context.Context, q Question, out *Report, _ map[string]archive.Seat) error {
-	state, err := r.Catalog.PullState(ctx)
+func (k *look) quiet(ctx context.Context) error {
+	state, err := k.Catalog.PullState(ctx)
 	if err != nil || state.FirstRunAt.IsZero() {
 		return err
 	}
-	for day := q.From; !day.After(q.To); day = day.AddDate(0, 0, 1) {
+	for day := k.From; !day.After(k.To); day = day.AddDate(0, 0, 1) {
 		if archive.Day(day) < archive.Day(state.FirstRunAt) {
 			continue
 		}
-		any, err := r.Catalog.AnyOn(ctx, archive.Day(day))
+		any, err := k.Catalog.AnyOn(ctx, archive.Day(day))
 		if err != nil {
 			return err
 		}
 		if !any {
-			out.QuietDays = append(out.QuietDays, archive.Day(day))
+			k.out.QuietDays = append(k.out.QuietDays, archive.Day(day))
 		}
 	}
 	return nil
@@ -263,8 +359,8 @@ func each(ctx context.Context, all []Member, look func(context.Context, *Member)
 }
 
 // name adds names, and orders the lists.
-func (r Reporter) name(ctx context.Context, out *Report) error {
-	lists := []*[]Member{&out.WithoutSeat, &out.Unexpected, &out.Silent, &out.Unseated}
+func (k *look) name(ctx context.Context) error {
+	lists := []*[]Member{&k.out.WithoutSeat, &k.out.Unexpected, &k.out.Silent, &k.out.Unseated}
 	var ids []string
 	for _, list := range lists {
 		slices.SortFunc(*list, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
@@ -272,7 +368,7 @@ func (r Reporter) name(ctx context.Context, out *Report) error {
 			ids = append(ids, m.ID)
 		}
 	}
-	known, err := r.Catalog.PersonEntries(ctx, ids...)
+	known, err := k.Catalog.PersonEntries(ctx, ids...)
 	if err != nil {
 		return err
 	}

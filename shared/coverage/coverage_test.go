@@ -113,6 +113,72 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// TestAlias: whose userid changed is one person, by the userid of now.
+func TestAlias(t *testing.T) {
+	w := newWorld(t)
+	w.seats(60, "li.na", "wang.wei", "zhao.min")
+	w.seats(20, "Li.Na2", "wang.wei", "zhao.min2", "zhao.min")
+	w.must(w.catalog.PutAlias(t.Context(), archive.Alias{Was: "li.na", Is: "li.na2"}))
+	w.must(w.catalog.PutAlias(t.Context(), archive.Alias{Was: "zhao.min", Is: "zhao.min2"}))
+	w.write(3, "pair:li.na,wang.wei", "li.na", "wang.wei") // as if it were only changed since
+	w.write(2, "pair:wang.wei,zhao.min", "zhao.min2", "wang.wei")
+	w.write(1, "pair:wang.wei,zhao.min", "wang.wei", "zhao.min")
+	w.scope(1, "li.na", "wang.wei", "zhao.min2")
+	report, err := w.Report(t.Context(), coverage.Question{})
+	w.must(err)
+	w.expect("findings", ids(slices.Concat(report.WithoutSeat, report.Unexpected, report.Silent, report.Unseated)))
+	if report.Seats != 3 || report.Scope != 3 {
+		t.Errorf("%+v", report)
+	}
+	report, err = w.Report(t.Context(), coverage.Question{Days: 1})
+	w.must(err)
+	w.expect("silent yesterday", ids(report.Silent), "li.na2", "zhao.min2")
+	if m := report.Silent[0]; m.LastWrote != "2026-11-20" || m.UserID != "Li.Na2" || m.SeatFrom == nil || !m.SeatFrom.Equal(now.AddDate(0, 0, -60)) {
+		t.Errorf("%+v", m)
+	}
+	w.seats(1, "wang.wei", "zhao.min2")
+	report, err = w.Report(t.Context(), coverage.Question{})
+	w.must(err)
+	w.expect("without a seat", ids(report.WithoutSeat), "li.na2")
+	w.expect("seen without a seat", ids(report.Unseated), "li.na2")
+	if m := report.Unseated[0]; m.LastActive != "2026-11-20" || m.LastWrote != "2026-11-20" {
+		t.Errorf("%+v", m)
+	}
+}
+
+// TestPast: a period long ago is compared with who had a seat then, and with what was
+// written until then.
+func TestPast(t *testing.T) {
+	w := newWorld(t)
+	w.seats(100, "li.na", "left", "silent")
+	w.seats(50, "li.na", "silent", "came")
+	w.write(70, "pair:left,no.seat", "left", "no.seat")
+	w.write(71, "pair:came,li.na", "li.na", "came")
+	w.write(72, "room:wrA", "li.na", "in.room")
+	for _, daysAgo := range []int{1, 90} { // after the period, and before it
+		w.write(daysAgo, "pair:li.na,silent", "silent", "li.na")
+		w.write(daysAgo, "pair:li.na,other", "li.na", "other")
+		w.write(daysAgo, "room:wrB", "li.na", "in.another")
+	}
+	w.scope(1, "li.na", "left", "came")
+	day := now.Truncate(24 * time.Hour)
+	report, err := w.Report(t.Context(), coverage.Question{From: day.AddDate(0, 0, -80), To: day.AddDate(0, 0, -60)})
+	w.must(err)
+	w.expect("without seat", ids(report.WithoutSeat), "came")
+	w.expect("unexpected", ids(report.Unexpected), "silent")
+	w.expect("silent", ids(report.Silent), "silent")
+	w.expect("unseated", ids(report.Unseated), "came", "in.room", "no.seat")
+	if report.Seats != 3 || report.Silent[0].LastWrote != "2026-08-25" || report.Unseated[2].LastActive != "2026-09-14" {
+		t.Errorf("%+v", report)
+	}
+	// Before WeCom ever said who has a seat, nobody is accused.
+	report, err = w.Report(t.Context(), coverage.Question{From: day.AddDate(0, 0, -130), To: day.AddDate(0, 0, -110)})
+	w.must(err)
+	if n := len(slices.Concat(report.WithoutSeat, report.Unexpected, report.Silent, report.Unseated)); n != 0 || report.SeatsAt != nil || report.Seats != 0 || report.Scope != 3 {
+		t.Errorf("%+v", report)
+	}
+}
+
 // TestNothingKnown: an archive that has just begun accuses nobody.
 func TestNothingKnown(t *testing.T) {
 	w := newWorld(t)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/reading"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/companion"
 )
@@ -26,6 +27,9 @@ func (r *run) consents(ctx context.Context, daily bool) (more bool, err error) {
 	for c, err := range r.Catalog.ConsentSubjects(ctx) {
 		if err != nil {
 			return false, err
+		}
+		if reading.Conversation(r.aliases, c.ID) != c.ID {
+			continue // asked for under its first name, to which reparse moves it
 		}
 		if !c.AskedAt.IsZero() && !(daily && due(c.ID, c.AskedAt, r.StartedAt, otherDays)) {
 			continue

@@ -36,6 +36,7 @@ func TestAlias(t *testing.T) {
 	}
 
 	const was = "first.userid"
+	refusal := refuse(t, w, employee)
 	alias := archive.Alias{Was: was, Is: employee, At: w.Now(), Who: "me"}
 	if err := archive.SayAlias(t.Context(), w.objects, catalog, corpID, alias); err != nil {
 		t.Fatal(err)
@@ -53,6 +54,7 @@ func TestAlias(t *testing.T) {
 	if moved := conversationsOf(t, w, was); moved != before {
 		t.Errorf("%d messages are in conversations of the first userid, want %d", moved, before)
 	}
+	refusal(t, was)
 	w.advance(21 * time.Hour)
 	w.boot(nil).mustFinish(t)
 	if left, moved := conversationsOf(t, w, employee), conversationsOf(t, w, was); left != 0 || moved <= before {
@@ -67,11 +69,73 @@ func TestAlias(t *testing.T) {
 	want := w.apiAnswers(t)
 	w.index, w.derived = archivetest.NewIndex(), archivetest.NewDerived()
 	w.reindex(t, false)
+	refusal(t, was)
 	w.reparse(t, reading.Read, wecom.ParserVersion)
 	got := w.apiAnswers(t)
 	delete(want, "/v1/status") // it named the seats, which WeCom says
 	delete(got, "/v1/status")
 	wantSameAnswers(t, got, want)
+}
+
+// refuse lets WeCom say, while it is asked under a userid, that a customer of that
+// employee refused. The returned function demands that this is known, and known once,
+// under another userid.
+func refuse(t *testing.T, w *world, userid string) func(t *testing.T, was string) {
+	t.Helper()
+	catalog := archive.NewCatalog(w.index)
+	var pair []wecom.Participant
+	for c, err := range catalog.ConsentSubjects(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := wecom.PairOf(c.ID); pair == nil && slices.ContainsFunc(p, func(p wecom.Participant) bool { return p.ID == userid }) {
+			pair = p
+		}
+	}
+	if len(pair) != 2 {
+		t.Fatalf("%s talks to nobody outside", userid)
+	}
+	customer := pair[0]
+	if customer.ID == userid {
+		customer = pair[1]
+	}
+	at := w.Now().Truncate(time.Millisecond)
+	part := archive.DirectoryPart{Corp: corpID, Run: "run", At: at, Records: []archive.DirectoryRecord{{
+		Kind: archive.SubjectConsent, ID: wecom.ConversationOf("", pair...), At: at, Answer: archive.Named,
+		Agreements: []archive.Agreement{{Person: customer.ID, Status: archive.ConsentRefused, ChangedAt: at}},
+	}}}
+	if _, err := archive.PutDirectoryPart(t.Context(), w.objects, part); err != nil {
+		t.Fatal(err)
+	}
+	if err := catalog.ApplyDirectoryPart(t.Context(), archive.DirectoryKey(part), part); err != nil {
+		t.Fatal(err)
+	}
+	return func(t *testing.T, was string) {
+		t.Helper()
+		catalog := archive.NewCatalog(w.index)
+		states, err := catalog.Consents(t.Context(), "", 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var of []string
+		for _, s := range states {
+			for _, p := range s.People {
+				if p.Person == customer.ID && p.Status == archive.ConsentRefused {
+					of = append(of, s.Conversation)
+				}
+			}
+			if slices.ContainsFunc(wecom.PairOf(s.Conversation), func(p wecom.Participant) bool { return p.ID == userid }) {
+				t.Errorf("consent in %s stays apart", s.Conversation)
+			}
+		}
+		want := wecom.ConversationOf("", customer, wecom.Participant{ID: was, Kind: wecom.Employee})
+		if !slices.Equal(of, []string{want}) {
+			t.Errorf("refusals in %q, want %q", of, want)
+		}
+		if facts, err := catalog.ConsentFacts(t.Context(), want, 10); err != nil || len(facts) == 0 {
+			t.Errorf("the timeline: %v, %v", facts, err)
+		}
+	}
 }
 
 // busiest is the employee in the most pairs.

@@ -48,3 +48,12 @@ func (r *run) names(ctx context.Context, key string) error {
 	}
 	return err
 }
+
+// consents: pages and the directory's parts name the userids of their day.
+func (r *run) consents(ctx context.Context) error {
+	aliases, err := r.Catalog.Aliases(ctx)
+	if err != nil {
+		return err
+	}
+	return foldConsents(ctx, r.Catalog, aliases)
+}

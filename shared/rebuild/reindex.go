@@ -71,6 +71,7 @@ const (
 	phaseCursor    phase = "cursor"
 	phaseEvents    phase = "events"
 	phaseDirectory phase = "directory"
+	phaseConsents  phase = "consents"
 	phaseIncidents phase = "incidents"
 	phaseState     phase = "state"
 )
@@ -150,7 +151,8 @@ func (r *run) work(ctx context.Context, drop bool) error {
 		{phasePages, r.pages, phaseCursor},
 		{phaseCursor, r.restoreCursor, phaseEvents},
 		{phaseEvents, r.events, phaseDirectory},
-		{phaseDirectory, r.directory, phaseIncidents},
+		{phaseDirectory, r.directory, phaseConsents},
+		{phaseConsents, r.consents, phaseIncidents},
 		{phaseIncidents, r.incidents, phaseState},
 		{phaseState, r.restoreState, ""},
 	} {

@@ -60,7 +60,33 @@ func (r *Reparser) Run(ctx context.Context, now time.Time) (report ReparseReport
 			return report, fmt.Errorf("reparsing %s: %w", info.Key, err)
 		}
 	}
+	if err := foldConsents(ctx, r.Catalog, aliases); err != nil {
+		return report, fmt.Errorf("reparsing: %w", err)
+	}
 	return report, nil
+}
+
+// foldConsents brings together what is known of consent in conversations that are one
+// since a userid changed.
+func foldConsents(ctx context.Context, catalog *archive.Catalog, aliases archive.Aliases) error {
+	if len(aliases) == 0 {
+		return nil
+	}
+	var apart []string // the list does not change under the walk
+	for c, err := range catalog.ConsentSubjects(ctx) {
+		if err != nil {
+			return err
+		}
+		if reading.Conversation(aliases, c.ID) != c.ID {
+			apart = append(apart, c.ID)
+		}
+	}
+	for _, id := range apart {
+		if err := catalog.MoveConsent(ctx, id, reading.Conversation(aliases, id)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // active is a conversation on a UTC day.

@@ -2,6 +2,7 @@ package viewer
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
 	"unicode/utf8"
@@ -10,6 +11,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/consent"
+	"wecom-archive/shared/reading"
 	"wecom-archive/shared/wecom"
 )
 
@@ -19,7 +21,7 @@ import (
 type consentInput struct {
 	Status string `query:"status" enum:"agreed,refused,unanswered" doc:"Only people with this answer. A page may have fewer then, and still a next_cursor"`
 	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before"`
-	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"Most conversations to look at"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"Most people to look at"`
 }
 
 type consentOutput struct {
@@ -53,10 +55,11 @@ type consentTimelineOutput struct {
 }
 
 type consentFact struct {
-	Person participant           `json:"person"`
-	Status archive.ConsentStatus `json:"status" enum:"agreed,refused"`
-	At     time.Time             `json:"at"`
-	Source string                `json:"source" enum:"message,check,callback"`
+	Person  participant           `json:"person"`
+	Status  archive.ConsentStatus `json:"status" enum:"agreed,refused"`
+	At      time.Time             `json:"at"`
+	Source  string                `json:"source" enum:"message,check,callback"`
+	Undated bool                  `json:"undated,omitempty" doc:"WeCom did not say since when: at is when it was asked"`
 }
 
 // maxTimeline bounds a timeline.
@@ -80,16 +83,15 @@ func (s *server) consentLister() consent.Lister {
 
 func (s *server) consents(ctx context.Context, in *consentInput) (*consentOutput, error) {
 	sum := querySum("consent", in.Status)
-	after := ""
+	var after consent.Place
 	if in.Cursor != "" {
 		place, err := decodeCursor(in.Cursor, sum)
-		if err == nil && (len(place) == 0 || !utf8.Valid(place) || len(place) > archive.MaxIndexKey) {
+		if err == nil && (json.Unmarshal(place, &after) != nil || after.Conversation == "" || len(after.Conversation) > archive.MaxIndexKey) {
 			err = errBadCursor
 		}
 		if err != nil {
 			return nil, refusedCursor(err, "status")
 		}
-		after = string(place)
 	}
 	lines, next, err := s.consentLister().Page(ctx, after, in.Limit, archive.ConsentStatus(in.Status))
 	if err != nil {
@@ -99,8 +101,12 @@ func (s *server) consents(ctx context.Context, in *consentInput) (*consentOutput
 	if out.Body.Consents, err = s.consentLines(ctx, lines); err != nil {
 		return nil, err
 	}
-	if next != "" {
-		out.Body.NextCursor = encodeCursor(sum, []byte(next))
+	if next != nil {
+		place, err := json.Marshal(next)
+		if err != nil {
+			return nil, err
+		}
+		out.Body.NextCursor = encodeCursor(sum, place)
 	}
 	return out, nil
 }
@@ -142,11 +148,16 @@ func (s *server) consentTimeline(ctx context.Context, in *consentTimelineInput) 
 	if !utf8.ValidString(in.ID) || in.ID == "" || len(in.ID) > archive.MaxIndexKey/2 {
 		return nil, badParameter(http.StatusUnprocessableEntity, "path.id", "The conversation's id must be UTF-8, percent-encoded, of 1 to 512 bytes.")
 	}
-	lines, err := s.consentLister().Of(ctx, in.ID)
+	aliases, err := s.Catalog.Aliases(ctx)
 	if err != nil {
 		return nil, err
 	}
-	facts, err := s.Catalog.ConsentFacts(ctx, in.ID, maxTimeline)
+	id := reading.Conversation(aliases, in.ID)
+	lines, err := s.consentLister().Of(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	facts, err := s.Catalog.ConsentFacts(ctx, id, maxTimeline)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +172,7 @@ func (s *server) consentTimeline(ctx context.Context, in *consentTimelineInput) 
 	out := new(consentTimelineOutput)
 	out.Body.Timeline = []consentFact{}
 	for _, f := range facts {
-		out.Body.Timeline = append(out.Body.Timeline, consentFact{Person: *n.participant(f.Person, f.At), Status: f.Status, At: f.At.UTC(), Source: f.Source})
+		out.Body.Timeline = append(out.Body.Timeline, consentFact{Person: *n.participant(f.Person, f.At), Status: f.Status, At: f.At.UTC(), Source: f.Source, Undated: f.Undated})
 	}
 	out.Body.Consents, err = s.consentLines(ctx, lines)
 	return out, err

@@ -91,6 +91,10 @@ func TestConsentAnswers(t *testing.T) {
 	if !slices.Equal(paged, []string{talked, quiet}) {
 		t.Errorf("page by page: %q", paged)
 	}
+	f.must(f.catalog.PutAlias(t.Context(), archive.Alias{Was: "li.na", Is: "li.na2"}))
+	if later := f.consents("/v1/consent/" + url.PathEscape("pair:li.na2,"+customer)); len(later.Timeline) != 2 {
+		t.Errorf("under the later userid: %+v", later)
+	}
 	one := f.consents("/v1/consent/" + url.PathEscape(talked))
 	if len(one.Consents) != 1 || len(one.Timeline) != 2 || one.Timeline[0].Status != "refused" || one.Timeline[1].Source != "message" || one.Timeline[1].Person.Name != "王伟" {
 		t.Errorf("%+v", one)

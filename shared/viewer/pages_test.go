@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -286,6 +287,29 @@ func TestRecalledFarAway(t *testing.T) {
 	} {
 		if body := f.get("reader-token", path).Body.String(); !strings.Contains(body, want) {
 			t.Errorf("%s: no %s in %s", path, want, body)
+		}
+	}
+}
+
+// TestSideOfAlias: whose userid changed stays on their side of a transcript, whoever's
+// conversations are looked at.
+func TestSideOfAlias(t *testing.T) {
+	f := pagesFixture(t)
+	f.must(f.catalog.PutAlias(t.Context(), archive.Alias{Was: "li.na", Is: "li.na2"}))
+	said := func(seq int64, from, to string) archive.Row {
+		r := row(seq, "pair:li.na,wang.wei", at(time.Duration(seq)*time.Minute), "x")
+		r.ChatKind, r.FromID, r.ToIDs = "internal", from, []string{to}
+		return r
+	}
+	f.archived(said(1, "li.na", "wang.wei"), said(2, "wang.wei", "li.na2"), said(3, "li.na2", "wang.wei"))
+	for person, want := range map[string]string{"": "1 3", "li.na": "1 3", "li.na2": "1 3", "wang.wei": "2"} {
+		w := f.page("reader", "/c?id="+url.QueryEscape("pair:li.na,wang.wei")+"&person="+person)
+		var own []string
+		for _, m := range regexp.MustCompile(`<article id="m(\d+)" class="m own`).FindAllStringSubmatch(w.Body.String(), -1) {
+			own = append(own, m[1])
+		}
+		if got := strings.Join(own, " "); got != want {
+			t.Errorf("%q: messages on the right: %q, want %q", person, got, want)
 		}
 	}
 }

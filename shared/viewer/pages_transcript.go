@@ -185,6 +185,10 @@ func (s *server) bubbles(ctx context.Context, lang language, found []transcript.
 	if err != nil {
 		return nil, err
 	}
+	aliases, err := s.Catalog.Aliases(ctx)
+	if err != nil {
+		return nil, err
+	}
 	draw := newBodies(lang, s.Zone, files)
 	all := make([]bubble, len(found))
 	for i, m := range found {
@@ -194,7 +198,7 @@ func (s *server) bubbles(ctx context.Context, lang language, found []transcript.
 		kind := wecom.ParticipantOf(m.FromID).Kind
 		b.Sender = participant{ID: m.FromID, Kind: string(kind), naming: called(entry, m.MsgTime)}
 		b.Mark, b.Company = markOf(m.FromID, kind), entry.CorpName
-		b.Own = own(m, kind, person)
+		b.Own = own(m, kind, person, aliases)
 		if m.Readable() {
 			b.Body = s.draw(draw, m)
 		}
@@ -237,14 +241,18 @@ func markOf(id string, kind wecom.Kind) string {
 
 // own says whether a message stands on the right: that of the person whose
 // conversations are looked at, else of the company's own people, else, among
-// colleagues, of the first of the two.
-func own(m transcript.Message, kind wecom.Kind, person string) bool {
-	if person != "" && slices.Contains(append([]string{m.FromID}, m.ToIDs...), person) {
-		return m.FromID == person
+// colleagues, of the first of the two. Somebody whose userid changed is one person.
+func own(m transcript.Message, kind wecom.Kind, person string, aliases archive.Aliases) bool {
+	from := aliases.First(m.FromID)
+	if person != "" {
+		person = aliases.First(person)
+		if from == person || slices.ContainsFunc(m.ToIDs, func(id string) bool { return aliases.First(id) == person }) {
+			return from == person
+		}
 	}
 	if m.ChatKind == wecom.ChatInternal {
 		pair := wecom.PairOf(m.Conversation)
-		return len(pair) > 0 && m.FromID == pair[0].ID
+		return len(pair) > 0 && from == pair[0].ID
 	}
 	return kind == wecom.Employee
 }
