@@ -19,7 +19,7 @@ const (
 	// MaxPresign bounds how long a URL of PresignGet works: S3 takes no more.
 	MaxPresign = 7 * 24 * time.Hour
 
-	maxFileName = 200 // bytes, of a downloaded file
+	maxFileName = 199 // bytes, of a downloaded file; one more for what is put before it
 )
 
 // CheckObjectKey refuses keys that the port does not take. S3 would take more,
@@ -37,25 +37,55 @@ func CheckObjectKey(key string) error {
 }
 
 // Attachment is a Content-Disposition that makes a browser save a file under a
-// name that a stranger chose: no path, no control characters, no turned reading
-// direction, and RFC 2231 encoding for what is not ASCII.
+// name that a stranger chose: no path, no control characters, nothing that cannot be
+// seen or turns the reading direction, nothing that Windows reads as a device or as
+// another name, and RFC 2231 encoding for what is not ASCII.
 func Attachment(fileName string) string {
+	return mime.FormatMediaType("attachment", map[string]string{"filename": fileNameOf(fileName)})
+}
+
+func fileNameOf(claimed string) string {
 	name := strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '/' || r == '\\' {
+		switch {
+		case unicode.IsControl(r), strings.ContainsRune(`/\<>:"|?*`, r),
+			unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) && r != zeroWidthJoiner: // which emoji need
 			return '_'
 		}
 		return r
-	}, strings.ToValidUTF8(fileName, "\uFFFD"))
+	}, strings.ToValidUTF8(claimed, "\uFFFD"))
 	name = strings.TrimSpace(name)
 	if ext := path.Ext(name); len(name) > maxFileName && len(ext) < 20 {
 		name = strings.ToValidUTF8(name[:maxFileName-len(ext)], "") + ext
 	} else if len(name) > maxFileName {
 		name = strings.ToValidUTF8(name[:maxFileName], "")
 	}
-	if strings.Trim(name, ".") == "" { // nothing, or this folder, or the one above
-		name = "download"
+	// Windows drops these from the end: "a.exe. " would be run as a.exe.
+	name = strings.TrimRightFunc(name, func(r rune) bool { return r == '.' || unicode.IsSpace(r) })
+	base, _, _ := strings.Cut(name, ".")
+	switch {
+	case name == "": // or it was this folder, or the one above
+		return "download"
+	case isDevice(strings.TrimSpace(base)):
+		return "_" + name
 	}
-	return mime.FormatMediaType("attachment", map[string]string{"filename": name})
+	return name
+}
+
+const zeroWidthJoiner = '\u200D'
+
+// isDevice says that Windows takes files of this name, whatever their extension,
+// for a device.
+func isDevice(base string) bool {
+	base = strings.ToUpper(base)
+	switch base {
+	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$":
+		return true
+	}
+	port, ok := strings.CutPrefix(base, "COM")
+	if !ok {
+		port, ok = strings.CutPrefix(base, "LPT")
+	}
+	return ok && utf8.RuneCountInString(port) == 1 && strings.ContainsAny(port, "0123456789¹²³")
 }
 
 // CheckItems refuses items that the index does not take, and two with the same

@@ -36,7 +36,7 @@ func showAs(f archive.MediaFile) string {
 		return "image"
 	case "video/mp4":
 		return "video"
-	case "audio/amr":
+	case mediatype.AMR, mediatype.AMRWideband: // the player says that it cannot play wide-band
 		return "amr"
 	}
 	return ""

@@ -8,7 +8,8 @@
  *   the vendor's library.
  * - An encrypt_msg or sdkfileid that begins with '!' is an order; see obey().
  *   A reply's header X-SDK-Order gives one for GetChatData.
- * - The sdkfileid !bytes:N is a file of N bytes, which fetches in slices.
+ * - The sdkfileid !bytes:N is a file of N bytes, which fetches in slices. Those that
+ *   begin otherwise are asked of the simulator.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -273,13 +274,56 @@ EXPORT int GetChatData(WeWorkFinanceSdk_t *sdk, unsigned long long seq, unsigned
 
 enum { slice_size = 512 << 10 };
 
+/* The value of a header of a reply that ends at body, to be freed; NULL: none. */
+static char *header(const char *reply, const char *body, const char *name) {
+    const char *at = strcasestr(reply, name);
+    if (!at || at >= body) return NULL;
+    at += strlen(name);
+    return strndup(at, strcspn(at, "\r"));
+}
+
+/* Asks the simulator for a slice. */
+static int fetch(WeWorkFinanceSdk_t *sdk, const char *index, const char *file, const char *proxy, int timeout, MediaData_t *out) {
+    const char *values[] = {sdk->corpid, sdk->secret, file, index};
+    char *escaped[4], *form, *reply;
+    for (int i = 0; i < 4; i++) escape(escaped[i] = malloc(3 * strlen(values[i]) + 1), values[i]);
+    int n = asprintf(&form, "corpid=%s&secret=%s&fileid=%s&index=%s", escaped[0], escaped[1], escaped[2], escaped[3]);
+    for (int i = 0; i < 4; i++) free(escaped[i]);
+    if (n < 0) return unreadable;
+    size_t size;
+    int code = post(proxy, timeout, "/sdk/media", form, &reply, &size);
+    free(form);
+    if (code != 0) return code;
+
+    char *body = strstr(reply, "\r\n\r\n"), *order = NULL;
+    if (!body || strncmp(reply + 8, " 200", 4) != 0) {
+        code = unreadable;
+    } else if ((order = header(reply, body, "\r\nX-SDK-Order: "))) {
+        Slice_t said = {0};
+        code = obey(order, &said);
+        out->data = said.buf, out->data_len = said.len, out->is_finish = 1;
+    } else {
+        body += 4;
+        out->data_len = (int)(size - (size_t)(body - reply));
+        out->data = malloc((size_t)out->data_len + 1);
+        memcpy(out->data, body, (size_t)out->data_len);
+        out->outindexbuf = header(reply, body, "\r\nX-SDK-Next: ");
+        out->out_len = out->outindexbuf ? (int)strlen(out->outindexbuf) : 0;
+        out->is_finish = !out->outindexbuf;
+    }
+    free(order);
+    free(reply);
+    return code;
+}
+
 EXPORT int GetMediaData(WeWorkFinanceSdk_t *sdk, const char *index, const char *file, const char *proxy,
                         const char *passwd, int timeout, MediaData_t *out) {
-    (void)sdk, (void)proxy, (void)passwd, (void)timeout;
+    (void)passwd;
     if (!*file) return bad_argument;
+    if (*file != '!') return *proxy ? fetch(sdk, index, file, proxy, timeout, out) : bad_file;
     if (strncmp(file, "!bytes:", 7) != 0) {
         Slice_t said = {0};
-        int code = *file == '!' ? obey(file + 1, &said) : bad_file;
+        int code = obey(file + 1, &said);
         out->data = said.buf, out->data_len = said.len, out->is_finish = 1;
         return code;
     }

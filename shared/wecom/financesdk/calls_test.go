@@ -5,6 +5,8 @@ package financesdk_test
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http/httptest"
@@ -112,6 +114,47 @@ func TestChats(t *testing.T) {
 	defer other.Close()
 	if reply, err := other.GetChatData(t.Context(), 0, 10); err != nil || !bytes.Contains(reply, []byte("40001")) {
 		t.Errorf("wrong secret: %s, %v", reply, err)
+	}
+}
+
+// TestMediaOfTheCorp: files of the simulated corp come through the library whole, and
+// its refusals as they are.
+func TestMediaOfTheCorp(t *testing.T) {
+	corp, proxy := newCorp(t, 1)
+	c := financesdk.Config{Path: standin(t), Corp: "ww5117a9e0c0ffee01", Secret: "s&cret=1 2%", Proxy: proxy, NetworkTimeout: 5 * time.Second}
+	p, _ := open(t, c)
+	for n, size := range []int64{0, 1, wecomtest.MediaSlice, wecomtest.MediaSlice + 1, 3_000_000} {
+		id, want := wecomtest.MakeFile(wecomtest.FormBinary, size, wecomtest.Plain, uint64(n))
+		sum, got, index := md5.New(), int64(0), ""
+		for last := false; !last; {
+			slice, err := p.GetMediaData(t.Context(), id, index)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum.Write(slice.Data)
+			got, index, last = got+int64(len(slice.Data)), slice.Next, slice.Last
+		}
+		if got != size || hex.EncodeToString(sum.Sum(nil)) != want {
+			t.Errorf("%d bytes of %d, MD5 %x, want %s", got, size, sum.Sum(nil), want)
+		}
+	}
+	plain, _ := wecomtest.MakeFile(wecomtest.FormBinary, 9, wecomtest.Plain, 9)
+	never, _ := wecomtest.MakeFile(wecomtest.FormBinary, 9, wecomtest.Never, 9)
+	expired, _ := wecomtest.MakeFile(wecomtest.FormBinary, 9, wecomtest.Expired, 9)
+	for id, code := range map[string]int{"CtUnknown": 10005, never: 10002, expired: 10010} {
+		if _, err := p.GetMediaData(t.Context(), id, ""); !isCode(err, code) {
+			t.Errorf("%v, want %d", err, code)
+		}
+	}
+	if _, err := p.GetMediaData(t.Context(), plain, "Range:bytes=9-10"); !isCode(err, 10000) {
+		t.Errorf("an index behind the end: %v", err)
+	}
+	corp.FailMedia(1, 10003)
+	if _, err := p.GetMediaData(t.Context(), plain, ""); !isCode(err, 10003) {
+		t.Errorf("%v, want 10003", err)
+	}
+	if s, err := p.GetMediaData(t.Context(), plain, ""); err != nil || len(s.Data) != 9 || !s.Last {
+		t.Errorf("after it: %v", err)
 	}
 }
 

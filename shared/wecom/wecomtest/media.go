@@ -26,20 +26,22 @@ import (
 // MediaSlice is how much GetMediaData returns at a time, in bytes (wecom-facts §4).
 const MediaSlice = 512 << 10
 
-// mediaForm is what a file is by its bytes.
-type mediaForm byte
+// Form is what a file is by its bytes.
+type Form byte
 
+// Forms. Messages of the corp refer to all but the last.
 const (
-	formBinary mediaForm = iota
-	formPNG
-	formJPEG
-	formGIF
-	formMP4
-	formAMR
-	formPDF
-	formXLSX
-	formHTML // in place of an image
-	formSVG  // likewise
+	FormBinary Form = iota
+	FormPNG
+	FormJPEG
+	FormGIF
+	FormMP4
+	FormAMR
+	FormPDF
+	FormXLSX
+	FormHTML // in place of an image
+	FormSVG  // likewise
+	FormAMRWideband
 )
 
 // Fate is what becomes of a file.
@@ -57,7 +59,7 @@ const (
 // medium is a file. Its sdkfileid says all about it, so nothing is kept, and each
 // slice is made when it is asked for.
 type medium struct {
-	form mediaForm
+	form Form
 	fate Fate
 	size int64
 	seed [16]byte
@@ -97,7 +99,7 @@ func parseFileID(fileID string) (m medium, ok bool) {
 	for i := range 30 {
 		id[i] ^= id[40+i]
 	}
-	m = medium{form: mediaForm(id[0]), fate: Fate(id[1]), size: int64(binary.LittleEndian.Uint64(id[2:]))}
+	m = medium{form: Form(id[0]), fate: Fate(id[1]), size: int64(binary.LittleEndian.Uint64(id[2:]))}
 	copy(m.seed[:], id[10:])
 	return m, crc32.ChecksumIEEE(id[:26]) == binary.LittleEndian.Uint32(id[26:]) && m.size >= 0
 }
@@ -112,23 +114,27 @@ func (m medium) key(n int64) (key [32]byte) {
 // no meaning, which every reader of the form passes over.
 func (m medium) frame() (head, tail []byte) {
 	switch m.form {
-	case formPNG, formJPEG, formGIF:
+	case FormPNG, FormJPEG, FormGIF:
 		return m.picture(), nil // readers stop at the picture's end
-	case formMP4:
+	case FormMP4:
 		return m.movie(), nil
-	case formAMR:
+	case FormAMR:
 		return []byte("#!AMR\n"), nil
-	case formPDF:
+	case FormAMRWideband:
+		return []byte(wideband), nil
+	case FormPDF:
 		return []byte("%PDF-1.4\n%"), []byte("\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n")
-	case formXLSX:
+	case FormXLSX:
 		return m.workbook(), nil
-	case formHTML:
+	case FormHTML:
 		return []byte("<!DOCTYPE html><html><body><script>alert('from a file')</script><!--"), []byte("--></body></html>")
-	case formSVG:
+	case FormSVG:
 		return []byte(`<svg xmlns="http://www.w3.org/2000/svg" onload="alert('from a file')"><!--`), []byte("--></svg>")
 	}
 	return nil, nil
 }
+
+const wideband = "#!AMR-WB\n"
 
 // picture is a small picture of random colours.
 func (m medium) picture() []byte {
@@ -146,34 +152,14 @@ func (m medium) picture() []byte {
 	}
 	var out bytes.Buffer
 	switch m.form { // writing into memory does not fail
-	case formPNG:
+	case FormPNG:
 		_ = png.Encode(&out, img)
-	case formJPEG:
+	case FormJPEG:
 		_ = jpeg.Encode(&out, img, nil)
-	case formGIF:
+	case FormGIF:
 		_ = gif.Encode(&out, img, nil)
 	}
 	return out.Bytes()
-}
-
-// movie is a film without a picture: what it is made of, and room to the end.
-func (m medium) movie() []byte {
-	box := func(name string, body ...byte) []byte {
-		b := binary.BigEndian.AppendUint32(nil, uint32(8+len(body)))
-		return append(append(b, name...), body...)
-	}
-	head := box("ftyp", append([]byte("isom\x00\x00\x02\x00"), "isomiso2mp41"...)...)
-	mvhd := make([]byte, 100)
-	binary.BigEndian.PutUint32(mvhd[12:], 1000)                                         // ticks a second
-	binary.BigEndian.PutUint32(mvhd[20:], 0x00010000)                                   // speed
-	binary.BigEndian.PutUint16(mvhd[24:], 0x0100)                                       // volume
-	for i, v := range map[int]uint32{36: 0x10000, 52: 0x10000, 68: 0x40000000, 96: 1} { // matrix, next track
-		binary.BigEndian.PutUint32(mvhd[i:], v)
-	}
-	head = append(head, box("moov", box("mvhd", mvhd...)...)...)
-	free := binary.BigEndian.AppendUint32(nil, 1) // a size of 64 bits follows
-	free = binary.BigEndian.AppendUint64(append(free, "free"...), uint64(max(m.size-int64(len(head)), 16)))
-	return append(head, free...)
 }
 
 // workbook is a workbook without a sheet of interest.
@@ -219,13 +205,19 @@ func (m medium) content(offset int64) []byte {
 // shape gives bytes at a place of the file the form that readers expect there.
 func (m medium) shape(block []byte, at int64) {
 	switch m.form {
-	case formAMR: // frames of 13 bytes after 6 bytes of head, 50 a second: 4.75 kbit/s
+	case FormAMR: // frames of 13 bytes after 6 bytes of head, 50 a second: 4.75 kbit/s
 		for i := range block {
 			if (at+int64(i)-6)%13 == 0 {
 				block[i] = 0x04
 			}
 		}
-	case formPDF, formHTML, formSVG: // comments
+	case FormAMRWideband: // frames of 18 bytes: 6.60 kbit/s
+		for i := range block {
+			if (at+int64(i)-int64(len(wideband)))%18 == 0 {
+				block[i] = 0x04
+			}
+		}
+	case FormPDF, FormHTML, FormSVG: // comments
 		for i := range block {
 			block[i] = 'a' + block[i]%26
 		}
@@ -262,6 +254,15 @@ func MediaTruth(fileID string) (sha256 string, size int64, fate Fate, ok bool) {
 		_, sha256 = m.sums()
 	}
 	return sha256, m.size, m.fate, true
+}
+
+// MakeFile makes a file beside those of the corp's own messages: its sdkfileid, which
+// any number of messages may use, and its MD5. Files of different numbers differ.
+func MakeFile(form Form, size int64, fate Fate, number uint64) (fileID, md5 string) {
+	m := medium{form: form, size: size, fate: fate}
+	binary.LittleEndian.PutUint64(m.seed[:], number)
+	md5, _ = m.sums()
+	return m.fileID(), md5
 }
 
 // lateTries is how often a late file is refused.

@@ -32,15 +32,15 @@ func (d *draft) inside(w *writer, msgtype string) {
 		w.num("filesize", d.file(w, d.imageForm(), r.between(3_000, 20_000)))
 	case "voice":
 		seconds := r.between(1, 60)
-		w.num("voice_size", d.file(w, formAMR, 6+13*50*seconds))
+		w.num("voice_size", d.file(w, FormAMR, 6+13*50*seconds))
 		w.num("play_length", int64(seconds))
 	case "video":
 		seconds := r.between(3, 300)
-		w.num("filesize", d.file(w, formMP4, 5_000+seconds*100))
+		w.num("filesize", d.file(w, FormMP4, 5_000+seconds*100))
 		w.num("play_length", int64(seconds))
 	case "emotion":
-		form := pick(r, []mediaForm{formGIF, formPNG})
-		w.num("type", map[mediaForm]int64{formGIF: 1, formPNG: 2}[form])
+		form := pick(r, []Form{FormGIF, FormPNG})
+		w.num("type", map[Form]int64{FormGIF: 1, FormPNG: 2}[form])
 		w.num("width", 240)
 		w.num("height", 240)
 		w.num("imagesize", d.file(w, form, r.between(3_000, 20_000)))
@@ -75,10 +75,10 @@ func (d *draft) inside(w *writer, msgtype string) {
 
 // file writes the fields that lead to a media file, and returns its size. All follow
 // from the seed; a sdkfileid never comes twice. A few files lie or do not come.
-func (d *draft) file(w *writer, form mediaForm, size int) int64 {
+func (d *draft) file(w *writer, form Form, size int) int64 {
 	m := medium{form: form, size: int64(size), fate: d.fate()}
 	d.r.fill(m.seed[:])
-	if form == formXLSX { // readers take nothing behind its end
+	if form == FormXLSX { // readers take nothing behind its end
 		m.size = int64(len(m.workbook()))
 	}
 	sum, _ := m.sums()
@@ -101,29 +101,29 @@ func (d *draft) fate() Fate {
 }
 
 // imageForm is mostly what it should be. A few are what no image is.
-func (d *draft) imageForm() mediaForm {
+func (d *draft) imageForm() Form {
 	switch d.r.n(200) {
 	case 0:
-		return formHTML
+		return FormHTML
 	case 1:
-		return formSVG
+		return FormSVG
 	}
-	return pick(&d.r, []mediaForm{formJPEG, formJPEG, formPNG})
+	return pick(&d.r, []Form{FormJPEG, FormJPEG, FormPNG})
 }
 
 // formOf is the form of a file with a name like that.
-func formOf(extension string) mediaForm {
+func formOf(extension string) Form {
 	switch extension {
 	case "pdf":
-		return formPDF
+		return FormPDF
 	case "xlsx":
-		return formXLSX
+		return FormXLSX
 	case "png":
-		return formPNG
+		return FormPNG
 	case "jpg":
-		return formJPEG
+		return FormJPEG
 	}
-	return formBinary
+	return FormBinary
 }
 
 func extension(name string) string {
@@ -313,7 +313,7 @@ func payloadCall(d *draft) {
 	d.str("voiceid", "gr"+d.r.name(idChars, 28))
 	d.object("meeting_voice_call")
 	d.num("endtime", end)
-	call := medium{form: formAMR, size: 6 + 13*((end-begin)*5/2)}
+	call := medium{form: FormAMR, size: 6 + 13*((end-begin)*5/2)}
 	d.r.fill(call.seed[:])
 	d.str("sdkfileid", call.fileID())
 	d.array("demofiledata")
@@ -339,9 +339,9 @@ func payloadVoipDoc(d *draft) {
 	d.object("voip_doc_share")
 	d.str("filename", fileName(&d.r, d.talk.language()))
 	// One in four claims more than fits an int32, and expires before anybody has it.
-	doc := medium{form: formPDF, size: int64(d.r.between(2_000, 20_000))}
+	doc := medium{form: FormPDF, size: int64(d.r.between(2_000, 20_000))}
 	if d.r.oneIn(4) {
-		doc = medium{form: formPDF, size: int64(d.r.between(3_000_000_000, 6_000_000_000)), fate: Expired}
+		doc = medium{form: FormPDF, size: int64(d.r.between(3_000_000_000, 6_000_000_000)), fate: Expired}
 	}
 	d.r.fill(doc.seed[:])
 	sum := hex.EncodeToString(doc.seed[:])
@@ -400,7 +400,7 @@ func payloadUnknownMedia(d *draft) {
 	d.str("headline", pick(&d.r, products[d.talk.language()]))
 	d.float("price", float64(d.r.between(100, 99_999))/100)
 	d.object("cover")
-	d.num("filesize", d.file(&d.writer, formJPEG, d.r.between(3_000, 20_000)))
+	d.num("filesize", d.file(&d.writer, FormJPEG, d.r.between(3_000, 20_000)))
 	d.endObject()
 	d.endObject()
 }

@@ -10,12 +10,14 @@ import (
 	"wecom-archive/shared/wecom"
 )
 
-// SDKHandler serves GetChatData over HTTP, in a form of our own, to the stand-in
-// for WeCom's native library (infra/sdkstandin): a POST of corpid, secret, seq and
-// limit to /sdk/chats. How the real library talks to WeCom is not public.
+// SDKHandler serves GetChatData and GetMediaData over HTTP, in a form of our own, to
+// the stand-in for WeCom's native library (infra/sdkstandin): a POST of corpid,
+// secret, seq and limit to /sdk/chats, and of corpid, secret, fileid and index to
+// /sdk/media. How the real library talks to WeCom is not public.
 func (c *Corp) SDKHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /sdk/chats", c.sdkChats)
+	mux.HandleFunc("POST /sdk/media", c.sdkMedia)
 	return mux
 }
 
@@ -41,6 +43,26 @@ func (c *Corp) sdkChats(w http.ResponseWriter, r *http.Request) {
 	}
 	// The client is gone if this fails; there is nobody to tell.
 	_, _ = w.Write(reply)
+}
+
+// sdkMedia answers with a slice. The header X-Sdk-Next is the index of the next one,
+// which the last one does not have.
+func (c *Corp) sdkMedia(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+	client := c.NewClient(r.PostFormValue("corpid"), r.PostFormValue("secret"))
+	slice, err := client.GetMediaData(r.Context(), r.PostFormValue("fileid"), r.PostFormValue("index"))
+	var refused *wecom.Error
+	switch {
+	case errors.As(err, &refused):
+		w.Header().Set("X-Sdk-Order", fmt.Sprintf("code:%d", refused.Code))
+	case err != nil:
+		http.Error(w, "cannot answer", http.StatusInternalServerError)
+		return
+	case !slice.Last:
+		w.Header().Set("X-Sdk-Next", slice.Next)
+	}
+	// The client is gone if this fails; there is nobody to tell.
+	_, _ = w.Write(slice.Data)
 }
 
 // sdkOrder tells the stand-in what to do in place of an answer.
