@@ -32,7 +32,7 @@ type localCommand struct {
 	Seed     uint64        `default:"1" help:"Of everything that is made up: the same seed gives the same messages."`
 	Corpus   string        `type:"existingfile" help:"Serve the lines of this file, byte for byte and in order, instead of made-up messages."`
 	Truth    string        `type:"path" help:"Write what is served to this file: a JSON object per line with seq, msgid, raw (base64)."`
-	SDK      string        `name:"sdk" type:"existingfile" placeholder:"PATH" help:"Pull and decrypt with this native library, in processes of its own, not with the simulator itself. Only a stand-in (infra/sdkstandin) can speak to the simulator."`
+	SDK      string        `name:"sdk" type:"existingfile" placeholder:"PATH" help:"Pull, decrypt and fetch files with this native library, in processes of its own, not with the simulator itself. Only a stand-in (infra/sdkstandin) can speak to the simulator."`
 	Media    bool          `default:"true" negatable:"" help:"Fetch the files of messages, too. With --sdk none are fetched."`
 	Once     bool          `help:"Exit when all that was served is archived."`
 	JSON     bool          `name:"json" help:"Print a summary as JSON at the end."`

@@ -12,6 +12,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
 	"wecom-archive/shared/decode"
+	"wecom-archive/shared/mediafetch"
 	"wecom-archive/shared/wecom/financesdk"
 	"wecom-archive/shared/wecom/wecomtest"
 )
@@ -19,6 +20,7 @@ import (
 // library is what the stages reach WeCom through.
 type library struct {
 	chats   capture.Chats
+	files   mediafetch.Library
 	opener  decode.Library
 	version string
 	sha256  string // hex; empty: there is no file
@@ -30,7 +32,7 @@ type library struct {
 // WeCom, is refused, and so reaches nobody.
 func (s *System) openLibrary(ctx context.Context) (library, error) {
 	if s.SDK == "" {
-		return library{chats: s.Corp, opener: wecomtest.Library{}, version: "simulator"}, nil
+		return library{chats: s.Corp, files: s.Corp, opener: wecomtest.Library{}, version: "simulator"}, nil
 	}
 	info, err := financesdk.Inspect(s.SDK)
 	if err != nil {
@@ -44,16 +46,23 @@ func (s *System) openLibrary(ctx context.Context) (library, error) {
 	if err != nil {
 		return library{}, err
 	}
-	// Two pools, as in the cloud: who pulls does not decrypt, who decrypts has no secret.
+	// As in the cloud: who pulls does not decrypt, who decrypts has no secret, and who
+	// fetches files does neither.
 	chats, err := s.openPool(ctx, financesdk.Config{Corp: corpID, Secret: secret, Proxy: proxy})
 	if err != nil {
 		return library{}, err
+	}
+	var files mediafetch.Library // stays nil if none are wanted: a pool starts processes
+	if s.FetchMedia {
+		if files, err = s.openPool(ctx, financesdk.Config{Corp: corpID, Secret: secret, Proxy: proxy, Children: 4}); err != nil {
+			return library{}, err
+		}
 	}
 	opener, err := s.openPool(ctx, financesdk.Config{Children: runtime.GOMAXPROCS(0)})
 	if err != nil {
 		return library{}, err
 	}
-	return library{chats: chats, opener: opener, version: info.Version, sha256: info.SHA256}, nil
+	return library{chats: chats, files: files, opener: opener, version: info.Version, sha256: info.SHA256}, nil
 }
 
 func (s *System) openPool(ctx context.Context, c financesdk.Config) (*financesdk.Pool, error) {

@@ -287,8 +287,8 @@ func (s *System) openStages(ctx context.Context) error {
 		Owner: "local", NewID: newID, Log: s.Log.With("stage", "puller"),
 		Program: s.Program, SDKVersion: lib.version, SDKSHA256: lib.sha256,
 	})
-	if s.Media == nil && s.FetchMedia && s.SDK == "" {
-		s.Media = s.Corp
+	if s.Media == nil && s.FetchMedia {
+		s.Media = lib.files
 	}
 	if s.Sniff == nil {
 		s.Sniff = mediatype.Sniff

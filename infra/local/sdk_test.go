@@ -40,7 +40,7 @@ func TestThroughTheLibrary(t *testing.T) {
 	const messages = 3000
 	var log bytes.Buffer
 	c := config(t.TempDir())
-	c.SDK, c.Messages, c.Log = path, messages, slog.New(slog.NewTextHandler(&log, nil))
+	c.SDK, c.Messages, c.FetchMedia, c.Log = path, messages, true, slog.New(slog.NewTextHandler(&log, nil))
 	system, err := local.Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -102,6 +102,9 @@ func TestThroughTheLibrary(t *testing.T) {
 	}
 	if len(crashed) > 0 || len(rows(t, system)) != messages {
 		t.Errorf("%d rows, none of %v", len(rows(t, system)), crashed)
+	}
+	if c := sum.Media; c.Stored < c.Files*9/10 || c.Failed > 0 || c.Lost == 0 { // some come late
+		t.Errorf("files: %+v", c)
 	}
 	if !strings.Contains(log.String(), "op=GetChatData") || !strings.Contains(log.String(), "op=DecryptData") {
 		t.Errorf("the log does not tell of the deaths: %s", &log)
