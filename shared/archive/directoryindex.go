@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,6 +12,7 @@ import (
 // in any order:
 //
 //	name#<kind>#<id>   / entry      DirectoryEntry
+//	called#<kind>      / …          see calledindex.go
 //	people#<shard>     / <id>       its value says when it was last asked for
 //	rooms#<shard>      / <roomid>   likewise
 //	seats              / <id>       Seat
@@ -231,7 +233,7 @@ func (c *Catalog) applyRecords(ctx context.Context, key string, records []Direct
 	if err != nil {
 		return err
 	}
-	var items []Item
+	var items, called []Item
 	for _, r := range records {
 		known, room := known, r.Kind == SubjectRoom
 		if room {
@@ -241,8 +243,21 @@ func (c *Catalog) applyRecords(ctx context.Context, key string, records []Direct
 			continue
 		}
 		e := known[r.ID]
+		if r.Answer == Named && !slices.ContainsFunc(e.Names, func(n NamePeriod) bool { return n.Name == r.Name }) {
+			more, err := calledItems(room, r.ID, r.Name)
+			if err != nil {
+				return err
+			}
+			called = append(called, more...)
+		}
 		e.add(r, key)
 		known[r.ID] = e
+	}
+	slices.SortFunc(called, func(a, b Item) int { return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Sort, b.Sort)) })
+	called = slices.CompactFunc(called, func(a, b Item) bool { return a.key() == b.key() })
+	// First: an entry says that its names are noted.
+	if err := c.index.Put(ctx, called...); err != nil {
+		return err
 	}
 	for _, all := range []map[string]DirectoryEntry{known, knownRooms} {
 		for id, e := range all {

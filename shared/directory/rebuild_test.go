@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/archive/archivetest"
@@ -32,7 +33,19 @@ func (w *world) answers() string {
 			w.t.Fatal(err)
 		}
 		add(s)
-		add(w.entry(s.ID, s.Room))
+		e := w.entry(s.ID, s.Room)
+		add(e)
+		for _, n := range e.Names { // whoever has a name, or had it, is found by its end
+			find := w.catalog.CalledPeople
+			if s.Room {
+				find = w.catalog.CalledRooms
+			}
+			_, size := utf8.DecodeRuneInString(n.Name)
+			ids, _, err := find(w.t.Context(), n.Name[size:], "", 1000)
+			if err != nil || len(n.Name) > size && !slices.Contains(ids, s.ID) {
+				w.t.Errorf("%q finds %q, %v; want %s among them", n.Name[size:], ids, err, s.ID)
+			}
+		}
 	}
 	for c, err := range w.catalog.ConsentSubjects(w.t.Context()) {
 		if err != nil {

@@ -2,6 +2,7 @@ package viewer_test
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -155,4 +156,51 @@ func TestDirectoryLists(t *testing.T) {
 	}
 	refusal(t, f.get("operator-token", "/v1/rooms"), 403)
 	refusal(t, f.get("reader-token", "/v1/rooms?cursor=AAAA"), 400)
+}
+
+// TestFindByName: people and rooms are found by any part of any name they had, each
+// once, however the pages are cut, and people by the beginning of their ids too.
+func TestFindByName(t *testing.T) {
+	f := newFixture(t)
+	people := []archive.DirectoryRecord{employee("li.na", "李娜"), employee("wang.wei", "王伟"), employee("wang.na", "王娜娜")}
+	f.learn(at(0), people...)
+	f.learn(at(0), archive.DirectoryRecord{Kind: archive.SubjectExternal, ID: customer, Name: "ＷＡＮＧ 先生"}, room("wrA", "王伟项目群"), room("wrB", "财务"))
+	f.learn(at(time.Hour), employee("li.na", "王李娜"))
+	ids := []string{"li.na", "wang.wei", "wang.na", customer, "zhang"}
+	f.must(f.catalog.PutActive(t.Context(), archive.Reading{Conversation: "room:wrA", RoomID: "wrA", FromID: "li.na", ToIDs: ids, MsgTime: at(0)}))
+	for q, want := range map[string][]string{
+		"王": {"wang.wei", "wang.na", "li.na"}, "娜": {"li.na", "wang.na"}, "李娜": {"li.na"}, "娜娜": {"wang.na"}, "wang": {customer, "wang.na", "wang.wei"},
+		"先生": {customer}, "Wang.W": {"wang.wei"}, "wmQx": {customer}, "Zh": {"zhang"}, "没有": nil, "#": nil, "王#": nil,
+	} {
+		slices.Sort(want)
+		for _, limit := range []int{1, 2, 100} {
+			var got []string
+			for cursor := ""; ; {
+				page := into[idPage](t, f.get("reader-token", fmt.Sprintf("/v1/people?q=%s&limit=%d&cursor=%s", url.QueryEscape(q), limit, cursor)))
+				for _, p := range page.People {
+					got = append(got, p.ID)
+				}
+				if cursor = page.NextCursor; cursor == "" {
+					break
+				}
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, want) {
+				t.Errorf("%q, %d a page: %q, want %q", q, limit, got, want)
+			}
+		}
+	}
+	for path, want := range map[string]string{"/v1/rooms?q=项目": `"id":"wrA"`, "/v1/rooms?q=财": `"id":"wrB"`, "/v1/rooms?q=无": `"rooms":[]`} {
+		if body := f.get("reader-token", path).Body.String(); !strings.Contains(body, want) || strings.Count(body, `"conversation"`) > 1 {
+			t.Errorf("%s: %s", path, body)
+		}
+	}
+	for path, status := range map[string]int{"/v1/people?q=x&prefix=y": 422, "/v1/people?q=x&cursor=y": 400, "/v1/rooms?q=x&cursor=y": 400} {
+		if w := f.get("reader-token", path); w.Code != status {
+			t.Errorf("%s: %d, want %d", path, w.Code, status)
+		}
+	}
+	if w := f.get("operator-token", "/v1/people?q=x"); w.Code != 403 {
+		t.Errorf("operator: %d", w.Code)
+	}
 }

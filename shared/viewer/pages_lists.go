@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,10 +105,11 @@ func (s *server) plot(r *http.Request) (p plot, err error) {
 
 // columns are people, their conversations, and a transcript.
 type columns struct {
-	Prefix, Kind, Day, Person, ID string
+	Query, Kind, Day, Person, ID string
 
 	People     []person
-	MorePeople string // cursor
+	Rooms      []chatRoom // instead of people
+	MorePeople string     // cursor
 	Chosen     *person
 	Talks      []talk
 	MoreTalks  string
@@ -118,7 +120,7 @@ type columns struct {
 // With is the address with some parameters set, the place in the transcript dropped.
 func (c columns) With(pairs ...string) string {
 	q := url.Values{}
-	for name, value := range map[string]string{"prefix": c.Prefix, "kind": c.Kind, "day": c.Day, "person": c.Person, "id": c.ID} {
+	for name, value := range map[string]string{"q": c.Query, "kind": c.Kind, "day": c.Day, "person": c.Person, "id": c.ID} {
 		if value != "" {
 			q.Set(name, value)
 		}
@@ -146,28 +148,56 @@ func (c columns) Focus() string {
 
 func (s *server) conversationsPage(_ http.ResponseWriter, r *http.Request) (page, error) {
 	q := r.URL.Query()
-	c := columns{Prefix: q.Get("prefix"), Kind: q.Get("kind"), Day: q.Get("day"), Person: q.Get("person"), ID: q.Get("id"),
+	c := columns{Query: clipped(q.Get("q")), Kind: q.Get("kind"), Day: q.Get("day"), Person: q.Get("person"), ID: q.Get("id"),
 		Today: s.Now().UTC().Format(time.DateOnly)}
-	if c.Kind != "employee" && c.Kind != "external" && c.Kind != "robot" {
+	if !slices.Contains([]string{"employee", "external", "robot", kindRoom}, c.Kind) {
 		c.Kind = ""
 	}
 	if c.Day != "" && !isDay(c.Day) {
 		return page{}, huma.Error400BadRequest("no day")
 	}
-	people, err := s.people(r.Context(), &peopleInput{Prefix: c.Prefix, Kind: c.Kind, Cursor: q.Get("people"), Limit: columnPeople})
-	if err != nil {
+	if err := s.fillPeople(r, &c); err != nil {
 		return page{}, err
 	}
-	c.People, c.MorePeople = people.Body.People, people.Body.NextCursor
 	if err := s.fillTalks(r, &c); err != nil {
 		return page{}, err
 	}
 	if c.ID != "" {
+		var err error
 		if c.Transcript, err = s.transcriptOf(r, c.ID, c.Person); err != nil {
 			return page{}, err
 		}
 	}
 	return page{Section: "conversations", Content: c}, nil
+}
+
+// kindRoom lists rooms where people stand.
+const kindRoom = "room"
+
+// clipped is what somebody looks for, as long as the API takes it.
+func clipped(s string) string {
+	s = strings.ToValidUTF8(s, "")
+	if runes := []rune(s); len(runes) > 64 {
+		s = string(runes[:64])
+	}
+	return s
+}
+
+// fillPeople lists people, or rooms.
+func (s *server) fillPeople(r *http.Request, c *columns) error {
+	cursor := r.URL.Query().Get("people")
+	if c.Kind == kindRoom {
+		rooms, err := s.rooms(r.Context(), &roomsInput{Query: c.Query, Cursor: cursor, Limit: columnPeople})
+		if err == nil {
+			c.Rooms, c.MorePeople = rooms.Body.Rooms, rooms.Body.NextCursor
+		}
+		return err
+	}
+	people, err := s.people(r.Context(), &peopleInput{Query: c.Query, Kind: c.Kind, Cursor: cursor, Limit: columnPeople})
+	if err == nil {
+		c.People, c.MorePeople = people.Body.People, people.Body.NextCursor
+	}
+	return err
 }
 
 // fillTalks lists the conversations of the person, or else of the day.

@@ -221,7 +221,7 @@ func TestHostileContent(t *testing.T) {
 		// Names of people and rooms are strangers' words, too.
 		f.learn(at(0), archive.DirectoryRecord{Kind: archive.SubjectEmployee, ID: "li.na", Name: vector, CorpName: vector, Position: vector}, room("wrHostile", vector))
 		var shape []string
-		for _, path := range []string{transcriptPath(pair), "/record/1", "/c?prefix=nobody&person=nobody", "/c?" + url.Values{"id": {pair}, "prefix": {vector}, "person": {vector}, "kind": {vector}}.Encode()} {
+		for _, path := range []string{transcriptPath(pair), "/record/1", "/c?q=nobody&person=nobody", "/c?kind=room", "/c?" + url.Values{"id": {pair}, "q": {vector}, "person": {vector}, "kind": {vector}}.Encode()} {
 			w := f.page("auditor", path)
 			if !strings.Contains(w.Header().Get("Content-Security-Policy"), "script-src 'self'") {
 				t.Errorf("policy %q", w.Header().Get("Content-Security-Policy"))

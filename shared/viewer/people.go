@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -19,6 +20,7 @@ import (
 
 type peopleInput struct {
 	Prefix string `query:"prefix" maxLength:"256" example:"li." doc:"Only ids that begin with it"`
+	Query  string `query:"q" maxLength:"64" example:"王" doc:"Only people one of whose names, of now or before, contains it (full-width forms and case do not matter), and then those whose ids begin with it; each once. Not together with prefix"`
 	Kind   string `query:"kind" enum:"employee,external,robot" doc:"Only of this kind. A page may have fewer people then, and still a next_cursor"`
 	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"200" doc:"Most people to look at"`
@@ -26,7 +28,7 @@ type peopleInput struct {
 
 type peopleOutput struct {
 	Body struct {
-		People     []person `json:"people" nullable:"false" doc:"In byte order of their ids"`
+		People     []person `json:"people" nullable:"false" doc:"In byte order of their ids; with q by what follows it in their names"`
 		NextCursor string   `json:"next_cursor,omitempty" doc:"Absent at the end"`
 	}
 }
@@ -78,6 +80,9 @@ func (s *server) people(ctx context.Context, in *peopleInput) (*peopleOutput, er
 	if !utf8.ValidString(in.Prefix) {
 		return nil, badParameter(http.StatusUnprocessableEntity, "query.prefix", "prefix must be UTF-8.")
 	}
+	if in.Query != "" {
+		return s.peopleCalled(ctx, in)
+	}
 	sum := querySum("people", in.Prefix, in.Kind)
 	after := ""
 	if in.Cursor != "" {
@@ -96,20 +101,105 @@ func (s *server) people(ctx context.Context, in *peopleInput) (*peopleOutput, er
 	}
 	out := new(peopleOutput)
 	out.Body.People = []person{}
-	shown := slices.DeleteFunc(slices.Clone(ids[:min(in.Limit, len(ids))]), func(id string) bool {
-		return in.Kind != "" && string(wecom.ParticipantOf(id).Kind) != in.Kind
-	})
-	n, err := s.namesOf(ctx, shown, nil)
+	n, err := s.namesOf(ctx, ids, nil)
 	if err != nil {
 		return nil, err
 	}
-	for _, id := range shown {
-		out.Body.People = append(out.Body.People, person{ID: id, Kind: string(wecom.ParticipantOf(id).Kind), directoryName: detailed(n.people[id])})
-	}
+	out.add(n, in.Kind, ids[:min(in.Limit, len(ids))]...)
 	if len(ids) > in.Limit {
 		out.Body.NextCursor = encodeCursor(sum, []byte(ids[in.Limit-1]))
 	}
 	return out, nil
+}
+
+// add adds those of a kind.
+func (o *peopleOutput) add(n names, kind string, ids ...string) {
+	for _, id := range ids {
+		if is := string(wecom.ParticipantOf(id).Kind); kind == "" || is == kind {
+			o.Body.People = append(o.Body.People, person{ID: id, Kind: is, directoryName: detailed(n.people[id])})
+		}
+	}
+}
+
+// What a cursor of peopleCalled goes on in.
+const (
+	inNames = 'n'
+	inIDs   = 'i'
+)
+
+// peopleCalled lists people by what they are called, and then by their ids.
+func (s *server) peopleCalled(ctx context.Context, in *peopleInput) (*peopleOutput, error) {
+	if !utf8.ValidString(in.Query) || in.Prefix != "" {
+		return nil, badParameter(http.StatusUnprocessableEntity, "query.q", "q must be UTF-8, and stand without prefix.")
+	}
+	sum := querySum("people", "q", in.Query, in.Kind)
+	part, after, err := calledCursor(in.Cursor, sum, "q and kind")
+	if err != nil {
+		return nil, err
+	}
+	out := new(peopleOutput)
+	out.Body.People = []person{}
+	looked := 0
+	if part == inNames {
+		ids, next, err := s.Catalog.CalledPeople(ctx, in.Query, after, in.Limit)
+		if err != nil {
+			return nil, err
+		}
+		n, err := s.namesOf(ctx, ids, nil)
+		if err != nil {
+			return nil, err
+		}
+		out.add(n, in.Kind, ids...)
+		if next != "" {
+			out.Body.NextCursor = encodeCursor(sum, []byte(string(inNames)+next))
+			return out, nil
+		}
+		looked, after = len(ids), ""
+	}
+	if looked == in.Limit {
+		out.Body.NextCursor = encodeCursor(sum, []byte{inIDs})
+		return out, nil
+	}
+	ids, err := s.Catalog.People(ctx, idPrefix(in.Query), after, in.Limit-looked+1)
+	if err != nil {
+		return nil, err
+	}
+	n, err := s.namesOf(ctx, ids, nil)
+	if err != nil {
+		return nil, err
+	}
+	shown := ids[:min(in.Limit-looked, len(ids))]
+	out.add(n, in.Kind, slices.DeleteFunc(slices.Clone(shown), func(id string) bool { return n.people[id].IsCalled(in.Query) })...)
+	if len(shown) < len(ids) {
+		out.Body.NextCursor = encodeCursor(sum, []byte(string(inIDs)+shown[len(shown)-1]))
+	}
+	return out, nil
+}
+
+// idPrefix is how an id begins that somebody begins to type: userids in lower case,
+// WeCom's own ids as they are.
+func idPrefix(typed string) string {
+	for _, own := range []string{"wm", "wo", "wb"} {
+		if strings.HasPrefix(typed, own) {
+			return typed
+		}
+	}
+	return strings.ToLower(typed)
+}
+
+// calledCursor reads where a list by names goes on.
+func calledCursor(cursor string, sum [querySumSize]byte, of string) (part rune, after string, err error) {
+	if cursor == "" {
+		return inNames, "", nil
+	}
+	place, err := decodeCursor(cursor, sum)
+	if err == nil && (len(place) == 0 || place[0] != inNames && place[0] != inIDs || !utf8.Valid(place) || len(place) > archive.MaxIndexKey) {
+		err = errBadCursor
+	}
+	if err != nil {
+		return 0, "", refusedCursor(err, of)
+	}
+	return rune(place[0]), string(place[1:]), nil
 }
 
 func (s *server) talks(ctx context.Context, in *talksInput) (*talksOutput, error) {

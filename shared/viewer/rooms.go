@@ -11,13 +11,14 @@ import (
 )
 
 type roomsInput struct {
+	Query  string `query:"q" maxLength:"64" example:"项目" doc:"Only rooms one of whose names, of now or before, contains it (full-width forms and case do not matter)"`
 	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"200" doc:"Most rooms to return"`
 }
 
 type roomsOutput struct {
 	Body struct {
-		Rooms      []chatRoom `json:"rooms" nullable:"false" doc:"In byte order of their ids"`
+		Rooms      []chatRoom `json:"rooms" nullable:"false" doc:"In byte order of their ids; with q by what follows it in their names"`
 		NextCursor string     `json:"next_cursor,omitempty" doc:"Absent at the end"`
 	}
 }
@@ -41,6 +42,9 @@ func (s *server) registerRooms() {
 }
 
 func (s *server) rooms(ctx context.Context, in *roomsInput) (*roomsOutput, error) {
+	if in.Query != "" {
+		return s.roomsCalled(ctx, in)
+	}
 	sum := querySum("rooms")
 	after := ""
 	if in.Cursor != "" {
@@ -57,19 +61,44 @@ func (s *server) rooms(ctx context.Context, in *roomsInput) (*roomsOutput, error
 	if err != nil {
 		return nil, err
 	}
-	shown := ids[:min(in.Limit, len(ids))]
-	n, err := s.namesOf(ctx, nil, shown)
+	out, err := s.roomList(ctx, ids[:min(in.Limit, len(ids))])
+	if err == nil && len(ids) > in.Limit {
+		out.Body.NextCursor = encodeCursor(sum, []byte(ids[in.Limit-1]))
+	}
+	return out, err
+}
+
+// roomsCalled lists rooms by what they are called.
+func (s *server) roomsCalled(ctx context.Context, in *roomsInput) (*roomsOutput, error) {
+	if !utf8.ValidString(in.Query) {
+		return nil, badParameter(http.StatusUnprocessableEntity, "query.q", "q must be UTF-8.")
+	}
+	sum := querySum("rooms", "q", in.Query)
+	_, after, err := calledCursor(in.Cursor, sum, "q")
+	if err != nil {
+		return nil, err
+	}
+	ids, next, err := s.Catalog.CalledRooms(ctx, in.Query, after, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.roomList(ctx, ids)
+	if err == nil && next != "" {
+		out.Body.NextCursor = encodeCursor(sum, []byte(string(inNames)+next))
+	}
+	return out, err
+}
+
+func (s *server) roomList(ctx context.Context, ids []string) (*roomsOutput, error) {
+	n, err := s.namesOf(ctx, nil, ids)
 	if err != nil {
 		return nil, err
 	}
 	out := new(roomsOutput)
 	out.Body.Rooms = []chatRoom{}
-	for _, id := range shown {
+	for _, id := range ids {
 		e := n.rooms[id]
 		out.Body.Rooms = append(out.Body.Rooms, chatRoom{ID: id, Conversation: "room:" + id, Customers: e.Customers, Owner: e.Owner, directoryName: detailed(e)})
-	}
-	if len(ids) > in.Limit {
-		out.Body.NextCursor = encodeCursor(sum, []byte(ids[in.Limit-1]))
 	}
 	return out, nil
 }

@@ -140,7 +140,7 @@ var words = map[string]phrase{
 	"voice.failed": {"无法播放，请下载", "Cannot be played: save it"}, "voice.wideband": {"AMR-WB 无法在此播放，请下载", "AMR-WB cannot be played here: save it"}, "voice.progress": {"播放进度", "How far it has played"},
 	"media.pending": {"等待取回", "to be fetched"}, "media.stored": {"已取回", "stored"}, "media.failed": {"取回失败", "failed"}, "media.lost": {"已过期，未能取回", "expired, not fetched"}, "media.unseen": {"尚未取回", "not fetched yet"},
 
-	"people": {"人员", "People"}, "findperson": {"按 ID 开头查找", "Find by beginning of id"}, "find": {"查找", "Find"}, "kind.all": {"全部", "All"}, "kind.employee": {"员工", "Employees"}, "kind.external": {"客户", "Customers"}, "kind.robot": {"机器人", "Robots"},
+	"people": {"人员", "People"}, "findperson": {"姓名，或 ID 开头", "Name, or beginning of id"}, "find": {"查找", "Find"}, "kind.all": {"全部", "All"}, "kind.employee": {"员工", "Employees"}, "kind.external": {"客户", "Customers"}, "kind.robot": {"机器人", "Robots"}, "kind.room": {"群聊", "Rooms"},
 	"kind": {"类型", "Kind"}, "talks": {"会话列表", "Conversations"}, "byday": {"按日期", "By day"}, "day": {"日期", "Day"}, "open": {"打开", "Open"}, "lastday": {"最近 %s", "last %s"},
 	"choose.person": {"请选择一个人或一个日期。", "Choose a person or a day."}, "choose.talk": {"请选择一个会话。", "Choose a conversation."}, "none": {"没有。", "None."},
 	"more": {"更多", "More"}, "older": {"更早的消息", "Older messages"}, "newer": {"更新的消息", "Newer messages"}, "latest": {"最新", "Latest"}, "first": {"最早", "First"}, "jump": {"跳到日期", "Jump to date"}, "go": {"前往", "Go"}, "back.people": {"返回人员", "Back to people"}, "back.talks": {"返回会话", "Back to conversations"},
