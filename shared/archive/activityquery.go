@@ -31,6 +31,16 @@ func (c *Catalog) People(ctx context.Context, prefix, after string, limit int) (
 	return ids, nil
 }
 
+// Knows says whether somebody was seen in the archive, or WeCom was asked for them.
+func (c *Catalog) Knows(ctx context.Context, person string) (bool, error) {
+	seen, err := c.People(ctx, person, "", 1)
+	if err != nil || len(seen) == 1 && seen[0] == person {
+		return err == nil, err
+	}
+	entries, err := c.PersonEntries(ctx, person)
+	return len(entries) > 0, err
+}
+
 // sharded lists sort keys of several partitions as if they were one.
 func (c *Catalog) sharded(ctx context.Context, shards int, partition func(int) string, after, prefix string, limit int) ([]string, error) {
 	var all []string

@@ -99,13 +99,19 @@ func (c *Catalog) PutAlias(ctx context.Context, n Alias) error {
 	return errors.Join(err, refused)
 }
 
-// SayAlias stores an alias, after a look whether it contradicts another one.
-func SayAlias(ctx context.Context, objects Objects, catalog *Catalog, corp string, n Alias) error {
-	known, err := catalog.Aliases(ctx)
+// CheckAlias is ErrAlias if an alias contradicts another one.
+func (c *Catalog) CheckAlias(ctx context.Context, n Alias) error {
+	known, err := c.Aliases(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := known.with(n); err != nil {
+	_, err = known.with(n)
+	return err
+}
+
+// SayAlias stores an alias, after a look whether it contradicts another one.
+func SayAlias(ctx context.Context, objects Objects, catalog *Catalog, corp string, n Alias) error {
+	if err := catalog.CheckAlias(ctx, n); err != nil {
 		return err
 	}
 	if err := PutEvent(ctx, objects, AliasKey(n), EventAlias, corp, n.At, n); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -77,6 +78,11 @@ type Summary struct {
 	More     bool  `json:"more"`     // there was no time left for the rest
 }
 
+// Plus adds what another call did; there is more if it says so.
+func (s Summary) Plus(t Summary) Summary {
+	return Summary{s.Months + t.Months, s.Rounds + t.Rounds, s.Parts + t.Parts, s.Messages + t.Messages, s.Rows + t.Rows, s.Damaged + t.Damaged, t.More}
+}
+
 // Times.
 const (
 	graceMonth = 24 * time.Hour      // after its end a month counts as over
@@ -116,7 +122,8 @@ func (c *Compactor) Run(ctx context.Context, now time.Time) (Summary, error) {
 
 // Rebuild makes a month (2026-11), or All, again from the segments alone, with
 // readings at the newest parser version, while readers go on with the old runs. An
-// interrupted Rebuild is finished by the next Run or Rebuild.
+// interrupted Rebuild is finished by the next Run or Rebuild. More says that readers
+// do not see all of it yet, for want of time.
 func (c *Compactor) Rebuild(ctx context.Context, month string, now time.Time) (Summary, error) {
 	var sum Summary
 	err := c.eachMonth(ctx, now, func(name string) (bool, error) {
@@ -127,7 +134,13 @@ func (c *Compactor) Rebuild(ctx context.Context, month string, now time.Time) (S
 		if err != nil {
 			return false, err
 		}
-		return c.month(ctx, now, m, &sum)
+		goOn, err := c.month(ctx, now, m, &sum)
+		if err == nil && !goOn && month != All {
+			// What came while the month was made again is left to the next Run.
+			m, err = c.Catalog.Compaction(ctx, name)
+			sum.More = m.Rebuild != nil
+		}
+		return goOn, err
 	})
 	if err != nil {
 		return sum, fmt.Errorf("rebuilding the compaction: %w", err)
@@ -149,29 +162,13 @@ func (c *Compactor) startRebuild(ctx context.Context, month string) (archive.Com
 	return c.Catalog.PutCompaction(ctx, m)
 }
 
-// eachMonth calls do for each month from that of the first segment to that of now,
-// until it returns false.
+// eachMonth calls do for each of Months, until it returns false.
 func (c *Compactor) eachMonth(ctx context.Context, now time.Time, do func(month string) (bool, error)) error {
-	first, err := c.firstMonth(ctx)
-	if err != nil || first == "" {
-		return err
-	}
-	known, err := c.Catalog.Compactions(ctx)
+	all, err := c.Months(ctx, now)
 	if err != nil {
 		return err
 	}
-	months := map[string]bool{}
-	for _, m := range known { // a rebuild after the segments were lost shows that they were
-		months[m.Month] = true
-	}
-	at, err := time.Parse(archive.MonthLayout, first)
-	if err != nil {
-		return fmt.Errorf("first segment: %w", err)
-	}
-	for ; !at.After(now.UTC().AddDate(0, 0, 1)); at = at.AddDate(0, 1, 0) { // clocks may differ a little
-		months[at.Format(archive.MonthLayout)] = true
-	}
-	for _, month := range slices.Sorted(keysOf(months)) {
+	for _, month := range all {
 		goOn, err := do(month)
 		if err != nil {
 			return fmt.Errorf("month %s: %w", month, err)
@@ -183,14 +180,29 @@ func (c *Compactor) eachMonth(ctx context.Context, now time.Time, do func(month 
 	return nil
 }
 
-func keysOf(set map[string]bool) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for key := range set {
-			if !yield(key) {
-				return
-			}
-		}
+// Months are those from that of the first segment to that of now, and those that were
+// ever compacted, in order (2026-11).
+func (c *Compactor) Months(ctx context.Context, now time.Time) ([]string, error) {
+	first, err := c.firstMonth(ctx)
+	if err != nil || first == "" {
+		return nil, err
 	}
+	known, err := c.Catalog.Compactions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	months := map[string]bool{}
+	for _, m := range known { // a rebuild after the segments were lost shows that they were
+		months[m.Month] = true
+	}
+	at, err := time.Parse(archive.MonthLayout, first)
+	if err != nil {
+		return nil, fmt.Errorf("first segment: %w", err)
+	}
+	for ; !at.After(now.UTC().AddDate(0, 0, 1)); at = at.AddDate(0, 1, 0) { // clocks may differ a little
+		months[at.Format(archive.MonthLayout)] = true
+	}
+	return slices.Sorted(maps.Keys(months)), nil
 }
 
 func (c *Compactor) firstMonth(ctx context.Context) (string, error) {

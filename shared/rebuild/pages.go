@@ -191,14 +191,20 @@ func (r *run) neighbour(ctx context.Context, key string) (asked uint64, pulledAt
 	return asked, pulledAt, nil
 }
 
-// leased keeps the lease while versions are listed.
+// leased keeps the lease while versions are listed, and notes the last key of which
+// all were.
 type leased struct{ *run }
 
 // ListVersions implements archive.Versions.
 func (l leased) ListVersions(ctx context.Context, prefix, after string) iter.Seq2[archive.ObjectVersion, error] {
 	return func(yield func(archive.ObjectVersion, error) bool) {
-		for v, err := range l.Versions.ListVersions(ctx, prefix, after) {
-			if err == nil {
+		key := ""
+		for v, err := range l.Versions.ListVersions(ctx, prefix, max(after, l.After)) {
+			if err == nil && v.Key != key {
+				if key != "" {
+					l.After = key
+				}
+				key = v.Key
 				err = l.keep(ctx)
 			}
 			if !yield(v, err) || err != nil {

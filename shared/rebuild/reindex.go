@@ -25,7 +25,13 @@ type Config struct {
 	Owner    string        // of the puller's lease while it runs; default "reindex"
 	LeaseTTL time.Duration // default 2 min
 	Parallel int           // pages read at a time; default 4
+
+	// Stop is asked between two steps; Run then ends with ErrUnfinished. Nil: never.
+	Stop func() bool
 }
+
+// ErrUnfinished ends a Run that was told to stop. The next one goes on.
+var ErrUnfinished = errors.New("not all is done yet; the same again goes on")
 
 // Reindexer makes the index from the archive bucket alone: pages and cursor,
 // postings, quarantine, what stands in events only, and names. One at a time.
@@ -103,7 +109,7 @@ type run struct {
 // it: without, items that no object accounts for stay. It holds the puller's
 // lease, so that nobody pulls by half an index; archivers may be at work. If an
 // earlier Run was interrupted it goes on from there, unless drop is asked for and
-// that one had not dropped.
+// that one had not dropped. A reparse that was under way begins anew.
 //
 // A page, segment, event or part of the directory that cannot be read is counted and passed over. Other
 // errors end it: the store does not answer (run it again), the lease is held
@@ -138,7 +144,7 @@ func (r *run) work(ctx context.Context, drop bool) error {
 		if drop {
 			r.Phase = phaseDrop
 		}
-		if err := r.save(ctx); err != nil {
+		if err := r.begin(ctx); err != nil {
 			return err
 		}
 	}
@@ -159,7 +165,9 @@ func (r *run) work(ctx context.Context, drop bool) error {
 		if step.phase != r.Phase {
 			continue
 		}
-		if err := step.do(ctx); err != nil {
+		if err := step.do(ctx); errors.Is(err, ErrUnfinished) {
+			return errors.Join(err, r.save(ctx))
+		} else if err != nil {
 			return err
 		}
 		if r.Phase, r.After = step.next, ""; r.Phase == "" {
@@ -172,15 +180,29 @@ func (r *run) work(ctx context.Context, drop bool) error {
 	return r.Catalog.ForgetProgress(ctx, progressName)
 }
 
+// begin saves that nothing is done yet. What was made of the readings that the index
+// had is not true of the new one.
+func (r *run) begin(ctx context.Context) error {
+	for _, name := range []string{reparseName, recompactName} {
+		if err := r.Catalog.ForgetProgress(ctx, name); err != nil {
+			return err
+		}
+	}
+	return r.save(ctx)
+}
+
 // save says that everything up to here is in the index.
 func (r *run) save(ctx context.Context) error {
 	return r.Catalog.SaveProgress(ctx, progressName, r.progress)
 }
 
-// keep renews the lease when it is due.
+// keep renews the lease when it is due, and says whether to go on.
 func (r *run) keep(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if r.Stop != nil && r.Stop() {
+		return ErrUnfinished
 	}
 	now := r.Now()
 	if r.lease.Expires.Sub(now) > r.LeaseTTL/2 {
@@ -230,6 +252,6 @@ func (r *run) restoreCursor(ctx context.Context) error {
 // incidents finds what lies on top of the truth. Those that are new are recorded.
 func (r *run) incidents(ctx context.Context) error {
 	count, err := archive.RecordIncidents(ctx, leased{r}, r.Objects, r.Catalog, r.Corp, "")
-	r.Report.Incidents = int64(count.Found)
+	r.Report.Incidents += int64(count.Found)
 	return err
 }

@@ -32,38 +32,90 @@ type Reparser struct {
 	Log        *slog.Logger
 }
 
-// ReparseReport is what a reparse did.
+// ReparseReport is what a reparse did, from its beginning if it was interrupted.
 type ReparseReport struct {
 	compact.Summary
 	Moved   int64 `json:"moved"`   // messages that belong to another conversation or day now
 	Removed int   `json:"removed"` // conversations of a day that have nothing there any more
+	Resumed bool  `json:"resumed"` // it went on where an interrupted one had stopped
 }
 
+const reparseName = "reparse"
+
+// reparsing is how far a reparse is.
+type reparsing struct {
+	months
+	Compacted bool   `json:"compacted"`        // all of them
+	Listed    string `json:"listed,omitempty"` // last segment that the lists are up to
+	Moved     int64  `json:"moved"`
+	Removed   int    `json:"removed"`
+}
+
+// listsSaved is after how many segments progress is saved. Looking at one again
+// changes nothing.
+const listsSaved = 20
+
 // Run compacts all messages again with the new readings, and then brings the lists
-// of the conversations of a day up to them. If it breaks off, run it again. After
+// of the conversations of a day up to them. If the deadline of ctx comes near it stops,
+// with More; the next Run goes on, also after one that broke off. After
 // the index was made again from the objects it is needed again, since the index
 // then has the readings that segments have. A page that the queue delivers once more
 // lists the conversations of its old readings again, empty, until the next Run.
-func (r *Reparser) Run(ctx context.Context, now time.Time) (report ReparseReport, err error) {
-	if report.Summary, err = r.Compactor.Rebuild(ctx, compact.All, now); err != nil {
-		return report, fmt.Errorf("reparsing: %w", err)
-	}
+func (r *Reparser) Run(ctx context.Context, now time.Time) (ReparseReport, error) {
 	aliases, err := r.Catalog.Aliases(ctx)
+	if err != nil {
+		return ReparseReport{}, fmt.Errorf("reparsing: %w", err)
+	}
+	var at reparsing
+	resumed, err := r.Catalog.Progress(ctx, reparseName, &at)
+	if err != nil {
+		return ReparseReport{}, fmt.Errorf("reparsing: %w", err)
+	}
+	if resumed = resumed && at.goesOn(r.Parser, aliases); !resumed {
+		at = reparsing{months: months{Parser: r.Parser, Aliases: len(aliases)}}
+	}
+	done, err := r.goOn(ctx, now, &at, aliases)
+	if err == nil && done {
+		err = r.Catalog.ForgetProgress(ctx, reparseName)
+	}
+	report := ReparseReport{Summary: at.Summary, Moved: at.Moved, Removed: at.Removed, Resumed: resumed}
+	report.More = !done
 	if err != nil {
 		return report, fmt.Errorf("reparsing: %w", err)
 	}
-	for info, err := range r.Objects.List(ctx, archive.SegmentsPrefix, "") {
-		if err != nil {
-			return report, fmt.Errorf("reparsing: listing the segments: %w", err)
-		}
-		if err := r.segment(ctx, info.Key, aliases, &report); err != nil {
-			return report, fmt.Errorf("reparsing %s: %w", info.Key, err)
-		}
-	}
-	if err := foldConsents(ctx, r.Catalog, aliases); err != nil {
-		return report, fmt.Errorf("reparsing: %w", err)
-	}
 	return report, nil
+}
+
+// goOn works until all is done, or the deadline is near.
+func (r *Reparser) goOn(ctx context.Context, now time.Time, at *reparsing, aliases archive.Aliases) (done bool, err error) {
+	save := func(ctx context.Context) error { return r.Catalog.SaveProgress(ctx, reparseName, at) }
+	if !at.Compacted {
+		if at.Compacted, err = at.again(ctx, r.Compactor, now, save); err != nil || !at.Compacted {
+			return false, err
+		}
+		if err := save(ctx); err != nil {
+			return false, err
+		}
+	}
+	since := 0
+	for info, err := range r.Objects.List(ctx, archive.SegmentsPrefix, at.Listed) {
+		if err != nil {
+			return false, fmt.Errorf("listing the segments: %w", err)
+		}
+		if DeadlineNear(ctx) {
+			return false, save(ctx)
+		}
+		if err := r.segment(ctx, info.Key, aliases, at); err != nil {
+			return false, fmt.Errorf("%s: %w", info.Key, err)
+		}
+		at.Listed = info.Key
+		if since++; since%listsSaved == 0 {
+			if err := save(ctx); err != nil {
+				return false, err
+			}
+		}
+	}
+	return true, foldConsents(ctx, r.Catalog, aliases)
 }
 
 // foldConsents brings together what is known of consent in conversations that are one
@@ -100,7 +152,7 @@ func activeIn(r archive.Reading) active {
 }
 
 // segment brings the lists up to the new readings of one segment.
-func (r *Reparser) segment(ctx context.Context, key string, aliases archive.Aliases, report *ReparseReport) error {
+func (r *Reparser) segment(ctx context.Context, key string, aliases archive.Aliases, at *reparsing) error {
 	_, rows, err := archive.ReadSegment(ctx, r.Objects, key)
 	if errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrNewFormat) {
 		r.Log.Error("a segment cannot be read and is passed over", "key", key, "error", err)
@@ -126,7 +178,7 @@ func (r *Reparser) segment(ctx context.Context, key string, aliases archive.Alia
 		joined = append(joined, newest)
 		if before != after {
 			left[before] = append(left[before], row.Reading)
-			report.Moved++
+			at.Moved++
 		}
 	}
 	if err := r.Catalog.PutActive(ctx, joined...); err != nil {
@@ -138,7 +190,7 @@ func (r *Reparser) segment(ctx context.Context, key string, aliases archive.Alia
 			return err
 		}
 		if removed {
-			report.Removed++
+			at.Removed++
 		}
 	}
 	return nil

@@ -1,0 +1,83 @@
+package rebuild
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compact"
+)
+
+const recompactName = "recompact"
+
+// months is how far the compacted months are made again: those up to Month are, by
+// this parser and with so many aliases known.
+type months struct {
+	Parser  int             `json:"parser"`
+	Aliases int             `json:"aliases"`
+	Month   string          `json:"month,omitempty"` // 2026-11
+	Summary compact.Summary `json:"summary"`
+}
+
+// again makes those again that are not yet, and calls save after each. done is false
+// if the deadline of ctx came near.
+func (m *months) again(ctx context.Context, c *compact.Compactor, now time.Time, save func(context.Context) error) (done bool, err error) {
+	all, err := c.Months(ctx, now)
+	if err != nil {
+		return false, err
+	}
+	for _, month := range all {
+		if month <= m.Month {
+			continue
+		}
+		sum, err := c.Rebuild(ctx, month, now)
+		if err != nil {
+			return false, err
+		}
+		if sum.More {
+			sum.Months-- // it is counted when it is done
+		} else {
+			m.Month = month
+		}
+		m.Summary = m.Summary.Plus(sum)
+		if err := save(ctx); err != nil || sum.More {
+			return false, err
+		}
+	}
+	m.Summary.More = false
+	return true, nil
+}
+
+// goesOn says whether a rebuild by an earlier program, or when fewer aliases were
+// known, can be gone on with.
+func (m *months) goesOn(parser int, aliases archive.Aliases) bool {
+	return m.Parser == parser && m.Aliases == len(aliases)
+}
+
+// Recompact makes a month (2026-11), or compact.All, again from the segments alone.
+// If the deadline of ctx comes near it stops, with More, and the next one goes on; one
+// that broke off, too.
+func Recompact(ctx context.Context, catalog *archive.Catalog, c *compact.Compactor, month string, now time.Time) (compact.Summary, error) {
+	if month != compact.All {
+		return c.Rebuild(ctx, month, now)
+	}
+	aliases, err := catalog.Aliases(ctx)
+	if err != nil {
+		return compact.Summary{}, err
+	}
+	var m months
+	if found, err := catalog.Progress(ctx, recompactName, &m); err != nil {
+		return compact.Summary{}, err
+	} else if !found || !m.goesOn(c.Parser, aliases) {
+		m = months{Parser: c.Parser, Aliases: len(aliases)}
+	}
+	done, err := m.again(ctx, c, now, func(ctx context.Context) error { return catalog.SaveProgress(ctx, recompactName, m) })
+	if err == nil && done {
+		err = catalog.ForgetProgress(ctx, recompactName)
+	}
+	if err != nil {
+		return m.Summary, fmt.Errorf("compacting again: %w", err)
+	}
+	return m.Summary, nil
+}
