@@ -4,7 +4,7 @@ FUZZTIME ?= 30s
 
 ENV ?= staging
 
-.PHONY: bench-search load-viewer test-media test-browser test-template costs deploy build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Admin build-Signin help test race lint fuzz duckdb test-aws test-sdk layer bench memory build local ci memory-compact memory-reindex
+.PHONY: bench-search load-viewer test-media test-browser test-template costs deploy build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Reindexer build-Admin build-Signin help test race lint fuzz duckdb test-aws test-sdk layer bench memory build local ci memory-compact memory-reindex
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -81,8 +81,8 @@ deploy: ## sam deploy; ENV=staging, production, production-cn
 # SdkArchitecture=arm64.
 SDK_GOARCH ?= amd64
 build-Puller build-Archiver build-Media: GOARCH = $(SDK_GOARCH)
-build-Directory build-Callback build-Compactor build-Admin build-Signin: GOARCH = arm64
-build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Admin build-Signin: build-%:
+build-Directory build-Callback build-Compactor build-Reindexer build-Admin build-Signin: GOARCH = arm64
+build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Reindexer build-Admin build-Signin: build-%:
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) $(GO) build -trimpath -ldflags '-s -w' -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(shell echo $* | tr A-Z a-z)
 
 ci: ## all that CI runs

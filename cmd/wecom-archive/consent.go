@@ -43,31 +43,27 @@ func (c consentLine) fields() []string {
 func (c *consentCommand) Run(ctx context.Context, to streams) error {
 	return c.with(ctx, to, func(o *opened) error {
 		out := newLister(c.form, consentColumns, to.Out)
-		lister := consent.Lister{Catalog: o.Catalog, Transcript: transcript.New(o.Objects, o.Derived, o.Catalog)}
-		for after := (consent.Place{}); ; {
-			page, next, err := lister.Page(ctx, after, listPage, archive.ConsentStatus(c.Status))
+		ask := consent.Lister{Catalog: o.Catalog, Transcript: transcript.New(o.Objects, o.Derived, o.Catalog)}.Ask
+		if o.Remote != nil {
+			ask = o.Remote.consent
+		}
+		question := consent.Question{Mode: consent.ModeConsent, Limit: listPage, Status: archive.ConsentStatus(c.Status)}
+		for {
+			reply, err := ask(ctx, question)
 			if err != nil {
 				return err
 			}
-			var ids []string
-			for _, line := range page {
-				ids = append(ids, line.Person)
-			}
-			known, err := o.Catalog.PersonEntries(ctx, ids...)
-			if err != nil {
-				return err
-			}
-			lines := make([]listed, len(page))
-			for i, l := range page {
-				lines[i] = consentLine{l.Conversation, l.Person, known[l.Person].Now(), l.Status, l.Since, l.Source, l.AskedAt, l.Answer, l.MessagesAfter}
+			lines := make([]listed, len(reply.Lines))
+			for i, l := range reply.Lines {
+				lines[i] = consentLine{l.Conversation, l.Person, reply.Names[l.Person], l.Status, l.Since, l.Source, l.AskedAt, l.Answer, l.MessagesAfter}
 			}
 			if err := out.write(lines); err != nil {
 				return err
 			}
-			if next == nil {
+			if reply.Next == nil {
 				return nil
 			}
-			after = *next
+			question.After = *reply.Next
 		}
 	})
 }

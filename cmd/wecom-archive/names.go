@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/rebuild"
 	"wecom-archive/shared/wecom"
 )
 
@@ -21,10 +22,12 @@ type peopleAlias struct {
 	target `embed:""`
 	Was    string `arg:"" help:"Userid before."`
 	Is     string `arg:"" help:"Userid now."`
+	Unseen bool   `help:"A userid of which the archive knows nothing yet is no typing error."`
 	Later  bool   `help:"Do not read the messages again now. Those under the new userid that are archived already stay apart until reparse has run."`
 }
 
-// Run stores the alias, locked, and reads again what it concerns.
+// Run stores the alias, locked, and reads again what it concerns. What is locked cannot
+// be taken back: all that can be looked at is looked at before.
 func (c *peopleAlias) Run(ctx context.Context, to streams) error {
 	was, is := wecom.ParticipantOf(c.Was), wecom.ParticipantOf(c.Is)
 	if was.Kind != wecom.Employee || is.Kind != wecom.Employee {
@@ -32,6 +35,9 @@ func (c *peopleAlias) Run(ctx context.Context, to streams) error {
 	}
 	return c.with(ctx, to, func(o *opened) error {
 		alias := archive.Alias{Was: was.ID, Is: is.ID, At: time.Now().UTC().Truncate(time.Millisecond), Who: operator()}
+		if err := c.check(ctx, o, alias); err != nil {
+			return err
+		}
 		if err := archive.SayAlias(ctx, o.Objects, o.Catalog, o.Corp, alias); err != nil {
 			return err
 		}
@@ -39,8 +45,32 @@ func (c *peopleAlias) Run(ctx context.Context, to streams) error {
 			fmt.Fprintln(to.Err, "Stored. It holds for messages from now on; run `wecom-archive reparse` for earlier ones.")
 			return nil
 		}
-		return reparse(ctx, o, to)
+		if err := reparse(ctx, o, to); err != nil {
+			return fmt.Errorf("%s is %s: that is stored; run `wecom-archive reparse` for what is archived already: %w", c.Was, c.Is, err)
+		}
+		return nil
 	})
+}
+
+// check refuses an alias that contradicts another one, or about people whom nobody
+// knows, and one after which the messages could not be read again.
+func (c *peopleAlias) check(ctx context.Context, o *opened, alias archive.Alias) error {
+	if err := o.Catalog.CheckAlias(ctx, alias); err != nil {
+		return err
+	}
+	for _, id := range []string{alias.Was, alias.Is} {
+		known, err := o.Catalog.Knows(ctx, id)
+		if err != nil {
+			return err
+		}
+		if !known && !c.Unseen {
+			return fmt.Errorf("nobody in the archive has the userid %s: an alias cannot be taken back; if it is right, give --unseen", id)
+		}
+	}
+	if o.Remote == nil || c.Later {
+		return nil
+	}
+	return o.Remote.may(ctx, rebuild.ModeReparse)
 }
 
 type peopleList struct {

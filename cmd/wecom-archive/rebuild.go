@@ -71,17 +71,18 @@ type reindexCommand struct {
 
 func (c *reindexCommand) Run(ctx context.Context, to streams) error {
 	return c.with(ctx, to, func(o *opened) error {
+		if o.Remote != nil {
+			var report rebuild.Report
+			return o.Remote.order(ctx, to, rebuild.Order{Mode: rebuild.ModeReindex, Drop: c.Drop}, &report)
+		}
 		report, err := rebuild.NewReindexer(rebuild.Config{
 			Corp: o.Corp, Objects: o.Objects, Versions: o.Versions, Catalog: o.Catalog, Dropper: o.Dropper, Queue: o.Queue, Now: time.Now, Log: o.Log,
 		}).Run(ctx, c.Drop)
-		var ahead *archive.CursorAheadError
 		switch {
-		case errors.As(err, &ahead):
-			return fmt.Errorf("%w: is this the right bucket? If it is, wecom-archive reindex --drop goes on from what is stored", err)
 		case ctx.Err() != nil:
 			return errInterrupted
 		case err != nil:
-			return err
+			return rebuild.Advise(err)
 		}
 		if err := o.drain(ctx); err != nil {
 			return err
@@ -162,8 +163,17 @@ func (c *compactCommand) Validate() error {
 
 func (c *compactCommand) Run(ctx context.Context, to streams) error {
 	return c.with(ctx, to, func(o *opened) error {
-		if c.Rebuild {
-			return compactAgain(ctx, o, c.Month, to)
+		switch {
+		case c.Rebuild && o.Remote != nil:
+			return o.Remote.order(ctx, to, rebuild.Order{Mode: rebuild.ModeRecompact, Month: c.Month}, new(compact.Summary))
+		case c.Rebuild:
+			summary, err := rebuild.Recompact(ctx, o.Catalog, o.compactor(), c.Month, time.Now())
+			if err != nil {
+				return err
+			}
+			return printJSON(to.Out, summary)
+		case o.Remote != nil: // the puller looks over the keys daily
+			return o.Remote.order(ctx, to, rebuild.Order{Mode: rebuild.ModeCompact}, new(compact.Summary))
 		}
 		summary, err := o.compactor().Run(ctx, time.Now())
 		if err != nil {
@@ -191,6 +201,9 @@ func (c *reparseCommand) Run(ctx context.Context, to streams) error {
 }
 
 func reparse(ctx context.Context, o *opened, to streams) error {
+	if o.Remote != nil {
+		return o.Remote.order(ctx, to, rebuild.Order{Mode: rebuild.ModeReparse}, new(rebuild.ReparseReport))
+	}
 	report, err := (&rebuild.Reparser{
 		Objects: o.Objects, Catalog: o.Catalog, Compactor: o.compactor(), Transcript: transcript.New(o.Objects, o.Derived, o.Catalog),
 		Read: reading.Read, Parser: wecom.ParserVersion, Log: o.Log,
@@ -199,14 +212,6 @@ func reparse(ctx context.Context, o *opened, to streams) error {
 		return err
 	}
 	return printJSON(to.Out, report)
-}
-
-func compactAgain(ctx context.Context, o *opened, month string, to streams) error {
-	summary, err := o.compactor().Rebuild(ctx, month, time.Now())
-	if err != nil {
-		return err
-	}
-	return printJSON(to.Out, summary)
 }
 
 func (o *opened) compactor() *compact.Compactor {

@@ -36,6 +36,7 @@ type opened struct {
 	Secrets  archive.Secrets
 	Queue    archive.Notifier // of the archiver
 	Log      *slog.Logger
+	Remote   *remote // functions that work on it; nil: the command does itself
 
 	pull  func(context.Context) (archive.Run, error)
 	drain func(context.Context) error // archives what is queued; in AWS a function does

@@ -37,6 +37,8 @@ type account struct {
 	Secret     string `name:"secret-prefix" env:"WECOM_ARCHIVE_SECRET" placeholder:"PREFIX" help:"Prefix of the parameters that hold secrets."`
 	SecretKey  string `env:"WECOM_ARCHIVE_SECRET_KEY" placeholder:"ARN" help:"KMS key that encrypts them."`
 	Puller     string `env:"WECOM_ARCHIVE_PULLER" placeholder:"NAME" help:"Lambda function that pulls."`
+	Compactor  string `env:"WECOM_ARCHIVE_COMPACTOR" placeholder:"NAME" help:"Lambda function that compacts, reparses, and lists consent."`
+	Reindexer  string `env:"WECOM_ARCHIVE_REINDEXER" placeholder:"NAME" help:"Lambda function that reindexes."`
 	TrustedIP  string `kong:"-"` // that WeCom should see; known of a stack
 }
 
@@ -45,7 +47,7 @@ func (a *account) outputs() map[string]*string {
 	return map[string]*string{
 		"Corp": &a.Corp, "AuditorBucket": &a.Bucket, "DerivedBucket": &a.Derived, "Table": &a.Table, "QueueUrl": &a.QueueURL,
 		"CaptureKey": &a.CaptureKey, "KeyringKey": &a.KeyringKey, "SecretPrefix": &a.Secret, "OpsKey": &a.SecretKey, "PullerFunction": &a.Puller,
-		"TrustedIp": &a.TrustedIP,
+		"TrustedIp": &a.TrustedIP, "CompactorFunction": &a.Compactor, "ReindexerFunction": &a.Reindexer,
 	}
 }
 
@@ -99,14 +101,17 @@ func (a account) open(ctx context.Context, stack string, log *slog.Logger) (*ope
 	objects := awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), a.Bucket).WithCaptureKey(a.CaptureKey)
 	index := awsstore.NewIndex(dynamodb.NewFromConfig(cfg), a.Table)
 	catalog := archive.NewCatalog(index)
+	queue := awsstore.NewNotifier(sqs.NewFromConfig(cfg), a.QueueURL, a.Bucket)
+	functions := lambda.NewFromConfig(cfg, func(o *lambda.Options) { o.RetryMaxAttempts = 1 })
 	return &opened{
 		Corp: a.Corp, Objects: objects, Versions: objects, Derived: awsstore.NewDerived(s3Client, a.Derived).WithCaptureKey(a.CaptureKey), Catalog: catalog, Dropper: index,
 		Ring: keyring.New(keyring.Config{
 			Corp: a.Corp, Objects: objects, Port: awsstore.NewKeyring(kms.NewFromConfig(cfg), a.KeyringKey), Catalog: catalog, Now: time.Now, Log: log,
 		}),
 		Secrets: awsstore.NewSecrets(ssm.NewFromConfig(cfg), a.Secret, a.SecretKey),
-		Queue:   awsstore.NewNotifier(sqs.NewFromConfig(cfg), a.QueueURL, a.Bucket),
+		Queue:   queue,
 		Log:     log,
+		Remote:  &remote{client: functions, compactor: a.Compactor, reindexer: a.Reindexer, catalog: catalog, queue: queue},
 		pull: func(ctx context.Context) (run archive.Run, err error) {
 			return run, invokePuller(ctx, cfg, a.Puller, nil, &run)
 		},
@@ -128,11 +133,16 @@ func invokePuller(ctx context.Context, cfg aws.Config, function string, event, a
 	if function == "" {
 		return errors.New("--puller is missing")
 	}
+	return invoke(ctx, lambda.NewFromConfig(cfg), function, event, answer)
+}
+
+// invoke has a function deal with an event and fills in its answer.
+func invoke(ctx context.Context, client *lambda.Client, function string, event, answer any) error {
 	payload, err := json.Marshal(event)
 	if err != nil {
 		return err
 	}
-	out, err := lambda.NewFromConfig(cfg).Invoke(ctx, &lambda.InvokeInput{FunctionName: &function, Payload: payload})
+	out, err := client.Invoke(ctx, &lambda.InvokeInput{FunctionName: &function, Payload: payload})
 	if err != nil {
 		return fmt.Errorf("invoking %s: %w", function, err)
 	}

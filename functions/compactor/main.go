@@ -2,6 +2,9 @@
 // schedule starts it, daily. It reads segments and writes below compactions/ of the
 // derived bucket; it can open no key and has no route out.
 //
+// With the same rights it does what the commands compact, reparse and consent ask it
+// for (app.go): no role of the stack for people reads messages and changes the index.
+//
 // What it does not finish in its time the next run goes on with: it never invokes
 // itself.
 //
@@ -32,12 +35,12 @@ import (
 
 func main() {
 	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("stage", "compactor")
-	c, err := build(context.Background(), os.Getenv, log)
+	app, err := build(context.Background(), os.Getenv, log)
 	if err != nil {
 		log.Error("cannot start", "error", err)
 		os.Exit(1)
 	}
-	lambda.Start(handler(c, time.Now, metrics.New(os.Stdout, os.Getenv("WECOM_ARCHIVE_STACK"), time.Now), log))
+	lambda.Start(app.Handle)
 }
 
 // settings are what the stack sets.
@@ -57,8 +60,8 @@ func readSettings(getenv func(string) string) (settings, error) {
 	return s, err
 }
 
-// build makes the compactor on AWS.
-func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*compact.Compactor, error) {
+// build makes the App on AWS.
+func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*App, error) {
 	set, err := readSettings(getenv)
 	if err != nil {
 		return nil, err
@@ -68,23 +71,9 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
 	}
 	client := s3.NewFromConfig(cfg)
-	return compact.New(compact.Config{
+	return NewApp(compact.Config{
 		Objects: awsstore.NewObjects(client, s3.NewPresignClient(client), set.Bucket), Derived: awsstore.NewDerived(client, set.Derived),
 		Catalog: archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
 		Program: program.Version(), Read: reading.Read, Parser: wecom.ParserVersion, Log: log,
-	}), nil
-}
-
-// handler runs the compactor at each event, whatever it says.
-func handler(c *compact.Compactor, now func() time.Time, meter *metrics.Writer, log *slog.Logger) func(context.Context) (compact.Summary, error) {
-	return func(ctx context.Context) (compact.Summary, error) {
-		started := now()
-		sum, err := c.Run(ctx, started)
-		meter.Put(metrics.Values{metrics.Compacted: float64(sum.Messages), metrics.Seconds: now().Sub(started).Seconds()})
-		if err != nil {
-			return sum, err
-		}
-		log.Info("compacted", "months", sum.Months, "parts", sum.Parts, "messages", sum.Messages, "rows", sum.Rows, "damaged", sum.Damaged, "more", sum.More)
-		return sum, nil
-	}
+	}, time.Now, metrics.New(os.Stdout, getenv("WECOM_ARCHIVE_STACK"), time.Now)), nil
 }

@@ -41,8 +41,9 @@ func TestCompacts(t *testing.T) {
 	}
 	var log bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
-	c := compact.New(compact.Config{Objects: objects, Derived: derived, Catalog: catalog, Program: "test", Temp: t.TempDir(), Log: logger})
-	answer, err := lambda.NewHandler(handler(c, func() time.Time { return day.Add(24 * time.Hour) }, nil, logger)).Invoke(t.Context(), []byte(`{"reason":"schedule"}`))
+	app := NewApp(compact.Config{Objects: objects, Derived: derived, Catalog: catalog, Program: "test", Temp: t.TempDir(), Log: logger},
+		func() time.Time { return day.Add(24 * time.Hour) }, nil)
+	answer, err := lambda.NewHandler(app.Handle).Invoke(t.Context(), []byte(`{"reason":"schedule"}`))
 	if err != nil {
 		t.Fatal(err)
 	}

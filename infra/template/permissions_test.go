@@ -29,25 +29,26 @@ func (q question) String() string {
 const (
 	puller, archiver, media, compactor, admin = "puller", "archiver", "media", "compactor", "admin"
 	directory, callback                       = "directory", "callback"
+	reindexer                                 = "reindexer" // reads what the index is made of, and may empty it
 	operator, auditor                         = "operator", "auditor"
 	athena                                    = "athena" // an auditor who asks in bulk
 	signin                                    = "signin" // has the way to the issuer, and no right to content
 	administrator                             = "administrator"
 )
 
-var stackRoles = []string{puller, archiver, media, directory, callback, compactor, admin, signin, operator, auditor, athena}
+var stackRoles = []string{puller, archiver, media, directory, callback, compactor, reindexer, admin, signin, operator, auditor, athena}
 
 // Who reads and who writes what is in the archive bucket (design invariants 4, 7).
 // What is not here is refused.
 var readers = map[string][]string{
-	"pages":     {puller, archiver, auditor, administrator},
+	"pages":     {reindexer, puller, archiver, auditor, administrator},
 	"rejects":   {puller, auditor, administrator},
-	"messages":  {archiver, compactor, admin, auditor, athena},
+	"messages":  {reindexer, archiver, compactor, admin, auditor, athena},
 	"media":     {media, admin, auditor},
-	"links":     {archiver, media, admin, auditor, athena, administrator},
-	"keys":      {archiver, operator, auditor, administrator},
-	"directory": {directory, admin, auditor},
-	"events":    {puller, archiver, admin, operator, auditor, administrator},
+	"links":     {reindexer, archiver, media, admin, auditor, athena, administrator},
+	"keys":      {reindexer, archiver, operator, auditor, administrator},
+	"directory": {reindexer, directory, admin, auditor},
+	"events":    {reindexer, puller, archiver, admin, operator, auditor, administrator},
 	"access":    {admin, auditor},
 }
 
@@ -59,7 +60,7 @@ var writers = map[string][]string{
 	"links":     {media},
 	"keys":      {operator},
 	"directory": {directory},
-	"events":    {puller, archiver, directory, callback, operator},
+	"events":    {reindexer, puller, archiver, directory, callback, operator},
 	"access":    {admin},
 }
 
@@ -137,13 +138,13 @@ func questions(m *Model) (all []question) {
 		}
 		for _, who := range readers[prefix] {
 			one(who, "s3:GetObject", object, map[string]string{"aws:SecureTransport": "false"}, false)
-			if who == puller || who == archiver || who == media || who == directory || who == compactor { // stolen credentials, used elsewhere
+			if who == puller || who == archiver || who == media || who == directory || who == compactor || who == reindexer { // stolen credentials, used elsewhere
 				one(who, "s3:GetObject", object, map[string]string{"aws:SourceVpc": "vpc-elsewhere"}, false)
 			}
 		}
 	}
 	for _, action := range []string{"s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketVersioning", "s3:GetBucketObjectLockConfiguration"} {
-		ask(action, x.archive, nil, puller, archiver, media, directory, compactor, admin, operator, auditor, administrator)
+		ask(action, x.archive, nil, puller, archiver, media, directory, compactor, reindexer, admin, operator, auditor, administrator)
 	}
 	for _, action := range []string{"s3:GetObjectRetention", "s3:GetObjectLegalHold"} {
 		ask(action, x.archive+"/messages/example", nil, auditor, administrator)
@@ -167,16 +168,16 @@ func questions(m *Model) (all []question) {
 	all = append(all, keyQuestions(m, x)...)
 
 	for _, action := range []string{"dynamodb:GetItem", "dynamodb:BatchGetItem"} {
-		ask(action, x.table, nil, puller, archiver, media, directory, callback, compactor, admin, operator, administrator)
+		ask(action, x.table, nil, puller, archiver, media, directory, callback, compactor, reindexer, admin, operator, administrator)
 	}
-	ask("dynamodb:Query", x.table, nil, puller, archiver, media, directory, compactor, admin, operator, administrator)
+	ask("dynamodb:Query", x.table, nil, puller, archiver, media, directory, compactor, reindexer, admin, operator, administrator)
 	for _, action := range []string{"dynamodb:PutItem", "dynamodb:UpdateItem"} {
-		ask(action, x.table, nil, puller, archiver, media, directory, callback, compactor, operator, administrator)
+		ask(action, x.table, nil, puller, archiver, media, directory, callback, compactor, reindexer, operator, administrator)
 	}
 	for _, action := range []string{"dynamodb:DeleteItem", "dynamodb:BatchWriteItem"} {
-		ask(action, x.table, nil, puller, archiver, media, directory, compactor, administrator)
+		ask(action, x.table, nil, puller, archiver, media, directory, compactor, reindexer, administrator)
 	}
-	ask("dynamodb:Scan", x.table, nil, administrator)
+	ask("dynamodb:Scan", x.table, nil, reindexer, administrator)
 	ask("dynamodb:DeleteTable", x.table, nil, administrator)
 	ask("sqs:SendMessage", x.pages, nil, puller, operator, administrator)
 	for _, action := range []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"} {
@@ -208,7 +209,9 @@ func questions(m *Model) (all []question) {
 		one(signin, action, x.table, map[string]string{"dynamodb:LeadingKeys": "signin"}, true)
 		one(signin, action, x.table, map[string]string{"dynamodb:LeadingKeys": "puller"}, false)
 	}
-	ask("lambda:InvokeFunction", fmt.Sprintf("arn:%s:lambda:%s:%s:function:%s-puller", m.Place.Partition, m.Place.Region, m.Place.Account, m.Place.Stack), nil, operator, administrator)
+	for function, who := range map[string][]string{puller: {operator, administrator}, compactor: {operator, administrator}, reindexer: {operator, administrator}, archiver: {administrator}} {
+		ask("lambda:InvokeFunction", fmt.Sprintf("arn:%s:lambda:%s:%s:function:%s-%s", m.Place.Partition, m.Place.Region, m.Place.Account, m.Place.Stack, function), nil, who...)
+	}
 	return append(append(all, layers(x, all)...), endpointQuestions(x)...)
 }
 
@@ -302,9 +305,9 @@ func keyQuestions(m *Model, x things) (all []question) {
 		ask("kms:Decrypt", key, nil)
 		ask("kms:GenerateDataKey", key, nil)
 	}
-	ask("kms:Decrypt", x.captureKey, s3, puller, archiver, media, directory, operator, admin, auditor, athena)
-	ask("kms:GenerateDataKey", x.captureKey, s3, puller, archiver, media, directory, callback, operator)
-	ask("kms:Decrypt", x.contentKey, s3, archiver, compactor, admin, auditor, athena)
+	ask("kms:Decrypt", x.captureKey, s3, puller, archiver, media, directory, reindexer, operator, admin, auditor, athena)
+	ask("kms:GenerateDataKey", x.captureKey, s3, puller, archiver, media, directory, reindexer, callback, operator)
+	ask("kms:Decrypt", x.contentKey, s3, archiver, compactor, reindexer, admin, auditor, athena)
 	ask("kms:GenerateDataKey", x.contentKey, s3, archiver, compactor, admin, athena)
 	ours := map[string]string{"kms:EncryptionContext:app": "wecom-archive", "kms:EncryptionContext:corp": "ww5117a9e0c0ffee01", "kms:EncryptionContext:key": "k1"}
 	theirs := with(ours, "kms:EncryptionContext:corp", "ww0000000000000000")
@@ -323,7 +326,7 @@ func keyQuestions(m *Model, x things) (all []question) {
 	ask("kms:Encrypt", x.opsKey, m.via("ssm"), operator, administrator)
 	ask("kms:Decrypt", x.opsKey, m.via("sqs"), puller, archiver, media, directory, callback, compactor, signin, operator, administrator)
 	ask("kms:GenerateDataKey", x.opsKey, m.via("sqs"), puller, media, directory, callback, compactor, signin, operator, administrator)
-	ask("kms:Decrypt", x.opsKey, m.via("dynamodb"), puller, archiver, media, directory, callback, compactor, admin, signin, operator, administrator)
+	ask("kms:Decrypt", x.opsKey, m.via("dynamodb"), puller, archiver, media, directory, callback, compactor, reindexer, admin, signin, operator, administrator)
 	sessions := map[string]string{"kms:EncryptionContext:app": "wecom-archive", "kms:EncryptionContext:purpose": "sessions", "kms:EncryptionContext:stack": m.Place.Stack}
 	ask("kms:Decrypt", x.sessionKey, sessions, signin, admin)
 	ask("kms:GenerateDataKey", x.sessionKey, sessions, signin)

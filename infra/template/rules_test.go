@@ -25,7 +25,7 @@ var rules = map[string]func(*Model) []string{
 		return bad
 	},
 	"functions that read have no way out": func(m *Model) (bad []string) {
-		for function, out := range map[string]string{"Puller": "NAT", "Media": "NAT", "Directory": "NAT", "Callback": "NAT", "Archiver": "none", "Compactor": "none", "Admin": "none"} {
+		for function, out := range map[string]string{"Puller": "NAT", "Media": "NAT", "Directory": "NAT", "Callback": "NAT", "Archiver": "none", "Compactor": "none", "Reindexer": "none", "Admin": "none"} {
 			group := refOf("Network/IsolatedGroup")(m)
 			if out == "NAT" {
 				group = refOf("Network/OutwardGroup")(m)
@@ -87,6 +87,7 @@ var rules = map[string]func(*Model) []string{
 			"Directory": {"CAPTURE_KEY": m.Outputs["CaptureKey"], "SECRET_PREFIX": m.Outputs["SecretPrefix"]},
 			"Callback":  {"CAPTURE_KEY": m.Outputs["CaptureKey"], "SECRET_PREFIX": m.Outputs["SecretPrefix"], "WAKE_URL": refOf("Functions/Wakes")(m), "WAKE_DELAY": "600s"},
 			"Compactor": {"DERIVED": m.Outputs["DerivedBucket"]},
+			"Reindexer": {"CAPTURE_KEY": m.Outputs["CaptureKey"]},
 			"Signin": {
 				"SECRET_PREFIX": m.Outputs["SecretPrefix"], "SESSION_KEY": m.Outputs["SessionKey"], "ISSUER": "https://cognito-idp.ap-southeast-1.amazonaws.com/archive-people-pool",
 				"CLIENT_ID": "archive-people-client", "ROLES_CLAIM": "cognito:groups", "PAGES": m.Outputs["ApiUrl"],
@@ -115,7 +116,7 @@ var rules = map[string]func(*Model) []string{
 				}
 			}
 		}
-		if groups != 10 {
+		if groups != 11 {
 			bad = append(bad, fmt.Sprintf("%d log groups", groups))
 		}
 		return bad

@@ -21,7 +21,7 @@ func (m *Model) simulation(q question) any {
 	if q.who == administrator {
 		arn = fmt.Sprintf("arn:%s:iam::%s:role/Administrators", m.Place.Partition, m.Place.Account)
 	}
-	function := slices.Contains([]string{puller, archiver, media, directory, callback, compactor, admin}, q.who)
+	function := slices.Contains([]string{puller, archiver, media, directory, callback, compactor, reindexer, admin}, q.who)
 	context := map[string]string{
 		"aws:PrincipalArn": arn, "aws:PrincipalAccount": m.Place.Account, "aws:SecureTransport": "true",
 	}

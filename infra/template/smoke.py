@@ -95,13 +95,13 @@ assert {out["AuditorBucket"], out["DerivedBucket"]} <= buckets, buckets
 keys = client("dynamodb").describe_table(TableName=out["Table"])["Table"]["KeySchema"]
 assert [k["AttributeName"] for k in keys] == ["p", "s"], keys
 functions = {f["FunctionName"]: f for f in client("lambda").list_functions()["Functions"]}
-assert set(functions) == {"archive-" + n for n in ("puller", "archiver", "media", "directory", "callback", "compactor", "admin", "signin")}, functions
+assert set(functions) == {"archive-" + n for n in ("puller", "archiver", "media", "directory", "callback", "compactor", "reindexer", "admin", "signin")}, functions
 environment = functions["archive-puller"]["Environment"]["Variables"]
 assert environment["WECOM_ARCHIVE_BUCKET"] == out["AuditorBucket"], environment
 assert environment["WECOM_ARCHIVE_QUEUE_URL"] == made["PageQueueUrl"], (environment, made)
 topics = [topic["TopicArn"] for topic in client("sns").list_topics()["Topics"]]
 assert [arn for arn in topics if arn.endswith(":archive-alarms")], topics
-for name in ("puller", "archiver", "media", "directory", "callback", "compactor", "admin", "signin", "operator", "auditor", "athena"):
+for name in ("puller", "archiver", "media", "directory", "callback", "compactor", "reindexer", "admin", "signin", "operator", "auditor", "athena"):
     policy = client("iam").get_role_policy(RoleName="archive-us-east-1-" + name, PolicyName="rights")["PolicyDocument"]
     assert policy["Statement"], name
 print(f"moto: {len(templates)} templates, {len(functions)} functions, {len(out)} outputs")

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compact"
+	"wecom-archive/shared/consent"
+	"wecom-archive/shared/metrics"
+	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/transcript"
+)
+
+// App is the function.
+type App struct {
+	compact.Config
+	compactor  *compact.Compactor
+	transcript *transcript.Reader
+	now        func() time.Time
+	meter      *metrics.Writer
+}
+
+// NewApp makes the function. meter may be nil.
+func NewApp(c compact.Config, now func() time.Time, meter *metrics.Writer) *App {
+	return &App{c, compact.New(c), transcript.New(c.Objects, c.Derived, c.Catalog), now, meter}
+}
+
+// Event is what the function is started with. Without a mode, as the schedule's, it
+// compacts what is not compacted yet.
+type Event struct {
+	Mode  rebuild.Mode `json:"mode"`
+	Month string       `json:"month"` // of a rebuild.Order
+
+	// Of a consent.Question.
+	After  consent.Place         `json:"after"`
+	Limit  int                   `json:"limit"`
+	Status archive.ConsentStatus `json:"status"`
+}
+
+// Handle is the Lambda handler. It answers the schedule with a compact.Summary, an
+// order with a rebuild.Answer, and a question with a consent.Reply.
+func (a *App) Handle(ctx context.Context, event Event) (any, error) {
+	switch event.Mode {
+	case "":
+		return a.compact(ctx)
+	case rebuild.ModeCompact:
+		sum, err := a.compact(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return rebuild.NewAnswer(event.Mode, sum.More, sum)
+	case rebuild.ModeRecompact:
+		if err := checkMonth(event.Month); err != nil {
+			return nil, err
+		}
+		started := a.now()
+		sum, err := rebuild.Recompact(ctx, a.Catalog, a.compactor, event.Month, started)
+		if err := a.done("compacted again", started, sum, err); err != nil {
+			return nil, err
+		}
+		return rebuild.NewAnswer(event.Mode, sum.More, sum)
+	case rebuild.ModeReparse:
+		started := a.now()
+		report, err := (&rebuild.Reparser{
+			Objects: a.Objects, Catalog: a.Catalog, Compactor: a.compactor, Transcript: a.transcript, Read: a.Read, Parser: a.Parser, Log: a.Log,
+		}).Run(ctx, started)
+		if err := a.done("reparsed", started, report.Summary, err); err != nil {
+			return nil, err
+		}
+		return rebuild.NewAnswer(event.Mode, report.More, report)
+	case consent.ModeConsent:
+		return consent.Lister{Catalog: a.Catalog, Transcript: a.transcript}.
+			Ask(ctx, consent.Question{After: event.After, Limit: event.Limit, Status: event.Status})
+	}
+	return nil, fmt.Errorf("mode %q is none of this version", event.Mode)
+}
+
+// compact merges what is not compacted yet.
+func (a *App) compact(ctx context.Context) (compact.Summary, error) {
+	started := a.now()
+	sum, err := a.compactor.Run(ctx, started)
+	return sum, a.done("compacted", started, sum, err)
+}
+
+// done measures and logs what a run did, and returns its error.
+func (a *App) done(what string, started time.Time, sum compact.Summary, err error) error {
+	a.meter.Put(metrics.Values{metrics.Compacted: float64(sum.Messages), metrics.Seconds: a.now().Sub(started).Seconds()})
+	if err != nil {
+		return err
+	}
+	a.Log.Info(what, "months", sum.Months, "parts", sum.Parts, "messages", sum.Messages, "rows", sum.Rows, "damaged", sum.Damaged, "more", sum.More)
+	return nil
+}
+
+func checkMonth(month string) error {
+	if month == compact.All {
+		return nil
+	}
+	if _, err := time.Parse(archive.MonthLayout, month); err != nil {
+		return fmt.Errorf("month %q: not of the form 2026-11", month)
+	}
+	return nil
+}

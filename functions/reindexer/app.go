@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"wecom-archive/shared/rebuild"
+)
+
+// App is the function.
+type App struct {
+	rebuild.Config // Queue and Stop are the function's own
+}
+
+// Handle is the Lambda handler: it reindexes until all is done or its time is nearly
+// over, and says which.
+func (a *App) Handle(ctx context.Context, order rebuild.Order) (rebuild.Answer, error) {
+	if order.Mode != rebuild.ModeReindex {
+		return rebuild.Answer{}, fmt.Errorf("mode %q is none of this function: it knows %s", order.Mode, rebuild.ModeReindex)
+	}
+	pages := &outbox{}
+	c := a.Config
+	c.Queue, c.Stop = pages, func() bool { return rebuild.DeadlineNear(ctx) || pages.full() }
+	report, err := rebuild.NewReindexer(c).Run(ctx, order.Drop)
+	more := errors.Is(err, rebuild.ErrUnfinished)
+	if err != nil && !more {
+		return rebuild.Answer{}, rebuild.Advise(err)
+	}
+	a.Log.Info("reindexed", "pages", report.Pages, "events", report.Events, "names", report.Names, "more", more)
+	return rebuild.NewAnswer(order.Mode, more, report, pages.keys...)
+}
+
+// maxQueued is how many pages an answer may hold, about: Lambda takes answers of 6 MB.
+const maxQueued = 20_000
+
+// outbox takes what is to be queued. It is safe for concurrent use.
+type outbox struct {
+	mu   sync.Mutex
+	keys []string
+}
+
+// Notify implements archive.Notifier.
+func (o *outbox) Notify(_ context.Context, keys ...string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.keys = append(o.keys, keys...)
+	return nil
+}
+
+func (o *outbox) full() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.keys) >= maxQueued
+}

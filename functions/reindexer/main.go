@@ -1,0 +1,78 @@
+// The reindexer function makes the index again from the archive's objects (package
+// rebuild). The command reindex starts it, nothing else does: so that no function that
+// works daily has the right to empty the index. It reads everything but media and
+// access records, writes events of incidents, opens no key and has no route out.
+//
+// It works until its time is nearly over; the next invocation goes on. Pages that the
+// archiver has to look at again it hands to the command, which queues them: no
+// endpoint leads to the queue from where it runs.
+//
+// Settings come from the environment; settings lists them.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/environment"
+	"wecom-archive/shared/rebuild"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("stage", "reindexer")
+	app, err := build(context.Background(), os.Getenv, log)
+	if err != nil {
+		log.Error("cannot start", "error", err)
+		os.Exit(1)
+	}
+	lambda.Start(app.Handle)
+}
+
+// settings are what the stack sets.
+type settings struct {
+	Corp    string // WECOM_ARCHIVE_CORP: corpid
+	Bucket  string // WECOM_ARCHIVE_BUCKET: archive bucket
+	Table   string // WECOM_ARCHIVE_TABLE: index
+	Capture string // WECOM_ARCHIVE_CAPTURE_KEY: KMS key of events
+}
+
+func readSettings(getenv func(string) string) (settings, error) {
+	var s settings
+	err := environment.Read(getenv,
+		environment.Corp(&s.Corp),
+		environment.Bucket(&s.Bucket),
+		environment.Table(&s.Table),
+		environment.CaptureKey(&s.Capture),
+	)
+	return s, err
+}
+
+// build makes the App on AWS.
+func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*App, error) {
+	set, err := readSettings(getenv)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+	}
+	client := s3.NewFromConfig(cfg)
+	objects := awsstore.NewObjects(client, s3.NewPresignClient(client), set.Bucket).WithCaptureKey(set.Capture)
+	index := awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)
+	return &App{rebuild.Config{
+		Corp: set.Corp, Objects: objects, Versions: objects, Catalog: archive.NewCatalog(index), Dropper: index, Now: time.Now, Log: log,
+		Owner: "reindexer-" + rand.Text(), // of this process: two at a time would be in each other's way
+	}}, nil
+}
