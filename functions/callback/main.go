@@ -25,6 +25,7 @@ import (
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/callback"
 	"wecom-archive/shared/environment"
+	"wecom-archive/shared/metrics"
 )
 
 func main() {
@@ -87,5 +88,5 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 		Catalog: archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
 		Waker:   awsstore.NewWaker(sqs.NewFromConfig(cfg), set.Wakes),
 		Delay:   set.Delay, Now: time.Now, Log: log,
-	}), nil
+	}, metrics.New(os.Stdout, getenv("WECOM_ARCHIVE_STACK"), time.Now)), nil
 }

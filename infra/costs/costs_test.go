@@ -57,3 +57,22 @@ func TestGrowth(t *testing.T) {
 		t.Errorf("a small company makes %v pages", got)
 	}
 }
+
+// TestCounted: what is paid for by the piece is what the stack has.
+func TestCounted(t *testing.T) {
+	for file, pieces := range map[string]struct {
+		mark string
+		want float64
+	}{
+		"../stack/watch.yaml":             {"Type: AWS::CloudWatch::Alarm", alarms},
+		"../../shared/metrics/metrics.go": {"Name = \"", customMetrics},
+	} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := float64(strings.Count(string(text), pieces.mark)); got != pieces.want {
+			t.Errorf("%s: %v, and the bill counts %v", file, got, pieces.want)
+		}
+	}
+}

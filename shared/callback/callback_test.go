@@ -113,7 +113,7 @@ func newEndpoint(t testing.TB) *endpoint {
 	e := &endpoint{v: vectors(t)[0], now: time.Unix(1767000003, 0), objects: archivetest.NewObjects()}
 	e.cipher = newCipher(t, e.v)
 	e.Handler = callback.New(callback.Config{
-		Corp: e.v.Corp, Cipher: func(context.Context) (*callback.Cipher, error) { return e.cipher, nil },
+		Corp: e.v.Corp, Cipher: func(context.Context, *callback.Cipher) (*callback.Cipher, error) { return e.cipher, nil },
 		Objects: e.objects, Catalog: archive.NewCatalog(archivetest.NewIndex()), Waker: e,
 		Now: func() time.Time { return e.now }, Log: slog.New(slog.NewTextHandler(&e.log, nil)),
 	})

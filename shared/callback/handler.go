@@ -37,8 +37,11 @@ type Waker interface {
 
 // Config is what a Handler needs. All fields but Delay are required.
 type Config struct {
-	Corp    string
-	Cipher  func(ctx context.Context) (*Cipher, error) // with the secrets as they are now
+	Corp string
+	// Cipher makes the scheme with the secrets as they were lately; or, if refused is not
+	// nil, as they are now: they may have changed since refused was made, which did not
+	// open a message. It may give refused back.
+	Cipher  func(ctx context.Context, refused *Cipher) (*Cipher, error)
 	Objects archive.Objects
 	Catalog *archive.Catalog
 	Waker   Waker
@@ -143,11 +146,24 @@ func (h *Handler) echo(r *http.Request) ([]byte, error) {
 	if sealed == "" || len(sealed) > maxEcho {
 		return nil, fmt.Errorf("%w: echostr", errRequest)
 	}
-	c, err := h.Cipher(r.Context())
+	return h.unseal(r.Context(), l, sealed)
+}
+
+// unseal opens a sealed message, also just after the secrets were changed.
+func (h *Handler) unseal(ctx context.Context, l letter, sealed string) ([]byte, error) {
+	c, err := h.Cipher(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	return c.Open(l.signature, l.timestamp, l.nonce, sealed)
+	message, err := c.Open(l.signature, l.timestamp, l.nonce, sealed)
+	if !errors.Is(err, ErrSignature) && !errors.Is(err, ErrSealed) {
+		return message, err
+	}
+	now, failed := h.Cipher(ctx, c)
+	if failed != nil {
+		return nil, errors.Join(err, failed)
+	}
+	return now.Open(l.signature, l.timestamp, l.nonce, sealed)
 }
 
 // receive deals with one event. The signature is noted last: what could not be
@@ -188,11 +204,7 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request, l letter) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	c, err := h.Cipher(r.Context())
-	if err != nil {
-		return nil, err
-	}
-	return c.Open(l.signature, l.timestamp, l.nonce, outer["Encrypt"])
+	return h.unseal(r.Context(), l, outer["Encrypt"])
 }
 
 func (h *Handler) read(message []byte) (archive.Callback, error) {

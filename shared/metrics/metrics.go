@@ -40,6 +40,7 @@ const (
 	MediaStored   Name = "MediaStored"    // files that were stored
 	MediaFailed   Name = "MediaFailed"    // files that were given up
 	MediaLost     Name = "MediaLost"      // files that WeCom no longer has
+	CallbackFails Name = "CallbackFails"  // 1: a call of WeCom was answered with 500
 	Compacted     Name = "Compacted"      // messages put together for reading
 )
 
