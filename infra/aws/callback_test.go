@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"wecom-archive/infra/runtimeapi"
 	"wecom-archive/infra/sdkstandin"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/callback"
@@ -79,6 +80,7 @@ func TestNotifyIsPulled(t *testing.T) {
 		}
 	}
 	all := time.Since(began)
+	s.checkApproved(t, f, signed)
 	if strings.Contains(f.Log(), callbackToken) || strings.Contains(f.Log(), callbackKey) {
 		t.Error("a secret is in the log")
 	}
@@ -110,5 +112,37 @@ func TestNotifyIsPulled(t *testing.T) {
 	var run archive.Run
 	if err != nil || json.Unmarshal(answer, &run) != nil || run.Envelopes != spoken {
 		t.Errorf("puller: %s, %v\n%s", answer, err, f.Log())
+	}
+}
+
+// checkApproved: that a customer agreed is stored, and stands in the index.
+func (s *lambdas) checkApproved(t *testing.T, f *runtimeapi.Function, signed func(nonce, message string) func(*events.APIGatewayV2HTTPRequest)) {
+	t.Helper()
+	const customer, conversation = "wmQx9ZDAAAexampleCust01", "pair:li.na,wmQx9ZDAAAexampleCust01"
+	at := time.Now().Truncate(time.Second)
+	approved := "<xml><ToUserName>" + corpID + "</ToUserName><FromUserName>sys</FromUserName><CreateTime>" + fmt.Sprint(at.Unix()) + "</CreateTime><MsgType>event</MsgType>" +
+		"<Event>change_external_contact</Event><ChangeType>msg_audit_approved</ChangeType><UserID>Li.Na</UserID><ExternalUserID>" + customer + "</ExternalUserID><WelcomeCode>w</WelcomeCode></xml>"
+	if r := call(t, f, "callback/notify.json", signed("approved", approved)); r.StatusCode != 200 || r.Body != "success" {
+		t.Fatalf("approved: %d %q\n%s", r.StatusCode, r.Body, f.Log())
+	}
+	state, err := s.catalog.ConsentOf(t.Context(), conversation)
+	if err != nil || len(state.People) != 1 || state.People[0].Person != customer || state.People[0].Status != archive.ConsentAgreed ||
+		state.People[0].Source != archive.ConsentFromCallback || !state.People[0].Since.Equal(at) {
+		t.Errorf("consent: %+v, %v", state, err)
+	}
+	stored := 0
+	for info, err := range s.objects.List(t.Context(), archive.EventsPrefix, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		var event archive.Callback
+		if e, err := archive.GetEvent(t.Context(), s.objects, info.Key, &event); err != nil {
+			t.Error(err)
+		} else if e.Kind == archive.EventCallback && event.UserID == "Li.Na" && event.ExternalUserID == customer {
+			stored++
+		}
+	}
+	if stored != 1 {
+		t.Errorf("%d events of it are stored", stored)
 	}
 }

@@ -27,12 +27,17 @@ var root, _ = filepath.Abs(filepath.Join("..", ".."))
 // bootstrap builds a function as the stack does, for this machine.
 func bootstrap(t *testing.T, function string) string {
 	t.Helper()
+	return binary(t, "./functions/"+function)
+}
+
+func binary(t *testing.T, folder string) string {
+	t.Helper()
 	out := filepath.Join(t.TempDir(), "bootstrap")
-	command := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", out, "./functions/"+function)
+	command := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", out, folder)
 	command.Dir = root
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("building %s: %v\n%s", function, err, text)
+		t.Fatalf("building %s: %v\n%s", folder, err, text)
 	}
 	return out
 }

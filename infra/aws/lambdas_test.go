@@ -39,6 +39,7 @@ type lambdas struct {
 	key     string // of KMS
 	objects *awsstore.Objects
 	derived *awsstore.Derived
+	catalog *archive.Catalog
 	ring    *keyring.Ring
 	secrets *awsstore.Secrets
 	queues  *sqs.Client
@@ -99,9 +100,10 @@ func startLambdas(t *testing.T) *lambdas {
 	if err := s.secrets.Set(t.Context(), archive.SecretArchive, s.secret); err != nil {
 		t.Fatal(err)
 	}
+	s.catalog = archive.NewCatalog(awsstore.NewIndex(db, name))
 	s.ring = keyring.New(keyring.Config{
 		Corp: corpID, Objects: s.objects, Port: awsstore.NewKeyring(kms.NewFromConfig(cfg), keyID),
-		Catalog: archive.NewCatalog(awsstore.NewIndex(db, name)), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Catalog: s.catalog, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	s.env = []string{
 		"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + signer.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + signer.SecretAccessKey,

@@ -122,8 +122,8 @@ func (c *Compactor) Run(ctx context.Context, now time.Time) (Summary, error) {
 
 // Rebuild makes a month (2026-11), or All, again from the segments alone, with
 // readings at the newest parser version, while readers go on with the old runs. An
-// interrupted Rebuild is finished by the next Run or Rebuild. More says that readers
-// do not see all of it yet, for want of time.
+// interrupted Rebuild is finished by the next Run or Rebuild; one of a month that had
+// no time for all (More), by Continue.
 func (c *Compactor) Rebuild(ctx context.Context, month string, now time.Time) (Summary, error) {
 	var sum Summary
 	err := c.eachMonth(ctx, now, func(name string) (bool, error) {
@@ -134,16 +134,27 @@ func (c *Compactor) Rebuild(ctx context.Context, month string, now time.Time) (S
 		if err != nil {
 			return false, err
 		}
-		goOn, err := c.month(ctx, now, m, &sum)
-		if err == nil && !goOn && month != All {
-			// What came while the month was made again is left to the next Run.
-			m, err = c.Catalog.Compaction(ctx, name)
-			sum.More = m.Rebuild != nil
-		}
-		return goOn, err
+		return c.month(ctx, now, m, &sum)
 	})
 	if err != nil {
 		return sum, fmt.Errorf("rebuilding the compaction: %w", err)
+	}
+	return sum, nil
+}
+
+// Continue goes on with a month whose Rebuild had no time for all. It does not begin
+// the rebuild anew if that is done, and only what came meanwhile is left.
+func (c *Compactor) Continue(ctx context.Context, month string, now time.Time) (Summary, error) {
+	var sum Summary
+	m, err := c.Catalog.Compaction(ctx, month)
+	if err == nil && m.Rebuild != nil { // begun by an older program, perhaps
+		m, err = c.startRebuild(ctx, month)
+	}
+	if err == nil {
+		_, err = c.month(ctx, now, m, &sum)
+	}
+	if err != nil {
+		return sum, fmt.Errorf("rebuilding the compaction: month %s: %w", month, err)
 	}
 	return sum, nil
 }

@@ -16,7 +16,9 @@ const recompactName = "recompact"
 type months struct {
 	Parser  int             `json:"parser"`
 	Aliases int             `json:"aliases"`
+	Only    string          `json:"only,omitempty"`  // 2026-11: of this month alone
 	Month   string          `json:"month,omitempty"` // 2026-11
+	Begun   string          `json:"begun,omitempty"` // the one that there was no time for all of
 	Summary compact.Summary `json:"summary"`
 }
 
@@ -28,14 +30,19 @@ func (m *months) again(ctx context.Context, c *compact.Compactor, now time.Time,
 		return false, err
 	}
 	for _, month := range all {
-		if month <= m.Month {
+		if month <= m.Month || m.Only != compact.All && month != m.Only {
 			continue
 		}
-		sum, err := c.Rebuild(ctx, month, now)
+		do := c.Rebuild
+		if month == m.Begun {
+			do = c.Continue
+		}
+		sum, err := do(ctx, month, now)
 		if err != nil {
 			return false, err
 		}
 		if sum.More {
+			m.Begun = month
 			sum.Months-- // it is counted when it is done
 		} else {
 			m.Month = month
@@ -59,9 +66,6 @@ func (m *months) goesOn(parser int, aliases archive.Aliases) bool {
 // If the deadline of ctx comes near it stops, with More, and the next one goes on; one
 // that broke off, too.
 func Recompact(ctx context.Context, catalog *archive.Catalog, c *compact.Compactor, month string, now time.Time) (compact.Summary, error) {
-	if month != compact.All {
-		return c.Rebuild(ctx, month, now)
-	}
 	aliases, err := catalog.Aliases(ctx)
 	if err != nil {
 		return compact.Summary{}, err
@@ -69,8 +73,8 @@ func Recompact(ctx context.Context, catalog *archive.Catalog, c *compact.Compact
 	var m months
 	if found, err := catalog.Progress(ctx, recompactName, &m); err != nil {
 		return compact.Summary{}, err
-	} else if !found || !m.goesOn(c.Parser, aliases) {
-		m = months{Parser: c.Parser, Aliases: len(aliases)}
+	} else if !found || m.Only != month || !m.goesOn(c.Parser, aliases) {
+		m = months{Parser: c.Parser, Aliases: len(aliases), Only: month}
 	}
 	done, err := m.again(ctx, c, now, func(ctx context.Context) error { return catalog.SaveProgress(ctx, recompactName, m) })
 	if err == nil && done {
