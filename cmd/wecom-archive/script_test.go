@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -21,7 +22,7 @@ func TestScripts(t *testing.T) {
 	}
 	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "203.0.113.7") }))
 	t.Cleanup(outside.Close)
-	cloud := httptest.NewServer(http.HandlerFunc(fakeCloud))
+	cloud := httptest.NewServer(&fakeCloud{})
 	t.Cleanup(cloud.Close)
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
@@ -38,9 +39,12 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// fakeCloud answers as CloudFormation does about two stacks, and as Lambda does
-// for two pullers, one of which fails.
-func fakeCloud(w http.ResponseWriter, r *http.Request) {
+// fakeCloud answers as CloudFormation does about some stacks, and as Lambda does
+// for their functions: pullers, one of which fails, and compactors, one of which needs
+// three invocations, one gets nowhere, and one is of an older version.
+type fakeCloud struct{ slices atomic.Int64 }
+
+func (c *fakeCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	const run = `{"id":"run-1","stage":"puller","pages":3,"envelopes":2500,"stopped":"end"}`
 	switch r.URL.Path {
 	case "/2015-03-31/functions/good-puller/invocations":
@@ -54,8 +58,15 @@ func fakeCloud(w http.ResponseWriter, r *http.Request) {
 	case "/2015-03-31/functions/bad-puller/invocations":
 		w.Header().Set("X-Amz-Function-Error", "Unhandled")
 		fmt.Fprint(w, `{"errorMessage":"the trusted IP is another one"}`)
+	case "/2015-03-31/functions/good-compactor/invocations":
+		n := c.slices.Add(1)
+		fmt.Fprintf(w, `{"mode":"compact","more":%v,"report":{"months":0,"rounds":1,"messages":%d,"more":%v}}`, n%3 != 0, n, n%3 != 0)
+	case "/2015-03-31/functions/bad-compactor/invocations":
+		fmt.Fprint(w, `{"mode":"reparse","more":true,"report":{"months":0,"messages":5,"more":true}}`)
+	case "/2015-03-31/functions/old-compactor/invocations":
+		fmt.Fprint(w, `{"months":3,"messages":5,"more":false}`)
 	case "/":
-		puller := map[string]string{"good": "good-puller", "bad": "bad-puller"}[r.FormValue("StackName")]
+		puller := map[string]string{"good": "good-puller", "bad": "bad-puller", "old": "old-puller"}[r.FormValue("StackName")]
 		if r.FormValue("Action") != "DescribeStacks" || puller == "" {
 			w.WriteHeader(http.StatusBadRequest)
 			fmt.Fprint(w, `<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code><Message>Stack does not exist</Message></Error></ErrorResponse>`)
@@ -64,7 +75,7 @@ func fakeCloud(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `<DescribeStacksResponse><DescribeStacksResult><Stacks><member><Outputs>`)
 		for key, value := range map[string]string{
 			"Corp": "ww1", "AuditorBucket": "archive", "DerivedBucket": "derived", "Table": "index", "QueueUrl": "http://queue", "KeyringKey": "arn:keyring",
-			"CaptureKey": "arn:capture", "SecretPrefix": "/wecom-archive/", "OpsKey": "arn:ops", "PullerFunction": puller, "TrustedIp": "203.0.113.7", "SomethingElse": "x",
+			"CaptureKey": "arn:capture", "SecretPrefix": "/wecom-archive/", "OpsKey": "arn:ops", "PullerFunction": puller, "CompactorFunction": strings.TrimSuffix(puller, "puller") + "compactor", "TrustedIp": "203.0.113.7", "SomethingElse": "x",
 		} {
 			fmt.Fprintf(w, `<member><OutputKey>%s</OutputKey><OutputValue>%s</OutputValue></member>`, key, value)
 		}

@@ -33,7 +33,7 @@ func (a *App) Handle(ctx context.Context, order rebuild.Order) (rebuild.Answer, 
 }
 
 // maxQueued is how many pages an answer may hold, about: Lambda takes answers of 6 MB.
-const maxQueued = 20_000
+const maxQueued = 5_000
 
 // outbox takes what is to be queued. It is safe for concurrent use.
 type outbox struct {

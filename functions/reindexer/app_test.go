@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/rebuild"
+)
+
+const corp = "ww5117a9e0c0ffee01"
+
+// newApp has an archive with so many pages that the archiver has not seen.
+func newApp(t *testing.T, pages int) *App {
+	t.Helper()
+	objects, index := archivetest.NewObjects(), archivetest.NewIndex()
+	for i := range pages {
+		asked, last := uint64(i), uint64(i+1)
+		h := archive.PageHeader{Corp: corp, SeqAsked: asked, FirstSeq: last, LastSeq: last, Count: 1, PulledAt: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
+		page, err := archive.EncodePage(h, []byte(`{"errcode":0,"chatdata":[]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := objects.PutIfAbsent(t.Context(), archive.PageKey(asked), bytes.NewReader(page)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &App{rebuild.Config{
+		Corp: corp, Objects: objects, Versions: objects, Catalog: archive.NewCatalog(index), Dropper: index, Now: time.Now,
+		Log: slog.New(slog.DiscardHandler), Owner: "reindexer-1",
+	}}
+}
+
+// TestHandle: pages that wait for the archiver are in the answer, and in short time
+// nothing is begun.
+func TestHandle(t *testing.T) {
+	app := newApp(t, 3)
+	invoke := func(ctx context.Context, event string) rebuild.Answer {
+		t.Helper()
+		doc, err := lambda.NewHandler(app.Handle).Invoke(ctx, []byte(event))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var answer rebuild.Answer
+		if err := json.Unmarshal(doc, &answer); err != nil || answer.Mode != rebuild.ModeReindex {
+			t.Fatalf("%s: %v", doc, err)
+		}
+		return answer
+	}
+	short, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if answer := invoke(short, `{"mode":"reindex"}`); !answer.More || len(answer.Queue) > 0 {
+		t.Errorf("half a minute before the end: %+v", answer)
+	}
+	answer := invoke(t.Context(), `{"mode":"reindex"}`)
+	var report rebuild.Report
+	if err := json.Unmarshal(answer.Report, &report); err != nil || answer.More || report.Pages != 3 || report.Waiting != 3 || !report.Resumed {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if len(answer.Queue) != 3 || answer.Queue[2] != archive.PageKey(2) {
+		t.Errorf("queue %q", answer.Queue)
+	}
+	for _, event := range []string{`{"mode":"reparse"}`, `{"reason":"schedule"}`, `{}`} {
+		if doc, err := lambda.NewHandler(app.Handle).Invoke(t.Context(), []byte(event)); err == nil || !strings.Contains(err.Error(), "none of this function") {
+			t.Errorf("%s: %s, %v", event, doc, err)
+		}
+	}
+}
+
+// TestOutboxIsBounded: an answer that is full ends the invocation, and the next one
+// has the rest.
+func TestOutboxIsBounded(t *testing.T) {
+	const pages = maxQueued + 100
+	app := newApp(t, pages)
+	queued := 0
+	for slices := 1; ; slices++ {
+		answer, err := app.Handle(t.Context(), rebuild.Order{Mode: rebuild.ModeReindex})
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc, err := json.Marshal(answer)
+		if err != nil || len(doc) > 5<<20 {
+			t.Fatalf("an answer of %d bytes, %v", len(doc), err)
+		}
+		if queued += len(answer.Queue); !answer.More {
+			if queued != pages || slices != 2 {
+				t.Errorf("%d of %d pages in %d answers", queued, pages, slices)
+			}
+			return
+		}
+	}
+}
+
+// TestCursorAhead: an index of another bucket is said with what to do, and a pull at work.
+func TestCursorAhead(t *testing.T) {
+	app := newApp(t, 1)
+	if err := app.Catalog.RestoreCursor(t.Context(), archive.Cursor{Seq: 900}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := app.Handle(t.Context(), rebuild.Order{Mode: rebuild.ModeReindex}); err == nil || !strings.Contains(err.Error(), "reindex --drop") {
+		t.Error(err)
+	}
+	if _, err := app.Catalog.AcquireLease(t.Context(), "puller", time.Now(), time.Minute); err != nil {
+		t.Errorf("the lease is still held: %v", err)
+	}
+	if _, err := app.Handle(t.Context(), rebuild.Order{Mode: rebuild.ModeReindex}); err == nil || !strings.Contains(err.Error(), "held by puller") {
+		t.Errorf("somebody pulls: %v", err)
+	}
+}
+
+func TestSettings(t *testing.T) {
+	all := map[string]string{"WECOM_ARCHIVE_CORP": corp, "WECOM_ARCHIVE_BUCKET": "b", "WECOM_ARCHIVE_TABLE": "t", "WECOM_ARCHIVE_CAPTURE_KEY": "k"}
+	for missing := range all {
+		_, err := readSettings(func(name string) string {
+			if name == missing {
+				return ""
+			}
+			return all[name]
+		})
+		if err == nil || !strings.Contains(err.Error(), missing) {
+			t.Errorf("without %s: %v", missing, err)
+		}
+	}
+	if s, err := readSettings(func(name string) string { return all[name] }); err != nil || s != (settings{corp, "b", "t", "k"}) {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
