@@ -110,7 +110,7 @@ func (g RowGroup) MayHoldPerson(id string) bool { return g.People == nil || hasS
 // MayHold says whether the row group can have messages of a conversation between
 // two times, both inclusive.
 func (g RowGroup) MayHold(conversation string, from, to int64) bool {
-	if g.Last.Before(conversation, from) || g.First.after(conversation, to) {
+	if g.Last.Before(conversation, from) || g.First.After(conversation, to) {
 		return false
 	}
 	return hasSum(g.Conversations, conversation)
@@ -121,7 +121,8 @@ func (e GroupEdge) Before(conversation string, ms int64) bool {
 	return e.Conversation < conversation || e.Conversation == conversation && e.Time < ms
 }
 
-func (e GroupEdge) after(conversation string, ms int64) bool {
+// After says whether the row comes after all of a conversation up to a time (ms).
+func (e GroupEdge) After(conversation string, ms int64) bool {
 	return e.Conversation > conversation || e.Conversation == conversation && e.Time > ms
 }
 

@@ -100,17 +100,9 @@ func (w *walk) next(ctx context.Context, descending bool) (*archive.RowGroup, er
 			at -= 2
 		}
 	} else {
-		n := len(d.groups)
-		for ; n > 0 && !d.end && d.groups[n-1].Last.Before(d.sources.conversation, w.near); n = len(d.groups) {
-			if err := d.forward(ctx); err != nil {
-				return nil, err
-			}
-		}
-		for at < n && d.groups[at].Last.Before(d.sources.conversation, w.near) {
-			at++
-		}
-		if at == n && descending {
-			at--
+		var err error
+		if at, err = w.begin(ctx, descending); err != nil {
+			return nil, err
 		}
 	}
 	if at < 0 && !d.start {
@@ -131,4 +123,25 @@ func (w *walk) next(ctx context.Context, descending bool) (*archive.RowGroup, er
 	g := d.groups[at]
 	w.began, w.last = true, g
 	return &g, nil
+}
+
+// begin is where in the directory's groups a walk begins; -1 or one too far: beside them.
+func (w *walk) begin(ctx context.Context, descending bool) (at int, err error) {
+	d, conversation := w.directory, w.directory.sources.conversation
+	// passed says whether the messages up to near go on behind a row group.
+	passed := func(g archive.RowGroup) bool {
+		return g.Last.Before(conversation, w.near) || descending && !g.Last.After(conversation, w.near)
+	}
+	for len(d.groups) > 0 && !d.end && passed(d.groups[len(d.groups)-1]) {
+		if err := d.forward(ctx); err != nil {
+			return 0, err
+		}
+	}
+	for at < len(d.groups) && passed(d.groups[at]) {
+		at++
+	}
+	if descending && at == len(d.groups) {
+		at--
+	}
+	return at, nil
 }
