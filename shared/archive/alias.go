@@ -80,19 +80,22 @@ func (a Aliases) with(n Alias) (Aliases, error) {
 	return more, nil
 }
 
-const partitionAliases = "aliases"
+const (
+	partitionAliases = "aliases"
+	sortAliases      = "all"
+)
 
 // Aliases reads them all.
 func (c *Catalog) Aliases(ctx context.Context) (Aliases, error) {
 	a := Aliases{}
-	_, err := c.get(ctx, partitionAliases, "all", &a)
+	_, err := c.get(ctx, partitionAliases, sortAliases, &a)
 	return a, err
 }
 
 // PutAlias notes an alias. ErrAlias if it contradicts another one.
 func (c *Catalog) PutAlias(ctx context.Context, n Alias) error {
 	var refused error
-	err := changeItem(ctx, c, partitionAliases, "all", func(known Aliases, _ bool) (more Aliases, wanted bool) {
+	err := changeItem(ctx, c, partitionAliases, sortAliases, func(known Aliases, _ bool) (more Aliases, wanted bool) {
 		more, refused = known.with(n)
 		return more, len(more) > len(known)
 	})

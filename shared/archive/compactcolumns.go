@@ -33,31 +33,35 @@ func (s GroupSplit) Known() bool { return s.RawLength > 0 }
 // rawColumns are those between head and tail.
 var rawColumns = map[string]bool{"raw": true, "raw_sha256": true}
 
-// Split reads the object of a layout and finds where its row groups can be cut.
-func (l CompactLayout) Split(object io.ReaderAt) ([]GroupSplit, error) {
+// Split reads the object of a layout and finds where each of its row groups can be cut,
+// and a footer of its own.
+func (l CompactLayout) Split(object io.ReaderAt) (splits []GroupSplit, footers [][]byte, err error) {
 	footer := make([]byte, l.Size-l.Footer)
 	if _, err := object.ReadAt(footer, l.Footer); err != nil {
-		return nil, fmt.Errorf("splitting a compacted object: %w", err)
+		return nil, nil, fmt.Errorf("splitting a compacted object: %w", err)
 	}
 	if err := l.CheckFooter(footer); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	file, err := l.open(pieces{{l.Footer, footer}})
 	if err != nil {
-		return nil, fmt.Errorf("splitting a compacted object: %w", err)
+		return nil, nil, fmt.Errorf("splitting a compacted object: %w", err)
 	}
-	splits := make([]GroupSplit, len(l.Groups))
+	splits, footers = make([]GroupSplit, len(l.Groups)), make([][]byte, len(l.Groups))
 	for i, at := range l.Groups {
 		data := make([]byte, at.Length)
 		if _, err := object.ReadAt(data, at.Offset); err != nil {
-			return nil, fmt.Errorf("splitting a compacted object: %w", err)
+			return nil, nil, fmt.Errorf("splitting a compacted object: %w", err)
 		}
 		if hexSum(data) != at.SHA256 {
-			return nil, fmt.Errorf("splitting a compacted object: row group %d: %w", i, ErrDamaged)
+			return nil, nil, fmt.Errorf("splitting a compacted object: row group %d: %w", i, ErrDamaged)
 		}
 		splits[i] = splitGroup(at, data, file.Metadata().RowGroups[i].Columns)
+		if footers[i], err = ownFooter(file.Metadata(), i); err != nil {
+			return nil, nil, fmt.Errorf("splitting a compacted object: %w", err)
+		}
 	}
-	return splits, nil
+	return splits, footers, nil
 }
 
 // splitGroup is zero if the columns do not lie in their order without anything

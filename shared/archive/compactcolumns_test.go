@@ -55,13 +55,13 @@ func compacted(t *testing.T) (object []byte, rows [][]archive.CompactRow, groups
 	if err != nil {
 		t.Fatal(err)
 	}
-	splits, err := layout.Split(bytes.NewReader(out.Bytes()))
+	splits, footers, err := layout.Split(bytes.NewReader(out.Bytes()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range groups {
 		g, at := &groups[i], layout.Groups[i]
-		g.Offset, g.Length, g.SHA256, g.Split = at.Offset, at.Length, at.SHA256, splits[i]
+		g.Offset, g.Length, g.SHA256, g.Split, g.Own = at.Offset, at.Length, at.SHA256, splits[i], footers[i]
 		g.Size, g.Footer, g.FooterSHA256 = layout.Size, layout.Footer, layout.FooterSHA256
 	}
 	return out.Bytes(), rows, groups
@@ -123,6 +123,42 @@ func TestParts(t *testing.T) {
 	}
 }
 
+// TestOwnFooter: the footer of a row group alone shows the same rows as that of the
+// object, and is short.
+func TestOwnFooter(t *testing.T) {
+	object, rows, groups := compacted(t)
+	for n, g := range groups {
+		layout, at := g.Layout()
+		data := object[at.Offset : at.Offset+at.Length]
+		if len(g.Own) == 0 || len(g.Own) > 4<<10 {
+			t.Errorf("row group %d: a footer of %d bytes", n, len(g.Own))
+		}
+		for _, conversation := range []string{"", rows[n][0].Conversation, "nobody"} {
+			want, err := layout.ReadGroup(n, at, data, object[g.Footer:], conversation)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := g.ReadOwn(data, conversation)
+			if err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("row group %d, %q: %d rows, %v; want %d", n, conversation, len(got), err, len(want))
+			}
+		}
+		damaged := bytes.Clone(data)
+		damaged[len(damaged)/2] ^= 1
+		if _, err := g.ReadOwn(damaged, ""); !errors.Is(err, archive.ErrDamaged) {
+			t.Errorf("row group %d, damaged: %v", n, err)
+		}
+		for i := range g.Own {
+			of := g
+			of.Own = bytes.Clone(g.Own)
+			of.Own[i] ^= 0x55
+			if got, err := of.ReadOwn(data, ""); err == nil && len(got) != g.Rows {
+				t.Errorf("row group %d, byte %d of its footer: %d rows", n, i, len(got))
+			}
+		}
+	}
+}
+
 // TestPartsDamaged: whatever byte is wrong, nothing of it is believed.
 func TestPartsDamaged(t *testing.T) {
 	object, _, groups := compacted(t)
@@ -150,7 +186,7 @@ func TestPartsDamaged(t *testing.T) {
 	layout, _ := g.Layout()
 	object[g.Offset] ^= 1
 	layout.Groups = []archive.GroupLayout{{Offset: g.Offset, Length: g.Length, Rows: g.Rows, SHA256: g.SHA256}}
-	if _, err := layout.Split(bytes.NewReader(object)); !errors.Is(err, archive.ErrDamaged) {
+	if _, _, err := layout.Split(bytes.NewReader(object)); !errors.Is(err, archive.ErrDamaged) {
 		t.Errorf("a damaged object was split: %v", err)
 	}
 }

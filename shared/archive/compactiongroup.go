@@ -9,7 +9,6 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"time"
 )
 
 // RowGroup is an entry of a run's directory: one row group of one of its objects.
@@ -26,6 +25,7 @@ type RowGroup struct {
 	Size         int64  `json:"size"` // bytes, of the object
 	Footer       int64  `json:"f"`    // offset of its footer, which goes to the end
 	FooterSHA256 string `json:"fh"`
+	Own          []byte `json:"m,omitempty"` // a footer of this row group alone; none from older programs
 
 	First GroupEdge `json:"first"`
 	Last  GroupEdge `json:"last"`
@@ -110,17 +110,19 @@ func (g RowGroup) MayHoldPerson(id string) bool { return g.People == nil || hasS
 // MayHold says whether the row group can have messages of a conversation between
 // two times, both inclusive.
 func (g RowGroup) MayHold(conversation string, from, to int64) bool {
-	if g.Last.before(conversation, from) || g.First.after(conversation, to) {
+	if g.Last.Before(conversation, from) || g.First.After(conversation, to) {
 		return false
 	}
 	return hasSum(g.Conversations, conversation)
 }
 
-func (e GroupEdge) before(conversation string, ms int64) bool {
+// Before says whether the row comes before all of a conversation from a time (ms) on.
+func (e GroupEdge) Before(conversation string, ms int64) bool {
 	return e.Conversation < conversation || e.Conversation == conversation && e.Time < ms
 }
 
-func (e GroupEdge) after(conversation string, ms int64) bool {
+// After says whether the row comes after all of a conversation up to a time (ms).
+func (e GroupEdge) After(conversation string, ms int64) bool {
 	return e.Conversation > conversation || e.Conversation == conversation && e.Time > ms
 }
 
@@ -166,30 +168,20 @@ func (c *Catalog) PutRowGroups(ctx context.Context, run string, groups ...RowGro
 	return nil
 }
 
-// RowGroups returns the row groups of a run that may hold messages of a
-// conversation between two times, both inclusive, in order.
-func (c *Catalog) RowGroups(ctx context.Context, run, conversation string, from, to time.Time) ([]RowGroup, error) {
-	var out []RowGroup
-	q := IndexQuery{Partition: partitionGroups + run, From: groupName(conversation, from.UnixMilli(), 0), Limit: 8}
-	for {
-		groups, err := list[RowGroup](ctx, c, q)
-		if err != nil {
-			return nil, err
-		}
-		for _, g := range groups {
-			if g.First.after(conversation, to.UnixMilli()) {
-				return out, nil
-			}
-			if g.MayHold(conversation, from.UnixMilli(), to.UnixMilli()) {
-				out = append(out, g)
-			}
-		}
-		if len(groups) < q.Limit {
-			return out, nil
-		}
-		last := groups[len(groups)-1]
-		q.From, q.Limit = groupName(last.Last.Conversation, last.Last.Time, last.Number)+"\x00", 100
+// RowGroupsFrom returns at most limit row groups of a run, in order, from the first on
+// that ends with a message of the conversation at a time (ms) or with what comes after.
+func (c *Catalog) RowGroupsFrom(ctx context.Context, run, conversation string, ms int64, limit int) ([]RowGroup, error) {
+	return list[RowGroup](ctx, c, IndexQuery{Partition: partitionGroups + run, From: groupName(conversation, ms, 0), Limit: limit})
+}
+
+// RowGroupsBefore returns at most limit row groups of a run before a given one (nil:
+// from its end), the last first.
+func (c *Catalog) RowGroupsBefore(ctx context.Context, run string, before *RowGroup, limit int) ([]RowGroup, error) {
+	q := IndexQuery{Partition: partitionGroups + run, Limit: limit, Descending: true}
+	if before != nil {
+		q.To = groupName(before.Last.Conversation, before.Last.Time, before.Number)
 	}
+	return list[RowGroup](ctx, c, q)
 }
 
 // AllRowGroups returns at most limit row groups of a run in order, after a given

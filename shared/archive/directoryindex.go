@@ -162,26 +162,10 @@ func (c *Catalog) RoomEntries(ctx context.Context, ids ...string) (map[string]Di
 }
 
 func (c *Catalog) entries(ctx context.Context, kind string, ids []string) (map[string]DirectoryEntry, error) {
-	found := map[string]DirectoryEntry{}
-	ids = slices.Clone(ids)
-	slices.Sort(ids)
-	ids = slices.DeleteFunc(slices.Compact(ids), func(id string) bool { return id == "" || len(id) > maxPersonID })
-	for chunk := range slices.Chunk(ids, entriesAtOnce) {
-		keys := make([]Item, len(chunk))
-		for i, id := range chunk {
-			keys[i] = Item{Partition: subjectPartition(kind, id), Sort: sortEntry}
-		}
-		items, err := c.index.GetMany(ctx, keys...)
-		if err != nil {
-			return nil, fmt.Errorf("reading names from the index: %w", err)
-		}
-		entries, err := decodeItems[DirectoryEntry](items)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range entries {
-			found[e.ID] = e
-		}
+	g := newGathering()
+	found := g.entries(kind, ids)
+	if err := g.read(ctx, c.index); err != nil {
+		return nil, fmt.Errorf("reading names from the index: %w", err)
 	}
 	return found, nil
 }

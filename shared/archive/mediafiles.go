@@ -3,7 +3,6 @@ package archive
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -66,28 +65,14 @@ func (c *Catalog) MediaFile(ctx context.Context, fileIDSHA256 string) (MediaFile
 
 const mediaFileSort = "file"
 
-// MediaFiles is MediaFile for several. None may come twice.
+// MediaFiles is MediaFile for several.
 func (c *Catalog) MediaFiles(ctx context.Context, hashes ...string) (map[string]MediaFile, error) {
-	files := make(map[string]MediaFile, len(hashes))
-	for batch := range slices.Chunk(hashes, 100) {
-		keys := make([]Item, len(batch))
-		for i, hash := range batch {
-			keys[i] = Item{Partition: partitionMediaFile + hash, Sort: mediaFileSort}
-			files[hash] = MediaFile{FileIDSHA256: hash, State: MediaPending}
-		}
-		items, err := c.index.GetMany(ctx, keys...)
-		if err != nil {
-			return nil, fmt.Errorf("reading what is known of %d files: %w", len(batch), err)
-		}
-		known, err := decodeItems[MediaFile](items)
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range known {
-			files[f.FileIDSHA256] = f
-		}
+	g := newGathering()
+	found := g.files(hashes)
+	if err := g.read(ctx, c.index); err != nil {
+		return nil, fmt.Errorf("reading what is known of %d files: %w", len(hashes), err)
 	}
-	return files, nil
+	return found, nil
 }
 
 // PutMediaFile records what is known of a file, unless more is known.

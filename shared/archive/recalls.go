@@ -52,31 +52,12 @@ func (c *Catalog) noteRecalls(ctx context.Context, rows []Row) error {
 }
 
 // RecallsOf says which of these messages of a conversation were recalled: the seq of
-// the recall by msgid of the message. It costs one GetMany.
+// the recall by msgid of the message. It costs one GetMany for each 100.
 func (c *Catalog) RecallsOf(ctx context.Context, conversation string, msgids ...string) (map[string]int64, error) {
-	byKey := map[itemKey]string{}
-	var items []Item
-	for _, id := range msgids {
-		item := recallItem(conversation, id)
-		if _, twice := byKey[item.key()]; id != "" && !twice {
-			byKey[item.key()] = id
-			items = append(items, item)
-		}
-	}
-	recalls := map[string]int64{}
-	if len(items) == 0 {
-		return recalls, nil
-	}
-	found, err := c.index.GetMany(ctx, items...)
-	if err != nil {
+	g := newGathering()
+	found := g.recalls(conversation, msgids)
+	if err := g.read(ctx, c.index); err != nil {
 		return nil, fmt.Errorf("looking for recalls: %w", err)
 	}
-	values, err := decodeItems[recall](found)
-	if err != nil {
-		return nil, err
-	}
-	for i, item := range found {
-		recalls[byKey[item.key()]] = values[i].Seq
-	}
-	return recalls, nil
+	return found, nil
 }

@@ -146,6 +146,7 @@ func TestModel(t *testing.T) {
 			},
 		})
 		w.checkAll(t, 7)
+		w.checkScreens(t, 7, rapid.IntRange(1, 12).Draw(t, "requests"))
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -181,6 +182,73 @@ func (w *world) checkAll(t tb, limit int) {
 				q.After = &got[len(got)-1].Place.Position
 			}
 		}
+	}
+}
+
+// checkScreens pages through every conversation as screens do, and looks around a
+// message of each.
+func (w *world) checkScreens(t tb, limit, requests int) {
+	t.Helper()
+	seen := map[string]bool{}
+	for _, m := range w.messages {
+		if seen[m.Conversation] {
+			continue
+		}
+		seen[m.Conversation] = true
+		for _, descending := range []bool{false, true} {
+			w.checkParts(t, archive.PlaceQuery{Conversation: m.Conversation, Descending: descending, Limit: limit}, requests)
+		}
+		w.checkAround(t, m, limit, requests)
+		w.checkAround(t, m, limit, 1000)
+	}
+}
+
+// checkParts pages with few requests: no message is skipped or comes twice.
+func (w *world) checkParts(t tb, q archive.PlaceQuery, requests int) {
+	t.Helper()
+	limit := q.Limit
+	q.Limit = math.MaxInt
+	want, got := seqs(w.want(q)), []int64{}
+	for q.Limit = limit; ; {
+		part, err := w.reader.Part(context.Background(), q, requests)
+		if err != nil {
+			t.Fatalf("%+v: %v", q, err)
+		}
+		got = append(got, seqs(part.Messages)...)
+		if !part.More {
+			break
+		}
+		if len(part.Messages) == 0 || len(part.Messages) > limit {
+			t.Fatalf("%+v: %d messages and more", q, len(part.Messages))
+		}
+		q.After = &part.Messages[len(part.Messages)-1].Place.Position
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("%+v in %d requests: %v, want %v", q, requests, got, want)
+	}
+}
+
+// checkAround looks around a message: the part from it on begins with those of its
+// time, and what is left out is said to be there.
+func (w *world) checkAround(t tb, m transcript.Message, limit, requests int) {
+	t.Helper()
+	earlier, later, err := w.reader.Around(context.Background(), m.Conversation, m.MsgTime, limit, limit, requests)
+	if err != nil {
+		t.Fatalf("around %v: %v", m.MsgTime, err)
+	}
+	for _, side := range []struct {
+		part transcript.Part
+		q    archive.PlaceQuery
+	}{{earlier, archive.PlaceQuery{To: m.MsgTime, Descending: true}}, {later, archive.PlaceQuery{From: m.MsgTime}}} {
+		side.q.Conversation, side.q.Limit = m.Conversation, math.MaxInt
+		want, got := seqs(w.want(side.q)), seqs(side.part.Messages)
+		if len(got) > min(limit, len(want)) || !slices.Equal(got, want[:len(got)]) || len(got) < len(want) && !side.part.More ||
+			requests > 100 && side.part.More != (len(want) > limit) {
+			t.Fatalf("around %v in %d requests: %v and more: %v, of %v", m.MsgTime, requests, got, side.part.More, want)
+		}
+	}
+	if len(later.Messages) == 0 {
+		t.Fatalf("around %v in %d requests: not the message", m.MsgTime, requests)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/reading"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/companion"
 )
@@ -28,7 +27,7 @@ func (r *run) consents(ctx context.Context, daily bool) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if reading.Conversation(r.aliases, c.ID) != c.ID {
+		if wecom.Renamed(c.ID, r.aliases.First) != c.ID {
 			continue // asked for under its first name, to which reparse moves it
 		}
 		if !c.AskedAt.IsZero() && !(daily && due(c.ID, c.AskedAt, r.StartedAt, otherDays)) {

@@ -27,24 +27,3 @@ func Apply(a archive.Aliases, r archive.Reading) archive.Reading {
 	}
 	return r
 }
-
-// Conversation is the conversation that one of two is now that userids are known to have
-// changed. What rooms, and what several people without a room are called does not
-// depend on them, or cannot be told from the name.
-func Conversation(a archive.Aliases, conversation string) string {
-	if len(a) == 0 {
-		return conversation
-	}
-	var people []wecom.Participant
-	changed := false
-	for _, p := range wecom.PairOf(conversation) {
-		if first := a.First(p.ID); p.Kind == wecom.Employee && first != p.ID {
-			p.ID, changed = first, true
-		}
-		people = append(people, p)
-	}
-	if !changed {
-		return conversation
-	}
-	return wecom.ConversationOf("", people...)
-}

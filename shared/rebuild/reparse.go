@@ -11,6 +11,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/reading"
+	"wecom-archive/shared/wecom"
 )
 
 // Transcript finds messages; *transcript.Reader is one.
@@ -129,12 +130,12 @@ func foldConsents(ctx context.Context, catalog *archive.Catalog, aliases archive
 		if err != nil {
 			return err
 		}
-		if reading.Conversation(aliases, c.ID) != c.ID {
+		if wecom.Renamed(c.ID, aliases.First) != c.ID {
 			apart = append(apart, c.ID)
 		}
 	}
 	for _, id := range apart {
-		if err := catalog.MoveConsent(ctx, id, reading.Conversation(aliases, id)); err != nil {
+		if err := catalog.MoveConsent(ctx, id, wecom.Renamed(id, aliases.First)); err != nil {
 			return err
 		}
 	}

@@ -59,35 +59,61 @@ type entry struct {
 	row   *archive.Row
 }
 
+// Part is some messages of a conversation that follow each other.
+type Part struct {
+	Messages []Message
+	More     bool // there are others behind them
+}
+
 // Messages returns at most q.Limit messages in the order of reading. Fewer mean
 // that there are no more.
 func (r *Reader) Messages(ctx context.Context, q archive.PlaceQuery) ([]Message, error) {
-	found, err := r.all(ctx, q)
+	found, err := r.all(ctx, 0, q)
 	if err != nil {
 		return nil, err
 	}
-	return found[0], nil
+	return found[0].Messages, nil
+}
+
+// Part returns at most q.Limit messages in the order of reading, for a screen: it
+// stops before the limit, but not without a message, where it would take more than so
+// many requests to index and buckets.
+func (r *Reader) Part(ctx context.Context, q archive.PlaceQuery, requests int) (Part, error) {
+	q.Limit++ // one more tells whether there is more
+	found, err := r.all(ctx, requests, q)
+	if err != nil {
+		return Part{}, err
+	}
+	return found[0].cut(q.Limit - 1), nil
 }
 
 // Around returns the messages of a conversation on both sides of a time, each in its
-// order of reading: at most so many before it, the last first, and from it on. It takes
-// fewer requests than two calls of Messages.
-func (r *Reader) Around(ctx context.Context, conversation string, at time.Time, before, after int) (earlier, later []Message, err error) {
-	found, err := r.all(ctx,
-		archive.PlaceQuery{Conversation: conversation, To: at, Descending: true, Limit: before},
-		archive.PlaceQuery{Conversation: conversation, From: at, Limit: after})
+// order of reading: at most so many before it, the last first, and from it on. It stops
+// like Part, the part before first, which may then be empty.
+func (r *Reader) Around(ctx context.Context, conversation string, at time.Time, before, after, requests int) (earlier, later Part, err error) {
+	found, err := r.all(ctx, requests,
+		archive.PlaceQuery{Conversation: conversation, From: at, Limit: after + 1},
+		archive.PlaceQuery{Conversation: conversation, To: at, Descending: true, Limit: before + 1})
 	if err != nil {
-		return nil, nil, err
+		return Part{}, Part{}, err
 	}
-	return found[0], found[1], nil
+	return found[1].cut(before), found[0].cut(after), nil
 }
 
-// all answers queries about one conversation.
-func (r *Reader) all(ctx context.Context, queries ...archive.PlaceQuery) (found [][]Message, err error) {
+func (p Part) cut(limit int) Part {
+	if len(p.Messages) > limit {
+		p.Messages, p.More = p.Messages[:limit], true
+	}
+	return p
+}
+
+// all answers queries about one conversation, with about so many requests; 0: with as
+// many as it takes.
+func (r *Reader) all(ctx context.Context, requests int, queries ...archive.PlaceQuery) (found []Part, err error) {
 	// A run that was replaced is deleted a day later, and is not found by a reader
 	// who has slept meanwhile, as a suspended function does. It looks again.
 	for range 3 {
-		if found, err = r.messages(ctx, slices.Clone(queries)); !errors.Is(err, archive.ErrNotFound) {
+		if found, err = r.messages(ctx, requests, slices.Clone(queries)); !errors.Is(err, archive.ErrNotFound) {
 			break
 		}
 	}
@@ -96,16 +122,16 @@ func (r *Reader) all(ctx context.Context, queries ...archive.PlaceQuery) (found 
 
 // messages looks again without the segments that proved damaged and are stored
 // again. A message of one that is not stands as a row of OutcomeDamaged.
-func (r *Reader) messages(ctx context.Context, queries []archive.PlaceQuery) ([][]Message, error) {
+func (r *Reader) messages(ctx context.Context, requests int, queries []archive.PlaceQuery) ([]Part, error) {
 	for {
-		found, err := r.look(ctx, queries)
+		found, err := r.look(ctx, requests, queries)
 		if err != nil {
 			return nil, err
 		}
 		again := false
 		for i := range queries {
 			q := &queries[i]
-			replaced, err := r.replaced(ctx, *q, found[i])
+			replaced, err := r.replaced(ctx, *q, found[i].Messages)
 			if err != nil {
 				return nil, err
 			}
@@ -141,7 +167,7 @@ func (r *Reader) replaced(ctx context.Context, q archive.PlaceQuery, found []Mes
 }
 
 // look reads the postings of all queries first, and what they share after that.
-func (r *Reader) look(ctx context.Context, queries []archive.PlaceQuery) ([][]Message, error) {
+func (r *Reader) look(ctx context.Context, requests int, queries []archive.PlaceQuery) ([]Part, error) {
 	searches := make([]search, len(queries))
 	shared := &sources{reader: r, conversation: queries[0].Conversation, keep: len(queries) > 1}
 	for i, q := range queries {
@@ -149,20 +175,28 @@ func (r *Reader) look(ctx context.Context, queries []archive.PlaceQuery) ([][]Me
 		if err != nil {
 			return nil, err
 		}
-		searches[i] = search{sources: shared, query: q, found: make([]entry, 0, len(tail))}
+		shared.spent++
+		s := search{sources: shared, query: q, found: make([]entry, 0, len(tail)), most: requests, optional: i > 0}
+		if requests > 0 && i == 0 && len(queries) > 1 {
+			s.most -= keptForEarlier
+		}
 		for _, p := range tail {
-			searches[i].found = append(searches[i].found, entry{place: p})
+			s.found = append(s.found, entry{place: p})
 		}
+		searches[i] = s
 	}
-	out := make([][]Message, len(queries))
+	out := make([]Part, len(queries))
 	for i := range searches {
-		if err := searches[i].runs(ctx); err != nil {
+		s := &searches[i]
+		if err := s.runs(ctx); err != nil {
 			return nil, err
 		}
-		var err error
-		if out[i], err = r.fill(ctx, queries[i].Conversation, searches[i].found); err != nil {
+		filled, err := r.fill(ctx, queries[i].Conversation, s.found)
+		if err != nil {
 			return nil, err
 		}
+		shared.spent += s.toFill()
+		out[i] = Part{filled, s.more}
 	}
 	return out, nil
 }

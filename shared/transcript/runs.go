@@ -1,10 +1,3 @@
-// Package transcript reads the messages of a conversation in their order, wherever
-// they lie: in the runs of the compactor (package compact), and in the segments
-// that are not compacted yet, which postings in the index point to.
-//
-// An answer is the same before, during and after a compaction. The postings are
-// read first and the switch after them: a message whose posting was deleted is in
-// a run by then. One that is found twice appears once.
 package transcript
 
 import (
@@ -14,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"wecom-archive/shared/archive"
 )
@@ -22,15 +14,19 @@ import (
 // search collects what a query finds in runs.
 type search struct {
 	*sources
-	query archive.PlaceQuery
-	found []entry // in order of reading, query.Limit at most, each message once
-	units []unit  // not looked at yet
+	query    archive.PlaceQuery
+	found    []entry // in order of reading, query.Limit at most, each message once
+	units    []unit  // not looked at yet
+	most     int     // requests that it stops at, of all that were spent; 0: there is no such
+	optional bool    // it may end without a message though there are some
+	more     bool    // it ended before the limit
 }
 
-// unit is a month or, if group is set, a row group of it. None of its messages of
-// the conversation are before first or after last (ms).
+// unit is a month or, if walk is set, the rest of a run of it or, if group is set, too, a
+// row group. None of its messages of the conversation are before first or after last (ms).
 type unit struct {
 	month       string
+	walk        *walk
 	group       *archive.RowGroup
 	first, last int64
 }
@@ -53,26 +49,32 @@ func (s *search) bounds() (from, to int64) {
 	return from, to
 }
 
-// runs looks at months and row groups in the order of reading, until what is left
-// cannot be among the first messages.
+// runs looks at months, their runs and row groups in the order of reading, until what
+// is left cannot be among the first messages, or costs too much.
 func (s *search) runs(ctx context.Context) error {
 	from, to := s.bounds()
 	months, err := s.months(ctx)
 	if err != nil {
 		return err
 	}
+	if s.spare(); s.query.Limit == 0 {
+		return nil
+	}
 	for _, m := range months {
 		s.addUnit(unit{month: m.Month, first: m.First.UnixMilli(), last: m.Last.UnixMilli()}, from, to)
 	}
 	for len(s.units) > 0 {
 		u := s.nextUnit()
-		if s.beyond(u) {
+		if s.beyond(u) || s.stop(u) {
 			return nil
 		}
-		if u.group == nil {
-			err = s.openMonth(ctx, u, from, to)
-		} else {
+		switch {
+		case u.group != nil:
 			err = s.readGroup(ctx, u)
+		case u.walk != nil:
+			err = s.step(ctx, u, from, to)
+		default:
+			err = s.openMonth(ctx, u, from, to)
 		}
 		if err != nil {
 			return err
@@ -102,14 +104,16 @@ func (s *search) nextUnit() unit {
 
 // beyond says whether all messages wanted come before those of the unit.
 func (s *search) beyond(u unit) bool {
-	if len(s.found) < s.query.Limit {
-		return false
+	return len(s.found) >= s.query.Limit && s.before(s.found[s.query.Limit-1], u)
+}
+
+// before says whether a message is read before all of the unit.
+func (s *search) before(e entry, u unit) bool {
+	if at := e.place.Time.UnixMilli(); s.query.Descending {
+		return at > u.last
+	} else {
+		return at < u.first
 	}
-	last := s.found[s.query.Limit-1].place.Time.UnixMilli()
-	if s.query.Descending {
-		return last > u.last
-	}
-	return last < u.first
 }
 
 func (s *search) openMonth(ctx context.Context, u unit, from, to int64) error {
@@ -117,21 +121,42 @@ func (s *search) openMonth(ctx context.Context, u unit, from, to int64) error {
 	if err != nil {
 		return err
 	}
+	near := max(from, u.first)
+	if s.query.Descending {
+		near = min(to, u.last)
+	}
 	for _, run := range m.Runs {
-		groups, err := s.reader.catalog.RowGroups(ctx, run.ID, s.query.Conversation, time.UnixMilli(from), time.UnixMilli(to))
-		if err != nil {
-			return err
-		}
-		for _, g := range groups {
-			of := unit{month: u.month, group: &g, first: u.first, last: u.last}
-			if g.First.Conversation == s.query.Conversation {
-				of.first = g.First.Time
-			}
-			if g.Last.Conversation == s.query.Conversation {
-				of.last = g.Last.Time
-			}
-			s.addUnit(of, from, to)
-		}
+		s.addUnit(unit{month: u.month, walk: &walk{directory: s.directory(run.ID), near: near}, first: u.first, last: u.last}, from, to)
+	}
+	return nil
+}
+
+// step takes the next row group of a run.
+func (s *search) step(ctx context.Context, u unit, from, to int64) error {
+	g, err := u.walk.next(ctx, s.query.Descending)
+	if err != nil || g == nil {
+		return err
+	}
+	of, rest := u, u
+	of.group = g
+	if g.First.Conversation == s.conversation {
+		of.first, rest.last = max(of.first, g.First.Time), min(rest.last, g.First.Time)
+	}
+	if g.Last.Conversation == s.conversation {
+		of.last, rest.first = min(of.last, g.Last.Time), max(rest.first, g.Last.Time)
+	}
+	if g.MayHold(s.conversation, from, to) {
+		s.addUnit(of, from, to)
+	}
+	goesOn := g.Last.Conversation <= s.conversation
+	if s.query.Descending {
+		rest.first = u.first
+		goesOn = g.First.Conversation >= s.conversation
+	} else {
+		rest.last = u.last
+	}
+	if goesOn {
+		s.addUnit(rest, from, to)
 	}
 	return nil
 }
@@ -167,8 +192,8 @@ func (s *search) arrange() {
 	}
 }
 
-// groupRows reads the rows of a conversation in a row group, with two requests, or
-// one if the object's footer is known.
+// groupRows reads the rows of a conversation in a row group, with one request, or two if
+// an older program wrote the directory and the object's footer is not known.
 func (r *Reader) groupRows(ctx context.Context, g archive.RowGroup, conversation string) ([]archive.CompactRow, error) {
 	release, err := r.slot(ctx)
 	if err != nil {
@@ -181,7 +206,7 @@ func (r *Reader) groupRows(ctx context.Context, g archive.RowGroup, conversation
 	layout, at := g.Layout()
 	name := g.Object + "#" + g.FooterSHA256
 	footer, ok := r.footers.Get(name)
-	if !ok {
+	if !ok && g.Own == nil {
 		if footer, err = r.derived.GetRange(ctx, g.Object, layout.Footer, layout.Size-layout.Footer); err != nil {
 			return nil, err
 		}
@@ -194,7 +219,12 @@ func (r *Reader) groupRows(ctx context.Context, g archive.RowGroup, conversation
 	if err != nil {
 		return nil, err
 	}
-	rows, err := layout.ReadGroup(g.Group, at, data, footer, conversation)
+	var rows []archive.CompactRow
+	if footer != nil {
+		rows, err = layout.ReadGroup(g.Group, at, data, footer, conversation)
+	} else {
+		rows, err = g.ReadOwn(data, conversation)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", g.Object, err)
 	}

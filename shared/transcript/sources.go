@@ -13,10 +13,12 @@ type sources struct {
 	reader       *Reader
 	conversation string
 	keep         bool // more than one search may want the same row group
+	spent        int  // requests, so far
 
 	spans    []archive.MonthSpan
 	spansSet bool
 	switches map[string]archive.Compaction // by month
+	runs     map[string]*directory         // by run
 	rows     map[string][]archive.CompactRow
 }
 
@@ -24,6 +26,7 @@ func (s *sources) months(ctx context.Context) ([]archive.MonthSpan, error) {
 	if s.spansSet {
 		return s.spans, nil
 	}
+	s.spent++
 	spans, err := s.reader.catalog.ConversationMonths(ctx, s.conversation)
 	if err == nil {
 		s.spans, s.spansSet = spans, true
@@ -37,6 +40,7 @@ func (s *sources) compaction(ctx context.Context, month string) (archive.Compact
 	if m, ok := s.switches[month]; ok {
 		return m, nil
 	}
+	s.spent++
 	m, err := s.reader.catalog.Compaction(ctx, month)
 	if err == nil {
 		if s.switches == nil {
@@ -48,10 +52,11 @@ func (s *sources) compaction(ctx context.Context, month string) (archive.Compact
 }
 
 func (s *sources) groupRows(ctx context.Context, g archive.RowGroup) ([]archive.CompactRow, error) {
-	name := fmt.Sprintf("%s#%d", g.Object, g.Group)
+	name := groupKey(g)
 	if rows, ok := s.rows[name]; ok {
 		return rows, nil
 	}
+	s.spent += s.groupCost(g)
 	rows, err := s.reader.groupRows(ctx, g, s.conversation)
 	if err == nil && s.keep {
 		if s.rows == nil {
@@ -61,3 +66,5 @@ func (s *sources) groupRows(ctx context.Context, g archive.RowGroup) ([]archive.
 	}
 	return rows, err
 }
+
+func groupKey(g archive.RowGroup) string { return fmt.Sprintf("%s#%d", g.Object, g.Group) }

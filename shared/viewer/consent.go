@@ -11,7 +11,6 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/consent"
-	"wecom-archive/shared/reading"
 	"wecom-archive/shared/wecom"
 )
 
@@ -152,7 +151,7 @@ func (s *server) consentTimeline(ctx context.Context, in *consentTimelineInput) 
 	if err != nil {
 		return nil, err
 	}
-	id := reading.Conversation(aliases, in.ID)
+	id := wecom.Renamed(in.ID, aliases.First)
 	lines, err := s.consentLister().Of(ctx, id)
 	if err != nil {
 		return nil, err

@@ -58,6 +58,20 @@ func (s *server) namesOf(ctx context.Context, people, rooms []string) (n names, 
 	return *memory, err
 }
 
+// learn remembers what was read of people and rooms: of some perhaps nothing.
+func (n *names) learn(people []string, ofPeople map[string]archive.DirectoryEntry, rooms []string, ofRooms map[string]archive.DirectoryEntry) {
+	add := func(known *map[string]archive.DirectoryEntry, ids []string, found map[string]archive.DirectoryEntry) {
+		if *known == nil {
+			*known = map[string]archive.DirectoryEntry{}
+		}
+		for _, id := range ids {
+			(*known)[id] = found[id]
+		}
+	}
+	add(&n.people, people, ofPeople)
+	add(&n.rooms, rooms, ofRooms)
+}
+
 // namesKey is where a page keeps the names that it has read, as *names.
 type namesKey struct{}
 

@@ -156,19 +156,47 @@ func (s *server) conversationsPage(_ http.ResponseWriter, r *http.Request) (page
 	if c.Day != "" && !isDay(c.Day) {
 		return page{}, huma.Error400BadRequest("no day")
 	}
+	if c.ID != "" {
+		return page{Section: "conversations", Content: &c}, s.fillBeside(r, &c)
+	}
 	if err := s.fillPeople(r, &c); err != nil {
 		return page{}, err
 	}
 	if err := s.fillTalks(r, &c); err != nil {
 		return page{}, err
 	}
-	if c.ID != "" {
-		var err error
-		if c.Transcript, err = s.transcriptOf(r, c.ID, c.Person); err != nil {
-			return page{}, err
+	return page{Section: "conversations", Content: &c}, nil
+}
+
+// fillBeside makes a transcript with its own people and itself in the columns beside it.
+// The script fills these with what they had before: with every screen it would cost as
+// much as the screen.
+func (s *server) fillBeside(r *http.Request, c *columns) (err error) {
+	if c.Person != "" {
+		c.Person = wecom.ParticipantOf(c.Person).ID
+	}
+	if c.Transcript, err = s.transcriptOf(r, c.ID, c.Person); err != nil {
+		return err
+	}
+	v := c.Transcript
+	c.Talks = []talk{{ID: c.ID, titled: v.Title}}
+	here := v.Title.Participants
+	for _, b := range v.Bubbles {
+		here = append(slices.Clip(here), b.Sender)
+	}
+	listed := map[string]bool{"": true}
+	for _, p := range here {
+		if !listed[p.ID] {
+			listed[p.ID] = true
+			c.People = append(c.People, person{ID: p.ID, Kind: p.Kind, directoryName: directoryName{naming: p.naming}})
 		}
 	}
-	return page{Section: "conversations", Content: c}, nil
+	if c.Person == "" {
+		return nil
+	}
+	n, err := s.namesOf(r.Context(), []string{c.Person}, nil) // read with the transcript
+	c.Chosen = &person{ID: c.Person, Kind: string(wecom.ParticipantOf(c.Person).Kind), directoryName: detailed(n.people[c.Person])}
+	return err
 }
 
 // kindRoom lists rooms where people stand.

@@ -17,8 +17,17 @@ import (
 	"wecom-archive/shared/wecom"
 )
 
-// screenful is how many messages a page of a transcript shows.
-const screenful = 40
+const (
+	// screenful is how many messages a page of a transcript shows at most.
+	screenful = 30
+	// screenRequests is what finding them may take, of the 15 requests to index and
+	// buckets that a page may. The others are for what stands beside them, for gaps and
+	// for the record of the look (two).
+	screenRequests = 11
+	// besideScreen is how many things may stand beside the messages of a page: what one
+	// request to the index returns.
+	besideScreen = 100
+)
 
 // transcriptView is a page of a conversation.
 type transcriptView struct {
@@ -27,6 +36,7 @@ type transcriptView struct {
 	Title        titled
 	Bubbles      []bubble
 	Older, Newer string // cursors; empty: there are none
+	Full         int    // messages of a full page: the script adds older pages to a shorter one
 	Seq          int64  // that a permalink named; 0: none
 }
 
@@ -87,41 +97,88 @@ func cursorOf(p archive.Position) string {
 	return base64.RawURLEncoding.EncodeToString(encodePosition(p))
 }
 
-// screen reads the messages of a page, oldest first, and says whether there are more
-// on either side.
-func (s *server) screen(ctx context.Context, id string, p place) (found []transcript.Message, older, newer bool, err error) {
-	read := func(q archive.PlaceQuery, n int) (some []transcript.Message, more bool, err error) {
-		q.Conversation, q.Limit = id, n+1
-		some, err = s.transcript.Messages(ctx, q)
-		if more = len(some) > n; more {
-			some = some[:n]
-		}
-		if q.Descending {
-			slices.Reverse(some)
-		}
-		return some, more, err
+// screen is what a page of a conversation shows: messages, oldest first.
+type screen struct {
+	found        []transcript.Message
+	older, newer bool // there are more
+}
+
+// screen reads a page. It has fewer messages than a screenful where those lie in many
+// months or segments, or have many files.
+func (s *server) screen(ctx context.Context, id string, p place) (screen, error) {
+	read := func(q archive.PlaceQuery) (transcript.Part, error) {
+		q.Conversation, q.Limit = id, screenful
+		return s.transcript.Part(ctx, q, screenRequests)
 	}
 	switch {
 	case p.after != nil:
-		found, newer, err = read(archive.PlaceQuery{After: p.after}, screenful)
-		return found, true, newer, err
+		part, err := read(archive.PlaceQuery{After: p.after})
+		return screen{part.Messages, true, part.More}.fitting(id, 0), err
 	case !p.from.IsZero() || !p.around.IsZero():
 		from, before := p.from, 0
 		if !p.around.IsZero() {
 			from, before = p.around, screenful/2
 		}
-		earlier, later, err := s.transcript.Around(ctx, id, from, before+1, screenful-before+1)
-		if err != nil {
-			return nil, false, false, err
-		}
-		older, newer = len(earlier) > before, len(later) > screenful-before
-		found = earlier[:min(before, len(earlier))]
-		slices.Reverse(found)
-		return append(slices.Clip(found), later[:min(screenful-before, len(later))]...), older, newer, nil
+		earlier, later, err := s.transcript.Around(ctx, id, from, before, screenful-before, screenRequests)
+		slices.Reverse(earlier.Messages)
+		n := len(earlier.Messages)
+		return screen{append(slices.Clip(earlier.Messages), later.Messages...), earlier.More, later.More}.fitting(id, n), err
 	default:
-		found, older, err = read(archive.PlaceQuery{After: p.before, Descending: true}, screenful)
-		return found, older, p.before != nil, err
+		part, err := read(archive.PlaceQuery{After: p.before, Descending: true})
+		slices.Reverse(part.Messages)
+		return screen{part.Messages, part.More, p.before != nil}.fitting(id, len(part.Messages)-1), err
 	}
+}
+
+// fitting is the part of a screen, from one of its messages on and then before it, whose
+// names, files and recalls one request returns.
+func (sc screen) fitting(id string, from int) screen {
+	if from < 0 || from >= len(sc.found) {
+		from = max(0, len(sc.found)-1)
+	}
+	room := besideScreen - 2 - len(wecom.PairOf(id)) // aliases, and somebody whose conversations are looked at
+	senders := map[string]bool{}
+	fits := func(m transcript.Message) bool {
+		room -= 1 + len(m.Media)
+		if !senders[m.FromID] {
+			senders[m.FromID], room = true, room-1
+		}
+		return room >= 0
+	}
+	first, end := from, from
+	for end < len(sc.found) && (fits(sc.found[end]) || end == from) {
+		end++
+	}
+	for first > 0 && fits(sc.found[first-1]) {
+		first--
+	}
+	return screen{sc.found[first:end], sc.older || first > 0, sc.newer || end < len(sc.found)}
+}
+
+// asides reads what stands beside messages of a conversation, in one request, and
+// remembers the names.
+func (s *server) asides(ctx context.Context, id string, found []transcript.Message, others ...string) (archive.Asides, error) {
+	q := archive.AsidesQuery{Conversation: id, People: others}
+	for _, p := range wecom.PairOf(id) {
+		q.People = append(q.People, p.ID)
+	}
+	if room, ok := wecom.RoomOf(id); ok {
+		q.Rooms = []string{room}
+	}
+	for _, m := range found {
+		q.People, q.Messages = append(q.People, m.FromID), append(q.Messages, m.MsgID)
+		for _, ref := range m.Media {
+			q.Files = append(q.Files, ref.FileIDSHA256)
+		}
+	}
+	a, err := s.Catalog.Asides(ctx, q)
+	if err != nil {
+		return a, err
+	}
+	if memory, ok := ctx.Value(namesKey{}).(*names); ok {
+		memory.learn(q.People, a.People, q.Rooms, a.Rooms)
+	}
+	return a, nil
 }
 
 // transcriptOf makes a page of a conversation, and records the look.
@@ -134,24 +191,25 @@ func (s *server) transcriptOf(r *http.Request, id, person string) (*transcriptVi
 	if err != nil {
 		return nil, err
 	}
-	found, older, newer, err := s.screen(ctx, id, where)
+	shows, err := s.screen(ctx, id, where)
 	if err != nil {
 		return nil, err
 	}
-	view := &transcriptView{ID: id, Kind: strings.SplitN(id, ":", 2)[0], Seq: where.seq}
-	if view.Bubbles, err = s.bubbles(ctx, languageOf(r), found, person); err != nil {
-		return nil, err
-	}
-	titles, err := s.titles(ctx, []string{id}, func(int) time.Time { return time.Time{} })
+	found := shows.found
+	beside, err := s.asides(ctx, id, found, person)
 	if err != nil {
 		return nil, err
 	}
-	view.Title = titles[0]
+	view := &transcriptView{ID: id, Kind: strings.SplitN(id, ":", 2)[0], Seq: where.seq, Full: screenful}
+	if view.Bubbles, err = s.bubbles(ctx, languageOf(r), found, beside, person); err != nil {
+		return nil, err
+	}
+	view.Title = names{people: beside.People, rooms: beside.Rooms}.title(id, time.Time{})
 	if n := len(found); n > 0 {
-		if older {
+		if shows.older {
 			view.Older = cursorOf(found[0].Place.Position)
 		}
-		if newer {
+		if shows.newer {
 			view.Newer = cursorOf(found[n-1].Place.Position)
 		}
 	}
@@ -162,43 +220,22 @@ func (s *server) transcriptOf(r *http.Request, id, person string) (*transcriptVi
 	return view, s.recordLook(ctx, lookInput{conversation: id, remote: remoteOf(r)}, shown)
 }
 
-// bubbles makes of messages what a page draws.
-func (s *server) bubbles(ctx context.Context, lang language, found []transcript.Message, person string) ([]bubble, error) {
-	var hashes, people []string
-	for _, m := range found {
-		people = append(people, m.FromID)
-		for _, ref := range m.Media {
-			hashes = append(hashes, ref.FileIDSHA256)
-		}
-	}
-	slices.Sort(hashes)
-	slices.Sort(people)
-	files, err := s.Catalog.MediaFiles(ctx, slices.Compact(hashes)...)
-	if err != nil {
-		return nil, err
-	}
-	n, err := s.namesOf(ctx, slices.DeleteFunc(slices.Compact(people), func(id string) bool { return id == "" }), nil)
-	if err != nil {
-		return nil, err
-	}
+// bubbles makes of messages of a conversation what a page draws.
+func (s *server) bubbles(ctx context.Context, lang language, found []transcript.Message, beside archive.Asides, person string) ([]bubble, error) {
 	gaps, err := s.Catalog.Gaps(ctx, statusGaps)
 	if err != nil {
 		return nil, err
 	}
-	aliases, err := s.Catalog.Aliases(ctx)
-	if err != nil {
-		return nil, err
-	}
-	draw := newBodies(lang, s.Zone, files)
+	draw := newBodies(lang, s.Zone, beside.Files)
 	all := make([]bubble, len(found))
 	for i, m := range found {
 		b := &all[i]
 		b.message, b.At = view(m, false), m.MsgTime
-		entry := n.people[m.FromID]
+		entry := beside.People[m.FromID]
 		kind := wecom.ParticipantOf(m.FromID).Kind
 		b.Sender = participant{ID: m.FromID, Kind: string(kind), naming: called(entry, m.MsgTime)}
 		b.Mark, b.Company = markOf(m.FromID, kind), entry.CorpName
-		b.Own = own(m, kind, person, aliases)
+		b.Own = own(m, kind, person, beside.Aliases)
 		if m.Readable() {
 			b.Body = s.draw(draw, m)
 		}
@@ -209,7 +246,8 @@ func (s *server) bubbles(ctx context.Context, lang language, found []transcript.
 		b.Follows = i > 0 && !b.NewDay && all[i-1].From == b.From && !all[i-1].Notice
 	}
 	placeGaps(all, gaps)
-	return all, s.linkBubbles(ctx, found, all)
+	linkBubbles(beside.Recalls, all)
+	return all, nil
 }
 
 // draw costs no more than its message if it panics: messages are hostile input.
@@ -321,7 +359,12 @@ func (s *server) recordPage(_ http.ResponseWriter, r *http.Request) (page, error
 	}
 	v := recordView{Row: m, Page: state, Unreadable: unreadable, Retention: s.Setup.Retention}
 	if m != nil {
-		bubbles, err := s.bubbles(r.Context(), languageOf(r), []transcript.Message{*m}, "")
+		found := []transcript.Message{*m}
+		beside, err := s.asides(r.Context(), m.Conversation, found)
+		if err != nil {
+			return page{}, err
+		}
+		bubbles, err := s.bubbles(r.Context(), languageOf(r), found, beside, "")
 		if err != nil {
 			return page{}, err
 		}

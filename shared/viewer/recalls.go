@@ -25,40 +25,42 @@ const (
 // linkRecalls sets RecalledBy and, of those whose message is among them, Recalls.
 func (s *server) linkRecalls(ctx context.Context, conversation string, shown []message) error {
 	ids := make([]string, len(shown))
-	seqs := map[string]int64{}
 	for i, m := range shown {
-		ids[i], seqs[m.MsgID] = m.MsgID, m.Seq
+		ids[i] = m.MsgID
 	}
 	recalls, err := s.Catalog.RecallsOf(ctx, conversation, ids...)
 	if err != nil {
 		return err
 	}
+	seqs := map[string]int64{}
+	for _, m := range shown {
+		seqs[m.MsgID] = m.Seq
+	}
 	for i := range shown {
-		m := &shown[i]
-		m.RecalledBy = recalls[m.MsgID]
-		if m.Ref != "" && m.Ref != m.MsgID {
-			m.Recalls = seqs[m.Ref]
-		}
+		shown[i].linkRecall(recalls, seqs)
 	}
 	return nil
 }
 
-// linkBubbles does so for a page. All are of one conversation.
-func (s *server) linkBubbles(ctx context.Context, found []transcript.Message, all []bubble) error {
-	if len(all) == 0 {
-		return nil
+// linkRecall links a message. Both maps are by msgid: seqs of recalls, and of the
+// messages beside it.
+func (m *message) linkRecall(recalls, seqs map[string]int64) {
+	m.RecalledBy = recalls[m.MsgID]
+	if m.Ref != "" && m.Ref != m.MsgID {
+		m.Recalls = seqs[m.Ref]
 	}
-	shown, here := make([]message, len(all)), map[int64]bool{}
-	for i, b := range all {
-		shown[i], here[b.Seq] = b.message, true
-	}
-	if err := s.linkRecalls(ctx, found[0].Conversation, shown); err != nil {
-		return err
+}
+
+// linkBubbles links those of a page. All are of one conversation.
+func linkBubbles(recalls map[string]int64, all []bubble) {
+	here, seqs := map[int64]bool{}, map[string]int64{}
+	for _, b := range all {
+		here[b.Seq], seqs[b.MsgID] = true, b.Seq
 	}
 	for i := range all {
-		all[i].message, all[i].here = shown[i], here
+		all[i].linkRecall(recalls, seqs)
+		all[i].here = here
 	}
-	return nil
 }
 
 // Recall is the address of the recall of this message.

@@ -186,6 +186,25 @@ func PairOf(conversation string) []Participant {
 	return slices.Compact([]Participant{ParticipantOf(first), ParticipantOf(second)})
 }
 
+// Renamed is what the conversation of two is called if employees are called by the
+// first of their userids, which first tells. What rooms, and what several people
+// without a room are called does not depend on it, or cannot be told from the name.
+func Renamed(conversation string, first func(userid string) string) string {
+	var people []Participant
+	changed := false
+	for _, p := range PairOf(conversation) {
+		if p.Kind == Employee {
+			id := first(p.ID)
+			p.ID, changed = id, changed || id != p.ID
+		}
+		people = append(people, p)
+	}
+	if !changed {
+		return conversation
+	}
+	return ConversationOf("", people...)
+}
+
 // RoomOf is the roomid of a conversation room:…
 func RoomOf(conversation string) (room string, ok bool) {
 	return strings.CutPrefix(conversation, "room:")

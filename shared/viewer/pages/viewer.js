@@ -1,5 +1,6 @@
-// What pages do beyond HTML: copy a value, walk through messages with j and k, and
-// show the newest message first. Without it everything else works.
+// What pages do beyond HTML: copy a value, walk through messages with j and k, show the
+// newest message first, add older pages to a short one, and fill the columns beside a
+// transcript. Without it everything else works.
 "use strict";
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {
@@ -11,6 +12,46 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 }
 const flow = document.querySelector(".column.transcript .flow");
 if (flow && !location.hash && !flow.querySelector("a[rel=next]")) flow.scrollTop = flow.scrollHeight;
+async function pageAt(address) {
+  const answer = await fetch(address, { headers: { Accept: "text/html" } });
+  if (!answer.ok) throw new Error(answer.status);
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
+// A conversation that seldom speaks comes in short pages: older ones are put before it
+// until the screen is full, a few at most. Each is a page of its own, and recorded.
+async function addOlder() {
+  for (let n = 0; n < 4 && flow.querySelectorAll(".m").length < flow.dataset.full; n++) {
+    const link = flow.querySelector("a[rel=prev]");
+    if (!link) return;
+    const older = (await pageAt(link.href)).querySelector(".column.transcript .flow");
+    if (!older || !older.querySelector(".m")) return;
+    older.querySelector("a[rel=next]")?.closest("p").remove();
+    const days = older.querySelectorAll(".daybreak"), day = flow.querySelector(".daybreak");
+    if (day && days.length && days[days.length - 1].textContent === day.textContent) day.remove();
+    const below = flow.scrollHeight - flow.scrollTop;
+    link.closest("p").replaceWith(...older.childNodes);
+    flow.scrollTop = flow.scrollHeight - below;
+  }
+}
+
+async function fillColumns(main) {
+  const page = await pageAt(main.dataset.columns);
+  const id = new URL(location.href).searchParams.get("id");
+  for (const column of [".column.people", ".column.talks"]) {
+    const list = page.querySelector(column + " .list"), old = main.querySelector(column + " .list");
+    if (!list || !old) continue;
+    const more = page.querySelector(column + " .more");
+    old.replaceWith(list, ...(more ? [more] : []));
+    for (const a of list.querySelectorAll("a")) {
+      if (new URL(a.href).searchParams.get("id") === id) a.setAttribute("aria-current", "true");
+    }
+  }
+}
+// What fails leaves the page as it was.
+if (flow?.dataset.full) addOlder().catch(() => {});
+const columns = document.querySelector("main[data-columns]");
+if (columns?.querySelector(".column.people").offsetParent) fillColumns(columns).catch(() => {});
 document.addEventListener("keydown", (event) => {
   if (!flow || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
   const step = { j: 1, k: -1 }[event.key];

@@ -1,0 +1,119 @@
+package archive
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// Asides is what a page shows beside messages of one conversation.
+type Asides struct {
+	People, Rooms map[string]DirectoryEntry // by id; who was never asked for is not in it
+	Recalls       map[string]int64          // seq of the recall by msgid of the message
+	Files         map[string]MediaFile      // by SHA-256 of the sdkfileid
+	Aliases       Aliases
+}
+
+// AsidesQuery asks for them.
+type AsidesQuery struct {
+	Conversation  string
+	People, Rooms []string // ids
+	Messages      []string // msgids
+	Files         []string // SHA-256 of sdkfileids
+}
+
+// gatherAtOnce is how many items one request returns.
+const gatherAtOnce = 100
+
+// Asides reads all of it together: one request, as long as these are below 100 things.
+func (c *Catalog) Asides(ctx context.Context, q AsidesQuery) (a Asides, err error) {
+	g := newGathering()
+	a.People, a.Rooms = g.entries(SubjectExternal, q.People), g.entries(SubjectRoom, q.Rooms)
+	a.Recalls, a.Files = g.recalls(q.Conversation, q.Messages), g.files(q.Files)
+	g.want(Item{Partition: partitionAliases, Sort: sortAliases}, func(value []byte) error { return json.Unmarshal(value, &a.Aliases) })
+	if err := g.read(ctx, c.index); err != nil {
+		return a, fmt.Errorf("reading what belongs to messages: %w", err)
+	}
+	return a, nil
+}
+
+// gathering is items of any kind that are read together.
+type gathering struct {
+	items []Item
+	take  map[itemKey]func(value []byte) error
+}
+
+func newGathering() *gathering { return &gathering{take: map[itemKey]func([]byte) error{}} }
+
+// want asks for an item, once; take gets its value if there is one.
+func (g *gathering) want(item Item, take func(value []byte) error) {
+	if _, twice := g.take[item.key()]; twice {
+		return
+	}
+	g.items, g.take[item.key()] = append(g.items, item), take
+}
+
+func (g *gathering) read(ctx context.Context, index Index) error {
+	for chunk := range slices.Chunk(g.items, gatherAtOnce) {
+		found, err := index.GetMany(ctx, chunk...)
+		if err != nil {
+			return err
+		}
+		for _, item := range found {
+			if err := g.take[item.key()](item.Value); err != nil {
+				return fmt.Errorf("%s/%s: %w: %w", item.Partition, item.Sort, ErrIndexDamaged, err)
+			}
+		}
+	}
+	return nil
+}
+
+// entries are what is known of people or rooms, once the gathering is read.
+func (g *gathering) entries(kind string, ids []string) map[string]DirectoryEntry {
+	found := map[string]DirectoryEntry{}
+	for _, id := range ids {
+		if id == "" || len(id) > maxPersonID {
+			continue
+		}
+		g.want(Item{Partition: subjectPartition(kind, id), Sort: sortEntry}, func(value []byte) error {
+			var e DirectoryEntry
+			err := json.Unmarshal(value, &e)
+			found[e.ID] = e
+			return err
+		})
+	}
+	return found
+}
+
+// recalls are the seqs of recalls by msgid, once the gathering is read.
+func (g *gathering) recalls(conversation string, msgids []string) map[string]int64 {
+	found := map[string]int64{}
+	for _, id := range msgids {
+		if id == "" {
+			continue
+		}
+		g.want(recallItem(conversation, id), func(value []byte) error {
+			var r recall
+			err := json.Unmarshal(value, &r)
+			found[id] = r.Seq
+			return err
+		})
+	}
+	return found
+}
+
+// files are what is known of files; of which nothing is known are pending.
+func (g *gathering) files(hashes []string) map[string]MediaFile {
+	found := make(map[string]MediaFile, len(hashes))
+	for _, hash := range hashes {
+		found[hash] = MediaFile{FileIDSHA256: hash, State: MediaPending}
+		g.want(Item{Partition: partitionMediaFile + hash, Sort: mediaFileSort}, func(value []byte) error {
+			var f MediaFile
+			err := json.Unmarshal(value, &f)
+			found[hash] = f
+			return err
+		})
+	}
+	return found
+}
