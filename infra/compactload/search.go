@@ -50,11 +50,15 @@ func (l load) search(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		var ids search.IDs
+		if q.person != "" {
+			ids = search.IDs{q.person}
+		}
 		best := searched{Question: q.name, Words: q.words, Person: q.person}
 		for try := range 3 {
 			s := scan.New(l.objects, l.derived, l.catalog, time.Now)
 			began := time.Now()
-			a, err := s.Search(ctx, scan.Query{Query: search.Query{Words: words, Person: q.person}, Descending: true, Limit: 20})
+			a, err := s.Search(ctx, scan.Query{Query: search.Query{Words: words, Person: ids}, Descending: true, Limit: 20})
 			if err != nil {
 				return err
 			}

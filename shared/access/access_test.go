@@ -208,7 +208,7 @@ func FuzzDecode(f *testing.F) {
 func TestStoredSearch(t *testing.T) {
 	objects := archivetest.NewObjects()
 	r := &access.Recorder{Objects: objects, Now: func() time.Time { return at }, NewID: ids("ABCDEFGH")}
-	l := access.Look{Who: "sub-1", How: access.HowWeb, What: access.WhatSearch, Search: map[string]string{"q": "合同", "person": "li.na"}, Request: "REQ1"}
+	l := access.Look{Who: "sub-1", How: access.HowWeb, What: access.WhatSearch, Search: map[string]string{"q": "合同", "person": "li.na"}, Conversations: []string{"room:b", "pair:a,b", "room:b"}, Request: "REQ1"}
 	if err := r.Record(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}
@@ -218,11 +218,11 @@ func TestStoredSearch(t *testing.T) {
 	}
 	const key = "access/dt=2026-11-24/1795485599123-ABCDEFGH.json"
 	const want = `{"format":2,"at":"2026-11-24T01:59:59.123Z","who":"sub-1","how":"web","what":"search",` +
-		`"search":{"person":"li.na","q":"合同"},"seqs":{"first":0,"last":0,"count":0},"request":"REQ1"}`
+		`"search":{"person":"li.na","q":"合同"},"conversations":["pair:a,b","room:b"],"seqs":{"first":0,"last":0,"count":0},"request":"REQ1"}`
 	if len(stored) != 1 || string(stored[key]) != want {
 		t.Fatalf("got %q", stored)
 	}
-	l.At = at.UTC().Truncate(time.Millisecond)
+	l.At, l.Conversations = at.UTC().Truncate(time.Millisecond), []string{"pair:a,b", "room:b"}
 	if got, err := access.Decode(stored[key]); err != nil || !reflect.DeepEqual(got, l) {
 		t.Errorf("decoded %+v, %v; want %+v", got, err, l)
 	}

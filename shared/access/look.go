@@ -17,6 +17,7 @@
 //	                        "media": their files, with links to download them;
 //	                        "search": what a search found, and the messages beside it
 //	conversation  string    id of the conversation; of a search: the one it was limited to, absent if to none
+//	conversations [string]  of a search: those of what was shown, sorted; absent if nothing was
 //	search        object    of a search: its parameters as they were given, by name, strings; q are the terms
 //	seqs          object    what was shown; of a search it may be nothing, with all three 0:
 //	  first       number    smallest seq
@@ -75,18 +76,19 @@ var ErrIncomplete = errors.New("look is not complete")
 
 // Look is one response that carried content to a person.
 type Look struct {
-	At           time.Time         // UTC, ms; Recorder sets it if it is zero
-	Who          string            // subject
-	How          string            // HowAPI, HowWeb
-	What         string            // WhatMessages, WhatMessagesRaw
-	Conversation string            // of a search: the one it was limited to, if any
-	Search       map[string]string // of a search: its parameters, by name
-	Seqs         Seqs
-	From         time.Time // period asked for, inclusive; zero: from the first
-	To           time.Time // exclusive; zero: to the last
-	Remote       string    // address of the client
-	Request      string    // request id
-	Reason       string    // why, as the person said; empty if the archive does not ask
+	At            time.Time         // UTC, ms; Recorder sets it if it is zero
+	Who           string            // subject
+	How           string            // HowAPI, HowWeb
+	What          string            // WhatMessages, WhatMessagesRaw
+	Conversation  string            // of a search: the one it was limited to, if any
+	Conversations []string          // of a search: those of what was shown
+	Search        map[string]string // of a search: its parameters, by name
+	Seqs          Seqs
+	From          time.Time // period asked for, inclusive; zero: from the first
+	To            time.Time // exclusive; zero: to the last
+	Remote        string    // address of the client
+	Request       string    // request id
+	Reason        string    // why, as the person said; empty if the archive does not ask
 }
 
 // Seqs says which messages were shown.
@@ -111,19 +113,25 @@ func SeqsOf(seqs []int64) Seqs {
 
 // record is a Look as it is stored.
 type record struct {
-	Format       int               `json:"format"`
-	At           time.Time         `json:"at"`
-	Who          string            `json:"who"`
-	How          string            `json:"how"`
-	What         string            `json:"what"`
-	Conversation string            `json:"conversation,omitempty"`
-	Search       map[string]string `json:"search,omitempty"`
-	Seqs         Seqs              `json:"seqs"`
-	From         time.Time         `json:"from,omitzero"`
-	To           time.Time         `json:"to,omitzero"`
-	Remote       string            `json:"remote,omitempty"`
-	Request      string            `json:"request"`
-	Reason       string            `json:"reason,omitempty"`
+	Format        int               `json:"format"`
+	At            time.Time         `json:"at"`
+	Who           string            `json:"who"`
+	How           string            `json:"how"`
+	What          string            `json:"what"`
+	Conversation  string            `json:"conversation,omitempty"`
+	Search        map[string]string `json:"search,omitempty"`
+	Conversations []string          `json:"conversations,omitempty"`
+	Seqs          Seqs              `json:"seqs"`
+	From          time.Time         `json:"from,omitzero"`
+	To            time.Time         `json:"to,omitzero"`
+	Remote        string            `json:"remote,omitempty"`
+	Request       string            `json:"request"`
+	Reason        string            `json:"reason,omitempty"`
+}
+
+// sorted is each once, in byte order.
+func sorted(ids []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(ids)))
 }
 
 // Encode writes the object of a look. It returns ErrIncomplete, wrapped with
@@ -137,7 +145,7 @@ func Encode(l Look) ([]byte, error) {
 		format = formatSearch
 	}
 	return json.Marshal(record{
-		Format: format, At: l.At, Who: l.Who, How: l.How, What: l.What, Conversation: l.Conversation, Search: l.Search,
+		Format: format, At: l.At, Who: l.Who, How: l.How, What: l.What, Conversation: l.Conversation, Search: l.Search, Conversations: sorted(l.Conversations),
 		Seqs: l.Seqs, From: l.From, To: l.To, Remote: l.Remote, Request: l.Request, Reason: l.Reason,
 	})
 }
@@ -153,7 +161,7 @@ func Decode(stored []byte) (Look, error) {
 		return Look{}, fmt.Errorf("look: format %d: %w", r.Format, archive.ErrNewFormat)
 	}
 	l := Look{
-		At: r.At, Who: r.Who, How: r.How, What: r.What, Conversation: r.Conversation, Search: r.Search,
+		At: r.At, Who: r.Who, How: r.How, What: r.What, Conversation: r.Conversation, Search: r.Search, Conversations: r.Conversations,
 		Seqs: r.Seqs, From: r.From, To: r.To, Remote: r.Remote, Request: r.Request, Reason: r.Reason,
 	}
 	if r.Format < 1 {

@@ -55,6 +55,23 @@ func (a Aliases) Last(id string) string {
 	return id
 }
 
+// All are all userids of a person, the first one first.
+func (a Aliases) All(id string) []string {
+	next := make(map[string]string, len(a))
+	for is, was := range a {
+		next[was] = is
+	}
+	all := []string{a.First(id)}
+	for range len(a) {
+		is, ok := next[all[len(all)-1]]
+		if !ok {
+			break
+		}
+		all = append(all, is)
+	}
+	return all
+}
+
 // ErrAlias marks aliases that contradict themselves or others.
 var ErrAlias = errors.New("this cannot be an alias")
 

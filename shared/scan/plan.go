@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/search"
 )
 
 // unit is a part of the archive that is read at once: a row group or a segment.
@@ -193,8 +194,8 @@ func (r *run) mayHold(g archive.RowGroup) bool {
 	if q.Conversation != "" && !g.MayHold(q.Conversation, math.MinInt64, math.MaxInt64) {
 		return false
 	}
-	for _, id := range []string{q.Person, q.Sender} {
-		if id != "" && !g.MayHoldPerson(id) {
+	for _, ids := range []search.IDs{q.Person, q.Sender} {
+		if len(ids) > 0 && !slices.ContainsFunc(ids, g.MayHoldPerson) {
 			return false
 		}
 	}

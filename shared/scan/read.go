@@ -92,7 +92,7 @@ func (t *taker) counts(r archive.Reading) {
 	t.res.looked.Messages++
 	seen := ""
 	for _, m := range r.Media {
-		if contents[m.Kind] && !strings.Contains(seen, m.Kind+" ") && t.matcher.Admits(r) {
+		if !textless[m.Kind] && !strings.Contains(seen, m.Kind+" ") && t.matcher.Admits(r) {
 			t.res.looked.Contents[m.Kind]++
 			seen += m.Kind + " "
 		}
@@ -161,7 +161,7 @@ func (r *run) columns() archive.TailColumns {
 	if !q.From.IsZero() || !q.To.IsZero() {
 		columns |= archive.TailTime
 	}
-	if q.Conversation != "" || q.Person != "" || q.Sender != "" || q.SenderKind != "" || q.ChatKind != "" || q.MsgType != "" {
+	if q.Conversation != "" || len(q.Person) > 0 || len(q.Sender) > 0 || q.SenderKind != "" || q.ChatKind != "" || q.MsgType != "" {
 		columns |= archive.TailNames
 	}
 	return columns

@@ -45,7 +45,7 @@ func TestOldDirectory(t *testing.T) {
 		t.Fatalf("%d row groups", groups)
 	}
 	for _, q := range []asked{
-		{"合同", scan.Query{Limit: 2}}, {"合同", scan.Query{Limit: 2, Descending: true, Time: time.Nanosecond}}, {"", scan.Query{Limit: 50, Query: search.Query{Person: "wmCustomer"}}},
+		{"合同", scan.Query{Limit: 2}}, {"合同", scan.Query{Limit: 2, Descending: true, Time: time.Nanosecond}}, {"", scan.Query{Limit: 50, Query: search.Query{Person: search.IDs{"wmCustomer"}}}},
 		{"c", scan.Query{Limit: 9, Query: search.Query{From: start.AddDate(0, 0, 1), Conversation: "room:r1"}}},
 	} {
 		w.check(t, w.scanner(), q)

@@ -65,14 +65,15 @@ type Looked struct {
 	Skipped  int   // that cannot hold what is next, by what the index says of them
 
 	// Messages that the filters admit, words aside, whose contents are no text: by
-	// kind of file. Only voice, image, video and file count.
+	// kind of file, as archive.MediaRef has it.
 	Contents map[string]int64
 	// Rows of segments that hold no message (yet).
 	Unreadable int64
 }
 
-// contents are the kinds of files in which something may be said.
-var contents = map[string]bool{"voice": true, "image": true, "video": true, "file": true}
+// textless are the kinds of files that say nothing. In all others, those of which nothing
+// is known too, something may be said.
+var textless = map[string]bool{"": true}
 
 // Scanner searches an archive. It is safe for concurrent use.
 type Scanner struct {

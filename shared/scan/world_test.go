@@ -109,7 +109,7 @@ func (w *world) store(t tb, pulled time.Time, rows ...archive.Row) string {
 
 // plainFold folds a whole text at once.
 func plainFold(s string) string {
-	return norm.NFKC.String(cases.Fold().String(norm.NFKC.String(s)))
+	return strings.NewReplacer("\u200d", "", "\ufe0f", "").Replace(norm.NFKC.String(cases.Fold().String(norm.NFKC.String(s))))
 }
 
 // asked is a query and, in plain words, what it means.
@@ -124,8 +124,8 @@ func (w *world) want(q asked) []int64 {
 	for _, m := range w.messages {
 		switch {
 		case !m.Readable(), !strings.Contains(plainFold(m.Text), plainFold(q.needle)):
-		case q.Conversation != "" && m.Conversation != q.Conversation, q.Sender != "" && m.FromID != q.Sender, q.MsgType != "" && m.MsgType != q.MsgType:
-		case q.Person != "" && m.FromID != q.Person && !slices.Contains(m.ToIDs, q.Person):
+		case q.Conversation != "" && m.Conversation != q.Conversation, len(q.Sender) > 0 && !slices.Contains(q.Sender, m.FromID), q.MsgType != "" && m.MsgType != q.MsgType:
+		case len(q.Person) > 0 && !slices.Contains(q.Person, m.FromID) && !slices.Contains(m.ToIDs, q.Person[0]):
 		case !q.From.IsZero() && m.MsgTime.Before(q.From), !q.To.IsZero() && !m.MsgTime.Before(q.To):
 		case q.File != "" && !slices.ContainsFunc(m.Media, func(r archive.MediaRef) bool { return strings.Contains(plainFold(r.Name), plainFold(q.File)) }):
 		default:

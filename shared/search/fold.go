@@ -4,14 +4,16 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 )
 
-// Fold is s without differences of case, width and compatibility forms: NFKC,
-// Unicode's full case folding, NFKC again.
+// Fold is s without differences of case, width and compatibility forms, and without
+// characters that nobody sees: NFKC, Unicode's full case folding, NFKC again, as
+// Unicode's NFKC_Casefold. A zero-width space or a soft hyphen hides no word.
 //
 // It works from one boundary of normalisation to the next, so that a text cut at
 // boundaries folds to the parts of what the whole folds to. A boundary never lies
@@ -46,7 +48,7 @@ func foldText(s string, v variants) foldedText {
 		if r, size := utf8.DecodeRuneInString(piece); size == n && plainHan(r) && v == nil {
 			out.WriteString(piece)
 		} else {
-			folded := v.fold(norm.NFKC.String(caser.String(norm.NFKC.String(piece))))
+			folded := v.fold(foldPiece(piece, caser))
 			same = same && len(folded) == n && n == size
 			out.WriteString(folded)
 		}
@@ -58,6 +60,35 @@ func foldText(s string, v variants) foldedText {
 	}
 	f.from, f.to = append(f.from, len(s)), append(f.to, out.Len())
 	return f
+}
+
+// foldPiece folds what lies between two boundaries.
+func foldPiece(piece string, caser cases.Caser) string {
+	return norm.NFKC.String(visible(caser.String(norm.NFKC.String(piece))))
+}
+
+// visible is s without what Unicode calls default ignorable.
+func visible(s string) string {
+	if strings.IndexFunc(s, ignorable) < 0 {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		if ignorable(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// ignorable is Default_Ignorable_Code_Point as DerivedCoreProperties.txt makes it.
+func ignorable(r rune) bool {
+	switch {
+	case r < 0x80, unicode.Is(unicode.White_Space, r), r >= 0xFFF9 && r <= 0xFFFB, r >= 0x13430 && r <= 0x1343F:
+		return false
+	case unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector):
+		return true
+	}
+	return unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Prepended_Concatenation_Mark, r)
 }
 
 // plainHan are the characters that most Chinese text consists of. They fold to
@@ -87,7 +118,7 @@ func appendFolded(out []byte, s string) []byte {
 		if n <= 0 {
 			n = len(s) - at
 		}
-		out = append(out, norm.NFKC.String(cases.Fold().String(norm.NFKC.String(s[at:at+n])))...)
+		out = append(out, foldPiece(s[at:at+n], cases.Fold())...)
 		at += n
 	}
 	return out

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -13,8 +14,8 @@ type Query struct {
 	Words Words // in the text of the message, nested records included
 
 	Conversation string // as in docs/format.md; a room or a pair
-	Person       string // sender or receiver
-	Sender       string
+	Person       IDs    // sender or receiver
+	Sender       IDs
 
 	SenderKind string // as archive.Reading has it
 	ChatKind   string // the same
@@ -25,6 +26,12 @@ type Query struct {
 	From time.Time // inclusive; zero: from the first
 	To   time.Time // exclusive; zero: to the last
 }
+
+// IDs are all ids of one person: an employee whose userid was changed has several. None:
+// whoever it is.
+type IDs []string
+
+func (ids IDs) allow(id string) bool { return len(ids) == 0 || slices.Contains(ids, id) }
 
 // Matcher answers for one query. It is safe for concurrent use.
 type Matcher struct {
@@ -50,7 +57,7 @@ func (m *Matcher) Admits(r archive.Reading) bool {
 	switch {
 	case !q.From.IsZero() && r.MsgTime.Before(q.From), !q.To.IsZero() && !r.MsgTime.Before(q.To):
 		return false
-	case !wants(q.Conversation, r.Conversation), !wants(q.Sender, r.FromID):
+	case !wants(q.Conversation, r.Conversation), !q.Sender.allow(r.FromID):
 		return false
 	case !wants(q.SenderKind, r.SenderKind), !wants(q.ChatKind, r.ChatKind), !wants(q.MsgType, r.MsgType):
 		return false
@@ -64,15 +71,7 @@ func wants(wanted, value string) bool { return wanted == "" || wanted == value }
 
 // names says whether the person looked for is one of the message's.
 func (m *Matcher) names(r archive.Reading) bool {
-	if m.query.Person == "" || m.query.Person == r.FromID {
-		return true
-	}
-	for _, id := range r.ToIDs {
-		if id == m.query.Person {
-			return true
-		}
-	}
-	return false
+	return m.query.Person.allow(r.FromID) || slices.ContainsFunc(r.ToIDs, m.query.Person.allow)
 }
 
 func (m *Matcher) files(r archive.Reading) bool {

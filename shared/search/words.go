@@ -211,7 +211,7 @@ func addWord(tokens []token, word string) ([]token, error) {
 func addTerm(tokens []token, text string) ([]token, error) {
 	folded := Fold(text)
 	if folded == "" {
-		return nil, fmt.Errorf("%w: a term is empty", ErrWords)
+		return nil, fmt.Errorf("%w: a term is empty, or nothing of it can be seen", ErrWords)
 	}
 	return append(tokens, token{tokenTerm, folded}), nil
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -97,8 +96,7 @@ type incidentsOutput struct {
 
 type keysOutput struct {
 	Body struct {
-		Keys       []key    `json:"keys" nullable:"false" doc:"In byte order of their ids"`
-		Unreadable []string `json:"unreadable,omitempty" doc:"Objects below keys/ that hold no key that this program reads"`
+		Keys []key `json:"keys" nullable:"false" doc:"In order of their making"`
 	}
 }
 
@@ -242,27 +240,20 @@ func history(ctx context.Context, in listInput, name string, list func(ctx conte
 }
 
 func (s *server) keys(ctx context.Context, _ *struct{}) (*keysOutput, error) {
-	bindings, err := s.Catalog.Bindings(ctx, 10_000)
+	bindings, err := s.Catalog.Bindings(ctx, setupKeys)
+	if err != nil {
+		return nil, err
+	}
+	known, err := s.Catalog.PublicKeys(ctx, setupKeys)
 	if err != nil {
 		return nil, err
 	}
 	out := new(keysOutput)
 	out.Body.Keys = []key{}
-	for info, err := range s.Objects.List(ctx, archive.KeysPrefix, "") {
-		if err != nil {
-			return nil, err
-		}
-		record, err := archive.GetKeyRecord(ctx, s.Objects, strings.TrimSuffix(strings.TrimPrefix(info.Key, archive.KeysPrefix), ".json"))
-		if errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrNewFormat) || errors.Is(err, archive.ErrNotFound) {
-			out.Body.Unreadable = append(out.Body.Unreadable, info.Key)
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		k := key{ID: record.ID, Fingerprint: record.Fingerprint, PublicPEM: record.PublicPEM, Imported: record.Imported, CreatedAt: record.CreatedAt.UTC(), Versions: []int64{}}
+	for _, public := range known {
+		k := key{ID: public.ID, Fingerprint: public.Fingerprint, PublicPEM: public.PublicPEM, Imported: public.Imported, CreatedAt: public.CreatedAt.UTC(), Versions: []int64{}}
 		for _, b := range bindings {
-			if b.Key == record.ID {
+			if b.Key == public.ID {
 				k.Versions = append(k.Versions, b.PublicKeyVer)
 			}
 		}

@@ -10,18 +10,19 @@ import (
 // check is one of the things that the overview's state follows from.
 type check struct {
 	What  string
-	State string // done: proved; open: not proved; wrong: somebody has to act
+	State string // done: proved; record: something is known and past; open: not proved; wrong: somebody has to act
 }
 
 // Mark is a sign for those who do not see colours.
 func (c check) Mark() string {
-	return map[string]string{"done": "✓", "open": "…", "wrong": "✗"}[c.State]
+	return map[string]string{"done": "✓", "record": "!", "open": "…", "wrong": "✗"}[c.State]
 }
 
 // checks judges each part by its alarms, and, where there are none, by its proof: that
 // nothing is known to be wrong proves nothing.
 func (b status) checks(proved bool) []check {
-	seats := b.Seats != nil && *b.Seats > 0
+	seats := b.Seats != nil && *b.Seats > 0 && b.seatsFresh
+	decrypted := b.Quarantine.Envelopes == 0 && !b.Quarantine.AtLeast
 	all := []struct {
 		what   string
 		alarms []archive.AlarmCode
@@ -29,7 +30,7 @@ func (b status) checks(proved bool) []check {
 	}{
 		{"pull", []archive.AlarmCode{archive.AlarmNeverRan, archive.AlarmBehind, archive.AlarmLoss, archive.AlarmPull, archive.AlarmClock}, proved},
 		{"archiver", []archive.AlarmCode{archive.AlarmArchiver}, b.Pending.Pages == 0 && !b.Pending.AtLeast},
-		{"quarantine", []archive.AlarmCode{archive.AlarmQuarantine}, true},
+		{"quarantine", []archive.AlarmCode{archive.AlarmQuarantine}, decrypted},
 		{"media", []archive.AlarmCode{archive.AlarmMediaLost, archive.AlarmMediaFail, archive.AlarmMediaWait}, b.Media.Pending == 0},
 		{"seats", []archive.AlarmCode{archive.AlarmQuiet}, seats},
 	}
@@ -44,16 +45,22 @@ func (b status) checks(proved bool) []check {
 }
 
 func (b status) stateOf(proved bool, concerns func(archive.AlarmCode) bool) string {
+	has := func(severity archive.Severity) bool {
+		return slices.ContainsFunc(b.Alarms, func(a alarm) bool { return a.Severity == severity && concerns(a.Code) })
+	}
 	switch {
-	case slices.ContainsFunc(b.Alarms, func(a alarm) bool { return a.Severity == archive.SeverityAction && concerns(a.Code) }):
+	case has(archive.SeverityAction):
 		return "wrong"
+	case has(archive.SeverityRecord):
+		return "record"
 	case !proved:
 		return "open"
 	}
 	return "done"
 }
 
-// stateOf is the whole: healthy only if each part is proved.
+// stateOf is the whole: healthy only if each part is proved, or what is wrong with it is
+// past and on record.
 func stateOf(checks []check) string {
 	has := func(state string) bool {
 		return slices.ContainsFunc(checks, func(c check) bool { return c.State == state })

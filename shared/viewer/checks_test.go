@@ -5,11 +5,14 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
+	"wecom-archive/shared/archive"
 	"wecom-archive/shared/viewer"
 )
 
@@ -87,5 +90,38 @@ func TestAlarmsInChinese(t *testing.T) {
 		if !strings.ContainsFunc(a.MessageZH, func(r rune) bool { return unicode.Is(unicode.Han, r) }) || a.RemedyZH == "" {
 			t.Errorf("%+v", a)
 		}
+	}
+}
+
+// TestOnRecord: what is wrong and past is not green. Old envelopes that nobody could read
+// and old gaps are on record, and seats that were last heard of months ago prove nothing.
+func TestOnRecord(t *testing.T) {
+	f := pagesFixture(t)
+	states := func() map[string]string {
+		all := map[string]string{}
+		body := f.page("auditor", "/").Body.String()
+		for _, m := range regexp.MustCompile(`<li class="(\w+)"><span[^>]*>[^<]*</span> <span>([^<]*)</span>`).FindAllStringSubmatch(body, -1) {
+			all[m[2]] = m[1]
+		}
+		return all
+	}
+	seats := func(age time.Duration) {
+		n := 3
+		_, err := f.catalog.UpdatePullState(t.Context(), func(s *archive.PullState) { s.Seats, s.LastSuccessAt = &n, now })
+		f.must(err)
+		f.must(f.catalog.UpdateDirectoryState(t.Context(), func(s *archive.DirectoryState) { s.SeatsAt = now.Add(-age) }))
+	}
+	seats(time.Hour)
+	if got := states(); got["消息可解密"] != "done" || got["没有断档、篡改或其他告警"] != "done" || got["存档席位已知"] != "done" {
+		t.Errorf("with nothing wrong: %v", got)
+	}
+	old := now.AddDate(0, 0, -40)
+	h := archive.PageHeader{SeqAsked: 0, FirstSeq: 1, LastSeq: 10, Count: 10, Size: 500, PulledAt: old}
+	f.must(f.catalog.NotePage(t.Context(), h))
+	f.must(f.catalog.FinishPage(t.Context(), archive.PageState{Key: archive.PageKey(0), LastSeq: 10, Count: 10, PulledAt: old, Parts: 1, OK: 3, Unreadable: map[archive.Outcome]int{archive.OutcomeBadMessage: 7}}))
+	f.must(f.catalog.PutGap(t.Context(), archive.Gap{Since: old.AddDate(0, 0, -6), Until: old, SeenAt: old}))
+	seats(5 * 24 * time.Hour)
+	if got := states(); got["消息可解密"] != "record" || got["没有断档、篡改或其他告警"] != "record" || got["存档席位已知"] != "open" {
+		t.Errorf("with old troubles: %v", got)
 	}
 }

@@ -22,6 +22,7 @@ const (
 	dailyRuns    = 300 // of the puller, from which the plot is made
 	plotDays     = 14
 	accessPage   = 100
+	seatsFresh   = 3 * 24 * time.Hour // how old a list of seats may be that proves something
 )
 
 func orNotFound(err error) error {
@@ -66,6 +67,16 @@ func (s *server) overviewPage(_ http.ResponseWriter, r *http.Request) (page, err
 	if err != nil {
 		return page{}, err
 	}
+	directory, err := s.Catalog.DirectoryState(r.Context())
+	if err != nil {
+		return page{}, err
+	}
+	// Without a directory the pull asks for them, and says when it worked last.
+	seatsAt := directory.SeatsAt
+	if seatsAt.IsZero() {
+		seatsAt = state.LastSuccessAt
+	}
+	out.Body.seatsFresh = s.Now().Sub(seatsAt) < seatsFresh
 	v := overview{status: out.Body, Pulls: s.Puller != nil, Asked: r.URL.Query().Has("asked")}
 	if proof := state.LastProof(); !proof.IsZero() {
 		v.Proof = proof.In(s.Zone).Format("2006-01-02 15:04:05")
@@ -308,7 +319,7 @@ func (s *server) accessPage(_ http.ResponseWriter, r *http.Request) (page, error
 			v.Unreadable = append(v.Unreadable, info.Key)
 			continue
 		}
-		if (v.Who == "" || v.Who == look.Who) && (v.Conversation == "" || v.Conversation == look.Conversation) {
+		if (v.Who == "" || v.Who == look.Who) && (v.Conversation == "" || v.Conversation == look.Conversation || slices.Contains(look.Conversations, v.Conversation)) {
 			v.Looks = append(v.Looks, look)
 		}
 	}

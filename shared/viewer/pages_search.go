@@ -1,9 +1,12 @@
 package viewer
 
 import (
+	"cmp"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,7 +55,7 @@ func (searchView) Chats() []string { return []string{"internal", "external", "up
 // Everything says whether all that could be meant was looked at.
 func (v searchView) Everything() bool {
 	n := v.Answer.NotLookedAt
-	return len(v.Contents) == 0 && n.Unreadable == 0 && n.WaitingPages == 0 && len(n.Damaged) == 0
+	return v.Answer.Complete && len(v.Contents) == 0 && n.Unreadable == 0 && n.WaitingPages == 0 && len(n.Damaged) == 0
 }
 
 // searchPage is the form and, once something is asked, a page of what was found.
@@ -81,10 +84,9 @@ func (s *server) searchPage(_ http.ResponseWriter, r *http.Request) (page, error
 	for _, h := range out.Body.Hits {
 		v.Hits = append(v.Hits, shownHit{hit: h, At: h.at, Parts: marked(h.Text, h.Ranges), Files: h.Media})
 	}
-	for _, kind := range []string{"voice", "image", "video", "file"} {
-		if n := out.Body.NotLookedAt.Contents[kind]; n > 0 {
-			v.Contents = append(v.Contents, contentCount{kind, n})
-		}
+	contents := out.Body.NotLookedAt.Contents
+	for _, kind := range slices.SortedFunc(maps.Keys(contents), func(a, b string) int { return cmp.Or(cmp.Compare(contents[b], contents[a]), cmp.Compare(a, b)) }) {
+		v.Contents = append(v.Contents, contentCount{kind, contents[kind]})
 	}
 	if cursor := out.Body.NextCursor; cursor != "" {
 		q := r.URL.Query()
@@ -100,6 +102,19 @@ func (s *server) searchOf(q url.Values) (searchInput, error) {
 	in := searchInput{
 		Q: q.Get("q"), Conversation: strings.TrimSpace(q.Get("conversation")), Person: strings.TrimSpace(q.Get("person")), Sender: strings.TrimSpace(q.Get("sender")),
 		SenderKind: q.Get("sender_kind"), Chat: q.Get("chat"), Type: q.Get("type"), File: q.Get("file"), Order: q.Get("order"), Cursor: q.Get("cursor"), Limit: searchPageHits,
+	}
+	for name := range q {
+		if !slices.Contains(searchFields, name) {
+			return in, badParameter(http.StatusUnprocessableEntity, "query", "The address has a field that this search does not know.")
+		}
+	}
+	for _, choice := range []struct {
+		name, value string
+		of          []string
+	}{{"sender_kind", in.SenderKind, searchView{}.Kinds()}, {"chat", in.Chat, searchView{}.Chats()}} {
+		if choice.value != "" && !slices.Contains(choice.of, choice.value) {
+			return in, badParameter(http.StatusUnprocessableEntity, "query."+choice.name, choice.name+" must be one of "+strings.Join(choice.of, ", ")+".")
+		}
 	}
 	if q.Get("variants") != "" {
 		in.Variants = "true"
@@ -129,6 +144,9 @@ func (s *server) searchOf(q url.Values) (searchInput, error) {
 }
 
 const searchPageHits = 20
+
+// searchFields are those of the form, and the cursor.
+var searchFields = []string{"q", "variants", "conversation", "person", "sender", "sender_kind", "chat", "type", "has_media", "file", "from", "to", "order", "cursor"}
 
 // marked cuts a text where marks begin and end.
 func marked(text string, ranges []textRange) (parts []markedText) {

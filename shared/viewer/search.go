@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -25,8 +27,8 @@ const defaultSearchTime = 20 * time.Second
 type searchInput struct {
 	Q            string `query:"q" maxLength:"1024" example:"合同 \"下午三点\" -草稿" doc:"What the text must hold, wherever in it, nested records included: terms separated by spaces must all occur; OR between two lets one of them do; NOT or a leading - excludes; quotes make a phrase; parentheses group. Case, width and compatibility forms make no difference. Empty: every text"`
 	Variants     string `query:"variants" enum:"true" doc:"true: traditional and simplified characters that stand for each other count as one in q: 合同編號 finds 合同编号"`
-	Conversation string `query:"conversation" maxLength:"1024" example:"pair:li.na,wang.wei" doc:"Only this conversation: room:<roomid>, or a pair"`
-	Person       string `query:"person" maxLength:"512" example:"li.na" doc:"Only messages from or to this person. Employees' userids in any case"`
+	Conversation string `query:"conversation" maxLength:"1024" example:"pair:li.na,wang.wei" doc:"Only this conversation: a pair, in any order, room:<roomid>, or a roomid"`
+	Person       string `query:"person" maxLength:"512" example:"li.na" doc:"Only messages from or to this person. Employees' userids in any case; one whose userid was changed is found under each of them"`
 	Sender       string `query:"sender" maxLength:"512" doc:"Only messages from this person"`
 	SenderKind   string `query:"sender_kind" enum:"employee,external,robot" doc:"Only messages from people of this kind; external are customers"`
 	Chat         string `query:"chat" enum:"internal,external,updown_stream" doc:"Only chats of this kind"`
@@ -77,7 +79,7 @@ type textRange struct {
 }
 
 type notLookedAt struct {
-	Contents     map[string]int64 `json:"contents" doc:"Messages among those looked at for this page that fit the filters, the words aside, and refer to files whose contents are no text: by voice, image, video, file. Names of files and what the messages say beside them were searched"`
+	Contents     map[string]int64 `json:"contents" doc:"Messages among those looked at for this page that fit the filters, the words aside, and refer to files whose contents are no text: by voice, image, video, file, emotion, call (a recording), voip_doc (shown in a call). Names of files and what the messages say beside them were searched"`
 	Unreadable   int64            `json:"unreadable" doc:"Messages of the whole archive that are not decrypted (yet)"`
 	WaitingPages int64            `json:"waiting_pages" doc:"Pages of WeCom's stream that are stored and not decrypted yet"`
 	Damaged      []string         `json:"damaged" nullable:"false" doc:"Keys of the archive's objects that should have been looked at for this page and cannot be read. Ask the operator for wecom-archive redrive (messages/) or compact --rebuild (compactions/)"`
@@ -106,6 +108,11 @@ func (s *server) search(ctx context.Context, in *searchInput) (*searchOutput, er
 	if err != nil {
 		return nil, err
 	}
+	aliases, err := s.Catalog.Aliases(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known(aliases, &query.Query)
 	query.Time = s.SearchTime
 	began := time.Now()
 	found, err := s.scanner.Search(ctx, query)
@@ -138,6 +145,33 @@ func (s *server) search(ctx context.Context, in *searchInput) (*searchOutput, er
 	return out, s.recordSearch(ctx, in, query, body.Hits)
 }
 
+// known widens a query to all userids of the people in it, and calls the conversation as
+// it is called since one was changed.
+func known(aliases archive.Aliases, q *search.Query) {
+	for _, ids := range []*search.IDs{&q.Person, &q.Sender} {
+		if len(*ids) > 0 {
+			*ids = aliases.All((*ids)[0])
+		}
+	}
+	q.Conversation = wecom.Renamed(q.Conversation, aliases.First)
+}
+
+// conversationOf is the conversation that somebody asks for: by its id, whatever the
+// order and the case of those in a pair, or by the id of a room.
+func conversationOf(asked string) (conversation string, ok bool) {
+	kind, rest, found := strings.Cut(asked, ":")
+	switch {
+	case asked == "" || asked == wecom.Unparsed:
+		return asked, true
+	case !found:
+		return wecom.ConversationOf(asked), true
+	case kind == "pair":
+		pair := wecom.PairOf(asked)
+		return wecom.ConversationOf("", pair...), len(pair) > 0
+	}
+	return asked, rest != "" && slices.Contains([]string{"room", "multi", "long"}, kind)
+}
+
 // query understands the parameters. sum ties cursors to them.
 func (in *searchInput) query() (q scan.Query, sum [querySumSize]byte, err error) {
 	words, err := search.ParseWords(in.Q)
@@ -155,14 +189,18 @@ func (in *searchInput) query() (q scan.Query, sum [querySumSize]byte, err error)
 			return q, sum, badParameter(http.StatusUnprocessableEntity, "query."+p[0], p[0]+" must be UTF-8.")
 		}
 	}
+	conversation, ok := conversationOf(in.Conversation)
+	if !ok {
+		return q, sum, badParameter(http.StatusUnprocessableEntity, "query.conversation", "conversation must be one as pair:li.na,wang.wei or room:<roomid>.")
+	}
 	q = scan.Query{Limit: in.Limit, Descending: in.Order == "desc", Query: search.Query{
-		Words: words, Conversation: in.Conversation, SenderKind: in.SenderKind, ChatKind: in.Chat, MsgType: in.Type, File: in.File,
+		Words: words, Conversation: conversation, SenderKind: in.SenderKind, ChatKind: in.Chat, MsgType: in.Type, File: in.File,
 	}}
 	if in.Person != "" {
-		q.Person = wecom.ParticipantOf(in.Person).ID
+		q.Person = search.IDs{wecom.ParticipantOf(in.Person).ID}
 	}
 	if in.Sender != "" {
-		q.Sender = wecom.ParticipantOf(in.Sender).ID
+		q.Sender = search.IDs{wecom.ParticipantOf(in.Sender).ID}
 	}
 	if in.HasMedia != "" {
 		has := in.HasMedia == "true"
@@ -342,7 +380,9 @@ func (s *server) countUnread(ctx context.Context, n *notLookedAt) error {
 func (s *server) recordSearch(ctx context.Context, in *searchInput, q scan.Query, hits []hit) error {
 	var seqs []int64
 	seen := map[int64]bool{}
+	var conversations []string
 	for i := range hits {
+		conversations = append(conversations, hits[i].Conversation)
 		for _, m := range []*message{hits[i].Before, &hits[i].message, hits[i].After} {
 			if m != nil && m.Unreadable == "" && !seen[m.Seq] {
 				seen[m.Seq] = true
@@ -359,7 +399,7 @@ func (s *server) recordSearch(ctx context.Context, in *searchInput, q scan.Query
 		return noReason()
 	}
 	look := access.Look{
-		At: s.Now(), Who: personOf(ctx).Subject, How: howOf(ctx), What: access.WhatSearch, Conversation: q.Conversation, Search: asked,
+		At: s.Now(), Who: personOf(ctx).Subject, How: howOf(ctx), What: access.WhatSearch, Conversation: q.Conversation, Search: asked, Conversations: conversations,
 		Seqs: access.SeqsOf(seqs), From: q.From, To: q.To, Remote: in.remote, Request: requestID(ctx), Reason: reason,
 	}
 	if err := s.Access.Record(ctx, look); err != nil {

@@ -3,6 +3,7 @@ package viewer_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/viewer"
 )
 
 type found struct {
@@ -252,5 +254,80 @@ func TestSearchDamaged(t *testing.T) {
 	got := into[found](t, f.get("reader-token", searchPath("q", "合同")))
 	if len(got.Hits) != 2 || !slices.Equal(got.NotLookedAt.Damaged, []string{key}) {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestSearchUnderEachUserid: what somebody wrote under one userid is found under the
+// other; conversations are understood as people write them, and what means nothing is
+// refused.
+func TestSearchUnderEachUserid(t *testing.T) {
+	f := searchFixture(t)
+	count := func(pairs ...string) int {
+		return len(into[found](t, f.get("reader-token", searchPath(pairs...))).Hits)
+	}
+	want := count("person", "li.na")
+	wantPair := count("q", "合同", "conversation", pair)
+	if want == 0 || wantPair == 0 {
+		t.Fatal("the fixture has nothing")
+	}
+	for _, same := range []string{"pair:wang.wei,li.na", "pair:Li.Na,wang.wei"} {
+		if got := count("q", "合同", "conversation", same); got != wantPair {
+			t.Errorf("%s: %d hits, want %d", same, got, wantPair)
+		}
+	}
+	if got := count("conversation", "r1"); got == 0 || got != count("conversation", "room:r1") {
+		t.Errorf("by a room's own id: %d hits", got)
+	}
+	f.must(archive.SayAlias(t.Context(), f.objects, f.catalog, "ww1", archive.Alias{Was: "li.na", Is: "lina.new", At: now, Who: "x"}))
+	for _, who := range []string{"li.na", "lina.new", "LINA.new"} {
+		if got := count("person", who); got != want {
+			t.Errorf("person=%s: %d hits, want %d", who, got, want)
+		}
+	}
+	for _, path := range []string{searchPath("conversation", "pair:"), searchPath("conversation", "nobody:x"), searchPath("conversation", "room:")} {
+		if w := f.get("reader-token", path); w.Code != 422 {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+	for _, q := range []string{queryOf("q", "合同", "sender_kind", "customer"), queryOf("q", "合同", "person_", "li.na"), queryOf("q", "合同", "chat", "x")} {
+		if body := f.page("reader", "/search?"+q).Body.String(); strings.Contains(body, `class="hit"`) || strings.Contains(body, "没有遗漏") || !strings.Contains(body, `role="alert"`) {
+			t.Errorf("%s was taken", q)
+		}
+	}
+}
+
+// TestNothingLeftOut is said only if it is true.
+func TestNothingLeftOut(t *testing.T) {
+	const nothing = "没有遗漏"
+	f := pagesFixture(t)
+	for i := range 12 {
+		f.store(uint64(i*10), row(int64(i*10+1), pair, at(time.Duration(i)*time.Second), "words"))
+	}
+	if body := f.page("reader", "/search?q=needle").Body.String(); !strings.Contains(body, nothing) {
+		t.Error("all was looked at, and it is not said")
+	}
+	f.handler = viewer.New(viewer.Config{
+		Objects: f.objects, Catalog: f.catalog, Access: f.access, Auth: people{}, Visitors: visitor{}, SearchTime: time.Nanosecond,
+		Now: func() time.Time { return now }, NewID: serial("request"), Log: slog.New(slog.NewJSONHandler(f.log, nil)),
+	})
+	if body := f.page("reader", "/search?q=needle").Body.String(); strings.Contains(body, nothing) || !strings.Contains(body, "时间已到") {
+		t.Error("the time was over")
+	}
+	f = pagesFixture(t)
+	call := row(1, pair, at(0), "")
+	call.MsgType, call.Media = "meeting_voice_call", []archive.MediaRef{{Kind: "call", Size: -1}}
+	f.store(0, call)
+	if body := f.page("reader", "/search?q=needle").Body.String(); strings.Contains(body, nothing) || !strings.Contains(body, "通话录音") {
+		t.Error("a recorded call was not looked at, and that is not said")
+	}
+}
+
+// TestWhoSawIt: whoever was shown a conversation by a search stands in its record.
+func TestWhoSawIt(t *testing.T) {
+	f := searchFixture(t)
+	f.get("reader-token", searchPath("q", "合同"))
+	looks := f.looks()
+	if len(looks) != 1 || !slices.Contains(looks[0].Conversations, pair) || !slices.IsSorted(looks[0].Conversations) {
+		t.Errorf("%+v", looks)
 	}
 }

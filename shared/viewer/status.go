@@ -43,6 +43,8 @@ type status struct {
 	Gaps        []gap            `json:"gaps" nullable:"false" doc:"Newest first, at most 100. They stay for ever"`
 	Runs        []run            `json:"runs" nullable:"false" doc:"Last runs of the puller, newest first"`
 	KeyBindings []keyBinding     `json:"key_bindings" nullable:"false" doc:"Which of our keys opens which publickey_ver, at most 100"`
+
+	seatsFresh bool // that number is of the last days
 }
 
 type alarm struct {

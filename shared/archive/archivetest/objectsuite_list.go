@@ -195,11 +195,11 @@ func testPresignNames(t *testing.T, objects archive.Objects) {
 	put(t, objects, "a", []byte("x"))
 	for name, want := range map[string]string{
 		"报价单 (最终).xlsx":              "报价单 (最终).xlsx",
-		`a "quoted" \ name.txt`:      `a "quoted" _ name.txt`,
+		`a "quoted" \ name.txt`:      `a _quoted_ _ name.txt`,
 		"semi;colon=1, filename=x.y": "semi;colon=1, filename=x.y",
 		"100%25.txt":                 "100%25.txt",
 		"😀.gif":                      "😀.gif",
-		"a\r\nSet-Cookie: x=1.txt":   "a__Set-Cookie: x=1.txt", // control characters become _
+		"a\r\nSet-Cookie: x=1.txt":   "a__Set-Cookie_ x=1.txt", // control characters become _
 		"nul\x00tab\tdel\x7f":        "nul_tab_del_",
 		"bad\xffutf8":                "bad\uFFFDutf8",
 		"👩\u200d💻.png":               "👩\u200d💻.png",
