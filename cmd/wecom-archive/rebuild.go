@@ -73,7 +73,7 @@ func (c *reindexCommand) Run(ctx context.Context, to streams) error {
 	return c.with(ctx, to, func(o *opened) error {
 		if o.Remote != nil {
 			var report rebuild.Report
-			return o.Remote.order(ctx, to, rebuild.Order{Mode: rebuild.ModeReindex, Drop: c.Drop}, &report)
+			return o.Remote.order(ctx, to, rebuild.Order{Mode: rebuild.ModeReindex, Drop: c.Drop, By: "reindex-" + uuid.NewString()}, &report)
 		}
 		report, err := rebuild.NewReindexer(rebuild.Config{
 			Corp: o.Corp, Objects: o.Objects, Versions: o.Versions, Catalog: o.Catalog, Dropper: o.Dropper, Queue: o.Queue, Now: time.Now, Log: o.Log,

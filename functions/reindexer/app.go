@@ -11,7 +11,8 @@ import (
 
 // App is the function.
 type App struct {
-	rebuild.Config // Queue and Stop are the function's own
+	rebuild.Config     // Queue and Stop are the function's own; Owner is for orders by nobody
+	MaxQueued      int // pages in an answer, about: Lambda takes answers of 6 MB
 }
 
 // Handle is the Lambda handler: it reindexes until all is done or its time is nearly
@@ -20,8 +21,11 @@ func (a *App) Handle(ctx context.Context, order rebuild.Order) (rebuild.Answer, 
 	if order.Mode != rebuild.ModeReindex {
 		return rebuild.Answer{}, fmt.Errorf("mode %q is none of this function: it knows %s", order.Mode, rebuild.ModeReindex)
 	}
-	pages := &outbox{}
+	pages := &outbox{most: a.MaxQueued}
 	c := a.Config
+	if order.By != "" { // the next invocation may be another process
+		c.Owner = order.By
+	}
 	c.Queue, c.Stop = pages, func() bool { return rebuild.DeadlineNear(ctx) || pages.full() }
 	report, err := rebuild.NewReindexer(c).Run(ctx, order.Drop)
 	more := errors.Is(err, rebuild.ErrUnfinished)
@@ -32,11 +36,10 @@ func (a *App) Handle(ctx context.Context, order rebuild.Order) (rebuild.Answer, 
 	return rebuild.NewAnswer(order.Mode, more, report, pages.keys...)
 }
 
-// maxQueued is how many pages an answer may hold, about: Lambda takes answers of 6 MB.
-const maxQueued = 5_000
-
 // outbox takes what is to be queued. It is safe for concurrent use.
 type outbox struct {
+	most int
+
 	mu   sync.Mutex
 	keys []string
 }
@@ -52,5 +55,5 @@ func (o *outbox) Notify(_ context.Context, keys ...string) error {
 func (o *outbox) full() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.keys) >= maxQueued
+	return len(o.keys) >= o.most
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -33,7 +34,7 @@ func newApp(t *testing.T, pages int) *App {
 			t.Fatal(err)
 		}
 	}
-	return &App{rebuild.Config{
+	return &App{MaxQueued: 20, Config: rebuild.Config{
 		Corp: corp, Objects: objects, Versions: objects, Catalog: archive.NewCatalog(index), Dropper: index, Now: time.Now,
 		Log: slog.New(slog.DiscardHandler), Owner: "reindexer-1",
 	}}
@@ -78,7 +79,7 @@ func TestHandle(t *testing.T) {
 // TestOutboxIsBounded: an answer that is full ends the invocation, and the next one
 // has the rest.
 func TestOutboxIsBounded(t *testing.T) {
-	const pages = maxQueued + 100
+	const pages = 30
 	app := newApp(t, pages)
 	queued := 0
 	for slices := 1; ; slices++ {
@@ -86,9 +87,8 @@ func TestOutboxIsBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		doc, err := json.Marshal(answer)
-		if err != nil || len(doc) > 5<<20 {
-			t.Fatalf("an answer of %d bytes, %v", len(doc), err)
+		if len(answer.Queue) > 20+4 {
+			t.Fatalf("an answer with %d pages", len(answer.Queue))
 		}
 		if queued += len(answer.Queue); !answer.More {
 			if queued != pages || slices != 2 {
@@ -113,6 +113,30 @@ func TestCursorAhead(t *testing.T) {
 	}
 	if _, err := app.Handle(t.Context(), rebuild.Order{Mode: rebuild.ModeReindex}); err == nil || !strings.Contains(err.Error(), "held by puller") {
 		t.Errorf("somebody pulls: %v", err)
+	}
+}
+
+// TestLease: between two invocations for one command nobody else pulls or reindexes,
+// whichever process has the second one.
+func TestLease(t *testing.T) {
+	app := newApp(t, 30)
+	order := rebuild.Order{Mode: rebuild.ModeReindex, By: "command-1"}
+	if answer, err := app.Handle(t.Context(), order); err != nil || !answer.More {
+		t.Fatalf("%+v, %v", answer, err)
+	}
+	app.Owner = "reindexer-2"
+	held := &archive.LeaseHeldError{}
+	if _, err := app.Catalog.AcquireLease(t.Context(), "puller", time.Now(), 2*time.Minute); !errors.As(err, &held) {
+		t.Errorf("somebody may pull: %v", err)
+	}
+	if answer, err := app.Handle(t.Context(), rebuild.Order{Mode: rebuild.ModeReindex, By: "command-2"}); !errors.As(err, &held) {
+		t.Errorf("another command: %+v, %v", answer, err)
+	}
+	if answer, err := app.Handle(t.Context(), order); err != nil || answer.More {
+		t.Errorf("%+v, %v", answer, err)
+	}
+	if _, err := app.Catalog.AcquireLease(t.Context(), "puller", time.Now(), 2*time.Minute); err != nil {
+		t.Errorf("when all is done: %v", err)
 	}
 }
 

@@ -71,7 +71,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	client := s3.NewFromConfig(cfg)
 	objects := awsstore.NewObjects(client, s3.NewPresignClient(client), set.Bucket).WithCaptureKey(set.Capture)
 	index := awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)
-	return &App{rebuild.Config{
+	return &App{MaxQueued: 20_000, Config: rebuild.Config{
 		Corp: set.Corp, Objects: objects, Versions: objects, Catalog: archive.NewCatalog(index), Dropper: index, Now: time.Now, Log: log,
 		Owner: "reindexer-" + rand.Text(), // of this process: two at a time would be in each other's way
 	}}, nil

@@ -192,8 +192,12 @@ func TestRebuildCommands(t *testing.T) {
 	if summary.Messages != 0 {
 		t.Errorf("a month without messages: %+v", summary)
 	}
-	want := []string{`example-reindexer {"mode":"reindex","drop":true}`, `example-compactor {"mode":"compact"}`, `example-compactor {"mode":"recompact"}`, `example-compactor {"mode":"recompact","month":"2020-01"}`}
-	if got := c.took(); !slices.Equal(got, want) {
+	want := []string{`example-reindexer {"mode":"reindex","drop":true`, `example-compactor {"mode":"compact"}`, `example-compactor {"mode":"recompact"}`, `example-compactor {"mode":"recompact","month":"2020-01"}`}
+	got := c.took()
+	if len(got) > 0 { // who orders is another one each time
+		got[0], _, _ = strings.Cut(got[0], `,"by":`)
+	}
+	if !slices.Equal(got, want) {
 		t.Errorf("the functions were given %q", got)
 	}
 

@@ -28,6 +28,7 @@ type Order struct {
 	Mode  Mode   `json:"mode,omitempty"`
 	Month string `json:"month,omitempty"` // 2026-11, with ModeRecompact: this one only
 	Drop  bool   `json:"drop,omitempty"`  // with ModeReindex: empty the index first
+	By    string `json:"by,omitempty"`    // with ModeReindex: who goes on; between two orders by the same nobody pulls
 }
 
 // Answer is what a function says to an Order.

@@ -26,7 +26,8 @@ type Config struct {
 	LeaseTTL time.Duration // default 2 min
 	Parallel int           // pages read at a time; default 4
 
-	// Stop is asked between two steps; Run then ends with ErrUnfinished. Nil: never.
+	// Stop is asked between two steps; Run then ends with ErrUnfinished, and leaves the
+	// lease to expire, for the next Run by the same owner. Nil: never.
 	Stop func() bool
 }
 
@@ -122,6 +123,9 @@ func (x *Reindexer) Run(ctx context.Context, drop bool) (Report, error) {
 		return Report{}, fmt.Errorf("starting to reindex: %w", err)
 	}
 	err = r.work(ctx, drop)
+	if errors.Is(err, ErrUnfinished) { // nobody is to pull before the next one has begun
+		return r.Report, fmt.Errorf("reindexing: %w", err)
+	}
 	// With a context of its own: an interrupted reindex must not hold up the puller.
 	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
