@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 
 	"wecom-archive/shared/archive"
 )
@@ -29,6 +30,8 @@ type unit struct {
 	walk        *walk
 	group       *archive.RowGroup
 	first, last int64
+
+	skipFirst, skipLast int // rows of the conversation in the row group that were read
 }
 
 // bounds are the first and last ms that the query can want.
@@ -70,7 +73,7 @@ func (s *search) runs(ctx context.Context) error {
 		}
 		switch {
 		case u.group != nil:
-			err = s.readGroup(ctx, u)
+			err = s.readGroup(ctx, u, from, to)
 		case u.walk != nil:
 			err = s.step(ctx, u, from, to)
 		default:
@@ -161,19 +164,66 @@ func (s *search) step(ctx context.Context, u unit, from, to int64) error {
 	return nil
 }
 
-func (s *search) readGroup(ctx context.Context, u unit) error {
-	rows, err := s.groupRows(ctx, *u.group)
+// readGroup reads as many rows of a row group as the query may want, and leaves the
+// others for later: a room may fill many row groups.
+func (s *search) readGroup(ctx context.Context, u unit, from, to int64) error {
+	rest, err := s.readSome(ctx, u, from, to)
 	if err != nil {
 		return fmt.Errorf("compaction of %s: %w (make it again with: wecom-archive compact --rebuild --month %s)", u.month, err, u.month)
 	}
-	for _, row := range rows {
+	s.arrange()
+	if rest != nil {
+		s.addUnit(*rest, from, to)
+	} else {
+		s.done(*u.group)
+	}
+	return nil
+}
+
+// spareRows are read beyond the limit: a message may stand there twice.
+const spareRows = 16
+
+func (s *search) readSome(ctx context.Context, u unit, from, to int64) (rest *unit, err error) {
+	rows, err := s.openGroup(ctx, *u.group)
+	if err != nil {
+		return nil, err
+	}
+	times, err := rows.Times()
+	if err != nil {
+		return nil, err
+	}
+	// Those of the time that is wanted, but for the ones that were read before.
+	i := sort.Search(len(times), func(i int) bool { return times[i] >= from })
+	j := sort.Search(len(times), func(i int) bool { return times[i] > to })
+	i, j = max(i, u.skipFirst), min(j, len(times)-u.skipLast)
+	if i >= j {
+		return nil, nil
+	}
+	if most := min(s.query.Limit, 1<<20) + spareRows; j-i > most {
+		left := u
+		if s.query.Descending {
+			i = j - most
+			left.skipLast, left.last = len(times)-i, times[i-1]
+		} else {
+			j = i + most
+			left.skipFirst, left.first = j, times[j]
+		}
+		rest = &left
+	}
+	some, err := rows.Read(i, j)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range some {
+		if row.Conversation != s.conversation {
+			return nil, fmt.Errorf("%s: row group %d: a row of another conversation: %w", u.group.Object, u.group.Group, archive.ErrDamaged)
+		}
 		if place := row.Place(); s.query.Wants(place.Position) {
 			kept := row.Row
 			s.found = append(s.found, entry{place, &kept})
 		}
 	}
-	s.arrange()
-	return nil
+	return rest, nil
 }
 
 // arrange sorts what was found, and drops copies and what the limit cuts off.
@@ -192,9 +242,9 @@ func (s *search) arrange() {
 	}
 }
 
-// groupRows reads the rows of a conversation in a row group, with one request, or two if
+// openGroup finds the rows of a conversation in a row group, with one request, or two if
 // an older program wrote the directory and the object's footer is not known.
-func (r *Reader) groupRows(ctx context.Context, g archive.RowGroup, conversation string) ([]archive.CompactRow, error) {
+func (r *Reader) openGroup(ctx context.Context, g archive.RowGroup, conversation string) (*archive.GroupRows, error) {
 	release, err := r.slot(ctx)
 	if err != nil {
 		return nil, err
@@ -219,19 +269,14 @@ func (r *Reader) groupRows(ctx context.Context, g archive.RowGroup, conversation
 	if err != nil {
 		return nil, err
 	}
-	var rows []archive.CompactRow
+	var rows *archive.GroupRows
 	if footer != nil {
-		rows, err = layout.ReadGroup(g.Group, at, data, footer, conversation)
+		rows, err = layout.OpenGroup(g.Group, at, data, footer, conversation)
 	} else {
-		rows, err = g.ReadOwn(data, conversation)
+		rows, err = g.OpenOwn(data, conversation)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", g.Object, err)
-	}
-	for _, row := range rows {
-		if row.Conversation != conversation {
-			return nil, fmt.Errorf("%s: row group %d: a row of another conversation: %w", g.Object, g.Group, archive.ErrDamaged)
-		}
 	}
 	return rows, nil
 }
