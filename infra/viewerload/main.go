@@ -93,11 +93,11 @@ func crowded(ctx context.Context, dir string, readers int, reading time.Duration
 	if err != nil {
 		return err
 	}
-	for _, kind := range slices.Sorted(maps.Keys(o.Looks)) {
-		fmt.Printf("%-18s %6d looks\n", kind, o.Looks[kind])
+	for _, kind := range slices.Sorted(maps.Keys(o.P95)) {
+		fmt.Printf("%-18s %6d looks, p95 of answers %.0f ms\n", kind, o.Looks[kind], ms(o.P95[kind]))
 	}
-	fmt.Printf("%d readers for %s while %d messages were archived: %d answers, p95 %.0f ms; %d looks, %d records\n",
-		readers, reading, o.Pulled, o.Answers, ms(o.P95), o.looks(), o.Records)
+	fmt.Printf("%d readers for %s while %d messages were archived: %d answers, %d looks, %d records\n",
+		readers, reading, o.Pulled, o.Answers, o.looks(), o.Records)
 	if len(o.Faults) > 0 {
 		return fmt.Errorf("%d faults, the first: %s", len(o.Faults), strings.Join(o.Faults[:min(5, len(o.Faults))], "; "))
 	}

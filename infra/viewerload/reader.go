@@ -26,8 +26,8 @@ type reader struct {
 
 	people, talks, seqs, files, older []string // that were seen on screens
 
-	took   []time.Duration
-	looks  map[string]string // kinds of screens that carried content, by request
+	took   map[string][]time.Duration // by kind of screen
+	looks  map[string]string          // kinds of screens that carried content, by request
 	faults []string
 }
 
@@ -62,7 +62,7 @@ func (r *reader) send(ctx context.Context, method, address, body string) (answer
 func (r *reader) get(kind, path string, want int) (answer, bool) {
 	began := time.Now()
 	got, err := r.send(context.Background(), http.MethodGet, r.base+path, "")
-	r.took = append(r.took, time.Since(began))
+	r.took[kind] = append(r.took[kind], time.Since(began))
 	if err == nil && got.status != want {
 		err = fmt.Errorf("%d %.300s", got.status, got.body)
 	}
@@ -213,7 +213,7 @@ func (r *reader) permalink(seq string) {
 func (r *reader) file(path string) {
 	began := time.Now()
 	got, err := r.send(context.Background(), http.MethodGet, r.base+path, "")
-	r.took = append(r.took, time.Since(began))
+	r.took["file"] = append(r.took["file"], time.Since(began))
 	if err != nil || got.status != http.StatusOK && got.status != http.StatusSeeOther {
 		r.faults = append(r.faults, fmt.Sprintf("file: %s: %d %v", path, got.status, err))
 		return
