@@ -15,7 +15,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"text/tabwriter"
 	"time"
 
@@ -31,42 +30,10 @@ const (
 	mostSlower   = 1.5 // p95 of the large archive against that of the small one
 )
 
-// counted is an index that counts requests as DynamoDB would get them: 100 keys of a
-// GetMany are one.
-type counted struct {
-	archive.Index
-	n atomic.Int64
-}
-
-func (c *counted) Get(ctx context.Context, partition, sort string) (archive.Item, error) {
-	c.n.Add(1)
-	return c.Index.Get(ctx, partition, sort)
-}
-
-func (c *counted) GetMany(ctx context.Context, items ...archive.Item) ([]archive.Item, error) {
-	c.n.Add(int64(len(items)+99) / 100)
-	return c.Index.GetMany(ctx, items...)
-}
-
-func (c *counted) Query(ctx context.Context, q archive.IndexQuery) ([]archive.Item, error) {
-	c.n.Add(1)
-	return c.Index.Query(ctx, q)
-}
-
-func (c *counted) Put(ctx context.Context, items ...archive.Item) error {
-	c.n.Add(int64(len(items)))
-	return c.Index.Put(ctx, items...)
-}
-
-func (c *counted) PutIf(ctx context.Context, item archive.Item) error {
-	c.n.Add(1)
-	return c.Index.PutIf(ctx, item)
-}
-
 // site serves the pages of one archive.
 type site struct {
 	*load
-	index   *counted
+	index   *archivetest.IndexCounter
 	objects *archivetest.RequestCounter
 }
 
@@ -78,7 +45,7 @@ func (somebody) Visitor(http.ResponseWriter, *http.Request) (viewer.Person, erro
 }
 
 func (l *load) site() *site {
-	return &site{load: l, index: &counted{Index: l.index}, objects: archivetest.NewRequestCounter()}
+	return &site{load: l, index: &archivetest.IndexCounter{Index: l.index}, objects: archivetest.NewRequestCounter()}
 }
 
 // handler is what a process serves that has just started: nothing is remembered.
@@ -101,7 +68,7 @@ type screen struct {
 // What the way there took is not counted: it is an answer of its own.
 func (s *site) get(path string) (screen, error) {
 	for range 3 {
-		s.index.n.Store(0)
+		s.index.Reset()
 		s.objects.Reset()
 		s.objects.Forget()
 		handler := s.handler()
@@ -115,7 +82,7 @@ func (s *site) get(path string) (screen, error) {
 		case http.StatusSeeOther:
 			path, _, _ = strings.Cut(w.Header().Get("Location"), "#")
 		case http.StatusOK:
-			return screen{int(s.index.n.Load()), s.objects.Count().Total(), time.Since(began), w.Body.String()}, nil
+			return screen{s.index.Count(), s.objects.Count().Total(), time.Since(began), w.Body.String()}, nil
 		default:
 			return screen{}, fmt.Errorf("%s: %d %.300s", path, w.Code, w.Body)
 		}

@@ -16,11 +16,12 @@ import (
 type search struct {
 	*sources
 	query    archive.PlaceQuery
-	found    []entry // in order of reading, query.Limit at most, each message once
-	units    []unit  // not looked at yet
-	most     int     // requests that it stops at, of all that were spent; 0: there is no such
-	optional bool    // it may end without a message though there are some
-	more     bool    // it ended before the limit
+	found    []entry           // in order of reading, query.Limit at most, each message once
+	units    []unit            // not looked at yet
+	most     int               // requests that it stops at, of all that were spent; 0: there is no such
+	optional bool              // it may end without a message though there are some
+	more     bool              // it ended before the limit
+	until    *archive.Position // nothing from here on is wanted; nil: up to the limit
 }
 
 // unit is a month or, if walk is set, the rest of a run of it or, if group is set, too, a
@@ -60,9 +61,7 @@ func (s *search) runs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.spare(); s.query.Limit == 0 {
-		return nil
-	}
+	s.spare(0)
 	for _, m := range months {
 		s.addUnit(unit{month: m.Month, first: m.First.UnixMilli(), last: m.Last.UnixMilli()}, from, to)
 	}
@@ -107,12 +106,12 @@ func (s *search) nextUnit() unit {
 
 // beyond says whether all messages wanted come before those of the unit.
 func (s *search) beyond(u unit) bool {
-	return len(s.found) >= s.query.Limit && s.before(s.found[s.query.Limit-1], u)
+	return len(s.found) >= s.query.Limit && s.before(s.found[s.query.Limit-1].place.Position, u) || s.until != nil && s.before(*s.until, u)
 }
 
 // before says whether a message is read before all of the unit.
-func (s *search) before(e entry, u unit) bool {
-	if at := e.place.Time.UnixMilli(); s.query.Descending {
+func (s *search) before(p archive.Position, u unit) bool {
+	if at := p.Time.UnixMilli(); s.query.Descending {
 		return at > u.last
 	} else {
 		return at < u.first
@@ -218,7 +217,7 @@ func (s *search) readSome(ctx context.Context, u unit, from, to int64) (rest *un
 		if row.Conversation != s.conversation {
 			return nil, fmt.Errorf("%s: row group %d: a row of another conversation: %w", u.group.Object, u.group.Group, archive.ErrDamaged)
 		}
-		if place := row.Place(); s.query.Wants(place.Position) {
+		if place := row.Place(); s.wants(place.Position) {
 			kept := row.Row
 			s.found = append(s.found, entry{place, &kept})
 		}
