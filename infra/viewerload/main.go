@@ -1,7 +1,9 @@
 // Viewerload measures the pages of the viewer on a large archive: it makes archives up,
 // of so many messages over three years, without cryptography (generate), and then has
 // the pages served from a small and a large one in turn (measure): index and object
-// requests of each screen, and the time that it takes. infra/viewerload.sh runs it.
+// requests of each screen, and the time that it takes. With readers it has many people
+// read at a time while messages are pulled, and compares what they saw with the record
+// of who looked at what. infra/viewerload.sh runs it.
 package main
 
 import (
@@ -12,9 +14,12 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	locals3 "wecom-archive/infra/local/s3"
@@ -38,8 +43,16 @@ func main() {
 	messages := flag.Int("messages", 1_000_000, "messages of the large archive")
 	small := flag.Int("small", 10_000, "messages of the small one")
 	screens := flag.Int("screens", 40, "screens of each kind")
+	readers := flag.Int("readers", 50, "people who read at a time")
+	reading := flag.Duration("time", time.Minute, "how long they read")
 	flag.Parse()
-	if err := run(context.Background(), flag.Arg(0), *dir, *small, *messages, *screens); err != nil {
+	var err error
+	if ctx := context.Background(); flag.Arg(0) == "readers" {
+		err = crowded(ctx, filepath.Join(*dir, "readers"), *readers, *reading)
+	} else {
+		err = run(ctx, flag.Arg(0), *dir, *small, *messages, *screens)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "viewerload:", err)
 		os.Exit(1)
 	}
@@ -71,7 +84,24 @@ func run(ctx context.Context, what, dir string, small, large, screens int) error
 	case "measure":
 		return measure(ctx, both[0], both[1], screens)
 	}
-	return fmt.Errorf("%q is neither generate nor measure", what)
+	return fmt.Errorf("%q is not generate, measure or readers", what)
+}
+
+// crowded has people read, and prints what came of it.
+func crowded(ctx context.Context, dir string, readers int, reading time.Duration) error {
+	o, err := crowd{Dir: dir, Messages: 20_000, Arriving: 200, Readers: readers, Time: reading, Seed: 1}.run(ctx)
+	if err != nil {
+		return err
+	}
+	for _, kind := range slices.Sorted(maps.Keys(o.P95)) {
+		fmt.Printf("%-18s %6d looks, p95 of answers %.0f ms\n", kind, o.Looks[kind], ms(o.P95[kind]))
+	}
+	fmt.Printf("%d readers for %s while %d messages were archived: %d answers, %d looks, %d records\n",
+		readers, reading, o.Pulled, o.Answers, o.looks(), o.Records)
+	if len(o.Faults) > 0 {
+		return fmt.Errorf("%d faults, the first: %s", len(o.Faults), strings.Join(o.Faults[:min(5, len(o.Faults))], "; "))
+	}
+	return nil
 }
 
 // load is one archive.

@@ -43,7 +43,7 @@ func (l CompactLayout) Split(object io.ReaderAt) (splits []GroupSplit, footers [
 	if err := l.CheckFooter(footer); err != nil {
 		return nil, nil, err
 	}
-	file, err := l.open(pieces{{l.Footer, footer}})
+	file, err := l.open(pieces{{l.Footer, footer}}, false)
 	if err != nil {
 		return nil, nil, fmt.Errorf("splitting a compacted object: %w", err)
 	}
@@ -57,7 +57,7 @@ func (l CompactLayout) Split(object io.ReaderAt) (splits []GroupSplit, footers [
 			return nil, nil, fmt.Errorf("splitting a compacted object: row group %d: %w", i, ErrDamaged)
 		}
 		splits[i] = splitGroup(at, data, file.Metadata().RowGroups[i].Columns)
-		if footers[i], err = ownFooter(file.Metadata(), i); err != nil {
+		if footers[i], err = ownFooter(file.Metadata(), i, at.Offset+at.Length, object); err != nil {
 			return nil, nil, fmt.Errorf("splitting a compacted object: %w", err)
 		}
 	}
@@ -105,9 +105,10 @@ func columnName(m format.ColumnMetaData) string {
 	return ""
 }
 
-// open opens an object of which only parts, the footer among them, are at hand.
-func (l CompactLayout) open(parts pieces) (*parquet.File, error) {
-	file, err := parquet.OpenFile(&parts, l.Size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.SkipMagicBytes(true))
+// open opens an object of which only parts, the footer among them, are at hand; indexed:
+// the places of its pages, too.
+func (l CompactLayout) open(parts pieces, indexed bool) (*parquet.File, error) {
+	file, err := parquet.OpenFile(&parts, l.Size, parquet.SkipPageIndex(!indexed), parquet.SkipBloomFilters(true), parquet.SkipMagicBytes(true))
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +213,7 @@ func (g RowGroup) openPart(offset int64, data, footer []byte, sum string) (c col
 		return c, errors.New("differs from its SHA-256")
 	}
 	layout, _ := g.Layout()
-	file, err := layout.open(pieces{{offset, data}, {layout.Footer, footer}})
+	file, err := layout.open(pieces{{offset, data}, {layout.Footer, footer}}, false)
 	if err != nil {
 		return c, err
 	}

@@ -138,22 +138,37 @@ func TestOwnFooter(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := g.ReadOwn(data, conversation)
-			if err != nil || !reflect.DeepEqual(got, want) {
-				t.Errorf("row group %d, %q: %d rows, %v; want %d", n, conversation, len(got), err, len(want))
+			own, err := g.OpenOwn(data, conversation)
+			if err != nil {
+				t.Fatal(err)
+			}
+			times, err := own.Times()
+			if err != nil || len(times) != len(want) {
+				t.Errorf("row group %d, %q: %d times, %v; want %d", n, conversation, len(times), err, len(want))
+			}
+			for i := range want {
+				for _, j := range []int{i, i + 1, len(want)} {
+					if got, err := own.Read(i, j); err != nil || len(got) != j-i || j > i && !reflect.DeepEqual(got, want[i:j]) {
+						t.Fatalf("row group %d, %q, rows %d to %d: %d, %v", n, conversation, i, j, len(got), err)
+					}
+				}
+				if times[i] != want[i].MsgTime.UnixMilli() {
+					t.Errorf("row group %d, %q: row %d at %d", n, conversation, i, times[i])
+				}
 			}
 		}
 		damaged := bytes.Clone(data)
 		damaged[len(damaged)/2] ^= 1
-		if _, err := g.ReadOwn(damaged, ""); !errors.Is(err, archive.ErrDamaged) {
+		if _, err := g.OpenOwn(damaged, ""); !errors.Is(err, archive.ErrDamaged) {
 			t.Errorf("row group %d, damaged: %v", n, err)
 		}
 		for i := range g.Own {
 			of := g
 			of.Own = bytes.Clone(g.Own)
 			of.Own[i] ^= 0x55
-			if got, err := of.ReadOwn(data, ""); err == nil && len(got) != g.Rows {
-				t.Errorf("row group %d, byte %d of its footer: %d rows", n, i, len(got))
+			if own, err := of.OpenOwn(data, ""); err == nil { // no panic
+				_, _ = own.Times()
+				_, _ = own.Read(0, own.Len())
 			}
 		}
 	}

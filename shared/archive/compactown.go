@@ -4,28 +4,40 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 
+	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 )
 
 // The footer of a compacted object describes all its row groups, in about 100 KB. The
-// directory keeps, beside where a row group lies, a footer of that one alone: a screen
-// of a conversation then costs one request for each row group, not two.
+// directory keeps, beside where a row group lies, a footer of that one alone, with where
+// its pages lie: a screen of a conversation then costs one request for each row group,
+// not two, and opens only the pages that its rows are in.
 
 // ownFooter makes the footer of the n-th row group as if it were all that the object
-// holds: the same schema and offsets, without bounds and indexes, which readers of one
-// conversation do not use.
-func ownFooter(all *format.FileMetaData, n int) ([]byte, error) {
+// holds, to stand right behind it: the places of its pages, and the same schema and
+// offsets, without bounds, which readers of one conversation do not use.
+func ownFooter(all *format.FileMetaData, n int, end int64, object io.ReaderAt) ([]byte, error) {
 	group := all.RowGroups[n]
+	var footer []byte
 	columns := make([]format.ColumnChunk, len(group.Columns))
 	for i, c := range group.Columns {
 		m := c.MetaData
-		columns[i] = format.ColumnChunk{FileOffset: c.FileOffset, MetaData: format.ColumnMetaData{
-			Type: m.Type, Encoding: m.Encoding, PathInSchema: m.PathInSchema, Codec: m.Codec, NumValues: m.NumValues,
-			TotalUncompressedSize: m.TotalUncompressedSize, TotalCompressedSize: m.TotalCompressedSize,
-			DataPageOffset: m.DataPageOffset, DictionaryPageOffset: m.DictionaryPageOffset,
-		}}
+		columns[i] = format.ColumnChunk{
+			FileOffset: c.FileOffset, OffsetIndexOffset: end + int64(len(footer)), OffsetIndexLength: c.OffsetIndexLength,
+			MetaData: format.ColumnMetaData{
+				Type: m.Type, Encoding: m.Encoding, PathInSchema: m.PathInSchema, Codec: m.Codec, NumValues: m.NumValues,
+				TotalUncompressedSize: m.TotalUncompressedSize, TotalCompressedSize: m.TotalCompressedSize,
+				DataPageOffset: m.DataPageOffset, DictionaryPageOffset: m.DictionaryPageOffset,
+			},
+		}
+		places := make([]byte, c.OffsetIndexLength)
+		if _, err := object.ReadAt(places, c.OffsetIndexOffset); err != nil {
+			return nil, fmt.Errorf("places of pages of row group %d: %w", n, err)
+		}
+		footer = append(footer, places...)
 	}
 	own := *all
 	own.NumRows = group.NumRows
@@ -33,22 +45,95 @@ func ownFooter(all *format.FileMetaData, n int) ([]byte, error) {
 		Columns: columns, TotalByteSize: group.TotalByteSize, NumRows: group.NumRows,
 		FileOffset: group.FileOffset, TotalCompressedSize: group.TotalCompressedSize,
 	}}
-	footer, err := thrift.Marshal(new(thrift.CompactProtocol), &own)
+	meta, err := thrift.Marshal(new(thrift.CompactProtocol), &own)
 	if err != nil {
 		return nil, fmt.Errorf("footer of row group %d: %w", n, err)
 	}
-	footer = binary.LittleEndian.AppendUint32(footer, uint32(len(footer)))
+	footer = append(footer, meta...)
+	footer = binary.LittleEndian.AppendUint32(footer, uint32(len(meta)))
 	return append(footer, "PAR1"...), nil
 }
 
-// ReadOwn reads rows out of the bytes of the row group alone, by its own footer. Only
-// rows of the conversation are read.
-func (g RowGroup) ReadOwn(data []byte, conversation string) ([]CompactRow, error) {
+// GroupRows are the rows of a conversation in a row group, of which only some are read.
+type GroupRows struct {
+	group    parquet.RowGroup
+	number   int
+	from, to int64
+	times    []int64 // ms, of these rows; nil: not read yet
+}
+
+// OpenOwn finds the rows of a conversation in the bytes of the row group, by its own
+// footer. There is none from older programs: then OpenGroup does so, by the object's.
+func (g RowGroup) OpenOwn(data []byte, conversation string) (*GroupRows, error) {
 	if len(g.Own) == 0 {
 		return nil, errors.New("the row group has no footer of its own")
 	}
 	_, at := g.Layout()
 	end := at.Offset + at.Length
 	alone := CompactLayout{Footer: end, Size: end + int64(len(g.Own))}
-	return alone.ReadGroup(0, at, data, g.Own, conversation)
+	return alone.openGroup(0, at, data, g.Own, conversation, true)
+}
+
+// OpenGroup finds the rows of a conversation (empty: all rows) in the n-th row group, from
+// its bytes and those of the footer, which CheckFooter has seen.
+func (l CompactLayout) OpenGroup(n int, group GroupLayout, data, footer []byte, conversation string) (*GroupRows, error) {
+	return l.openGroup(n, group, data, footer, conversation, false)
+}
+
+func (l CompactLayout) openGroup(n int, group GroupLayout, data, footer []byte, conversation string, indexed bool) (rows *GroupRows, err error) {
+	defer mendGroup(n, &err)
+	if int64(len(data)) != group.Length || hexSum(data) != group.SHA256 {
+		return nil, errors.New("differs from its SHA-256")
+	}
+	file, err := l.open(pieces{{group.Offset, data}, {l.Footer, footer}}, indexed)
+	if err != nil {
+		return nil, err
+	}
+	if groups := file.RowGroups(); n < 0 || n >= len(groups) || groups[n].NumRows() != int64(group.Rows) {
+		return nil, errors.New("is not in the footer")
+	}
+	rows = &GroupRows{group: file.RowGroups()[n], number: n, to: int64(group.Rows)}
+	if conversation != "" {
+		if rows.from, rows.to, err = conversationRows(rows.group, conversation); err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
+}
+
+// mendGroup says what was read. The Parquet library panics on some damaged files.
+func mendGroup(n int, err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("the Parquet library gave up: %v", p)
+	}
+	if *err != nil && !errors.Is(*err, ErrNewFormat) {
+		*err = fmt.Errorf("row group %d of a compacted object: %w: %w", n, ErrDamaged, *err)
+	}
+}
+
+// Len is how many there are.
+func (r *GroupRows) Len() int { return int(r.to - r.from) }
+
+// Times are the times (ms) of all of them, in their order, which is that of time.
+func (r *GroupRows) Times() (times []int64, err error) {
+	defer mendGroup(r.number, &err)
+	if r.times != nil || r.Len() == 0 {
+		return r.times, nil
+	}
+	all := make([]int64, r.group.NumRows())
+	err = columnReader{r.group, len(all)}.each(func(i int, v parquet.Value) { all[i] = v.Int64() }, "msgtime")
+	if err != nil {
+		return nil, err
+	}
+	r.times = all[r.from:r.to]
+	return r.times, nil
+}
+
+// Read reads those from i on and before j.
+func (r *GroupRows) Read(i, j int) (rows []CompactRow, err error) {
+	defer mendGroup(r.number, &err)
+	if i < 0 || i > j || j > r.Len() {
+		return nil, fmt.Errorf("there are %d rows, not %d to %d", r.Len(), i, j)
+	}
+	return readCompactRows(r.group, r.from+int64(i), r.from+int64(j))
 }

@@ -213,33 +213,12 @@ func (l CompactLayout) CheckFooter(footer []byte) error {
 // ReadGroup reads the rows of the n-th row group from its bytes and those of the
 // footer, which CheckFooter has seen. Only rows of the conversation are read,
 // unless it is empty.
-func (l CompactLayout) ReadGroup(n int, group GroupLayout, data, footer []byte, conversation string) (rows []CompactRow, err error) {
-	// The Parquet library panics on some damaged files.
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the Parquet library gave up: %v", p)
-		}
-		if err != nil && !errors.Is(err, ErrNewFormat) {
-			err = fmt.Errorf("row group %d of a compacted object: %w: %w", n, ErrDamaged, err)
-		}
-	}()
-	if int64(len(data)) != group.Length || hexSum(data) != group.SHA256 {
-		return nil, errors.New("differs from its SHA-256")
-	}
-	file, err := l.open(pieces{{group.Offset, data}, {l.Footer, footer}})
+func (l CompactLayout) ReadGroup(n int, group GroupLayout, data, footer []byte, conversation string) ([]CompactRow, error) {
+	rows, err := l.OpenGroup(n, group, data, footer, conversation)
 	if err != nil {
 		return nil, err
 	}
-	if groups := file.RowGroups(); n < 0 || n >= len(groups) || groups[n].NumRows() != int64(group.Rows) {
-		return nil, errors.New("is not in the footer")
-	}
-	from, to := int64(0), int64(group.Rows)
-	if conversation != "" {
-		if from, to, err = conversationRows(file.RowGroups()[n], conversation); err != nil {
-			return nil, err
-		}
-	}
-	return readCompactRows(file.RowGroups()[n], from, to)
+	return rows.Read(0, rows.Len())
 }
 
 // conversationRows finds the rows of a conversation, which stand together.

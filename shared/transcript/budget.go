@@ -59,17 +59,25 @@ func (s *search) least() int {
 	return 1
 }
 
-// spare drops messages of postings that would cost too much.
-func (s *search) spare() {
+// spare drops messages of postings from the end on, while so many requests more would be
+// too many. What comes behind them is not wanted any more.
+func (s *search) spare(requests int) {
 	if s.most == 0 {
 		return
 	}
-	for len(s.found) > s.least() && s.spent+s.toFill() > s.most {
-		s.found, s.more = s.found[:len(s.found)-1], true
+	for len(s.found) > s.least() && s.spent+s.toFill()+requests > s.most {
+		last := len(s.found) - 1
+		until := s.found[last].place.Position
+		s.until, s.found, s.more = &until, s.found[:last], true
 	}
-	if s.more { // whatever comes behind them is not wanted
-		s.query.Limit = len(s.found)
+}
+
+// wants says whether the query, as far as it is still followed, wants a message.
+func (s *search) wants(p archive.Position) bool {
+	if !s.query.Wants(p) {
+		return false
 	}
+	return s.until == nil || s.query.Descending && p.Compare(*s.until) > 0 || !s.query.Descending && p.Compare(*s.until) < 0
 }
 
 // stop says whether the unit would cost too much. What was found behind its beginning
@@ -79,10 +87,11 @@ func (s *search) stop(u unit) bool {
 		return false
 	}
 	safe := 0
-	for safe < len(s.found) && s.before(s.found[safe], u) {
+	for safe < len(s.found) && s.before(s.found[safe].place.Position, u) {
 		safe++
 	}
 	if safe < s.least() {
+		s.spare(s.cost(u)) // what is found behind the unit can wait
 		return false
 	}
 	s.found, s.more = s.found[:safe], true

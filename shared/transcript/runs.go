@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 
 	"wecom-archive/shared/archive"
 )
@@ -15,11 +16,12 @@ import (
 type search struct {
 	*sources
 	query    archive.PlaceQuery
-	found    []entry // in order of reading, query.Limit at most, each message once
-	units    []unit  // not looked at yet
-	most     int     // requests that it stops at, of all that were spent; 0: there is no such
-	optional bool    // it may end without a message though there are some
-	more     bool    // it ended before the limit
+	found    []entry           // in order of reading, query.Limit at most, each message once
+	units    []unit            // not looked at yet
+	most     int               // requests that it stops at, of all that were spent; 0: there is no such
+	optional bool              // it may end without a message though there are some
+	more     bool              // it ended before the limit
+	until    *archive.Position // nothing from here on is wanted; nil: up to the limit
 }
 
 // unit is a month or, if walk is set, the rest of a run of it or, if group is set, too, a
@@ -29,6 +31,8 @@ type unit struct {
 	walk        *walk
 	group       *archive.RowGroup
 	first, last int64
+
+	skipFirst, skipLast int // rows of the conversation in the row group that were read
 }
 
 // bounds are the first and last ms that the query can want.
@@ -57,9 +61,7 @@ func (s *search) runs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.spare(); s.query.Limit == 0 {
-		return nil
-	}
+	s.spare(0)
 	for _, m := range months {
 		s.addUnit(unit{month: m.Month, first: m.First.UnixMilli(), last: m.Last.UnixMilli()}, from, to)
 	}
@@ -70,7 +72,7 @@ func (s *search) runs(ctx context.Context) error {
 		}
 		switch {
 		case u.group != nil:
-			err = s.readGroup(ctx, u)
+			err = s.readGroup(ctx, u, from, to)
 		case u.walk != nil:
 			err = s.step(ctx, u, from, to)
 		default:
@@ -104,12 +106,12 @@ func (s *search) nextUnit() unit {
 
 // beyond says whether all messages wanted come before those of the unit.
 func (s *search) beyond(u unit) bool {
-	return len(s.found) >= s.query.Limit && s.before(s.found[s.query.Limit-1], u)
+	return len(s.found) >= s.query.Limit && s.before(s.found[s.query.Limit-1].place.Position, u) || s.until != nil && s.before(*s.until, u)
 }
 
 // before says whether a message is read before all of the unit.
-func (s *search) before(e entry, u unit) bool {
-	if at := e.place.Time.UnixMilli(); s.query.Descending {
+func (s *search) before(p archive.Position, u unit) bool {
+	if at := p.Time.UnixMilli(); s.query.Descending {
 		return at > u.last
 	} else {
 		return at < u.first
@@ -161,19 +163,66 @@ func (s *search) step(ctx context.Context, u unit, from, to int64) error {
 	return nil
 }
 
-func (s *search) readGroup(ctx context.Context, u unit) error {
-	rows, err := s.groupRows(ctx, *u.group)
+// readGroup reads as many rows of a row group as the query may want, and leaves the
+// others for later: a room may fill many row groups.
+func (s *search) readGroup(ctx context.Context, u unit, from, to int64) error {
+	rest, err := s.readSome(ctx, u, from, to)
 	if err != nil {
 		return fmt.Errorf("compaction of %s: %w (make it again with: wecom-archive compact --rebuild --month %s)", u.month, err, u.month)
 	}
-	for _, row := range rows {
-		if place := row.Place(); s.query.Wants(place.Position) {
+	s.arrange()
+	if rest != nil {
+		s.addUnit(*rest, from, to)
+	} else {
+		s.done(*u.group)
+	}
+	return nil
+}
+
+// spareRows are read beyond the limit: a message may stand there twice.
+const spareRows = 16
+
+func (s *search) readSome(ctx context.Context, u unit, from, to int64) (rest *unit, err error) {
+	rows, err := s.openGroup(ctx, *u.group)
+	if err != nil {
+		return nil, err
+	}
+	times, err := rows.Times()
+	if err != nil {
+		return nil, err
+	}
+	// Those of the time that is wanted, but for the ones that were read before.
+	i := sort.Search(len(times), func(i int) bool { return times[i] >= from })
+	j := sort.Search(len(times), func(i int) bool { return times[i] > to })
+	i, j = max(i, u.skipFirst), min(j, len(times)-u.skipLast)
+	if i >= j {
+		return nil, nil
+	}
+	if most := min(s.query.Limit, 1<<20) + spareRows; j-i > most {
+		left := u
+		if s.query.Descending {
+			i = j - most
+			left.skipLast, left.last = len(times)-i, times[i-1]
+		} else {
+			j = i + most
+			left.skipFirst, left.first = j, times[j]
+		}
+		rest = &left
+	}
+	some, err := rows.Read(i, j)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range some {
+		if row.Conversation != s.conversation {
+			return nil, fmt.Errorf("%s: row group %d: a row of another conversation: %w", u.group.Object, u.group.Group, archive.ErrDamaged)
+		}
+		if place := row.Place(); s.wants(place.Position) {
 			kept := row.Row
 			s.found = append(s.found, entry{place, &kept})
 		}
 	}
-	s.arrange()
-	return nil
+	return rest, nil
 }
 
 // arrange sorts what was found, and drops copies and what the limit cuts off.
@@ -192,9 +241,9 @@ func (s *search) arrange() {
 	}
 }
 
-// groupRows reads the rows of a conversation in a row group, with one request, or two if
+// openGroup finds the rows of a conversation in a row group, with one request, or two if
 // an older program wrote the directory and the object's footer is not known.
-func (r *Reader) groupRows(ctx context.Context, g archive.RowGroup, conversation string) ([]archive.CompactRow, error) {
+func (r *Reader) openGroup(ctx context.Context, g archive.RowGroup, conversation string) (*archive.GroupRows, error) {
 	release, err := r.slot(ctx)
 	if err != nil {
 		return nil, err
@@ -219,19 +268,14 @@ func (r *Reader) groupRows(ctx context.Context, g archive.RowGroup, conversation
 	if err != nil {
 		return nil, err
 	}
-	var rows []archive.CompactRow
+	var rows *archive.GroupRows
 	if footer != nil {
-		rows, err = layout.ReadGroup(g.Group, at, data, footer, conversation)
+		rows, err = layout.OpenGroup(g.Group, at, data, footer, conversation)
 	} else {
-		rows, err = g.ReadOwn(data, conversation)
+		rows, err = g.OpenOwn(data, conversation)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", g.Object, err)
-	}
-	for _, row := range rows {
-		if row.Conversation != conversation {
-			return nil, fmt.Errorf("%s: row group %d: a row of another conversation: %w", g.Object, g.Group, archive.ErrDamaged)
-		}
 	}
 	return rows, nil
 }

@@ -12,14 +12,14 @@ import (
 type sources struct {
 	reader       *Reader
 	conversation string
-	keep         bool // more than one search may want the same row group
+	keep         bool // there are several searches
 	spent        int  // requests, so far
 
 	spans    []archive.MonthSpan
 	spansSet bool
 	switches map[string]archive.Compaction // by month
 	runs     map[string]*directory         // by run
-	rows     map[string][]archive.CompactRow
+	rows     map[string]*archive.GroupRows // by groupKey
 }
 
 func (s *sources) months(ctx context.Context) ([]archive.MonthSpan, error) {
@@ -51,20 +51,27 @@ func (s *sources) compaction(ctx context.Context, month string) (archive.Compact
 	return m, err
 }
 
-func (s *sources) groupRows(ctx context.Context, g archive.RowGroup) ([]archive.CompactRow, error) {
+func (s *sources) openGroup(ctx context.Context, g archive.RowGroup) (*archive.GroupRows, error) {
 	name := groupKey(g)
 	if rows, ok := s.rows[name]; ok {
 		return rows, nil
 	}
 	s.spent += s.groupCost(g)
-	rows, err := s.reader.groupRows(ctx, g, s.conversation)
-	if err == nil && s.keep {
+	rows, err := s.reader.openGroup(ctx, g, s.conversation)
+	if err == nil {
 		if s.rows == nil {
-			s.rows = map[string][]archive.CompactRow{}
+			s.rows = map[string]*archive.GroupRows{}
 		}
 		s.rows[name] = rows
 	}
 	return rows, err
+}
+
+// done lets go of the bytes of a row group, unless another search may want them.
+func (s *sources) done(g archive.RowGroup) {
+	if !s.keep {
+		delete(s.rows, groupKey(g))
+	}
 }
 
 func groupKey(g archive.RowGroup) string { return fmt.Sprintf("%s#%d", g.Object, g.Group) }
