@@ -33,11 +33,12 @@ type localCommand struct {
 	Corpus   string        `type:"existingfile" help:"Serve the lines of this file, byte for byte and in order, instead of made-up messages."`
 	Truth    string        `type:"path" help:"Write what is served to this file: a JSON object per line with seq, msgid, raw (base64)."`
 	SDK      string        `name:"sdk" type:"existingfile" placeholder:"PATH" help:"Pull, decrypt and fetch files with this native library, in processes of its own, not with the simulator itself. Only a stand-in (infra/sdkstandin) can speak to the simulator."`
-	Media    bool          `default:"true" negatable:"" help:"Fetch the files of messages, too. With --sdk none are fetched."`
+	Media    bool          `default:"true" negatable:"" help:"Fetch the files of messages, too."`
 	Once     bool          `help:"Exit when all that was served is archived."`
 	JSON     bool          `name:"json" help:"Print a summary as JSON at the end."`
 	Listen   string        `default:"${listen}" help:"Address of the API."`
 	Idle     time.Duration `default:"30m" help:"A session of the pages ends when it is not used for so long."`
+	Reason   bool          `name:"ask-reason" help:"Readers say why before they see content, and the record of each look says it, too."`
 	Verbose  bool          `short:"v" help:"Log each page."`
 }
 
@@ -163,7 +164,7 @@ func (c *localCommand) handler(system *local.System, log *slog.Logger, token, ba
 	mux.Handle("/", viewer.New(viewer.Config{
 		Objects: system.Objects, Derived: system.Derived, Catalog: system.Catalog,
 		Access: &access.Recorder{Objects: system.Objects, Now: time.Now, NewID: rand.Text},
-		Auth:   viewer.StaticToken(token, person), Visitors: sessions, Puller: system,
+		Auth:   viewer.StaticToken(token, person), Visitors: sessions, Puller: system, AskReason: c.Reason,
 		Setup: setup.Settings{Corp: system.Corpid()},
 		Now:   time.Now, Log: log.With("stage", "admin"),
 	}))

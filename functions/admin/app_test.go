@@ -23,6 +23,7 @@ import (
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/setup"
 	"wecom-archive/shared/viewer"
 )
 
@@ -341,9 +342,9 @@ func TestRoles(t *testing.T) {
 func TestSettings(t *testing.T) {
 	all := map[string]string{
 		"WECOM_ARCHIVE_BUCKET": "bucket", "WECOM_ARCHIVE_DERIVED": "derived", "WECOM_ARCHIVE_TABLE": "table", "WECOM_ARCHIVE_ROLES_CLAIM": "cognito:groups",
-		"WECOM_ARCHIVE_STACK": "prod", "WECOM_ARCHIVE_SESSION_KEY": "key", "WECOM_ARCHIVE_ISSUER": "https://issuer", "WECOM_ARCHIVE_AUDIENCE": "client",
+		"WECOM_ARCHIVE_STACK": "prod", "WECOM_ARCHIVE_SESSION_KEY": "key", "WECOM_ARCHIVE_ISSUER": "https://issuer", "WECOM_ARCHIVE_AUDIENCE": "client", "WECOM_ARCHIVE_CAPTURE_KEY": "capture", "WECOM_ARCHIVE_CORP": "ww1",
 	}
-	if s, err := readSettings(func(name string) string { return all[name] }); err != nil || s != (settings{Bucket: "bucket", Derived: "derived", Table: "table", RolesClaim: "cognito:groups", Stack: "prod", SessionKey: "key", Issuer: "https://issuer", Audience: "client"}) {
+	if s, err := readSettings(func(name string) string { return all[name] }); err != nil || s != (settings{Bucket: "bucket", Derived: "derived", Table: "table", RolesClaim: "cognito:groups", Stack: "prod", SessionKey: "key", Issuer: "https://issuer", Audience: "client", Capture: "capture", Corp: "ww1", Setup: setup.Settings{Corp: "ww1"}}) {
 		t.Errorf("readSettings = %+v, %v", s, err)
 	}
 	for missing := range all {

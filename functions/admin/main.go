@@ -52,7 +52,9 @@ type settings struct {
 	SessionKey string // WECOM_ARCHIVE_SESSION_KEY: KMS key that wraps the key of sessions
 	Issuer     string // WECOM_ARCHIVE_ISSUER: of the tokens
 	Audience   string // WECOM_ARCHIVE_AUDIENCE: of the tokens
-	// WECOM_ARCHIVE_CORP, _TRUSTED_IP, _PULL_SCHEDULE, _RETENTION, _CALLBACK: what operators are
+	Capture    string // WECOM_ARCHIVE_CAPTURE_KEY: KMS key of events
+	Corp       string // WECOM_ARCHIVE_CORP
+	// WECOM_ARCHIVE_TRUSTED_IP, _PULL_SCHEDULE, _RETENTION, _CALLBACK: what operators are
 	// shown; optional.
 	Setup     setup.Settings
 	AskReason bool // WECOM_ARCHIVE_ASK_REASON: "true": readers say why before they see content; optional
@@ -60,7 +62,7 @@ type settings struct {
 
 func readSettings(getenv func(string) string) (settings, error) {
 	s := settings{Setup: setup.Settings{
-		Corp: getenv("WECOM_ARCHIVE_CORP"), TrustedIP: getenv("WECOM_ARCHIVE_TRUSTED_IP"),
+		TrustedIP: getenv("WECOM_ARCHIVE_TRUSTED_IP"),
 		Schedule: getenv("WECOM_ARCHIVE_PULL_SCHEDULE"), Retention: getenv("WECOM_ARCHIVE_RETENTION"),
 		Callback: getenv("WECOM_ARCHIVE_CALLBACK"),
 	}}
@@ -73,6 +75,8 @@ func readSettings(getenv func(string) string) (settings, error) {
 	}
 	err := environment.Read(getenv,
 		environment.Bucket(&s.Bucket),
+		environment.CaptureKey(&s.Capture),
+		environment.Corp(&s.Corp),
 		environment.Derived(&s.Derived),
 		environment.Table(&s.Table),
 		environment.RolesClaim(&s.RolesClaim),
@@ -81,6 +85,7 @@ func readSettings(getenv func(string) string) (settings, error) {
 		environment.Issuer(&s.Issuer),
 		environment.Setting{Name: "WECOM_ARCHIVE_AUDIENCE", To: &s.Audience, What: "the audience of the issuer's access tokens"},
 	)
+	s.Setup.Corp = s.Corp
 	return s, err
 }
 
@@ -95,7 +100,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
 	}
 	s3Client := s3.NewFromConfig(cfg)
-	objects := awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket)
+	objects := awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket).WithCaptureKey(set.Capture)
 	if err := objects.CheckLock(ctx); err != nil {
 		return nil, fmt.Errorf("refusing to show content: %w", err)
 	}
@@ -112,5 +117,6 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 		Setup:     set.Setup,
 		Log:       log,
 		AskReason: set.AskReason,
+		Puller:    pullRequests{objects, set.Corp, time.Now},
 	}), nil
 }

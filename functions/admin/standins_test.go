@@ -39,7 +39,7 @@ func TestBuild(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	env := map[string]string{
 		"WECOM_ARCHIVE_BUCKET": open, "WECOM_ARCHIVE_DERIVED": open, "WECOM_ARCHIVE_TABLE": table, "WECOM_ARCHIVE_ROLES_CLAIM": "cognito:groups",
-		"WECOM_ARCHIVE_STACK": "prod", "WECOM_ARCHIVE_SESSION_KEY": "alias/sessions", "WECOM_ARCHIVE_ISSUER": "https://issuer.example", "WECOM_ARCHIVE_AUDIENCE": "client",
+		"WECOM_ARCHIVE_STACK": "prod", "WECOM_ARCHIVE_SESSION_KEY": "alias/sessions", "WECOM_ARCHIVE_ISSUER": "https://issuer.example", "WECOM_ARCHIVE_AUDIENCE": "client", "WECOM_ARCHIVE_CAPTURE_KEY": "arn:aws:kms:ap-east-1:123456789012:key/11111111-2222-3333-4444-555555555555", "WECOM_ARCHIVE_CORP": "ww5117a9e0c0ffee01",
 	}
 	getenv := func(name string) string { return env[name] }
 	if _, err := build(t.Context(), getenv, log); err == nil || !strings.Contains(err.Error(), open) {

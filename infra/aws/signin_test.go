@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 	"wecom-archive/infra/local/idp"
 	"wecom-archive/infra/runtimeapi"
+	"wecom-archive/shared/archive"
 	"wecom-archive/shared/signin"
 )
 
@@ -160,6 +162,38 @@ func TestSignInBootstraps(t *testing.T) {
 	}
 	if r := page([]string{kept(done)[0] + "x"}, "/c"); r.StatusCode != http.StatusSeeOther {
 		t.Errorf("a changed cookie: %d", r.StatusCode)
+	}
+
+	// An operator asks for a pull: the record of it is the object that starts the puller.
+	begin = call(t, f, "signin/begin.json", func(r *events.APIGatewayV2HTTPRequest) { r.RawQueryString = "back=%2F" })
+	if to, err = url.Parse(begin.Headers["Location"]); err != nil {
+		t.Fatal(err)
+	}
+	query = provider.choose(t, to.RawQuery, "operator").Encode()
+	operator := kept(call(t, f, "signin/callback.json", func(r *events.APIGatewayV2HTTPRequest) { r.RawQueryString, r.Cookies = query, kept(begin) }))
+	press := func(cookies []string, site string) int {
+		return call(t, admin, "admin/page.json", func(r *events.APIGatewayV2HTTPRequest) {
+			r.RawPath, r.RequestContext.HTTP.Path, r.RequestContext.HTTP.Method, r.RawQueryString, r.Cookies = "/pull", "/pull", http.MethodPost, "", cookies
+			r.Headers["sec-fetch-site"] = site
+		}).StatusCode
+	}
+	if reader, elsewhere := press(kept(done), "same-origin"), press(operator, "cross-site"); reader != http.StatusForbidden || elsewhere != http.StatusForbidden {
+		t.Errorf("a reader asks for a pull: %d; another site in an operator's name: %d", reader, elsewhere)
+	}
+	if code := press(operator, "same-origin"); code != http.StatusSeeOther {
+		t.Errorf("the operator asks for a pull: %d\n%s", code, admin.Log())
+	}
+	var requests []string
+	for info, err := range s.objects.List(t.Context(), archive.EventsPrefix, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(info.Key, "/pullrequest-") {
+			requests = append(requests, info.Key)
+		}
+	}
+	if len(requests) != 1 || !regexp.MustCompile(`^events/dt=[^/]*/pullrequest-`).MatchString(requests[0]) {
+		t.Errorf("stored %q", requests)
 	}
 
 	api := func(name, token, subject, roles string) int {

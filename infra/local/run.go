@@ -128,8 +128,8 @@ func (s *System) sleepOrWake(ctx context.Context, d time.Duration) error {
 // under way, as soon as it has ended.
 func (s *System) RequestPull(ctx context.Context, who string) error {
 	request := archive.PullRequest{ID: uuid.NewString(), Who: who, At: s.Now().UTC().Truncate(time.Millisecond)}
-	if err := archive.PutEvent(ctx, s.Objects, archive.PullRequestKey(request), archive.EventPullRequest, s.Corpid(), request.At, request); err != nil {
-		return fmt.Errorf("recording who asks for a pull: %w", err)
+	if err := archive.PutPullRequest(ctx, s.Objects, s.Corpid(), request); err != nil {
+		return err
 	}
 	select {
 	case s.wake <- struct{}{}:

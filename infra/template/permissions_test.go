@@ -306,7 +306,10 @@ func keyQuestions(m *Model, x things) (all []question) {
 		ask("kms:GenerateDataKey", key, nil)
 	}
 	ask("kms:Decrypt", x.captureKey, s3, puller, archiver, media, directory, reindexer, operator, admin, auditor, athena)
-	ask("kms:GenerateDataKey", x.captureKey, s3, puller, archiver, media, directory, reindexer, callback, operator)
+	ask("kms:GenerateDataKey", x.captureKey, s3, puller, archiver, media, directory, reindexer, callback, admin, operator)
+	// Whoever serves the pages asks for pulls, and writes no other event.
+	request := x.archive + "/events/dt=2026-11-24/pullrequest-1795485599123-x.json"
+	ask("s3:PutObject", request, x.put("events"), append([]string{admin}, writers["events"]...)...)
 	ask("kms:Decrypt", x.contentKey, s3, archiver, compactor, reindexer, admin, auditor, athena)
 	ask("kms:GenerateDataKey", x.contentKey, s3, archiver, compactor, admin, athena)
 	ours := map[string]string{"kms:EncryptionContext:app": "wecom-archive", "kms:EncryptionContext:corp": "ww5117a9e0c0ffee01", "kms:EncryptionContext:key": "k1"}

@@ -169,6 +169,16 @@ func pins() (all []pin) {
 		add("Functions/"+schedule.rule+"Permission", map[string]any{"Principal": "events.amazonaws.com", "Action": "lambda:InvokeFunction",
 			"SourceArn": arnOf("Functions/" + schedule.rule), "FunctionName": refOf("Functions/" + schedule.function)})
 	}
+	add("Functions/PullNow", map[string]any{
+		"State": nil, "Targets.0.Arn": arnOf("Functions/Puller"), "Targets.0.Input": `{"reason":"request"}`, "Targets.0.DeadLetterConfig.Arn": arnOf("Functions/DeadRuns"),
+		"Targets.0.RetryPolicy.MaximumEventAgeInSeconds": 3600.0, "Targets.0.RetryPolicy.MaximumRetryAttempts": 10.0,
+		"EventPattern": func(m *Model) any {
+			return map[string]any{"source": []any{"aws.s3"}, "detail-type": []any{"Object Created"}, "detail": map[string]any{
+				"bucket": map[string]any{"name": []any{m.Outputs["AuditorBucket"]}}, "object": map[string]any{"key": []any{map[string]any{"wildcard": "events/dt=*/pullrequest-*"}}}}}
+		},
+	})
+	add("Functions/PullNowPermission", map[string]any{"Principal": "events.amazonaws.com", "Action": "lambda:InvokeFunction",
+		"SourceArn": arnOf("Functions/PullNow"), "FunctionName": refOf("Functions/Puller")})
 	for function, retries := range map[string]float64{"Puller": 1, "Media": 1, "Directory": 0, "Compactor": 1, "Signin": 1} {
 		add("Functions/"+function+"EventInvokeConfig", map[string]any{"DestinationConfig.OnFailure.Destination": arnOf("Functions/DeadRuns"),
 			"MaximumRetryAttempts": retries, "MaximumEventAgeInSeconds": 3600.0, "FunctionName": refOf("Functions/" + function), "Qualifier": "$LATEST"})

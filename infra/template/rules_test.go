@@ -95,7 +95,7 @@ var rules = map[string]func(*Model) []string{
 			"Admin": {
 				"DERIVED": m.Outputs["DerivedBucket"], "ROLES_CLAIM": "cognito:groups", "SESSION_KEY": m.Outputs["SessionKey"], "ISSUER": "https://cognito-idp.ap-southeast-1.amazonaws.com/archive-people-pool", "AUDIENCE": "archive-people-client", "TRUSTED_IP": m.Outputs["TrustedIp"],
 				"RETENTION": "COMPLIANCE, 6-years", "PULL_SCHEDULE": at(m.Resources["Functions/Pull"].Properties, "ScheduleExpression"),
-				"CALLBACK": m.Outputs["CallbackUrl"],
+				"CALLBACK": m.Outputs["CallbackUrl"], "CAPTURE_KEY": m.Outputs["CaptureKey"], "ASK_REASON": "false",
 			},
 		} {
 			for name, value := range want {
@@ -165,7 +165,7 @@ var rules = map[string]func(*Model) []string{
 		return bad
 	},
 	"only health, pages, sign-in and WeCom's signed calls are open": func(m *Model) (bad []string) {
-		open := map[any]string{"GET /healthz": "Integration", "GET /": "Integration", "GET /{proxy+}": "Integration", "POST /language": "Integration",
+		open := map[any]string{"GET /healthz": "Integration", "GET /": "Integration", "GET /{proxy+}": "Integration", "POST /language": "Integration", "POST /pull": "Integration", "POST /reason": "Integration",
 			"GET /signin": "SigninIntegration", "GET /signin/callback": "SigninIntegration", "POST /signout": "SigninIntegration",
 			"GET /callback": "CallbackIntegration", "POST /callback": "CallbackIntegration"}
 		found := 0
@@ -208,7 +208,7 @@ var rules = map[string]func(*Model) []string{
 		for path, want := range map[string][]string{
 			"Functions/PagesPolicy": {"events.amazonaws.com", arnOf("Functions/NewPages")(m).(string)}, "Functions/DeadPagesPolicy": {"events.amazonaws.com", arnOf("Functions/NewPages")(m).(string)},
 			"Functions/MediaJobsPolicy": {"events.amazonaws.com", arnOf("Functions/NewJobs")(m).(string)}, "Functions/DeadMediaPolicy": {"events.amazonaws.com", arnOf("Functions/NewJobs")(m).(string)},
-			"Functions/DeadRunsPolicy": {"events.amazonaws.com", arnOf("Functions/MediaAgain")(m).(string), arnOf("Functions/LearnNames")(m).(string), arnOf("Functions/NewNames")(m).(string), arnOf("Functions/Pull")(m).(string), arnOf("Functions/Retry")(m).(string), arnOf("Functions/Compact")(m).(string)},
+			"Functions/DeadRunsPolicy": {"events.amazonaws.com", arnOf("Functions/MediaAgain")(m).(string), arnOf("Functions/LearnNames")(m).(string), arnOf("Functions/NewNames")(m).(string), arnOf("Functions/Pull")(m).(string), arnOf("Functions/Retry")(m).(string), arnOf("Functions/PullNow")(m).(string), arnOf("Functions/Compact")(m).(string)},
 			"Watch/TopicPolicy":        {"cloudwatch.amazonaws.com", "events.amazonaws.com", m.Place.Account},
 			"OpsKey":                   {"events.amazonaws.com", "cloudwatch.amazonaws.com", "s3.amazonaws.com", "cloudtrail.amazonaws.com", "logs." + m.Place.Region},
 			"LogBucketPolicy":          {"logging.s3.amazonaws.com", "cloudtrail.amazonaws.com", "trail/archive"},

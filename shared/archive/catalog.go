@@ -34,6 +34,7 @@ const (
 	partitionCompaction = "compaction"
 	partitionGroups     = "compaction#" // + run
 	partitionCompacted  = "compacted#"  // + yyyy-mm
+	partitionOpen       = "open"        // parts of segments that are in no run yet, by their keys
 )
 
 // Cursor is how far the stream of the corp is stored. Only pages move it; the

@@ -256,6 +256,24 @@ func (c *Catalog) CompactedParts(ctx context.Context, day string) (CompactedPart
 	}
 }
 
+// OpenParts are the keys of at most limit parts of segments that are indexed and not in a
+// run yet, in order, greater than after.
+func (c *Catalog) OpenParts(ctx context.Context, after string, limit int) ([]string, error) {
+	q := IndexQuery{Partition: partitionOpen, Limit: limit}
+	if after != "" {
+		q.From = after + "\x00"
+	}
+	items, err := c.index.Query(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("listing the parts that are not compacted: %w", err)
+	}
+	keys := make([]string, len(items))
+	for i, item := range items {
+		keys[i] = item.Sort
+	}
+	return keys, nil
+}
+
 // CompactedParts is a set of parts of segments.
 type CompactedParts map[string]struct{}
 
@@ -296,6 +314,7 @@ func (c *Catalog) MarkCompacted(ctx context.Context, key string, postings []Post
 	for i, p := range postings {
 		items[i] = Item{Partition: p.Partition, Sort: p.Sort}
 	}
+	items = append(items, Item{Partition: partitionOpen, Sort: key})
 	if err := c.index.Delete(ctx, items...); err != nil {
 		return fmt.Errorf("deleting the postings of %s: %w", key, err)
 	}

@@ -115,6 +115,14 @@ func PullRequestKey(r PullRequest) string {
 	return eventKey(r.At, fmt.Sprintf("pullrequest-%013d-%s", r.At.UnixMilli(), r.ID))
 }
 
+// PutPullRequest stores a request. On AWS that it is there starts the puller.
+func PutPullRequest(ctx context.Context, objects Objects, corp string, r PullRequest) error {
+	if err := PutEvent(ctx, objects, PullRequestKey(r), EventPullRequest, corp, r.At, r); err != nil {
+		return fmt.Errorf("recording who asks for a pull: %w", err)
+	}
+	return nil
+}
+
 // MaxRedrivePages bounds Redrive.Pages.
 const MaxRedrivePages = 1000
 

@@ -75,6 +75,11 @@ func (c *Catalog) IndexSegment(ctx context.Context, key string, rows []Row) erro
 	}
 	if compacted {
 		items = nil
+		if err := c.index.Delete(ctx, Item{Partition: partitionOpen, Sort: key}); err != nil {
+			return fmt.Errorf("indexing %s: %w", key, err)
+		}
+	} else { // first: a part with postings is open
+		items = append([]Item{{Partition: partitionOpen, Sort: key, Value: []byte("{}")}}, items...)
 	}
 	if err := c.index.Put(ctx, items...); err != nil {
 		return fmt.Errorf("indexing %s: %w", key, err)

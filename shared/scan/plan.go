@@ -64,6 +64,9 @@ func (r *run) makePlan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if months, err = r.monthsOf(ctx, months); err != nil {
+		return err
+	}
 	var groups []unit
 	for _, m := range months {
 		for _, c := range m.Runs {
@@ -127,31 +130,36 @@ func (p plan) frontier(n int, descending bool) (ms int64, known bool) {
 	return ms, true
 }
 
-// tail lists the segments that are not compacted, in order of their keys.
-func (r *run) tail(ctx context.Context) ([]string, error) {
-	var keys []string
-	month, compacted, listed := "", archive.CompactedParts(nil), int64(0)
-	for info, err := range r.objects.List(ctx, archive.SegmentsPrefix, "") {
+// tail lists the segments that are not compacted, in order of their keys. What is stored
+// and not indexed yet waits, and counts as waiting.
+func (r *run) tail(ctx context.Context) (keys []string, err error) {
+	const batch = 1000
+	for after := ""; ; {
+		some, err := r.catalog.OpenParts(ctx, after, batch)
 		if err != nil {
-			return nil, fmt.Errorf("listing the segments: %w", err)
+			return nil, err
 		}
-		listed++
-		day, _, _, ok := archive.ParseSegmentKey(info.Key)
-		if !ok {
-			continue // nothing of ours
+		if keys = append(keys, some...); len(some) < batch {
+			return keys, nil
 		}
-		if of := day[:len(archive.MonthLayout)]; of != month {
-			month = of
-			if compacted, err = r.catalog.CompactedParts(ctx, month); err != nil {
-				return nil, err
-			}
-		}
-		if !compacted.Has(info.Key) {
-			keys = append(keys, info.Key)
-		}
+		after = some[batch-1]
 	}
-	r.answer.Looked.Requests += listed/1000 + 1
-	return keys, nil
+}
+
+// monthsOf are those months that can have messages of the conversation that is asked for.
+func (r *run) monthsOf(ctx context.Context, all []archive.Compaction) ([]archive.Compaction, error) {
+	if r.query.Conversation == "" {
+		return all, nil
+	}
+	spans, err := r.catalog.ConversationMonths(ctx, r.query.Conversation)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(m archive.Compaction) bool {
+		return !slices.ContainsFunc(spans, func(s archive.MonthSpan) bool {
+			return s.Month == m.Month && !r.outside(archive.TimeBounds{First: s.First.UnixMilli(), Last: s.Last.UnixMilli()})
+		})
+	}), nil
 }
 
 // runGroups are the row groups of a run that can hold what the filters want,

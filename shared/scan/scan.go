@@ -60,7 +60,7 @@ type Answer struct {
 type Looked struct {
 	Messages int64 // readable ones
 	Bytes    int64 // read out of the buckets
-	Requests int64 // to the buckets: one for each read, and for every 1,000 keys listed
+	Requests int64 // to the buckets: one for each read
 	Parts    int   // row groups and segments that were read
 	Skipped  int   // that cannot hold what is next, by what the index says of them
 
