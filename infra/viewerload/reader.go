@@ -172,9 +172,9 @@ func (r *reader) step() {
 		r.page("record", "/record/"+seq)
 	case n < 74 && anyFile:
 		r.file(file)
-	case n < 78:
+	case n < 76:
 		r.page("search", "/search?"+url.Values{"q": {r.word()}}.Encode())
-	case n < 81:
+	case n < 78:
 		r.api("search (API)", "/v1/search?limit=5&"+url.Values{"q": {r.word()}}.Encode())
 	case n < 90:
 		r.api("transcript (API)", "/v1/conversations/"+url.PathEscape(talk)+"/messages?order=desc&limit=20"+r.raw())

@@ -83,7 +83,7 @@ func account(n int) idp.Account {
 func (c crowd) run(ctx context.Context) (o *outcome, err error) {
 	log := slog.New(slog.DiscardHandler)
 	system, err := local.Open(ctx, local.Config{
-		Dir: c.Dir, Messages: c.Messages, Limit: 200, Seed: c.Seed, FetchMedia: true, Program: "viewerload", Log: log, Now: time.Now,
+		Dir: c.Dir, Messages: c.Messages, Limit: 1000, Seed: c.Seed, FetchMedia: true, Program: "viewerload", Log: log, Now: time.Now,
 	})
 	if err != nil {
 		return nil, err
@@ -221,7 +221,7 @@ func (c crowd) reader(base string, n int) (*reader, error) {
 	direct := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &reader{
 		Account: account(n), base: base, rng: mathrand.New(mathrand.NewPCG(c.Seed, uint64(n))), looks: map[string]string{}, took: map[string][]time.Duration{},
-		client: &http.Client{Jar: jar, CheckRedirect: direct, Timeout: time.Minute},
+		client: &http.Client{Jar: jar, CheckRedirect: direct, Timeout: 2 * time.Minute},
 	}, nil
 }
 

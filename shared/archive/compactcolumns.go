@@ -133,7 +133,8 @@ type GroupTail struct {
 	columns columnReader
 }
 
-// OpenTail verifies a tail. data is its bytes; CheckFooter has seen the footer.
+// OpenTail verifies a tail. data is its bytes; CheckFooter has seen the footer, nil
+// stands for the row group's own.
 func (g RowGroup) OpenTail(data, footer []byte) (*GroupTail, error) {
 	offset, _ := g.Tail()
 	columns, err := g.openPart(offset, data, footer, g.Split.TailSHA256)
@@ -180,7 +181,7 @@ func (t *GroupTail) Read(readings []Reading, columns TailColumns) (err error) {
 }
 
 // ReadHead reads where the truth of each message lies: Place of the rows works, and
-// their Seq and PulledAt. data is the head.
+// their Seq and PulledAt. data is the head, the footer as for OpenTail.
 func (g RowGroup) ReadHead(data, footer []byte) (rows []CompactRow, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -213,15 +214,19 @@ func (g RowGroup) openPart(offset int64, data, footer []byte, sum string) (c col
 		return c, errors.New("differs from its SHA-256")
 	}
 	layout, _ := g.Layout()
+	number := g.Group
+	if footer == nil {
+		layout, number, footer = g.alone(), 0, g.Own
+	}
 	file, err := layout.open(pieces{{offset, data}, {layout.Footer, footer}}, false)
 	if err != nil {
 		return c, err
 	}
 	groups := file.RowGroups()
-	if g.Group < 0 || g.Group >= len(groups) || groups[g.Group].NumRows() != int64(g.Rows) {
+	if number < 0 || number >= len(groups) || groups[number].NumRows() != int64(g.Rows) {
 		return c, errors.New("is not in the footer")
 	}
-	return columnReader{groups[g.Group], g.Rows}, nil
+	return columnReader{groups[number], g.Rows}, nil
 }
 
 // columnReader reads single columns of a row group.

@@ -103,6 +103,9 @@ func TestParts(t *testing.T) {
 			t.Fatalf("row group %d cannot be cut", n)
 		}
 		footer := object[g.Footer:]
+		if n%2 == 0 {
+			footer = nil // its own
+		}
 		readings, err := readTail(g, part(object, g.Tail), footer)
 		if err != nil {
 			t.Fatal(err)

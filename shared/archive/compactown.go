@@ -69,9 +69,13 @@ func (g RowGroup) OpenOwn(data []byte, conversation string) (*GroupRows, error) 
 		return nil, errors.New("the row group has no footer of its own")
 	}
 	_, at := g.Layout()
-	end := at.Offset + at.Length
-	alone := CompactLayout{Footer: end, Size: end + int64(len(g.Own))}
-	return alone.openGroup(0, at, data, g.Own, conversation, true)
+	return g.alone().openGroup(0, at, data, g.Own, conversation, true)
+}
+
+// alone is the layout of an object that ends with the row group and its own footer.
+func (g RowGroup) alone() CompactLayout {
+	end := g.Offset + g.Length
+	return CompactLayout{Footer: end, Size: end + int64(len(g.Own))}
 }
 
 // OpenGroup finds the rows of a conversation (empty: all rows) in the n-th row group, from

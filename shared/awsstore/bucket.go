@@ -1,6 +1,7 @@
 package awsstore
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -121,8 +122,12 @@ func (b *bucket) getRange(ctx context.Context, key string, version *string, offs
 	if err != nil {
 		return nil, err
 	}
-	body, err := io.ReadAll(out.Body)
-	return body, errors.Join(err, out.Body.Close())
+	var body bytes.Buffer
+	if n := aws.ToInt64(out.ContentLength); n > 0 && n <= length {
+		body.Grow(int(n) + bytes.MinRead)
+	}
+	_, err = body.ReadFrom(out.Body)
+	return body.Bytes(), errors.Join(err, out.Body.Close())
 }
 
 func checkRange(offset, length int64) error {

@@ -46,7 +46,7 @@ type Limits struct {
 
 // DefaultLimits keep the process below 512 MB.
 func DefaultLimits() Limits {
-	return Limits{SortBytes: 64 << 20, RoundBytes: 1 << 30, GroupRows: 4096, GroupBytes: 8 << 20, ObjectParts: 32}
+	return Limits{SortBytes: 64 << 20, RoundBytes: 1 << 30, GroupRows: 1024, GroupBytes: 8 << 20, ObjectParts: 32}
 }
 
 // Compactor compacts months. Two at work at the same time do no harm, but one

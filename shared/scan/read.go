@@ -170,9 +170,12 @@ func (r *run) columns() archive.TailColumns {
 // readColumns reads what tells whether messages are meant, and only where something
 // was found the rest.
 func (r *run) readColumns(ctx context.Context, g archive.RowGroup, t *taker) error {
-	footer, err := r.footer(ctx, g, t)
-	if err != nil {
-		return err
+	var footer []byte // the row group's own
+	var err error
+	if g.Own == nil {
+		if footer, err = r.footer(ctx, g, t); err != nil {
+			return err
+		}
 	}
 	data, err := r.derivedRange(ctx, g.Object, t, g.Tail)
 	if err != nil {
