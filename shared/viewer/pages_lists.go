@@ -10,7 +10,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/wecom"
 )
@@ -21,7 +20,6 @@ const (
 	columnTalks  = 60
 	dailyRuns    = 300 // of the puller, from which the plot is made
 	plotDays     = 14
-	accessPage   = 100
 	seatsFresh   = 3 * 24 * time.Hour // how old a list of seats may be that proves something
 )
 
@@ -280,53 +278,6 @@ func (t talk) Beside(person string) string {
 		}
 	}
 	return orID(t.Name, t.ID)
-}
-
-// accessView is the record of looks of a day.
-type accessView struct {
-	Day, Who, Conversation string
-	Looks                  []access.Look
-	Unreadable             []string
-	Next                   string // key to go on after
-}
-
-// accessPage lists the looks of a day, in order of time.
-func (s *server) accessPage(_ http.ResponseWriter, r *http.Request) (page, error) {
-	q := r.URL.Query()
-	v := accessView{Day: q.Get("day"), Who: q.Get("who"), Conversation: q.Get("conversation")}
-	if v.Day == "" {
-		v.Day = s.Now().UTC().Format(time.DateOnly)
-	}
-	prefix := archive.AccessPrefix + "dt=" + v.Day + "/"
-	if !isDay(v.Day) || q.Get("after") != "" && !strings.HasPrefix(q.Get("after"), prefix) {
-		return page{}, huma.Error400BadRequest("no day")
-	}
-	read := 0
-	for info, err := range s.Objects.List(r.Context(), prefix, q.Get("after")) {
-		if err != nil {
-			return page{}, err
-		}
-		if read++; read > accessPage {
-			break
-		}
-		v.Next = info.Key
-		doc, err := archive.ReadObject(r.Context(), s.Objects, info.Key)
-		if err != nil {
-			return page{}, err
-		}
-		look, err := access.Decode(doc)
-		if err != nil {
-			v.Unreadable = append(v.Unreadable, info.Key)
-			continue
-		}
-		if (v.Who == "" || v.Who == look.Who) && (v.Conversation == "" || v.Conversation == look.Conversation || slices.Contains(look.Conversations, v.Conversation)) {
-			v.Looks = append(v.Looks, look)
-		}
-	}
-	if read <= accessPage {
-		v.Next = ""
-	}
-	return page{Section: "access", Content: v}, nil
 }
 
 // setupView is the setup page.
