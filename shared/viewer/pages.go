@@ -105,6 +105,9 @@ func (s *server) templateFuncs(lang language) template.FuncMap {
 		"repeat":   func(n int) []struct{} { return make([]struct{}, n) },
 		"both":     bothIn(lang),
 		"initial":  initial,
+		"rounded":  func(n int) string { return roundCount(lang, n) },
+		"atleast":  func(n int64, more bool) string { return atLeast(lang, n, more) },
+		"marked":   inlineCode,
 		"searched": func(search map[string]string) string { return searched(lang, search) },
 	}
 }
