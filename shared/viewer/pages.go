@@ -93,18 +93,22 @@ func (s *server) templates() (map[language]*template.Template, error) {
 
 func (s *server) templateFuncs(lang language) template.FuncMap {
 	return template.FuncMap{
-		"t":       func(key string, args ...any) string { return say(lang, key, args...) },
-		"known":   func(prefix, key string) string { return sayKnown(lang, prefix, key) },
-		"time":    func(t time.Time) string { return t.In(s.Zone).Format("15:04:05") },
-		"minute":  func(t time.Time) string { return t.In(s.Zone).Format("2006-01-02 15:04") },
-		"second":  func(t time.Time) string { return t.In(s.Zone).Format("2006-01-02 15:04:05") },
-		"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"day":     func(t time.Time) string { return dayIn(lang, t.In(s.Zone)) },
-		"bytes":   sizeText,
-		"number":  groupDigits,
-		"repeat":  func(n int) []struct{} { return make([]struct{}, n) },
-		"both":    bothIn(lang),
-		"initial": initial,
+		"t":        func(key string, args ...any) string { return say(lang, key, args...) },
+		"known":    func(prefix, key string) string { return sayKnown(lang, prefix, key) },
+		"time":     func(t time.Time) string { return t.In(s.Zone).Format("15:04:05") },
+		"minute":   func(t time.Time) string { return t.In(s.Zone).Format("2006-01-02 15:04") },
+		"second":   func(t time.Time) string { return t.In(s.Zone).Format("2006-01-02 15:04:05") },
+		"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"day":      func(t time.Time) string { return dayIn(lang, t.In(s.Zone)) },
+		"bytes":    sizeText,
+		"number":   groupDigits,
+		"repeat":   func(n int) []struct{} { return make([]struct{}, n) },
+		"both":     bothIn(lang),
+		"initial":  initial,
+		"rounded":  func(n int) string { return roundCount(lang, n) },
+		"atleast":  func(n int64, more bool) string { return atLeast(lang, n, more) },
+		"marked":   inlineCode,
+		"searched": func(search map[string]string) string { return searched(lang, search) },
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/wecom"
 )
@@ -19,9 +18,6 @@ import (
 const (
 	columnPeople = 60
 	columnTalks  = 60
-	dailyRuns    = 300 // of the puller, from which the plot is made
-	plotDays     = 14
-	accessPage   = 100
 	seatsFresh   = 3 * 24 * time.Hour // how old a list of seats may be that proves something
 )
 
@@ -43,20 +39,6 @@ type overview struct {
 	Pulls  bool    // a pull can be asked for
 	Asked  bool    // one was, just now
 }
-
-// plot is messages per day, drawn as bars. Lengths are in units of its view box.
-type plot struct {
-	Bars []bar
-	Most int
-}
-
-type bar struct {
-	Day          time.Time
-	Count        int
-	X, Y, Height int
-}
-
-const plotHeight = 100
 
 func (s *server) overviewPage(_ http.ResponseWriter, r *http.Request) (page, error) {
 	out, err := s.status(r.Context(), nil)
@@ -83,35 +65,10 @@ func (s *server) overviewPage(_ http.ResponseWriter, r *http.Request) (page, err
 	}
 	v.Checks = v.checks(v.Proof != "")
 	v.State = stateOf(v.Checks)
-	if v.Plot, err = s.plot(r); err != nil {
+	if v.Plot, err = s.plot(r.Context()); err != nil {
 		return page{}, err
 	}
 	return page{Section: "overview", Content: v}, nil
-}
-
-func (s *server) plot(r *http.Request) (p plot, err error) {
-	runs, _, err := s.Catalog.RunsBefore(r.Context(), pullerStage, "", dailyRuns)
-	if err != nil {
-		return p, err
-	}
-	perDay := map[string]int{}
-	for _, run := range runs {
-		perDay[run.StartedAt.In(s.Zone).Format(time.DateOnly)] += run.Envelopes
-	}
-	for i := range plotDays {
-		day := s.Now().In(s.Zone).AddDate(0, 0, i-plotDays+1)
-		b := bar{Day: day, Count: perDay[day.Format(time.DateOnly)], X: i * 24}
-		p.Most = max(p.Most, b.Count)
-		p.Bars = append(p.Bars, b)
-	}
-	for i := range p.Bars {
-		b := &p.Bars[i]
-		if b.Count > 0 {
-			b.Height = max(2, b.Count*plotHeight/p.Most)
-		}
-		b.Y = plotHeight - b.Height
-	}
-	return p, nil
 }
 
 // columns are people, their conversations, and a transcript.
@@ -280,53 +237,6 @@ func (t talk) Beside(person string) string {
 		}
 	}
 	return orID(t.Name, t.ID)
-}
-
-// accessView is the record of looks of a day.
-type accessView struct {
-	Day, Who, Conversation string
-	Looks                  []access.Look
-	Unreadable             []string
-	Next                   string // key to go on after
-}
-
-// accessPage lists the looks of a day, in order of time.
-func (s *server) accessPage(_ http.ResponseWriter, r *http.Request) (page, error) {
-	q := r.URL.Query()
-	v := accessView{Day: q.Get("day"), Who: q.Get("who"), Conversation: q.Get("conversation")}
-	if v.Day == "" {
-		v.Day = s.Now().UTC().Format(time.DateOnly)
-	}
-	prefix := archive.AccessPrefix + "dt=" + v.Day + "/"
-	if !isDay(v.Day) || q.Get("after") != "" && !strings.HasPrefix(q.Get("after"), prefix) {
-		return page{}, huma.Error400BadRequest("no day")
-	}
-	read := 0
-	for info, err := range s.Objects.List(r.Context(), prefix, q.Get("after")) {
-		if err != nil {
-			return page{}, err
-		}
-		if read++; read > accessPage {
-			break
-		}
-		v.Next = info.Key
-		doc, err := archive.ReadObject(r.Context(), s.Objects, info.Key)
-		if err != nil {
-			return page{}, err
-		}
-		look, err := access.Decode(doc)
-		if err != nil {
-			v.Unreadable = append(v.Unreadable, info.Key)
-			continue
-		}
-		if (v.Who == "" || v.Who == look.Who) && (v.Conversation == "" || v.Conversation == look.Conversation || slices.Contains(look.Conversations, v.Conversation)) {
-			v.Looks = append(v.Looks, look)
-		}
-	}
-	if read <= accessPage {
-		v.Next = ""
-	}
-	return page{Section: "access", Content: v}, nil
 }
 
 // setupView is the setup page.

@@ -41,6 +41,19 @@ type contentCount struct {
 	Count int64
 }
 
+// Narrowed says whether a field beside the words is set.
+func (v searchView) Narrowed() bool {
+	return slices.ContainsFunc(searchFields, func(name string) bool {
+		switch name {
+		case "q", "cursor":
+			return false
+		case "order":
+			return v.Get(name) == "asc"
+		}
+		return v.Get(name) != ""
+	})
+}
+
 // Types are those that the form offers.
 func (searchView) Types() []string {
 	return []string{"", "text", "image", "voice", "video", "file", "link", "chatrecord", "mixed", "revoke", "location", "card", "weapp", "meeting", "calendar", "docmsg", "todo", "vote"}

@@ -217,7 +217,7 @@ func TestSearchPage(t *testing.T) {
 	if body := f.page("reader", "/search?"+queryOf("q", "(")).Body.String(); !strings.Contains(body, `role="alert"`) {
 		t.Errorf("bad words: %s", body)
 	}
-	if body := f.page("auditor", "/access?day=2026-11-24").Body.String(); !strings.Contains(body, "合同") || !strings.Contains(body, "搜索") {
+	if body := f.page("auditor", "/access?from=2026-11-24").Body.String(); !strings.Contains(body, "合同") || !strings.Contains(body, "搜索") {
 		t.Errorf("the access record does not show the search: %s", body)
 	}
 }

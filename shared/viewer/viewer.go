@@ -116,6 +116,7 @@ func New(c Config) http.Handler {
 	s.registerConsent()
 	s.registerCoverage()
 	s.registerBookkeeping()
+	s.registerAccess()
 	s.registerSetup()
 	s.serveOpenAPI()
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {

@@ -2,6 +2,7 @@ package viewer
 
 import (
 	"fmt"
+	"html/template"
 	"strconv"
 	"strings"
 	"time"
@@ -45,6 +46,24 @@ func bothIn(lang language) func(archive.Bilingual) string {
 		}
 		return b.Chinese
 	}
+}
+
+// inlineCode marks what stands between backticks as code, and escapes all of it.
+func inlineCode(text string) template.HTML {
+	parts := strings.Split(text, "`")
+	var b strings.Builder
+	for i, part := range parts {
+		part = template.HTMLEscapeString(part)
+		switch {
+		case i%2 == 0:
+			b.WriteString(part)
+		case i == len(parts)-1: // a backtick without its other
+			b.WriteString("`" + part)
+		default:
+			b.WriteString("<code>" + part + "</code>")
+		}
+	}
+	return template.HTML(b.String())
 }
 
 var weekdays = [...]string{"日", "一", "二", "三", "四", "五", "六"}
@@ -132,7 +151,8 @@ var words = map[string]phrase{
 	"checks": {"状态依据", "What the state follows from"}, "check.pull": {"拉取到达末尾", "Pull reached the end"}, "check.archiver": {"没有等待解析的页面", "No page waits to be read"}, "check.quarantine": {"消息可解密", "Messages are decrypted"}, "check.media": {"媒体文件已取回", "Media files are fetched"}, "check.seats": {"存档席位已知", "Seats are known"}, "check.records": {"没有断档、篡改或其他告警", "No gap, tampering or other alarm"},
 	"check.state.done": {"正常", "proved"}, "check.state.open": {"尚无证据", "not proved yet"}, "check.state.wrong": {"需要处理", "act"}, "check.state.record": {"留存记录", "on record"}, "pull.now": {"立即拉取", "Pull now"}, "pull.asked": {"已请求拉取，并记录了请求人。", "A pull is asked for, and it is recorded who asked."},
 	"reason": {"调阅事由", "Reason"}, "reason.ask": {"请填写调阅事由", "Say why you look"}, "reason.note": {"事由将写入每一条调阅记录，八小时内有效，退出浏览器后需重新填写。", "It stands in each record of a look. It holds for eight hours, and until the browser is closed."}, "reason.bad": {"请用 1 至 200 个字说明事由。", "Give a reason of 1 to 200 characters."}, "reason.go": {"继续", "Go on"},
-	"perday": {"每日拉取的消息", "Messages pulled per day"}, "runs": {"最近的拉取", "Last pulls"}, "run.at": {"开始", "Started"}, "run.messages": {"消息", "Messages"}, "run.end": {"结果", "Ended"}, "run.seq": {"游标", "Cursor"},
+	"perday": {"每日拉取的消息", "Messages pulled per day"}, "perday.before": {"存档尚未开始", "before the archive began"}, "perday.unread": {"未统计", "not counted"}, "perday.note.before": {"– 存档尚未开始", "– before the archive began"}, "perday.note.unread": {"… 拉取次数过多，未统计", "… not counted: too many pulls since"},
+	"atleast": {"至少 %s", "at least %s"}, "atmost": {"至多 %s", "at most %s"}, "runs": {"最近的拉取", "Last pulls"}, "run.at": {"开始", "Started"}, "run.messages": {"消息", "Messages"}, "run.end": {"结果", "Ended"}, "run.seq": {"游标", "Cursor"},
 	"stopped.end": {"到达末尾", "reached the end"}, "stopped.deadline": {"到时，下次继续", "out of time, goes on"}, "stopped.lease": {"另一个拉取在运行", "another pull was at work"}, "stopped.error": {"出错", "failed"},
 	"gaps": {"断档", "Gaps"}, "nogaps": {"没有断档记录。", "No gap is recorded."}, "gap": {"断档", "Gap"},
 	"gap.text":   {"%s 至 %s 之间的消息可能已被企业微信删除，未能存档。", "Messages between %s and %s may have been dropped by WeCom before they were archived."},
@@ -157,14 +177,15 @@ var words = map[string]phrase{
 	"search.person": {"参与人 ID", "Person's id"}, "search.sender": {"发送者 ID", "Sender's id"}, "search.conversation": {"会话或群 ID", "Conversation"}, "search.from": {"起", "From"}, "search.to": {"止（含）", "To, inclusive"}, "search.type": {"消息类型", "Type"}, "search.senderkind": {"发送者", "Sender"}, "search.chat": {"范围", "Chats"},
 	"search.media": {"文件", "Files"}, "search.media.yes": {"有文件", "with files"}, "search.media.no": {"无文件", "without files"}, "search.file": {"文件名", "File name"}, "search.order": {"排序", "Order"}, "search.desc": {"最新在前", "newest first"}, "search.asc": {"最早在前", "oldest first"}, "search.variants": {"繁简通用", "Traditional as simplified"}, "search.any": {"不限", "any"},
 	"chats.internal": {"内部", "internal"}, "chats.external": {"外部", "external"}, "chats.updown_stream": {"上下游", "upstream and downstream"},
-	"search.go": {"搜索", "Search"}, "search.none": {"没有找到。", "Nothing was found."}, "search.notyet": {"时间已到，尚未找到；请继续搜索。", "Nothing was found in the time so far: go on searching."}, "search.next": {"下一页", "Next page"}, "search.goon": {"继续搜索", "Go on searching"}, "search.bad": {"搜索条件无法理解：%s", "The search is not understood: %s"},
+	"search.more": {"更多条件", "More conditions"}, "search.go": {"搜索", "Search"}, "search.none": {"没有找到。", "Nothing was found."}, "search.notyet": {"时间已到，尚未找到；请继续搜索。", "Nothing was found in the time so far: go on searching."}, "search.next": {"下一页", "Next page"}, "search.goon": {"继续搜索", "Go on searching"}, "search.bad": {"搜索条件无法理解：%s", "The search is not understood: %s"},
 	"search.looked": {"查看了 %s 条消息、%s，用时 %d 毫秒。", "Looked at %s messages, %s, in %d ms."}, "search.notlooked": {"没有查看的内容", "What was not looked at"}, "search.contents": {"符合条件的消息中，其内容不是文字：%s %s 条", "Messages that fit, whose contents are no text: %s %s"},
 	"search.unreadable": {"全部存档中尚未解密的消息：%s 条", "Messages of the whole archive that are not decrypted: %s"}, "search.waiting": {"等待解析的页：%s", "Pages that are not archived yet: %s"}, "search.damaged": {"损坏，无法搜索：%s", "Damaged, not searched: %s"}, "search.everything": {"没有遗漏。", "Nothing."}, "search.note": {"每次搜索及其条件都会留下调阅记录。", "Each search, with its terms, is in the access record."}, "what.search": {"搜索", "search"}, "what.media": {"文件", "files"},
 	"f.seq": {"序号 seq", "Seq"}, "f.msgid": {"消息 ID", "Message id"}, "f.time": {"时间", "Time"}, "f.timesource": {"时间来源", "Time read from"}, "f.type": {"类型", "Type"}, "f.action": {"动作", "Action"}, "f.from": {"发送者", "From"}, "f.to": {"接收者", "To"}, "f.conversation": {"会话", "Conversation"},
 	"f.keyver": {"公钥版本号", "Key version"}, "f.sha": {"原文 SHA-256", "SHA-256 of the raw message"}, "f.segment": {"段文件", "Segment"}, "f.row": {"行", "Row"}, "f.page": {"原始页", "Page"}, "f.parser": {"解析器版本", "Parser version"}, "f.pulled": {"拉取时间", "Pulled at"}, "f.retain": {"锁定", "Locked"}, "f.retain.text": {"保留期由存储桶默认锁定：%s", "By the bucket's default retention: %s"},
 	"raw": {"原文 JSON", "Raw JSON"}, "raw.auditor": {"原文含有打开文件的密钥，仅审计角色可看。", "The raw message holds what opens its files: auditors only."}, "context": {"在会话中查看", "See it in context"}, "waiting": {"这一页尚未解析，请稍后再看。", "The page is not archived yet: come back later."},
 
-	"access.who": {"人员", "Who"}, "access.when": {"时间", "When"}, "access.what": {"内容", "What"}, "access.how": {"方式", "How"}, "access.conversation": {"会话", "Conversation"}, "access.count": {"%d 条", "%d messages"}, "access.none": {"这一天没有调阅。", "Nobody looked on this day."}, "access.note": {"每次调阅在内容离开之前记录，记录已锁定，任何人都不能修改。日期为 UTC。", "Each look is recorded before the content leaves. The records are locked: nobody can change them. Days are UTC."},
+	"access.who": {"人员", "Who"}, "access.when": {"时间", "When"}, "access.what": {"内容", "What"}, "access.how": {"方式", "How"}, "access.conversation": {"会话", "Conversation"}, "access.count": {"%d 条", "%d messages"}, "access.none": {"这些日期内没有符合条件的调阅。", "Nobody looked so in these days."}, "access.noneyet": {"已读取的记录中尚无符合条件的调阅，请继续查找。", "None in the records read so far: go on."}, "access.note": {"每次调阅在内容离开之前记录，记录已锁定，任何人都不能修改。", "Each look is recorded before the content leaves. The records are locked: nobody can change them."},
+	"access.from": {"起", "From"}, "access.to": {"止（含）", "To, inclusive"}, "access.bad": {"请选择起止日期，最多 %d 天。", "Give a first and a last day, at most %d days."}, "access.goon": {"继续查找", "Go on"}, "access.talks": {"%d 个会话", "%d conversations"}, "access.unreadable": {"无法读取的记录：%s", "Record that cannot be read: %s"}, "search.part": {"%s：%s", "%s: %s"},
 	"what.messages": {"消息", "messages"}, "what.messages_raw": {"消息及原文", "messages with raw"}, "how.web": {"网页", "web"}, "how.api": {"接口", "API"}, "seqs": {"seq %d–%d", "seq %d–%d"},
 
 	"setup.intro": {"按顺序完成以下步骤。只有有证据的步骤才显示为已完成。", "Do these in order. A step counts as done only if something proves it."}, "state.done": {"已完成", "done"}, "state.open": {"未完成", "open"}, "state.wrong": {"有误", "wrong"}, "state.person": {"需人工确认", "for a person"}, "optional": {"可选", "optional"},
