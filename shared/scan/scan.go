@@ -90,7 +90,7 @@ type Scanner struct {
 }
 
 const (
-	readers       = 4   // parts read at a time: two cores, and as many that wait for a bucket; one takes about 10 MB
+	readers       = 12  // parts read at a time: two cores, and those that wait for a bucket; one takes about 3 MB
 	keptFooters   = 64  // of about 100 KB
 	keptRuns      = 32  //
 	keptRunGroups = 256 // a larger run is not kept

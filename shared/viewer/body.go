@@ -25,6 +25,7 @@ type body struct {
 	File  *shownFile
 	JSON  string // of a type that is not known
 	Deep  bool   // it goes deeper than is shown
+	Cut   bool   // there is more of it than is shown
 }
 
 // line is a label (a key of words) and its value.

@@ -27,6 +27,7 @@ type shownHit struct {
 	hit
 	At    time.Time
 	Parts []markedText
+	Cut   bool // there is more of the text than is shown
 	Files []mediaRef
 }
 
@@ -95,7 +96,7 @@ func (s *server) searchPage(_ http.ResponseWriter, r *http.Request) (page, error
 	}
 	v.Answer = &out.Body
 	for _, h := range out.Body.Hits {
-		v.Hits = append(v.Hits, shownHit{hit: h, At: h.at, Parts: marked(h.Text, h.Ranges), Files: h.Media})
+		v.Hits = append(v.Hits, showHit(h))
 	}
 	contents := out.Body.NotLookedAt.Contents
 	for _, kind := range slices.SortedFunc(maps.Keys(contents), func(a, b string) int { return cmp.Or(cmp.Compare(contents[b], contents[a]), cmp.Compare(a, b)) }) {
@@ -160,6 +161,35 @@ const searchPageHits = 20
 
 // searchFields are those of the form, and the cursor.
 var searchFields = []string{"q", "variants", "conversation", "person", "sender", "sender_kind", "chat", "type", "has_media", "file", "from", "to", "order", "cursor"}
+
+// showHit is a hit as the page shows it: of a long text what stands around the first term.
+func showHit(h hit) shownHit {
+	shown := shownHit{hit: h, At: h.at, Files: h.Media}
+	parts, left := marked(h.Text, h.Ranges), hitWeight
+	if len(parts) > 0 && !parts[0].Marked && len(parts) > 1 {
+		if text := parts[0].Text; len(text) > hitLead {
+			parts[0].Text, shown.Cut = "…"+strings.ToValidUTF8(text[len(text)-hitLead:], ""), true
+		}
+	}
+	for _, p := range parts {
+		text, cut := clip(p.Text, &left)
+		shown.Parts = append(shown.Parts, markedText{text, p.Marked})
+		if left -= itemWeight; cut || left <= 0 {
+			shown.Cut = true
+			break
+		}
+	}
+	for _, m := range []*message{h.Before, h.After} {
+		if m != nil {
+			left := besideWeight
+			m.Text, _ = clip(m.Text, &left)
+		}
+	}
+	return shown
+}
+
+// hitLead is how much of a text, in bytes, stands before its first term.
+const hitLead = 4 << 10
 
 // marked cuts a text where marks begin and end.
 func marked(text string, ranges []textRange) (parts []markedText) {

@@ -313,3 +313,57 @@ func TestSideOfAlias(t *testing.T) {
 		}
 	}
 }
+
+// TestGapsInTranscript: each gap stands once, wherever the pages are cut, several of them
+// between the same two messages, and behind the last one.
+func TestGapsInTranscript(t *testing.T) {
+	f := pagesFixture(t)
+	var rows []archive.Row
+	for i := 1; i <= 90; i++ {
+		a := at(time.Duration(i) * time.Second)
+		if i > 60 { // the newest page begins here
+			a = a.Add(30 * 24 * time.Hour)
+		}
+		rows = append(rows, row(int64(i), pair, a, "x"))
+	}
+	f.store(0, rows...)
+	for _, day := range []int{-9, 1, 11, 50} { // before the first message, two between, one behind the last
+		f.must(f.catalog.PutGap(t.Context(), archive.Gap{Since: at(time.Duration(day) * 24 * time.Hour), Until: at(time.Duration(day+6) * 24 * time.Hour), SeenAt: now}))
+	}
+	var counts []int
+	for path := transcriptPath(pair); path != ""; {
+		body := f.page("reader", path).Body.String()
+		counts = append(counts, strings.Count(body, "gapline"))
+		path = ""
+		if _, rest, ok := strings.Cut(body, `rel="prev" href="`); ok {
+			address, _, _ := strings.Cut(rest, `"`)
+			path = strings.ReplaceAll(address, "&amp;", "&")
+		}
+	}
+	if fmt.Sprint(counts) != "[3 0 0]" {
+		t.Errorf("gaps on the pages, newest first: %v", counts)
+	}
+}
+
+// TestFloodOpens: whatever strangers write, a conversation, a record and a search stay
+// within what Lambda answers, and say that there is more.
+func TestFloodOpens(t *testing.T) {
+	f := pagesFixture(t)
+	const most = 6 << 20
+	var rows []archive.Row
+	for i := 1; i <= 40; i++ {
+		items := strings.Repeat(`{"type":"ChatRecordText","msgtime":1795392000,"content":"{\"content\":\"`+strings.Repeat("<", 2000)+`\"}"},`, 99)
+		raw := fmt.Sprintf(`{"msgid":"m%d","action":"send","from":"wmX","tolist":["li.na"],"msgtype":"chatrecord","chatrecord":{"title":"t","item":[%s{"type":"ChatRecordText","content":"{}"}]}}`, i, items)
+		r := said(int64(i), raw)
+		r.Text = strings.Repeat("<合同>", 30_000)
+		rows = append(rows, r)
+	}
+	f.archived(rows...)
+	for _, path := range []string{transcriptPath(pair), "/record/7", "/search?q=" + url.QueryEscape("合同")} {
+		w := f.page("auditor", path)
+		travels, err := json.Marshal(w.Body.String())
+		if err != nil || w.Code != http.StatusOK || len(travels) > most*9/10 || !strings.Contains(w.Body.String(), "只显示") {
+			t.Errorf("%s: %d, %d bytes of JSON, %v", path, w.Code, len(travels), err)
+		}
+	}
+}

@@ -24,6 +24,9 @@ const (
 	// buckets that a page may. The others are for what stands beside them, for gaps and
 	// for the record of the look (two).
 	screenRequests = 11
+	// gapRequests is what looking at the message before a page may take, where a gap is
+	// recorded; that there is none is what everybody works for.
+	gapRequests = 4
 	// besideScreen is how many things may stand beside the messages of a page: what one
 	// request to the index returns.
 	besideScreen = 100
@@ -35,9 +38,10 @@ type transcriptView struct {
 	Kind         string // room, pair, multi, unparsed
 	Title        titled
 	Bubbles      []bubble
-	Older, Newer string // cursors; empty: there are none
-	Full         int    // messages of a full page: the script adds older pages to a shorter one
-	Seq          int64  // that a permalink named; 0: none
+	Older, Newer string        // cursors; empty: there are none
+	Gaps         []archive.Gap // after the last message
+	Full         int           // messages of a full page: the script adds older pages to a shorter one
+	Seq          int64         // that a permalink named; 0: none
 }
 
 // bubble is a message as a page draws it.
@@ -45,13 +49,13 @@ type bubble struct {
 	message
 	At      time.Time
 	Sender  participant
-	Mark    string // wechat, wecom, robot; empty: employee
-	Company string // of a customer
-	Own     bool   // on the side of the company
-	NewDay  bool   // the first of its day here
-	Follows bool   // of the same sender as the one before
-	Gap     *archive.Gap
-	Notice  bool // a line in the middle, not a bubble
+	Mark    string        // wechat, wecom, robot; empty: employee
+	Company string        // of a customer
+	Own     bool          // on the side of the company
+	NewDay  bool          // the first of its day here
+	Follows bool          // of the same sender as the one before
+	Gaps    []archive.Gap // between the message before it and this one
+	Notice  bool          // a line in the middle, not a bubble
 	Body    body
 
 	here map[int64]bool // seqs on the page
@@ -201,7 +205,8 @@ func (s *server) transcriptOf(r *http.Request, id, person string) (*transcriptVi
 		return nil, err
 	}
 	view := &transcriptView{ID: id, Kind: strings.SplitN(id, ":", 2)[0], Seq: where.seq, Full: screenful}
-	if view.Bubbles, err = s.bubbles(ctx, languageOf(r), found, beside, person); err != nil {
+	view.Bubbles = s.bubbles(languageOf(r), found, beside, person, bubbleWeight)
+	if err := s.placeGaps(ctx, view, shows); err != nil {
 		return nil, err
 	}
 	view.Title = names{people: beside.People, rooms: beside.Rooms}.title(id, time.Time{})
@@ -220,12 +225,8 @@ func (s *server) transcriptOf(r *http.Request, id, person string) (*transcriptVi
 	return view, s.recordLook(ctx, lookInput{conversation: id, remote: remoteOf(r)}, shown)
 }
 
-// bubbles makes of messages of a conversation what a page draws.
-func (s *server) bubbles(ctx context.Context, lang language, found []transcript.Message, beside archive.Asides, person string) ([]bubble, error) {
-	gaps, err := s.Catalog.Gaps(ctx, statusGaps)
-	if err != nil {
-		return nil, err
-	}
+// bubbles makes of messages of a conversation what a page draws, each up to a weight.
+func (s *server) bubbles(lang language, found []transcript.Message, beside archive.Asides, person string, weight int) []bubble {
 	draw := newBodies(lang, s.Zone, beside.Files)
 	all := make([]bubble, len(found))
 	for i, m := range found {
@@ -238,6 +239,7 @@ func (s *server) bubbles(ctx context.Context, lang language, found []transcript.
 		b.Own = own(m, kind, person, beside.Aliases)
 		if m.Readable() {
 			b.Body = s.draw(draw, m)
+			b.Body.lighten(weight)
 		}
 		b.Notice = noticeTypes[b.Body.Type]
 		if i == 0 || dayIn(lang, all[i-1].At.In(s.Zone)) != dayIn(lang, b.At.In(s.Zone)) {
@@ -245,9 +247,8 @@ func (s *server) bubbles(ctx context.Context, lang language, found []transcript.
 		}
 		b.Follows = i > 0 && !b.NewDay && all[i-1].From == b.From && !all[i-1].Notice
 	}
-	placeGaps(all, gaps)
 	linkBubbles(beside.Recalls, all)
-	return all, nil
+	return all
 }
 
 // draw costs no more than its message if it panics: messages are hostile input.
@@ -295,14 +296,48 @@ func own(m transcript.Message, kind wecom.Kind, person string, aliases archive.A
 	return kind == wecom.Employee
 }
 
-// placeGaps puts each gap before the first message after its beginning.
-func placeGaps(all []bubble, gaps []archive.Gap) {
+// placeGaps puts each gap before the first message after its beginning, wherever the
+// pages are cut, or behind the last message of all.
+func (s *server) placeGaps(ctx context.Context, view *transcriptView, shows screen) error {
+	gaps, err := s.Catalog.Gaps(ctx, statusGaps)
+	if err != nil || len(view.Bubbles) == 0 {
+		return err
+	}
+	slices.Reverse(gaps) // oldest first
+	from, err := s.before(ctx, view, shows, gaps)
+	if err != nil {
+		return err
+	}
 	for _, g := range gaps {
-		i := slices.IndexFunc(all, func(b bubble) bool { return b.At.After(g.Since) })
-		if i > 0 && all[i].Gap == nil {
-			all[i].Gap = &g
+		if !from.IsZero() && g.Since.Before(from) || from.IsZero() && !shows.older && g.Since.Before(view.Bubbles[0].At) {
+			continue // on a page before this one, or before the conversation began
+		}
+		i := slices.IndexFunc(view.Bubbles, func(b bubble) bool { return b.At.After(g.Since) })
+		switch {
+		case i >= 0:
+			view.Bubbles[i].Gaps = append(view.Bubbles[i].Gaps, g)
+		case !shows.newer:
+			view.Gaps = append(view.Gaps, g)
 		}
 	}
+	return nil
+}
+
+// before is the time of the message before the first one of a page; zero: there is none.
+// It costs requests, so it is looked for only where a gap could stand between the two.
+func (s *server) before(ctx context.Context, view *transcriptView, shows screen, gaps []archive.Gap) (time.Time, error) {
+	first := shows.found[0]
+	if !shows.older {
+		return time.Time{}, nil
+	}
+	if !slices.ContainsFunc(gaps, func(g archive.Gap) bool { return g.Since.Before(first.MsgTime) }) {
+		return first.MsgTime, nil
+	}
+	part, err := s.transcript.Part(ctx, archive.PlaceQuery{Conversation: view.ID, After: &first.Place.Position, Descending: true, Limit: 1}, gapRequests)
+	if err != nil || len(part.Messages) == 0 {
+		return first.MsgTime, err
+	}
+	return part.Messages[0].MsgTime, nil
 }
 
 // permalink leads to a message in its conversation.
@@ -349,6 +384,7 @@ type recordView struct {
 	Page       archive.PageState
 	Unreadable []archive.Outcome
 	Raw        string // for auditors
+	RawCut     bool   // there is more of it than is shown
 	Retention  string
 }
 
@@ -364,14 +400,11 @@ func (s *server) recordPage(_ http.ResponseWriter, r *http.Request) (page, error
 		if err != nil {
 			return page{}, err
 		}
-		bubbles, err := s.bubbles(r.Context(), languageOf(r), found, beside, "")
-		if err != nil {
-			return page{}, err
-		}
-		v.Bubble = &bubbles[0]
+		v.Bubble = &s.bubbles(languageOf(r), found, beside, "", recordWeight)[0]
 		raw := personOf(r.Context()).Has(RoleAuditor)
 		if raw {
-			v.Raw = string(m.Raw)
+			left := rawWeight
+			v.Raw, v.RawCut = clip(string(m.Raw), &left)
 		}
 		look := lookInput{conversation: m.Conversation, raw: raw, remote: remoteOf(r)}
 		if err := s.recordLook(r.Context(), look, []message{v.Bubble.message}); err != nil {

@@ -154,7 +154,7 @@ var words = map[string]phrase{
 	"perday": {"每日拉取的消息", "Messages pulled per day"}, "perday.before": {"存档尚未开始", "before the archive began"}, "perday.unread": {"未统计", "not counted"}, "perday.note.before": {"– 存档尚未开始", "– before the archive began"}, "perday.note.unread": {"… 拉取次数过多，未统计", "… not counted: too many pulls since"},
 	"atleast": {"至少 %s", "at least %s"}, "atmost": {"至多 %s", "at most %s"}, "runs": {"最近的拉取", "Last pulls"}, "run.at": {"开始", "Started"}, "run.messages": {"消息", "Messages"}, "run.end": {"结果", "Ended"}, "run.seq": {"游标", "Cursor"},
 	"stopped.end": {"到达末尾", "reached the end"}, "stopped.deadline": {"到时，下次继续", "out of time, goes on"}, "stopped.lease": {"另一个拉取在运行", "another pull was at work"}, "stopped.error": {"出错", "failed"},
-	"gaps": {"断档", "Gaps"}, "nogaps": {"没有断档记录。", "No gap is recorded."}, "gap": {"断档", "Gap"},
+	"gaps": {"断档", "Gaps"}, "nogaps": {"没有断档记录。", "No gap is recorded."}, "gap": {"断档", "Gap"}, "cut": {"内容很长，此处只显示一部分。", "This is long; only a part of it is shown."}, "cut.raw": {"原文很长，此处只显示开头；全文在上述段文件的该行中。", "The raw JSON is long; only its beginning is shown. All of it is in that row of the segment."},
 	"gap.text":   {"%s 至 %s 之间的消息可能已被企业微信删除，未能存档。", "Messages between %s and %s may have been dropped by WeCom before they were archived."},
 	"media.save": {"下载", "save"}, "voice.play": {"▶ 播放语音", "▶ Play voice"}, "voice.stop": {"■ 停止", "■ Stop"}, "voice.loading": {"载入中…", "Loading…"},
 	"voice.failed": {"无法播放，请下载", "Cannot be played: save it"}, "voice.wideband": {"AMR-WB 无法在此播放，请下载", "AMR-WB cannot be played here: save it"}, "voice.progress": {"播放进度", "How far it has played"},
