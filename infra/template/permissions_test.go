@@ -222,7 +222,7 @@ func questions(m *Model) (all []question) {
 		one(signin, action, x.table, map[string]string{"dynamodb:LeadingKeys": "signin"}, true)
 		one(signin, action, x.table, map[string]string{"dynamodb:LeadingKeys": "puller"}, false)
 	}
-	for function, who := range map[string][]string{puller: {operator, administrator}, compactor: {operator, administrator}, reindexer: {operator, administrator}, archiver: {administrator}} {
+	for function, who := range map[string][]string{puller: {operator, administrator}, compactor: {operator, administrator}, reindexer: {operator, administrator}, archiver: {administrator}, signin: {administrator}} {
 		ask("lambda:InvokeFunction", fmt.Sprintf("arn:%s:lambda:%s:%s:function:%s-%s", m.Place.Partition, m.Place.Region, m.Place.Account, m.Place.Stack, function), nil, who...)
 	}
 	return append(append(all, layers(x, all)...), endpointQuestions(x)...)

@@ -202,7 +202,8 @@ func (h *handler) leave(w http.ResponseWriter, to string) {
 	fmt.Fprintf(w, `<!doctype html><html lang="zh-CN"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="0;url=%s"><title>退出登录 Sign out</title><main><p><a href="%s">退出登录 <span lang="en">Sign out</span></a></main></html>`, to, to)
 }
 
-// logoutURL is where the provider ends its own session, or empty if it does not say.
+// logoutURL is where the provider ends its own session, or empty if it does not say. Cognito
+// names it in its discovery document and wants parameters of its own.
 func (h *handler) logoutURL(ctx context.Context) string {
 	if _, _, err := h.oauth(ctx); err != nil {
 		h.Log.Warn("the provider's session is not ended", "error", err)
