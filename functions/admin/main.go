@@ -63,7 +63,7 @@ type settings struct {
 func readSettings(getenv func(string) string) (settings, error) {
 	s := settings{Setup: setup.Settings{
 		TrustedIP: getenv("WECOM_ARCHIVE_TRUSTED_IP"),
-		Schedule: getenv("WECOM_ARCHIVE_PULL_SCHEDULE"), Retention: getenv("WECOM_ARCHIVE_RETENTION"),
+		Schedule:  getenv("WECOM_ARCHIVE_PULL_SCHEDULE"), Retention: getenv("WECOM_ARCHIVE_RETENTION"),
 		Callback: getenv("WECOM_ARCHIVE_CALLBACK"),
 	}}
 	switch ask := getenv("WECOM_ARCHIVE_ASK_REASON"); ask {

@@ -35,11 +35,15 @@ type App struct {
 }
 
 // Handle is the Lambda handler: of requests from an HTTP API with payload format 2.0,
-// and of {"reason":"schedule"}, which stores the issuer's keys.
+// of {"reason":"schedule"}, which stores the issuer's keys, and of {"reason":"end",
+// "subject":"…"} or {"reason":"end","everybody":true}, with which an administrator ends
+// sessions, of who lost a role for example.
 func (a *App) Handle(ctx context.Context, payload json.RawMessage) (any, error) {
 	var event struct {
 		events.APIGatewayV2HTTPRequest
-		Reason string `json:"reason"`
+		Reason    string `json:"reason"`
+		Subject   string `json:"subject"`
+		Everybody bool   `json:"everybody"`
 	}
 	if err := json.Unmarshal(payload, &event); err != nil {
 		return nil, fmt.Errorf("reading the event: %w", err)
@@ -49,8 +53,10 @@ func (a *App) Handle(ctx context.Context, payload json.RawMessage) (any, error) 
 		return a.serve(ctx, event.APIGatewayV2HTTPRequest)
 	case event.Reason == "schedule":
 		return nil, a.keep(ctx, 0)
+	case event.Reason == "end" && event.Everybody != (event.Subject != ""):
+		return nil, a.SignIn.Sessions.End(ctx, event.Subject)
 	}
-	return nil, errors.New(`neither a request of an HTTP API with payload format 2.0 nor {"reason":"schedule"}`)
+	return nil, errors.New(`neither a request of an HTTP API with payload format 2.0 nor {"reason":"schedule"} nor {"reason":"end","subject":"…"} nor {"reason":"end","everybody":true}`)
 }
 
 func (a *App) serve(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {

@@ -23,6 +23,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/signin"
+	"wecom-archive/shared/viewer"
 )
 
 const pages = "https://a1b2c3d4e5.execute-api.ap-east-1.amazonaws.com"
@@ -59,7 +60,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sessions, err := signin.NewSessions(signin.Settings{Key: key})
+	sessions, err := signin.NewSessions(signin.Settings{Key: key, Index: w.index})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,8 +170,11 @@ func TestSignIn(t *testing.T) {
 		t.Errorf("again: %d", again.StatusCode)
 	}
 	out := w.invoke("signout.json", func(e *events.APIGatewayV2HTTPRequest) { e.Cookies = cookies(done) })
-	if out.StatusCode != http.StatusSeeOther || len(cookies(out)) != 0 || len(out.Cookies) != 1 {
+	if out.StatusCode != http.StatusOK || !strings.Contains(out.Body, w.provider.URL+"/idp/logout?") || len(cookies(out)) != 0 || len(out.Cookies) != 1 {
 		t.Errorf("signing out: %+v", out)
+	}
+	if _, err := (&signin.Stored{Index: w.index, Wrapper: plain{}}).Visitor(httptest.NewRecorder(), r); !errors.Is(err, viewer.ErrUnauthenticated) {
+		t.Errorf("a copy of the cookie: %v", err)
 	}
 	values, err := url.ParseQuery(query)
 	if err != nil {
@@ -204,6 +208,42 @@ func TestSchedule(t *testing.T) {
 	}
 	if r := w.invoke("begin.json", nil); r.StatusCode != http.StatusBadGateway || len(cookies(r)) > 0 {
 		t.Errorf("sign-in without a provider: %+v", r)
+	}
+}
+
+// TestEnd signs out one person, then everybody.
+func TestEnd(t *testing.T) {
+	w := newWorld(t)
+	enter := func() *http.Request {
+		begun := w.invoke("begin.json", nil)
+		query := w.choose(begun.Headers["Location"], "reader")
+		done := w.invoke("callback.json", func(e *events.APIGatewayV2HTTPRequest) { e.RawQueryString, e.Cookies = query, cookies(begun) })
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Cookie", strings.Join(cookies(done), "; "))
+		return r
+	}
+	visit := func(r *http.Request) error {
+		_, err := (&signin.Stored{Index: w.index, Wrapper: plain{}}).Visitor(httptest.NewRecorder(), r)
+		return err
+	}
+	for payload, ends := range map[string]bool{
+		`{"reason":"end","subject":"somebody"}`: false, `{"reason":"end","subject":"reader"}`: true, `{"reason":"end","everybody":true}`: true,
+	} {
+		r := enter()
+		if err := visit(r); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.handler.Invoke(t.Context(), []byte(payload)); err != nil {
+			t.Fatal(err)
+		}
+		if err := visit(r); errors.Is(err, viewer.ErrUnauthenticated) != ends {
+			t.Errorf("%s: %v", payload, err)
+		}
+	}
+	for _, payload := range []string{`{"reason":"end"}`, `{"reason":"end","subject":"reader","everybody":true}`} {
+		if _, err := w.handler.Invoke(t.Context(), []byte(payload)); err == nil {
+			t.Errorf("%s is taken", payload)
+		}
 	}
 }
 

@@ -91,7 +91,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	if err != nil {
 		return nil, err
 	}
-	sessions, err := signin.NewSessions(signin.Settings{Key: key})
+	sessions, err := signin.NewSessions(signin.Settings{Key: key, Index: index})
 	if err != nil {
 		return nil, err
 	}

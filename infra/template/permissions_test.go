@@ -141,11 +141,19 @@ func questions(m *Model) (all []question) {
 			if who == puller || who == archiver || who == media || who == directory || who == compactor || who == reindexer { // stolen credentials, used elsewhere
 				one(who, "s3:GetObject", object, map[string]string{"aws:SourceVpc": "vpc-elsewhere"}, false)
 			}
+			if who == admin { // a browser, with a URL that admin signed: files and nothing else
+				one(who, "s3:GetObject", object, map[string]string{"aws:SourceVpc": "vpc-elsewhere"}, prefix == "media")
+			}
 		}
 	}
 	for _, action := range []string{"s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketVersioning", "s3:GetBucketObjectLockConfiguration"} {
 		ask(action, x.archive, nil, puller, archiver, media, directory, compactor, reindexer, admin, operator, auditor, administrator)
 	}
+	for _, action := range []string{"s3:ListBucket", "s3:ListBucketVersions"} {
+		one(admin, action, x.archive, map[string]string{"aws:SourceVpc": "vpc-elsewhere"}, false)
+		one(admin, action, x.derived, map[string]string{"aws:SourceVpc": "vpc-elsewhere"}, false)
+	}
+	one(admin, "s3:PutObject", x.archive+"/access/example", with(x.put("access"), "aws:SourceVpc", "vpc-elsewhere"), false)
 	for _, action := range []string{"s3:GetObjectRetention", "s3:GetObjectLegalHold"} {
 		ask(action, x.archive+"/messages/example", nil, auditor, administrator)
 	}
@@ -155,6 +163,11 @@ func questions(m *Model) (all []question) {
 
 	for prefix, who := range map[string][]string{"compactions": {compactor, admin, auditor}, "readings": {admin, auditor}, "fetch": {media, auditor}} {
 		ask("s3:GetObject", x.derived+"/"+prefix+"/example", nil, who...)
+		for _, who := range who {
+			if who != auditor {
+				one(who, "s3:GetObject", x.derived+"/"+prefix+"/example", map[string]string{"aws:SourceVpc": "vpc-elsewhere"}, false)
+			}
+		}
 	}
 	all = append(all, athenaQuestions(m, x)...)
 	for _, action := range []string{"s3:PutObject", "s3:DeleteObject"} {
@@ -209,7 +222,7 @@ func questions(m *Model) (all []question) {
 		one(signin, action, x.table, map[string]string{"dynamodb:LeadingKeys": "signin"}, true)
 		one(signin, action, x.table, map[string]string{"dynamodb:LeadingKeys": "puller"}, false)
 	}
-	for function, who := range map[string][]string{puller: {operator, administrator}, compactor: {operator, administrator}, reindexer: {operator, administrator}, archiver: {administrator}} {
+	for function, who := range map[string][]string{puller: {operator, administrator}, compactor: {operator, administrator}, reindexer: {operator, administrator}, archiver: {administrator}, signin: {administrator}} {
 		ask("lambda:InvokeFunction", fmt.Sprintf("arn:%s:lambda:%s:%s:function:%s-%s", m.Place.Partition, m.Place.Region, m.Place.Account, m.Place.Stack, function), nil, who...)
 	}
 	return append(append(all, layers(x, all)...), endpointQuestions(x)...)

@@ -213,7 +213,8 @@ func pins() (all []pin) {
 		"TokenValidityUnits":              map[string]any{"AccessToken": "minutes", "IdToken": "minutes", "RefreshToken": "hours"},
 		"AllowedOAuthFlowsUserPoolClient": true, "AllowedOAuthFlows": []any{"code"}, "AllowedOAuthScopes": []any{"openid", "profile"}, "SupportedIdentityProviders": []any{"COGNITO"},
 		"CallbackURLs":   func(m *Model) any { return []any{fmt.Sprint(m.Outputs["ApiUrl"], "/signin/callback")} },
-		"GenerateSecret": false, "ExplicitAuthFlows": []any{"ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"}, "UserPoolId": refOf("People/Pool")})
+		"LogoutURLs":     func(m *Model) any { return []any{fmt.Sprint(m.Outputs["ApiUrl"], "/signed-out")} },
+		"GenerateSecret": false, "ExplicitAuthFlows": []any{"ALLOW_REFRESH_TOKEN_AUTH"}, "WriteAttributes": []any{"locale"}, "UserPoolId": refOf("People/Pool")})
 	add("Watch/Topic", map[string]any{"KmsMasterKeyId": output("OpsKey")})
 	add("Network/Nat", map[string]any{"AllocationId": output("AddressAllocation"), "SubnetId": refOf("Network/PublicA"), "ConnectivityType": nil})
 	add("Network/KmsEndpoint", map[string]any{"PrivateDnsEnabled": true, "VpcEndpointType": "Interface", "ServiceName": "com.amazonaws.ap-southeast-1.kms",

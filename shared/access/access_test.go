@@ -231,3 +231,21 @@ func TestStoredSearch(t *testing.T) {
 		t.Errorf("a search without a search: %v", err)
 	}
 }
+
+// TestName: the name as signed in stays with the look; a look without one has no member.
+func TestName(t *testing.T) {
+	l := look()
+	l.At = at.UTC()
+	without, err := access.Encode(l)
+	if err != nil || strings.Contains(string(without), `"name"`) {
+		t.Fatalf("%s, %v", without, err)
+	}
+	l.Name = "李娜"
+	stored, err := access.Encode(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := access.Decode(stored); err != nil || got.Name != "李娜" || got.Who != "sub-1" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

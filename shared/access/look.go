@@ -12,6 +12,7 @@
 //	format        number    version of this format: 1, or 2 if there is a search. A reader refuses a greater one
 //	at            string    time of the look, RFC 3339, UTC, ms
 //	who           string    subject of the person, as the sign-in gives it
+//	name          string    the person's name, as the sign-in gave it then; absent if it gave none. Who it was says who
 //	how           string    "api" or "web"
 //	what          string    "messages": as the parser read them; "messages_raw": and as decrypted;
 //	                        "media": their files, with links to download them;
@@ -78,6 +79,7 @@ var ErrIncomplete = errors.New("look is not complete")
 type Look struct {
 	At            time.Time         // UTC, ms; Recorder sets it if it is zero
 	Who           string            // subject
+	Name          string            // as signed in; may be empty
 	How           string            // HowAPI, HowWeb
 	What          string            // WhatMessages, WhatMessagesRaw
 	Conversation  string            // of a search: the one it was limited to, if any
@@ -116,6 +118,7 @@ type record struct {
 	Format        int               `json:"format"`
 	At            time.Time         `json:"at"`
 	Who           string            `json:"who"`
+	Name          string            `json:"name,omitempty"`
 	How           string            `json:"how"`
 	What          string            `json:"what"`
 	Conversation  string            `json:"conversation,omitempty"`
@@ -145,7 +148,7 @@ func Encode(l Look) ([]byte, error) {
 		format = formatSearch
 	}
 	return json.Marshal(record{
-		Format: format, At: l.At, Who: l.Who, How: l.How, What: l.What, Conversation: l.Conversation, Search: l.Search, Conversations: sorted(l.Conversations),
+		Format: format, At: l.At, Who: l.Who, Name: l.Name, How: l.How, What: l.What, Conversation: l.Conversation, Search: l.Search, Conversations: sorted(l.Conversations),
 		Seqs: l.Seqs, From: l.From, To: l.To, Remote: l.Remote, Request: l.Request, Reason: l.Reason,
 	})
 }
@@ -161,7 +164,7 @@ func Decode(stored []byte) (Look, error) {
 		return Look{}, fmt.Errorf("look: format %d: %w", r.Format, archive.ErrNewFormat)
 	}
 	l := Look{
-		At: r.At, Who: r.Who, How: r.How, What: r.What, Conversation: r.Conversation, Search: r.Search, Conversations: r.Conversations,
+		At: r.At, Who: r.Who, Name: r.Name, How: r.How, What: r.What, Conversation: r.Conversation, Search: r.Search, Conversations: r.Conversations,
 		Seqs: r.Seqs, From: r.From, To: r.To, Remote: r.Remote, Request: r.Request, Reason: r.Reason,
 	}
 	if r.Format < 1 {

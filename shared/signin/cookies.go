@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"wecom-archive/shared/archive"
 	"wecom-archive/shared/viewer"
 )
 
@@ -26,6 +27,9 @@ const KeySize = 32
 
 // Settings of sessions.
 type Settings struct {
+	// Index keeps which sessions are over before their time. It is the same in every
+	// process that serves the pages; nil: the process is the only one, and remembers.
+	Index    archive.Index
 	Key      []byte           // KeySize random bytes, the same in every process that serves the pages
 	Insecure bool             // cookies also over http: for one machine only
 	Idle     time.Duration    // a session ends when it is not used for so long; 0: 30 minutes
@@ -34,10 +38,11 @@ type Settings struct {
 }
 
 // Sessions keeps who is signed in, in a cookie that only this program can read or
-// make (AES-256-GCM). Nothing is stored on the server.
+// make (AES-256-GCM). Stored on the server is only which sessions were ended.
 type Sessions struct {
 	Settings
-	aead cipher.AEAD
+	aead  cipher.AEAD
+	ended endings
 }
 
 // NewSessions refuses a key of another length than KeySize.
@@ -87,7 +92,7 @@ type session struct {
 }
 
 // Visitor is who sent the request. It returns viewer.ErrUnauthenticated, wrapped, if
-// nobody is signed in. What it writes is a header only: the cookie's new time.
+// nobody is signed in, and any other error if that could not be found out. What it writes is a header only: the cookie's new time.
 func (s *Sessions) Visitor(w http.ResponseWriter, r *http.Request) (viewer.Person, error) {
 	var found session
 	if err := s.read(r, sessionCookie, &found); err != nil {
@@ -99,6 +104,13 @@ func (s *Sessions) Visitor(w http.ResponseWriter, r *http.Request) (viewer.Perso
 		return viewer.Person{}, fmt.Errorf("%w: a session of nobody", viewer.ErrUnauthenticated)
 	case now.Sub(found.Seen) > s.Idle || now.Sub(found.Begun) > s.Absolute:
 		return viewer.Person{}, fmt.Errorf("%w: the session has ended", viewer.ErrUnauthenticated)
+	}
+	over, err := s.over(r.Context(), found)
+	switch {
+	case err != nil:
+		return viewer.Person{}, err
+	case over:
+		return viewer.Person{}, fmt.Errorf("%w: the session was ended", viewer.ErrUnauthenticated)
 	case now.Sub(found.Seen) > renewAfter:
 		found.Seen = now
 		s.write(w, sessionCookie, found, s.Absolute)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,7 +35,8 @@ type issuerKeys struct {
 	Keys   jose.JSONWebKeySet `json:"keys"`
 }
 
-type sealedKeys struct {
+// sealedDoc is an item that only the key of sessions opens.
+type sealedDoc struct {
 	Sealed []byte `json:"sealed"`
 }
 
@@ -50,7 +52,7 @@ func KeepKeys(ctx context.Context, client *http.Client, issuer string, index arc
 	if err != nil {
 		return fmt.Errorf("encoding the issuer's keys: %w", err)
 	}
-	value, err := json.Marshal(sealedKeys{s.aead.Seal(nil, nil, doc, []byte(issuerSort))})
+	value, err := json.Marshal(sealedDoc{s.aead.Seal(nil, nil, doc, []byte(issuerSort))})
 	if err != nil {
 		return fmt.Errorf("encoding the issuer's keys: %w", err)
 	}
@@ -135,11 +137,23 @@ func (v *Verifier) Subject(ctx context.Context, token string) (string, error) {
 	var claims struct {
 		ClientID string `json:"client_id"`
 		Use      string `json:"token_use"`
+		Type     string `json:"typ"` // Keycloak: Bearer, ID
+		Nonce    any    `json:"nonce"`
+		AtHash   any    `json:"at_hash"`
+		CodeHash any    `json:"c_hash"`
 	}
 	if err := checked.Claims(&claims); err != nil {
 		return "", fmt.Errorf("%w: reading the claims: %w", viewer.ErrUnauthenticated, err)
 	}
+	header, _ := parsed.Signatures[0].Header.ExtraHeaders[jose.HeaderType].(string)
+	header = strings.TrimPrefix(strings.ToLower(header), "application/")
+	// A token that calls itself one for access (RFC 9068, Cognito, Keycloak) may carry a
+	// nonce; else what only ID tokens carry betrays one (OpenID Connect Core §2, §3.3.2.11).
+	named := header == "at+jwt" || claims.Use == "access" || claims.Type == "Bearer"
+	proof := claims.Nonce != nil || claims.AtHash != nil || claims.CodeHash != nil
 	switch {
+	case header != "" && header != "jwt" && header != "at+jwt", claims.Type == "ID", proof && !named:
+		return "", fmt.Errorf("%w: not an access token", viewer.ErrUnauthenticated)
 	case checked.Subject == "":
 		return "", fmt.Errorf("%w: the token has no subject", viewer.ErrUnauthenticated)
 	case claims.Use != "" && claims.Use != "access":
@@ -178,7 +192,7 @@ func (v *Verifier) stored(ctx context.Context) (issuerKeys, error) {
 	if err != nil {
 		return issuerKeys{}, fmt.Errorf("reading the issuer's keys: %w", err)
 	}
-	var sealed sealedKeys
+	var sealed sealedDoc
 	if err := json.Unmarshal(item.Value, &sealed); err != nil {
 		return issuerKeys{}, fmt.Errorf("reading the issuer's keys: %w", archive.ErrIndexDamaged)
 	}

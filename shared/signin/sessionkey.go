@@ -13,10 +13,9 @@ import (
 )
 
 // Items of the index that sign-in keeps, so that the pages' function, which has no way
-// to the provider, can read them. Both are nothing but a convenience: without them
-// everybody signs in once more. Other functions write to the index, too, so neither
-// item is believed for being there: the first opens only in KMS, the second only with
-// the first.
+// to the provider, can read them; ended.go has a third. Without the first everybody
+// signs in once more. Other functions write to the index, too, so no item is believed
+// for being there: the first opens only in KMS, the others only with the first.
 const (
 	partition      = "signin"
 	sessionKeySort = "session-key"
@@ -83,7 +82,7 @@ func MakeKey(ctx context.Context, index archive.Index, w Wrapper) ([]byte, error
 type Stored struct {
 	Index    archive.Index
 	Wrapper  Wrapper
-	Settings Settings // without Key
+	Settings Settings // without Key and Index
 
 	mu       sync.Mutex
 	sessions *Sessions
@@ -103,7 +102,7 @@ func (s *Stored) Sessions(ctx context.Context) (*Sessions, error) {
 		return nil, err
 	}
 	settings := s.Settings
-	settings.Key = key
+	settings.Key, settings.Index = key, s.Index
 	s.sessions, err = NewSessions(settings)
 	return s.sessions, err
 }

@@ -10,13 +10,17 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
@@ -46,10 +50,19 @@ type Config struct {
 	Log        *slog.Logger // nil: no log
 }
 
+const (
+	maxBack  = 2000        // bytes of JSON; browsers keep cookies of 4,096
+	authSkew = time.Minute // that the provider's clock may differ from ours
+)
+
+// errRemembered: the provider did not ask who is there.
+var errRemembered = errors.New("the provider signed in whom it remembered, and did not ask")
+
 type handler struct {
 	Config
 	mu       sync.Mutex
 	provider *oidc.Provider // nil until it has answered
+	logout   string         // where its own session ends; empty: it does not say
 }
 
 // New makes the handler of BeginPath, CallbackPath and EndPath. The provider is asked
@@ -63,7 +76,13 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("GET "+BeginPath, h.begin)
 	mux.HandleFunc("GET "+CallbackPath, h.callback)
 	mux.HandleFunc("POST "+EndPath, h.end)
-	return http.NewCrossOriginProtection().Handler(mux)
+	guarded := http.NewCrossOriginProtection().Handler(mux)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !c.Sessions.Insecure {
+			w.Header().Set("Strict-Transport-Security", viewer.StrictTransport)
+		}
+		guarded.ServeHTTP(w, r)
+	})
 }
 
 // flow is what is remembered while a person is at the provider.
@@ -84,7 +103,10 @@ func (h *handler) begin(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Sessions.write(w, flowCookie, f, flowTime)
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, config.AuthCodeURL(f.State, oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier)), http.StatusSeeOther)
+	// Nobody comes here who has a session: the provider must ask who sits there now,
+	// and not remember who did (OpenID Connect Core §3.1.2.1). Cognito knows prompt only.
+	http.Redirect(w, r, config.AuthCodeURL(f.State, oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier),
+		oauth2.SetAuthURLParam("prompt", "login"), oauth2.SetAuthURLParam("max_age", "0")), http.StatusSeeOther)
 }
 
 func (h *handler) callback(w http.ResponseWriter, r *http.Request) {
@@ -103,6 +125,13 @@ func (h *handler) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	person, err := h.exchange(r.Context(), r.FormValue("code"), f)
+	if errors.Is(err, errRemembered) {
+		if logout := h.logoutURL(r.Context()); logout != "" {
+			h.Log.Info("the provider remembered a person and is told to forget")
+			h.leave(w, logout)
+			return
+		}
+	}
 	if err != nil {
 		h.refuse(w, http.StatusUnauthorized, "the provider's answer does not prove who you are", err)
 		return
@@ -136,6 +165,13 @@ func (h *handler) exchange(ctx context.Context, code string, f flow) (viewer.Per
 	if err := id.Claims(&claims); err != nil {
 		return viewer.Person{}, fmt.Errorf("reading the ID token: %w", err)
 	}
+	at, ok := claims["auth_time"].(float64)
+	if !ok {
+		return viewer.Person{}, errors.New("the ID token has no auth_time: it does not say when the person last proved who they are")
+	}
+	if int64(at) < f.Until-int64((flowTime+authSkew)/time.Second) {
+		return viewer.Person{}, errRemembered
+	}
 	name, _ := claims["name"].(string)
 	return viewer.Person{Subject: id.Subject, Name: name, Roles: rolesIn(claims[h.RolesClaim])}, nil
 }
@@ -144,7 +180,45 @@ func (h *handler) end(w http.ResponseWriter, r *http.Request) {
 	h.Sessions.clear(w, sessionCookie)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Clear-Site-Data", `"cache"`)
+	if err := h.Sessions.endOf(r); err != nil {
+		h.refuse(w, http.StatusInternalServerError, "you are signed out here, but copies of this session last until they expire. Sign in and out once more", err)
+		return
+	}
+	if logout := h.logoutURL(r.Context()); logout != "" {
+		h.leave(w, logout)
+		return
+	}
 	http.Redirect(w, r, afterwards, http.StatusSeeOther)
+}
+
+// leave sends the browser to the provider with a page: browsers count a redirect that
+// answers a form as its target, which the pages' policy allows on this host only.
+func (h *handler) leave(w http.ResponseWriter, to string) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	w.Header().Set("Cache-Control", "no-store")
+	to = html.EscapeString(to)
+	fmt.Fprintf(w, `<!doctype html><html lang="zh-CN"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="0;url=%s"><title>退出登录 Sign out</title><main><p><a href="%s">退出登录 <span lang="en">Sign out</span></a></main></html>`, to, to)
+}
+
+// logoutURL is where the provider ends its own session, or empty if it does not say. Cognito
+// names it in its discovery document and wants parameters of its own.
+func (h *handler) logoutURL(ctx context.Context) string {
+	if _, _, err := h.oauth(ctx); err != nil {
+		h.Log.Warn("the provider's session is not ended", "error", err)
+		return ""
+	}
+	to, err := url.Parse(h.logout)
+	if err != nil || h.logout == "" || to.Host == "" || to.Scheme != "https" && to.Scheme != "http" {
+		return ""
+	}
+	q := to.Query()
+	q.Set("client_id", h.ClientID)
+	q.Set("post_logout_redirect_uri", h.Base+afterwards) // OpenID Connect RP-Initiated Logout §2
+	q.Set("logout_uri", h.Base+afterwards)               // Cognito's name for it
+	to.RawQuery = q.Encode()
+	return to.String()
 }
 
 // oauth is the client of the provider, which is asked once.
@@ -156,7 +230,13 @@ func (h *handler) oauth(ctx context.Context) (*oauth2.Config, *oidc.Provider, er
 		if err != nil {
 			return nil, nil, fmt.Errorf("asking the provider: %w", err)
 		}
-		h.provider = provider
+		var about struct {
+			Logout string `json:"end_session_endpoint"`
+		}
+		if err := provider.Claims(&about); err != nil {
+			return nil, nil, fmt.Errorf("reading what the provider says of itself: %w", err)
+		}
+		h.provider, h.logout = provider, about.Logout
 	}
 	return &oauth2.Config{
 		ClientID: h.ClientID, ClientSecret: h.Secret, Endpoint: h.provider.Endpoint(),
@@ -174,8 +254,15 @@ func (h *handler) refuse(w http.ResponseWriter, status int, why string, err erro
 	fmt.Fprintf(w, `<!doctype html><html lang="zh-CN"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>登录失败 Sign-in failed</title><main><h1>登录失败</h1><p>请重新登录。<p lang="en">Sign-in failed: %s. <p><a href="%s">重新登录 Sign in again</a></main></html>`, why, BeginPath)
 }
 
-// localPath is a path on this host, or the first page for anything else.
+// localPath is a path on this host, or the first page for anything else. A query that
+// would make a cookie which browsers drop is cut off.
 func localPath(path string) string {
+	if doc, err := json.Marshal(path); err != nil || len(doc) > maxBack {
+		path, _, _ = strings.Cut(path, "?")
+	}
+	if len(path) > maxBack {
+		return "/"
+	}
 	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n\t") {
 		return "/"
 	}

@@ -52,6 +52,7 @@ type lookView struct {
 	Key           string            `json:"key" doc:"Of the archive's object"`
 	At            time.Time         `json:"at"`
 	Who           string            `json:"who"`
+	Name          string            `json:"name,omitempty" doc:"The person's name as the sign-in gave it then; who it was says who"`
 	How           string            `json:"how" example:"web"`
 	What          string            `json:"what" example:"messages"`
 	Conversation  string            `json:"conversation,omitempty"`
@@ -70,7 +71,7 @@ type lookView struct {
 
 func viewLook(key string, l access.Look) lookView {
 	return lookView{
-		Key: key, At: l.At.UTC(), Who: l.Who, How: l.How, What: l.What, Conversation: l.Conversation, Conversations: l.Conversations, Search: l.Search,
+		Key: key, At: l.At.UTC(), Who: l.Who, Name: l.Name, How: l.How, What: l.What, Conversation: l.Conversation, Conversations: l.Conversations, Search: l.Search,
 		First: l.Seqs.First, Last: l.Seqs.Last, Count: l.Seqs.Count, Seqs: l.Seqs.List,
 		From: formatTime(l.From), To: formatTime(l.To), Remote: l.Remote, Request: l.Request, Reason: l.Reason,
 	}

@@ -209,7 +209,7 @@ func (s *server) recordLook(ctx context.Context, in lookInput, shown []message) 
 		return noReason()
 	}
 	look := access.Look{
-		At: s.Now(), Who: personOf(ctx).Subject, How: howOf(ctx), What: access.WhatMessages,
+		At: s.Now(), Who: personOf(ctx).Subject, Name: personOf(ctx).Name, How: howOf(ctx), What: access.WhatMessages,
 		Conversation: in.conversation, Seqs: access.SeqsOf(seqs), From: in.from, To: in.to,
 		Remote: in.remote, Request: requestID(ctx), Reason: reason,
 	}

@@ -40,6 +40,9 @@ func (s *server) guard(next http.Handler) http.Handler {
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, info))
 		w := &answer{ResponseWriter: rw}
 		setHeaders(w.Header(), info.id)
+		if !s.Insecure {
+			w.Header().Set("Strict-Transport-Security", StrictTransport)
+		}
 		defer func() {
 			if p := recover(); p != nil {
 				s.answerPanic(w, r, p)
@@ -51,6 +54,10 @@ func (s *server) guard(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
+
+// StrictTransport is the header Strict-Transport-Security of what is served over
+// https: for a year no browser asks for it over http.
+const StrictTransport = "max-age=31536000"
 
 func setHeaders(h http.Header, id string) {
 	h.Set("X-Request-Id", id)

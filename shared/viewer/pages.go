@@ -226,7 +226,7 @@ func (s *server) chooseLanguage(w http.ResponseWriter, r *http.Request) {
 	if language(r.PostFormValue("lang")) == english {
 		lang = english
 	}
-	http.SetCookie(w, &http.Cookie{Name: "lang", Value: string(lang), Path: "/", MaxAge: 365 * 24 * 60 * 60, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	http.SetCookie(w, &http.Cookie{Name: "lang", Value: string(lang), Path: "/", MaxAge: 365 * 24 * 60 * 60, HttpOnly: true, Secure: !s.Insecure, SameSite: http.SameSiteLaxMode})
 	http.Redirect(w, r, localPath(r.PostFormValue("back")), http.StatusSeeOther)
 }
 

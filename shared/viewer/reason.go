@@ -121,7 +121,7 @@ func (s *server) giveReason(w http.ResponseWriter, r *http.Request) (page, error
 	}
 	until := s.Now().Add(reasonLasts).Unix()
 	http.SetCookie(w, &http.Cookie{
-		Name: reasonCookie, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Name: reasonCookie, Path: "/", HttpOnly: true, Secure: !s.Insecure, SameSite: http.SameSiteLaxMode,
 		Value: strconv.FormatInt(until, 10) + "." + owned(personOf(r.Context()).Subject, until) + "." + base64.RawURLEncoding.EncodeToString([]byte(reason)),
 	})
 	http.Redirect(w, r, back, http.StatusSeeOther)

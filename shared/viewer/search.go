@@ -399,7 +399,7 @@ func (s *server) recordSearch(ctx context.Context, in *searchInput, q scan.Query
 		return noReason()
 	}
 	look := access.Look{
-		At: s.Now(), Who: personOf(ctx).Subject, How: howOf(ctx), What: access.WhatSearch, Conversation: q.Conversation, Search: asked, Conversations: conversations,
+		At: s.Now(), Who: personOf(ctx).Subject, Name: personOf(ctx).Name, How: howOf(ctx), What: access.WhatSearch, Conversation: q.Conversation, Search: asked, Conversations: conversations,
 		Seqs: access.SeqsOf(seqs), From: q.From, To: q.To, Remote: in.remote, Request: requestID(ctx), Reason: reason,
 	}
 	if err := s.Access.Record(ctx, look); err != nil {

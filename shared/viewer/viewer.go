@@ -42,6 +42,7 @@ type Config struct {
 
 	Setup setup.Settings // what operators are shown
 
+	Insecure bool           // cookies also over http: for one machine only
 	Visitors Visitors       // who looks at the pages; nil: there are no pages
 	Puller   Puller         // what operators may wake; nil: there is no button
 	Zone     *time.Location // of readers whose browser says none; nil: UTC+8

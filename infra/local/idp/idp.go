@@ -54,16 +54,26 @@ type provider struct {
 	Config
 	key *rsa.PrivateKey
 
-	mu    sync.Mutex
-	codes map[string]grant
+	mu       sync.Mutex
+	codes    map[string]grant
+	sessions map[string]remembered
 }
 
 // grant is what a code stands for.
 type grant struct {
 	account          Account
 	nonce, challenge string
+	authenticated    time.Time
 	until            time.Time
 }
+
+// remembered is who has signed in in a browser, as providers keep it.
+type remembered struct {
+	account Account
+	at      time.Time
+}
+
+const cookie = "idp"
 
 // New makes the provider, with a key of its own.
 func New(c Config) (http.Handler, error) {
@@ -71,7 +81,7 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &provider{Config: c, key: key, codes: map[string]grant{}}
+	p := &provider{Config: c, key: key, codes: map[string]grant{}, sessions: map[string]remembered{}}
 	issuer, err := url.Parse(c.Issuer)
 	if err != nil {
 		return nil, fmt.Errorf("issuer: %w", err)
@@ -82,13 +92,14 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("GET "+issuer.Path+"/authorize", p.authorize)
 	mux.HandleFunc("POST "+issuer.Path+"/authorize", p.choose)
 	mux.HandleFunc("POST "+issuer.Path+"/token", p.token)
+	mux.HandleFunc("GET "+issuer.Path+"/logout", p.logout)
 	return mux, nil
 }
 
 func (p *provider) discovery(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, map[string]any{
 		"issuer": p.Issuer, "authorization_endpoint": p.Issuer + "/authorize", "token_endpoint": p.Issuer + "/token",
-		"jwks_uri": p.Issuer + "/keys", "response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
+		"jwks_uri": p.Issuer + "/keys", "end_session_endpoint": p.Issuer + "/logout", "response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
 		"id_token_signing_alg_values_supported": []string{"RS256"}, "code_challenge_methods_supported": []string{"S256"},
 	})
 }
@@ -100,8 +111,13 @@ func (p *provider) keys(w http.ResponseWriter, _ *http.Request) {
 var page = template.Must(template.New("").Parse(`<!doctype html><html lang="zh-CN"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>登录 Sign in</title><link rel="stylesheet" href="/assets/viewer.css"><body class="plain"><main class="card"><h1>选择账号 <small lang="en">Choose an account</small></h1><p class="quiet">演示用的身份提供方，只在本机。<span lang="en">A provider for demonstrations, on this machine only.</span></p>{{range .Accounts}}<form method="post"><input type="hidden" name="query" value="{{$.Query}}"><button name="account" value="{{.Subject}}">{{.Name}}</button></form>{{end}}</main>`))
 
 func (p *provider) authorize(w http.ResponseWriter, r *http.Request) {
-	if _, err := p.request(r.URL.RawQuery); err != nil {
+	q, err := p.request(r.URL.RawQuery)
+	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if known, ok := p.remembers(r); ok && q.Get("prompt") != "login" && q.Get("max_age") != "0" {
+		p.giveCode(w, r, q, known)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -134,14 +150,50 @@ func (p *provider) choose(w http.ResponseWriter, r *http.Request) {
 		if a.Subject != r.PostFormValue("account") {
 			continue
 		}
-		code := rand.Text()
+		id, now := rand.Text(), remembered{account: a, at: p.Now()}
 		p.mu.Lock()
-		p.codes[code] = grant{account: a, nonce: q.Get("nonce"), challenge: q.Get("code_challenge"), until: p.Now().Add(time.Minute)}
+		p.sessions[id] = now
 		p.mu.Unlock()
-		http.Redirect(w, r, p.Redirect+"?"+url.Values{"code": {code}, "state": {q.Get("state")}}.Encode(), http.StatusSeeOther)
+		http.SetCookie(w, &http.Cookie{Name: cookie, Value: id, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
+		p.giveCode(w, r, q, now)
 		return
 	}
 	http.Error(w, "no such account", http.StatusBadRequest)
+}
+
+func (p *provider) remembers(r *http.Request) (remembered, bool) {
+	c, err := r.Cookie(cookie)
+	if err != nil {
+		return remembered{}, false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	known, ok := p.sessions[c.Value]
+	return known, ok
+}
+
+func (p *provider) giveCode(w http.ResponseWriter, r *http.Request, q url.Values, who remembered) {
+	code := rand.Text()
+	p.mu.Lock()
+	p.codes[code] = grant{account: who.account, authenticated: who.at, nonce: q.Get("nonce"), challenge: q.Get("code_challenge"), until: p.Now().Add(time.Minute)}
+	p.mu.Unlock()
+	http.Redirect(w, r, p.Redirect+"?"+url.Values{"code": {code}, "state": {q.Get("state")}}.Encode(), http.StatusSeeOther)
+}
+
+// logout forgets who has signed in, and sends the browser back to where it came from.
+func (p *provider) logout(w http.ResponseWriter, r *http.Request) {
+	base, back := strings.TrimSuffix(p.Redirect, "/signin/callback"), r.FormValue("post_logout_redirect_uri")
+	if r.FormValue("client_id") != p.ClientID || !strings.HasPrefix(back, base+"/") {
+		http.Error(w, "unknown client", http.StatusBadRequest)
+		return
+	}
+	if c, err := r.Cookie(cookie); err == nil {
+		p.mu.Lock()
+		delete(p.sessions, c.Value)
+		p.mu.Unlock()
+	}
+	http.SetCookie(w, &http.Cookie{Name: cookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	http.Redirect(w, r, back, http.StatusSeeOther)
 }
 
 func (p *provider) token(w http.ResponseWriter, r *http.Request) {
@@ -154,15 +206,19 @@ func (p *provider) token(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusBadRequest, map[string]string{"error": "invalid_grant"})
 		return
 	}
-	token, err := p.sign(g)
+	id, err := p.sign(g, map[string]any{"nonce": g.nonce, "name": g.account.Name, "auth_time": g.authenticated.Unix()})
+	var token string
+	if err == nil {
+		token, err = p.sign(g, map[string]any{"client_id": p.ClientID, "token_use": "access"})
+	}
 	if err != nil {
 		answer(w, http.StatusInternalServerError, map[string]string{"error": "server_error"})
 		return
 	}
-	answer(w, http.StatusOK, map[string]any{"access_token": token, "id_token": token, "token_type": "Bearer", "expires_in": 3600})
+	answer(w, http.StatusOK, map[string]any{"access_token": token, "id_token": id, "token_type": "Bearer", "expires_in": 3600})
 }
 
-func (p *provider) sign(g grant) (string, error) {
+func (p *provider) sign(g grant, more map[string]any) (string, error) {
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: p.key, KeyID: "local"}}, nil)
 	if err != nil {
 		return "", err
@@ -171,7 +227,7 @@ func (p *provider) sign(g grant) (string, error) {
 	return jwt.Signed(signer).Claims(jwt.Claims{
 		Issuer: p.Issuer, Subject: g.account.Subject, Audience: jwt.Audience{p.ClientID},
 		IssuedAt: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(now.Add(time.Hour)),
-	}).Claims(map[string]any{"nonce": g.nonce, "name": g.account.Name, RolesClaim: strings.Join(g.account.Roles, " ")}).Serialize()
+	}).Claims(map[string]any{RolesClaim: strings.Join(g.account.Roles, " ")}).Claims(more).Serialize()
 }
 
 func answer(w http.ResponseWriter, status int, v any) {
