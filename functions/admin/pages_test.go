@@ -27,8 +27,12 @@ func newSessions(t *testing.T) *signin.Sessions {
 
 // cookieOf is the cookie of somebody who has signed in, as a browser sends it.
 func cookieOf(s *signin.Sessions, begun time.Time, roles ...viewer.Role) string {
-	then := *s
-	then.Now = func() time.Time { return begun }
+	settings := s.Settings
+	settings.Now = func() time.Time { return begun }
+	then, err := signin.NewSessions(settings)
+	if err != nil {
+		panic(err) // settings that were good are no more
+	}
 	w := httptest.NewRecorder()
 	then.Begin(w, viewer.Person{Subject: "li.na", Name: "李娜", Roles: roles})
 	c := w.Result().Cookies()[0]
