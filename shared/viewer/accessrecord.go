@@ -248,7 +248,7 @@ type titledTalk struct {
 // accessPage shows the looks of some days.
 func (s *server) accessPage(_ http.ResponseWriter, r *http.Request) (page, error) {
 	in := r.URL.Query()
-	today := s.Now().In(s.Zone).Format(time.DateOnly)
+	today := s.Now().In(s.zone(r.Context())).Format(time.DateOnly)
 	v := accessView{From: in.Get("from"), To: in.Get("to"), Who: strings.TrimSpace(in.Get("who")), Conversation: strings.TrimSpace(in.Get("conversation"))}
 	if v.From == "" {
 		v.From = today
@@ -262,7 +262,7 @@ func (s *server) accessPage(_ http.ResponseWriter, r *http.Request) (page, error
 	p := page{Section: "access"}
 	q := looksQuery{Who: v.Who, Conversation: v.Conversation, After: in.Get("after"), Limit: accessPage}
 	var err error
-	if q.From, q.Until, err = daysBetween(v.From, v.To, s.Zone); err != nil {
+	if q.From, q.Until, err = daysBetween(v.From, v.To, s.zone(r.Context())); err != nil {
 		v.Bad = true
 		p.Content = v
 		return p, nil

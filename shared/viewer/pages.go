@@ -67,6 +67,7 @@ type page struct {
 	Title   string
 	Person  Person
 	Now     time.Time
+	Zone    string // of its times
 	Content any
 }
 
@@ -78,28 +79,15 @@ func (p page) Operates() bool { return p.Person.Has(RoleOperator) }
 // Called is the person's name, or the subject.
 func (p page) Called() string { return orID(p.Person.Name, p.Person.Subject) }
 
-// templates parses the templates for each language.
-func (s *server) templates() (map[language]*template.Template, error) {
-	all := map[language]*template.Template{}
-	for _, lang := range []language{chinese, english} {
-		t, err := template.New("").Funcs(s.templateFuncs(lang)).ParseFS(pageFiles, "pages/*.html")
-		if err != nil {
-			return nil, err
-		}
-		all[lang] = t
-	}
-	return all, nil
-}
-
-func (s *server) templateFuncs(lang language) template.FuncMap {
+func templateFuncs(lang language, zone *time.Location) template.FuncMap {
 	return template.FuncMap{
 		"t":        func(key string, args ...any) string { return say(lang, key, args...) },
 		"known":    func(prefix, key string) string { return sayKnown(lang, prefix, key) },
-		"time":     func(t time.Time) string { return t.In(s.Zone).Format("15:04:05") },
-		"minute":   func(t time.Time) string { return t.In(s.Zone).Format("2006-01-02 15:04") },
-		"second":   func(t time.Time) string { return t.In(s.Zone).Format("2006-01-02 15:04:05") },
+		"time":     func(t time.Time) string { return t.In(zone).Format("15:04:05") },
+		"minute":   func(t time.Time) string { return t.In(zone).Format("2006-01-02 15:04") },
+		"second":   func(t time.Time) string { return t.In(zone).Format("2006-01-02 15:04:05") },
 		"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"day":      func(t time.Time) string { return dayIn(lang, t.In(s.Zone)) },
+		"day":      func(t time.Time) string { return dayIn(lang, t.In(zone)) },
 		"bytes":    sizeText,
 		"number":   groupDigits,
 		"repeat":   func(n int) []struct{} { return make([]struct{}, n) },
@@ -114,9 +102,10 @@ func (s *server) templateFuncs(lang language) template.FuncMap {
 
 // registerPages serves the pages.
 func (s *server) registerPages() error {
-	var err error
-	if s.sheets, err = s.templates(); err != nil {
-		return fmt.Errorf("templates of the pages: %w", err)
+	for _, lang := range []language{chinese, english} {
+		if _, err := s.sheets.in(lang, s.Zone); err != nil {
+			return fmt.Errorf("templates of the pages: %w", err)
+		}
 	}
 	s.mux.HandleFunc("GET /{$}", s.forRoles(healthRoles, s.overviewPage))
 	s.mux.HandleFunc("GET /c", s.forRoles(contentRoles, s.withReason(s.conversationsPage)))
@@ -158,7 +147,7 @@ func (s *server) forRoles(roles []Role, handle pageHandler) http.HandlerFunc {
 			return
 		}
 		ctx := context.WithValue(context.WithValue(r.Context(), personKey{}, person), webKey{}, true)
-		ctx = context.WithValue(ctx, namesKey{}, &names{})
+		ctx = inZone(context.WithValue(ctx, namesKey{}, &names{}), r)
 		r = r.WithContext(ctx)
 		noteSubject(ctx, person.Subject)
 		var p page
@@ -192,8 +181,14 @@ func howOf(ctx context.Context) string {
 // render writes a page whole, or an error page.
 func (s *server) render(w http.ResponseWriter, r *http.Request, status int, p page, name string) {
 	p.Lang, p.Path, p.Person, p.Now = languageOf(r), r.URL.RequestURI(), personOf(r.Context()), s.Now()
+	zone := s.zone(r.Context())
+	p.Zone = zone.String()
 	var doc bytes.Buffer
-	if err := s.sheets[p.Lang].ExecuteTemplate(&doc, name+".html", p); err != nil {
+	all, err := s.sheets.in(p.Lang, zone)
+	if err == nil {
+		err = all.ExecuteTemplate(&doc, name+".html", p)
+	}
+	if err != nil {
 		s.logFailure(r.Context(), "rendering "+name, err)
 		w.WriteHeader(http.StatusInternalServerError)
 		return

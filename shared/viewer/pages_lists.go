@@ -61,7 +61,7 @@ func (s *server) overviewPage(_ http.ResponseWriter, r *http.Request) (page, err
 	out.Body.seatsFresh = s.Now().Sub(seatsAt) < seatsFresh
 	v := overview{status: out.Body, Pulls: s.Puller != nil, Asked: r.URL.Query().Has("asked")}
 	if proof := state.LastProof(); !proof.IsZero() {
-		v.Proof = proof.In(s.Zone).Format("2006-01-02 15:04:05")
+		v.Proof = proof.In(s.zone(r.Context())).Format("2006-01-02 15:04:05")
 	}
 	v.Checks = v.checks(v.Proof != "")
 	v.State = stateOf(v.Checks)

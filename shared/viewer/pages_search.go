@@ -80,7 +80,7 @@ func (s *server) searchPage(_ http.ResponseWriter, r *http.Request) (page, error
 		p.Content = v
 		return p, nil
 	}
-	in, err := s.searchOf(v.Values)
+	in, err := searchOf(v.Values, s.zone(r.Context()))
 	in.remote = remoteOf(r)
 	var out *searchOutput
 	if err == nil {
@@ -112,7 +112,7 @@ func (s *server) searchPage(_ http.ResponseWriter, r *http.Request) (page, error
 }
 
 // searchOf reads the form. Its dates are days of the readers' zone, both inclusive.
-func (s *server) searchOf(q url.Values) (searchInput, error) {
+func searchOf(q url.Values, zone *time.Location) (searchInput, error) {
 	in := searchInput{
 		Q: q.Get("q"), Conversation: strings.TrimSpace(q.Get("conversation")), Person: strings.TrimSpace(q.Get("person")), Sender: strings.TrimSpace(q.Get("sender")),
 		SenderKind: q.Get("sender_kind"), Chat: q.Get("chat"), Type: q.Get("type"), File: q.Get("file"), Order: q.Get("order"), Cursor: q.Get("cursor"), Limit: searchPageHits,
@@ -148,7 +148,7 @@ func (s *server) searchOf(q url.Values) (searchInput, error) {
 		if value == "" {
 			continue
 		}
-		day, err := time.ParseInLocation(time.DateOnly, value, s.Zone)
+		day, err := time.ParseInLocation(time.DateOnly, value, zone)
 		if err != nil {
 			return in, badParameter(http.StatusUnprocessableEntity, "query."+bound.name, bound.name+" must be a date like 2026-11-23.")
 		}

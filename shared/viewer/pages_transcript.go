@@ -69,8 +69,8 @@ type place struct {
 	seq           int64
 }
 
-// placeOf reads the parameters before, after, at (ms, with seq) and date.
-func (s *server) placeOf(q url.Values) (p place, err error) {
+// placeOf reads the parameters before, after, at (ms, with seq) and date, a day of the zone.
+func placeOf(q url.Values, zone *time.Location) (p place, err error) {
 	position := func(name string) *archive.Position {
 		raw, decodeErr := base64.RawURLEncoding.DecodeString(q.Get(name))
 		found, positionErr := decodePosition(raw)
@@ -88,7 +88,7 @@ func (s *server) placeOf(q url.Values) (p place, err error) {
 		p.around, err = parseBound("at", q.Get("at"))
 		p.seq, _ = strconv.ParseInt(q.Get("seq"), 10, 64)
 	case q.Get("date") != "":
-		day, dayErr := time.ParseInLocation(time.DateOnly, q.Get("date"), s.Zone)
+		day, dayErr := time.ParseInLocation(time.DateOnly, q.Get("date"), zone)
 		if dayErr != nil || day.Year() < 1971 || day.Year() > 9000 {
 			return p, huma.Error400BadRequest("no date")
 		}
@@ -191,7 +191,7 @@ func (s *server) transcriptOf(r *http.Request, id, person string) (*transcriptVi
 	if !conversationID(id) {
 		return nil, huma.Error400BadRequest("no conversation")
 	}
-	where, err := s.placeOf(r.URL.Query())
+	where, err := placeOf(r.URL.Query(), s.zone(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +205,7 @@ func (s *server) transcriptOf(r *http.Request, id, person string) (*transcriptVi
 		return nil, err
 	}
 	view := &transcriptView{ID: id, Kind: strings.SplitN(id, ":", 2)[0], Seq: where.seq, Full: screenful}
-	view.Bubbles = s.bubbles(languageOf(r), found, beside, person, bubbleWeight)
+	view.Bubbles = s.bubbles(r, found, beside, person, bubbleWeight)
 	if err := s.placeGaps(ctx, view, shows); err != nil {
 		return nil, err
 	}
@@ -226,8 +226,9 @@ func (s *server) transcriptOf(r *http.Request, id, person string) (*transcriptVi
 }
 
 // bubbles makes of messages of a conversation what a page draws, each up to a weight.
-func (s *server) bubbles(lang language, found []transcript.Message, beside archive.Asides, person string, weight int) []bubble {
-	draw := newBodies(lang, s.Zone, beside.Files)
+func (s *server) bubbles(r *http.Request, found []transcript.Message, beside archive.Asides, person string, weight int) []bubble {
+	lang, zone := languageOf(r), s.zone(r.Context())
+	draw := newBodies(lang, zone, beside.Files)
 	all := make([]bubble, len(found))
 	for i, m := range found {
 		b := &all[i]
@@ -242,7 +243,7 @@ func (s *server) bubbles(lang language, found []transcript.Message, beside archi
 			b.Body.lighten(weight)
 		}
 		b.Notice = noticeTypes[b.Body.Type]
-		if i == 0 || dayIn(lang, all[i-1].At.In(s.Zone)) != dayIn(lang, b.At.In(s.Zone)) {
+		if i == 0 || dayIn(lang, all[i-1].At.In(zone)) != dayIn(lang, b.At.In(zone)) {
 			b.NewDay = true
 		}
 		b.Follows = i > 0 && !b.NewDay && all[i-1].From == b.From && !all[i-1].Notice
@@ -400,7 +401,7 @@ func (s *server) recordPage(_ http.ResponseWriter, r *http.Request) (page, error
 		if err != nil {
 			return page{}, err
 		}
-		v.Bubble = &s.bubbles(languageOf(r), found, beside, "", recordWeight)[0]
+		v.Bubble = &s.bubbles(r, found, beside, "", recordWeight)[0]
 		raw := personOf(r.Context()).Has(RoleAuditor)
 		if raw {
 			left := rawWeight

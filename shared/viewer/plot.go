@@ -67,7 +67,7 @@ func (s *server) pulledSince(ctx context.Context, from time.Time) (pulledDays, e
 			return days, fmt.Errorf("counting what was pulled: %w", err)
 		}
 		for _, run := range runs {
-			oldest = run.StartedAt.In(s.Zone).Format(time.DateOnly)
+			oldest = run.StartedAt.In(s.zone(ctx)).Format(time.DateOnly)
 			if oldest < days.from {
 				days.begin = days.from
 				return days, nil
@@ -88,7 +88,7 @@ func (s *server) pulledSince(ctx context.Context, from time.Time) (pulledDays, e
 }
 
 func (s *server) plot(ctx context.Context) (p plot, err error) {
-	today := s.Now().In(s.Zone)
+	today := s.Now().In(s.zone(ctx))
 	days, err := s.pulledSince(ctx, today.AddDate(0, 0, 1-plotDays))
 	if err != nil {
 		return p, err

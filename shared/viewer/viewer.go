@@ -14,7 +14,6 @@ package viewer
 import (
 	"context"
 	"crypto/rand"
-	"html/template"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -45,7 +44,7 @@ type Config struct {
 
 	Visitors Visitors       // who looks at the pages; nil: there are no pages
 	Puller   Puller         // what operators may wake; nil: there is no button
-	Zone     *time.Location // of the readers; nil: UTC+8
+	Zone     *time.Location // of readers whose browser says none; nil: UTC+8
 
 	SearchTime time.Duration // that a search may take for a page; zero: 20 s
 
@@ -71,7 +70,7 @@ type server struct {
 	Config
 	api    huma.API
 	mux    *http.ServeMux
-	sheets map[language]*template.Template // of the pages
+	sheets sheets // of the pages
 
 	transcript *transcript.Reader
 	scanner    *scan.Scanner

@@ -2,6 +2,11 @@
 // newest message first, add older pages to a short one, and fill the columns beside a
 // transcript. Without it everything else works.
 "use strict";
+// Times are those of the browser's zone from the next page on.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone && !document.cookie.split("; ").includes("zone=" + zone)) {
+  document.cookie = "zone=" + zone + "; path=/; max-age=31536000; samesite=lax" + (location.protocol === "https:" ? "; secure" : "");
+}
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(button.previousElementSibling.textContent);
