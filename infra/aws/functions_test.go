@@ -78,7 +78,7 @@ func TestAdminBootstrap(t *testing.T) {
 		"AWS_ENDPOINT_URL_S3=" + server.Endpoint(), "AWS_ENDPOINT_URL_DYNAMODB=" + moto,
 		"WECOM_ARCHIVE_BUCKET=locked", "WECOM_ARCHIVE_DERIVED=open", "WECOM_ARCHIVE_TABLE=" + table,
 		"WECOM_ARCHIVE_CORP=ww5117a9e0c0ffee01", "WECOM_ARCHIVE_ROLES_CLAIM=cognito:groups",
-		"WECOM_ARCHIVE_STACK=prod", "WECOM_ARCHIVE_SESSION_KEY=alias/sessions", "WECOM_ARCHIVE_ISSUER=https://issuer.example", "WECOM_ARCHIVE_AUDIENCE=client",
+		"WECOM_ARCHIVE_STACK=prod", "WECOM_ARCHIVE_SESSION_KEY=alias/sessions", "WECOM_ARCHIVE_ISSUER=https://issuer.example", "WECOM_ARCHIVE_AUDIENCE=client", "WECOM_ARCHIVE_CAPTURE_KEY=capture",
 	}
 	f, err := runtimeapi.Start(t.Context(), binary, env...)
 	if err != nil {

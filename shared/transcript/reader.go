@@ -100,6 +100,20 @@ func (r *Reader) Around(ctx context.Context, conversation string, at time.Time, 
 	return found[1].cut(before), found[0].cut(after), nil
 }
 
+// AroundMessage is Around of one message: it is the first of later, however many others
+// have its time.
+func (r *Reader) AroundMessage(ctx context.Context, conversation string, at archive.Position, before, after, requests int) (earlier, later Part, err error) {
+	ahead := at
+	ahead.Envelope-- // the message is the first behind it
+	found, err := r.all(ctx, requests,
+		archive.PlaceQuery{Conversation: conversation, After: &ahead, Limit: after + 1},
+		archive.PlaceQuery{Conversation: conversation, After: &at, Descending: true, Limit: before + 1})
+	if err != nil {
+		return Part{}, Part{}, err
+	}
+	return found[1].cut(before), found[0].cut(after), nil
+}
+
 func (p Part) cut(limit int) Part {
 	if len(p.Messages) > limit {
 		p.Messages, p.More = p.Messages[:limit], true

@@ -69,6 +69,7 @@ type bubble struct {
 type place struct {
 	before, after *archive.Position // exclusive
 	around        time.Time         // zero: not asked for
+	message       *archive.Position // that a permalink leads to; nil: none
 	from          time.Time         // zero: not asked for
 	seq           int64
 }
@@ -88,6 +89,9 @@ func placeOf(q url.Values, zone *time.Location) (p place, err error) {
 		p.before = position("before")
 	case q.Get("after") != "":
 		p.after = position("after")
+	case q.Get("m") != "":
+		p.message = position("m")
+		p.seq, _ = strconv.ParseInt(q.Get("seq"), 10, 64)
 	case q.Get("at") != "":
 		p.around, err = parseBound("at", q.Get("at"))
 		p.seq, _ = strconv.ParseInt(q.Get("seq"), 10, 64)
@@ -123,20 +127,29 @@ func (s *server) screen(ctx context.Context, id string, p place) (screen, error)
 	case p.after != nil:
 		part, err := read(archive.PlaceQuery{After: p.after})
 		return screen{part.Messages, true, part.More, false}.fitting(id, 0), err
+	case p.message != nil:
+		before := screenful / 2
+		earlier, later, err := s.transcript.AroundMessage(ctx, id, *p.message, before, screenful-before, screenRequests)
+		return around(earlier, later).fitting(id, len(earlier.Messages)), err
 	case !p.from.IsZero() || !p.around.IsZero():
 		from, before := p.from, 0
 		if !p.around.IsZero() {
 			from, before = p.around, screenful/2
 		}
 		earlier, later, err := s.transcript.Around(ctx, id, from, before, screenful-before, screenRequests)
-		slices.Reverse(earlier.Messages)
-		n := len(earlier.Messages)
-		return screen{append(slices.Clip(earlier.Messages), later.Messages...), earlier.More, later.More, false}.fitting(id, n), err
+		return around(earlier, later).fitting(id, len(earlier.Messages)), err
 	default:
 		part, err := read(archive.PlaceQuery{After: p.before, Descending: true})
 		slices.Reverse(part.Messages)
 		return screen{part.Messages, part.More, p.before != nil, false}.fitting(id, len(part.Messages)-1), err
 	}
+}
+
+// around joins what was read on both sides of a place.
+func around(earlier, later transcript.Part) screen {
+	found := slices.Clone(earlier.Messages)
+	slices.Reverse(found)
+	return screen{found: append(found, later.Messages...), older: earlier.More, newer: later.More}
 }
 
 // fitting is the part of a screen, from one of its messages on and then before it, whose
@@ -360,7 +373,11 @@ func (s *server) permalink(w http.ResponseWriter, r *http.Request) (page, error)
 	if m == nil {
 		return page{}, huma.Error404NotFound("")
 	}
-	q := url.Values{"id": {m.Conversation}, "at": {strconv.FormatInt(m.MsgTime.UnixMilli(), 10)}, "seq": {strconv.FormatInt(m.Seq, 10)}}
+	// Where the message stands, and that there is one, is what a look tells, too.
+	if err := s.recordLook(r.Context(), lookInput{conversation: m.Conversation, remote: remoteOf(r)}, []message{view(*m, false)}); err != nil {
+		return page{}, err
+	}
+	q := url.Values{"id": {m.Conversation}, "m": {cursorOf(m.Place.Position)}, "seq": {strconv.FormatInt(m.Seq, 10)}}
 	http.Redirect(w, r, "/c?"+q.Encode()+"#m"+strconv.FormatInt(m.Seq, 10), http.StatusSeeOther)
 	return page{}, errElsewhere
 }

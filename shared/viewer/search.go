@@ -281,7 +281,37 @@ func (s *server) hits(ctx context.Context, found []scan.Hit) ([]hit, error) {
 	for i, m := range into {
 		*m = named[i]
 	}
-	return all, nil
+	return all, s.markRecalled(ctx, all)
+}
+
+// markRecalled says of hits, and of what stands beside them, that they were recalled: one
+// request for each conversation.
+func (s *server) markRecalled(ctx context.Context, all []hit) error {
+	of := map[string][]*message{}
+	for i := range all {
+		for _, m := range []*message{all[i].Before, &all[i].message, all[i].After} {
+			if m != nil && m.MsgID != "" {
+				of[all[i].Conversation] = append(of[all[i].Conversation], m)
+			}
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(4)
+	for conversation, messages := range of {
+		group.Go(func() error {
+			ids := make([]string, len(messages))
+			for i, m := range messages {
+				ids[i] = m.MsgID
+			}
+			slices.Sort(ids)
+			recalls, err := s.Catalog.RecallsOf(ctx, conversation, slices.Compact(ids)...)
+			for _, m := range messages {
+				m.linkRecall(recalls, nil)
+			}
+			return err
+		})
+	}
+	return group.Wait()
 }
 
 // fillHit reads a hit and its neighbours as the transcript has them. Of one whose

@@ -332,3 +332,40 @@ func TestWhoSawIt(t *testing.T) {
 		t.Errorf("%+v", looks)
 	}
 }
+
+// TestRecalledHits: a hit that was recalled says so.
+func TestRecalledHits(t *testing.T) {
+	f := pagesFixture(t)
+	recall := row(2, pair, at(time.Second), "")
+	recall.MsgType, recall.RefMsgID, recall.Action = "revoke", "m1", "recall"
+	f.archived(row(1, pair, at(0), "secret deal"), recall)
+	if body := f.get("reader-token", searchPath("q", "deal")).Body.String(); !strings.Contains(body, `"recalled_by":2`) {
+		t.Error(body)
+	}
+	if body := f.page("reader", "/search?q=deal").Body.String(); !strings.Contains(body, "已撤回") || !strings.Contains(body, `href="/m/2"`) {
+		t.Error(body)
+	}
+}
+
+// TestPermalinkAmongEquals: a permalink shows its message, however many have its time,
+// and is in the record itself.
+func TestPermalinkAmongEquals(t *testing.T) {
+	f := pagesFixture(t)
+	var rows []archive.Row
+	for i := 1; i <= 90; i++ {
+		rows = append(rows, row(int64(i), "unparsed", at(0), "x"))
+	}
+	f.archived(rows...)
+	for _, seq := range []string{"1", "45", "90"} {
+		before := len(f.looks())
+		w := f.page("reader", "/m/"+seq)
+		if n := len(f.looks()); n != before+1 {
+			t.Errorf("%d looks for where message %s stands", n-before, seq)
+		}
+		address, _, _ := strings.Cut(w.Header().Get("Location"), "#")
+		body := f.page("reader", address).Body.String()
+		if !strings.Contains(body, `id="m`+seq+`" class="m`) || !strings.Contains(body, " here\"") {
+			t.Errorf("message %s is not where its permalink leads, %s", seq, address)
+		}
+	}
+}
