@@ -30,6 +30,10 @@ const (
 	// besideScreen is how many things may stand beside the messages of a page: what one
 	// request to the index returns.
 	besideScreen = 100
+	// screenBytes is how long the messages of a page are together, in bytes of their
+	// plaintexts, unless one alone is longer: the first screen, style and script with
+	// it, stays below 100 kB.
+	screenBytes = 45_000
 )
 
 // transcriptView is a page of a conversation.
@@ -105,6 +109,7 @@ func cursorOf(p archive.Position) string {
 type screen struct {
 	found        []transcript.Message
 	older, newer bool // there are more
+	long         bool // what is here is as long as a page may be
 }
 
 // screen reads a page. It has fewer messages than a screenful where those lie in many
@@ -117,7 +122,7 @@ func (s *server) screen(ctx context.Context, id string, p place) (screen, error)
 	switch {
 	case p.after != nil:
 		part, err := read(archive.PlaceQuery{After: p.after})
-		return screen{part.Messages, true, part.More}.fitting(id, 0), err
+		return screen{part.Messages, true, part.More, false}.fitting(id, 0), err
 	case !p.from.IsZero() || !p.around.IsZero():
 		from, before := p.from, 0
 		if !p.around.IsZero() {
@@ -126,28 +131,30 @@ func (s *server) screen(ctx context.Context, id string, p place) (screen, error)
 		earlier, later, err := s.transcript.Around(ctx, id, from, before, screenful-before, screenRequests)
 		slices.Reverse(earlier.Messages)
 		n := len(earlier.Messages)
-		return screen{append(slices.Clip(earlier.Messages), later.Messages...), earlier.More, later.More}.fitting(id, n), err
+		return screen{append(slices.Clip(earlier.Messages), later.Messages...), earlier.More, later.More, false}.fitting(id, n), err
 	default:
 		part, err := read(archive.PlaceQuery{After: p.before, Descending: true})
 		slices.Reverse(part.Messages)
-		return screen{part.Messages, part.More, p.before != nil}.fitting(id, len(part.Messages)-1), err
+		return screen{part.Messages, part.More, p.before != nil, false}.fitting(id, len(part.Messages)-1), err
 	}
 }
 
 // fitting is the part of a screen, from one of its messages on and then before it, whose
-// names, files and recalls one request returns.
+// names, files and recalls one request returns, and that is not too long.
 func (sc screen) fitting(id string, from int) screen {
 	if from < 0 || from >= len(sc.found) {
 		from = max(0, len(sc.found)-1)
 	}
 	room := besideScreen - 2 - len(wecom.PairOf(id)) // aliases, and somebody whose conversations are looked at
+	length := screenBytes
 	senders := map[string]bool{}
 	fits := func(m transcript.Message) bool {
 		room -= 1 + len(m.Media)
+		length -= len(m.Raw)
 		if !senders[m.FromID] {
 			senders[m.FromID], room = true, room-1
 		}
-		return room >= 0
+		return room >= 0 && length >= 0
 	}
 	first, end := from, from
 	for end < len(sc.found) && (fits(sc.found[end]) || end == from) {
@@ -156,7 +163,7 @@ func (sc screen) fitting(id string, from int) screen {
 	for first > 0 && fits(sc.found[first-1]) {
 		first--
 	}
-	return screen{sc.found[first:end], sc.older || first > 0, sc.newer || end < len(sc.found)}
+	return screen{sc.found[first:end], sc.older || first > 0, sc.newer || end < len(sc.found), length < 0}
 }
 
 // asides reads what stands beside messages of a conversation, in one request, and
@@ -208,6 +215,9 @@ func (s *server) transcriptOf(r *http.Request, id, person string) (*transcriptVi
 	view.Bubbles = s.bubbles(ctx, languageOf(r), found, beside, person, bubbleWeight)
 	if err := s.placeGaps(ctx, view, shows); err != nil {
 		return nil, err
+	}
+	if shows.long { // the script need not make it longer
+		view.Full = 0
 	}
 	view.Title = names{people: beside.People, rooms: beside.Rooms}.title(id, time.Time{})
 	if n := len(found); n > 0 {
