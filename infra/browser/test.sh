@@ -15,9 +15,9 @@ missing() {
 }
 
 command -v npm >/dev/null || missing 'npm is not installed (Debian: apt-get install npm)'
-if ! command -v chromium >/dev/null || ! fc-list :lang=zh 2>/dev/null | grep -q .; then
-	apt-get update -q && apt-get install -qy --no-install-recommends chromium fontconfig fonts-noto-cjk fonts-noto-color-emoji ||
-		missing 'chromium is not installed (Debian: apt-get install chromium fontconfig fonts-noto-cjk fonts-noto-color-emoji)'
+if ! command -v chromium >/dev/null || ! command -v pdftotext >/dev/null || ! fc-list :lang=zh 2>/dev/null | grep -q .; then
+	apt-get update -q && apt-get install -qy --no-install-recommends chromium poppler-utils fontconfig fonts-noto-cjk fonts-noto-color-emoji ||
+		missing 'chromium or pdftotext is not installed (Debian: apt-get install chromium poppler-utils fontconfig fonts-noto-cjk fonts-noto-color-emoji)'
 fi
 if ! cmp -s infra/browser/package-lock.json "$tools/package-lock.json"; then
 	mkdir -p "$tools"
