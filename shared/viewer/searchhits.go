@@ -1,0 +1,144 @@
+package viewer
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/scan"
+	"wecom-archive/shared/transcript"
+)
+
+// hits are what was found, each with its neighbours and names.
+func (s *server) hits(ctx context.Context, found []scan.Hit) ([]hit, error) {
+	all := make([]hit, len(found))
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(4)
+	conversations := make([]string, len(found))
+	for i, f := range found {
+		conversations[i] = f.Conversation
+		group.Go(func() error { return s.fillHit(groupCtx, &all[i], f) })
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	titles, err := s.titles(ctx, conversations, func(i int) time.Time { return found[i].MsgTime })
+	if err != nil {
+		return nil, err
+	}
+	var named []message // in order of the pointers below
+	var into []*message
+	for i := range all {
+		all[i].Titled = titles[i]
+		for _, m := range []*message{all[i].Before, &all[i].message, all[i].After} {
+			if m != nil {
+				named, into = append(named, *m), append(into, m)
+			}
+		}
+	}
+	if _, err := s.nameMessages(ctx, named); err != nil {
+		return nil, err
+	}
+	for i, m := range into {
+		*m = named[i]
+	}
+	return all, s.markRecalled(ctx, all)
+}
+
+// markRecalled says of hits, and of what stands beside them, that they were recalled: one
+// request for each conversation.
+func (s *server) markRecalled(ctx context.Context, all []hit) error {
+	of := map[string][]*message{}
+	for i := range all {
+		for _, m := range []*message{all[i].Before, &all[i].message, all[i].After} {
+			if m != nil && m.MsgID != "" {
+				of[all[i].Conversation] = append(of[all[i].Conversation], m)
+			}
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(4)
+	for conversation, messages := range of {
+		group.Go(func() error {
+			ids := make([]string, len(messages))
+			for i, m := range messages {
+				ids[i] = m.MsgID
+			}
+			slices.Sort(ids)
+			recalls, err := s.Catalog.RecallsOf(ctx, conversation, slices.Compact(ids)...)
+			for _, m := range messages {
+				m.linkRecall(recalls, nil)
+			}
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// fillHit reads a hit and its neighbours as the transcript has them. Of one whose
+// neighbours cannot be read it shows what was found.
+func (s *server) fillHit(ctx context.Context, h *hit, f scan.Hit) (err error) {
+	defer func() { // outside of the request's goroutine a panic would end the program
+		if p := recover(); p != nil {
+			err = errors.New("reading the messages beside a hit: panic")
+		}
+	}()
+	at := f.Place.Position
+	*h = hit{
+		Conversation: f.Conversation, message: view(transcript.Message{Row: f.Row, Place: f.Place}, false),
+		Ranges: make([]textRange, len(f.Ranges)), Link: "/m/" + strconv.FormatInt(f.Seq, 10), position: at,
+	}
+	for i, r := range f.Ranges {
+		h.Ranges[i] = textRange{r.Start, r.End}
+	}
+	ahead := at
+	ahead.Envelope-- // the hit is the first behind it
+	here, err := s.transcript.Messages(ctx, archive.PlaceQuery{Conversation: f.Conversation, After: &ahead, Limit: 2})
+	if err == nil && len(here) > 0 && here[0].Place.Compare(at) == 0 && here[0].Readable() {
+		h.message = view(here[0], false)
+		h.Text = f.Text // that Ranges are of
+		here = here[1:]
+	}
+	before := []transcript.Message(nil)
+	if err == nil {
+		before, err = s.transcript.Messages(ctx, archive.PlaceQuery{Conversation: f.Conversation, After: &at, Descending: true, Limit: 1})
+	}
+	if errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrNotFound) {
+		s.logFailure(ctx, "reading the messages beside a hit", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(here) > 0 {
+		m := view(here[0], false)
+		h.After = &m
+	}
+	if len(before) > 0 {
+		m := view(before[0], false)
+		h.Before = &m
+	}
+	return nil
+}
+
+// fittingHits is like fitting.
+func fittingHits(hits []hit) int {
+	size := 0
+	for i, h := range hits {
+		size += h.size()
+		for _, m := range []*message{h.Before, h.After} {
+			if m != nil {
+				size += m.size()
+			}
+		}
+		if size > maxAnswer && i > 0 {
+			return i
+		}
+	}
+	return len(hits)
+}
