@@ -159,6 +159,8 @@ func TestRoles(t *testing.T) {
 			b.screenshot(t, "setup")
 		}
 		b.follow(t, "form[action='/signout'] button")
+		// By way of the provider, which forgets them too.
+		b.until(t, `location.pathname === "/signed-out" && document.readyState === "complete"`)
 		if b.open(t, a.base+"/"); !strings.Contains(b.address(t), "/idp/authorize") {
 			t.Errorf("%s signed out and still sees %s", role, b.address(t))
 		}
