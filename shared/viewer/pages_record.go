@@ -20,10 +20,7 @@ func (s *server) permalink(w http.ResponseWriter, r *http.Request) (page, error)
 	if m == nil {
 		return page{}, huma.Error404NotFound("")
 	}
-	// Where the message stands, and that there is one, is what a look tells, too.
-	if err := s.recordLook(r.Context(), lookInput{conversation: m.Conversation, remote: remoteOf(r)}, []message{view(*m, false)}); err != nil {
-		return page{}, err
-	}
+	// It shows no content, so it is no look; where it leads is one (design §5, 8).
 	q := url.Values{"id": {m.Conversation}, "m": {cursorOf(m.Place.Position)}, "seq": {strconv.FormatInt(m.Seq, 10)}}
 	http.Redirect(w, r, "/c?"+q.Encode()+"#m"+strconv.FormatInt(m.Seq, 10), http.StatusSeeOther)
 	return page{}, errElsewhere
