@@ -86,12 +86,17 @@ func (c *Catalog) changeConsent(ctx context.Context, conversation string, change
 
 // putFacts comes before the state: what only the timeline has, the next try adds.
 func (c *Catalog) putFacts(ctx context.Context, facts []ConsentFact) error {
-	items := make([]Item, len(facts))
-	for i, f := range facts {
+	var items []Item
+	seen := presence{}
+	for _, f := range facts {
 		f.At = f.At.UTC()
-		var err error
-		if items[i], err = newItem(partitionConsent+f.Conversation, factName(f), f); err != nil {
+		item, err := newItem(partitionConsent+f.Conversation, factName(f), f)
+		if err != nil {
 			return err
+		}
+		if _, again := seen[item.key()]; !again { // a message twice, a person listed twice
+			seen[item.key()] = struct{}{}
+			items = append(items, item)
 		}
 	}
 	if len(items) == 0 {
@@ -229,10 +234,21 @@ func (c *Catalog) ConsentFacts(ctx context.Context, conversation string, limit i
 // MoveConsent gives what is known of one conversation to another: they turned out to be
 // one (Alias). If it breaks off, do it again.
 func (c *Catalog) MoveConsent(ctx context.Context, from, to string) error {
-	if err := c.moveConsent(ctx, from, to); err != nil {
-		return fmt.Errorf("moving what is known of consent: %w", err)
+	const tries = 5
+	for range tries {
+		if err := c.moveConsent(ctx, from, to); err != nil {
+			return fmt.Errorf("moving what is known of consent: %w", err)
+		}
+		// Somebody who did not know yet that they are one may have added something.
+		left, err := c.index.Query(ctx, IndexQuery{Partition: partitionConsent + from, Limit: 1})
+		if err != nil || len(left) == 0 {
+			return err
+		}
+		if err := c.putMissing(ctx, presence{consentsKey(from): {}}); err != nil {
+			return err
+		}
 	}
-	return nil
+	return fmt.Errorf("moving what is known of consent: %d times somebody added more: %w", tries, ErrConflict)
 }
 
 func (c *Catalog) moveConsent(ctx context.Context, from, to string) error {

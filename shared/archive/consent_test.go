@@ -1,6 +1,7 @@
 package archive_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,6 +52,12 @@ func factOf(p archive.DirectoryPart) archive.ConsentFact {
 // standing is what facts of one person mean: in order of time, of those of one time the
 // refusal last, and what is told without a time counts if it is another than before it.
 func standing(facts []archive.ConsentFact) (status archive.ConsentStatus, since time.Time) {
+	// Of those without a time only the newest four are remembered.
+	order := func(a, b archive.ConsentFact) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Status, b.Status)) }
+	undated := slices.SortedFunc(slices.Values(slices.DeleteFunc(slices.Clone(facts), func(f archive.ConsentFact) bool { return !f.Undated })), order)
+	undated = slices.CompactFunc(undated, func(a, b archive.ConsentFact) bool { return order(a, b) == 0 })
+	undated = undated[max(0, len(undated)-4):]
+	facts = append(slices.DeleteFunc(slices.Clone(facts), func(f archive.ConsentFact) bool { return f.Undated }), undated...)
 	status = archive.ConsentUnanswered
 	for _, undated := range []bool{false, true} {
 		for hour := range 6 {
@@ -82,6 +89,10 @@ func TestConsentLikeAPlainList(t *testing.T) {
 		for _, p := range rapid.SliceOfN(rapid.Custom(drawCheck), 1, 8).Draw(t, "checks") {
 			facts = append(facts, factOf(p))
 			puts = append(puts, func(c *archive.Catalog) error { return c.ApplyDirectoryPart(ctx, archive.DirectoryKey(p), p) })
+		}
+		if len(facts) > 1 { // several at once, one of them twice
+			some := []archive.ConsentFact{facts[0], facts[len(facts)-1], facts[0]}
+			puts = append(puts, func(c *archive.Catalog) error { return c.PutConsent(ctx, some...) })
 		}
 		for _, put := range append(rapid.Permutation(puts).Draw(t, "order"), puts[0]) {
 			faults.CrashAt(rapid.IntRange(1, 4).Draw(t, "crash"), rapid.SampledFrom([]archivetest.When{archivetest.Before, archivetest.After}).Draw(t, "when"))
@@ -260,4 +271,46 @@ func TestMoveConsent(t *testing.T) {
 			}
 		}
 	})
+}
+
+// writesBefore is an index to which somebody else writes just before the first deletion.
+type writesBefore struct {
+	archive.Index
+	write func()
+}
+
+func (w *writesBefore) Delete(ctx context.Context, items ...archive.Item) error {
+	if write := w.write; write != nil {
+		w.write = nil
+		write()
+	}
+	return w.Index.Delete(ctx, items...)
+}
+
+// TestMoveConsentBesideOthers: what somebody adds to the old conversation while it moves,
+// not knowing yet, moves too.
+func TestMoveConsentBesideOthers(t *testing.T) {
+	const later = "pair:li.na2,wmQx9ZDAAAexampleCust01"
+	index := archivetest.NewIndex()
+	catalog := archive.NewCatalog(index)
+	fact := func(status archive.ConsentStatus, at time.Time) archive.ConsentFact {
+		return archive.ConsentFact{Conversation: later, Person: "wmA", Status: status, At: at, Source: archive.ConsentFromMessage}
+	}
+	put := func(f archive.ConsentFact) {
+		if err := catalog.PutConsent(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(fact(archive.ConsentAgreed, asked))
+	moving := &writesBefore{index, func() { put(fact(archive.ConsentRefused, asked.Add(time.Hour))) }}
+	if err := archive.NewCatalog(moving).MoveConsent(t.Context(), later, consentPair); err != nil {
+		t.Fatal(err)
+	}
+	s, err := catalog.ConsentOf(t.Context(), consentPair)
+	if err != nil || len(s.People) != 1 || s.People[0].Status != archive.ConsentRefused {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if facts, err := catalog.ConsentFacts(t.Context(), consentPair, 10); err != nil || len(facts) != 2 {
+		t.Errorf("%+v, %v", facts, err)
+	}
 }

@@ -54,7 +54,7 @@ type UndatedConsent struct {
 }
 
 // maxUndated bounds Consent.Undated: the newest.
-const maxUndated = 16
+const maxUndated = 4
 
 // ConsentState is where those outside the company stand who take part in a
 // conversation.
@@ -66,8 +66,8 @@ type ConsentState struct {
 }
 
 // maxConsents bounds the people of a state: those least recently heard of go first.
-// Rooms with customers have at most 500 members.
-const maxConsents = 1000
+// Rooms with customers have at most 500 members, and a state must fit into an item.
+const maxConsents = 800
 
 // person finds somebody, or makes a place for them.
 func (s *ConsentState) person(id string) *Consent {

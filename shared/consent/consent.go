@@ -133,14 +133,30 @@ func (l Lister) lookAfter(ctx context.Context, lines []Line) error {
 	group.SetLimit(atOnce)
 	for conversation, those := range refused {
 		group.Go(func() error {
-			last, err := l.Transcript.Messages(ctx, archive.PlaceQuery{Conversation: conversation, Descending: true, Limit: 1})
+			last, known, err := l.lastWritten(ctx, conversation)
 			for _, line := range those {
-				line.MessagesAfter = len(last) > 0 && !last[0].MsgTime.Before(afterAnswer(*line))
+				line.MessagesAfter = known && !last.Before(afterAnswer(*line))
 			}
 			return err
 		})
 	}
 	return group.Wait()
+}
+
+// answersAtOnce is how many messages are looked at for the last that is no answer.
+const answersAtOnce = 20
+
+// lastWritten is the time of the last message of a conversation, answers of others aside.
+// If there are only answers among the last ones, it is that of the first of them: somebody
+// may have written before.
+func (l Lister) lastWritten(ctx context.Context, conversation string) (at time.Time, known bool, err error) {
+	last, err := l.Transcript.Messages(ctx, archive.PlaceQuery{Conversation: conversation, Descending: true, Limit: answersAtOnce})
+	for _, m := range last {
+		if at = m.MsgTime; m.MsgType != "agree" && m.MsgType != "disagree" {
+			return at, true, err
+		}
+	}
+	return at, len(last) == answersAtOnce, err
 }
 
 // afterAnswer is when messages are certainly later than the answer. WeCom tells the

@@ -33,8 +33,8 @@ type Report struct {
 	WithoutSeat []Member `json:"without_seat" nullable:"false" doc:"In the scope, and WeCom gives them no seat: nothing of theirs is archived. WeCom drops those above the number of seats without a word"`
 	Unexpected  []Member `json:"unexpected" nullable:"false" doc:"They have a seat and are not in the scope"`
 	Silent      []Member `json:"silent" nullable:"false" doc:"They had a seat all these days and wrote nothing"`
-	Unseated    []Member `json:"unseated" nullable:"false" doc:"Employees without a seat who take part in conversations of these days: what they write to others without a seat is not archived"`
-	QuietDays   []string `json:"quiet_days" nullable:"false" doc:"Days on which nobody wrote anything, since the archive began"`
+	Unseated    []Member `json:"unseated" nullable:"false" doc:"Employees without a seat who take part in conversations of these days: what they write to others without a seat is not archived. Of a room everybody counts who was ever seen in it"`
+	QuietDays   []string `json:"quiet_days" nullable:"false" doc:"Days on which nobody wrote anything, from the first pull to the day before the last one that worked"`
 }
 
 // Member is an employee, by the userid of now: what is known under earlier ones
@@ -90,6 +90,8 @@ func (r Reporter) Report(ctx context.Context, q Question) (*Report, error) {
 	switch period := q.To.Sub(q.From); {
 	case period < 0:
 		return nil, fmt.Errorf("%w: from is after to", ErrQuestion)
+	case q.To.After(today):
+		return nil, fmt.Errorf("%w: to is after today", ErrQuestion)
 	case period > MaxPeriod*24*time.Hour:
 		return nil, fmt.Errorf("%w: from and to are more than %d days apart", ErrQuestion, MaxPeriod)
 	case q.Days < 1 || q.Days > MaxPeriod:
@@ -305,7 +307,14 @@ func (k *look) unseated(ctx context.Context) error {
 	}
 	err := each(ctx, asked, func(ctx context.Context, m *Member) error {
 		for _, id := range k.ids[m.ID] {
-			day, err := k.Catalog.LastActive(ctx, id, k.out.From, k.out.To)
+			from := k.out.From
+			if m.SeatTo != nil { // what came before was archived
+				from = max(from, archive.Day(m.SeatTo.AddDate(0, 0, 1)))
+			}
+			if from > k.out.To {
+				continue
+			}
+			day, err := k.Catalog.LastActive(ctx, id, from, k.out.To)
 			if err != nil {
 				return err
 			}
@@ -334,8 +343,8 @@ func (k *look) quiet(ctx context.Context) error {
 		return err
 	}
 	for day := k.From; !day.After(k.To); day = day.AddDate(0, 0, 1) {
-		if archive.Day(day) < archive.Day(state.FirstRunAt) {
-			continue
+		if archive.Day(day) < archive.Day(state.FirstRunAt) || archive.Day(day) >= archive.Day(state.LastSuccessAt) {
+			continue // nothing was pulled that could tell
 		}
 		any, err := k.Catalog.AnyOn(ctx, archive.Day(day))
 		if err != nil {

@@ -72,7 +72,7 @@ func TestReport(t *testing.T) {
 	w := newWorld(t)
 	w.seats(60, "Li.Na", "wang.wei", "zhao.min", "gone")
 	w.seats(5, "Li.Na", "wang.wei", "zhao.min", "new.one", "extra")
-	_, err := w.catalog.UpdatePullState(t.Context(), func(s *archive.PullState) { s.FirstRunAt = now.AddDate(0, 0, -6) })
+	_, err := w.catalog.UpdatePullState(t.Context(), func(s *archive.PullState) { s.FirstRunAt, s.LastSuccessAt = now.AddDate(0, 0, -6), now })
 	w.must(err)
 	w.write(1, "pair:li.na,wang.wei", "li.na", "wang.wei")
 	w.write(3, "pair:li.na,no.seat", "li.na", "no.seat")
@@ -136,7 +136,7 @@ func TestAlias(t *testing.T) {
 	if m := report.Silent[0]; m.LastWrote != "2026-11-20" || m.UserID != "Li.Na2" || m.SeatFrom == nil || !m.SeatFrom.Equal(now.AddDate(0, 0, -60)) {
 		t.Errorf("%+v", m)
 	}
-	w.seats(1, "wang.wei", "zhao.min2")
+	w.seats(5, "wang.wei", "zhao.min2")
 	report, err = w.Report(t.Context(), coverage.Question{})
 	w.must(err)
 	w.expect("without a seat", ids(report.WithoutSeat), "li.na2")
@@ -194,7 +194,7 @@ func TestQuestions(t *testing.T) {
 	day := now.Truncate(24 * time.Hour)
 	for name, q := range map[string]coverage.Question{
 		"backwards": {From: day, To: day.AddDate(0, 0, -1)}, "too long": {From: day.AddDate(-2, 0, 0), To: day},
-		"no days": {Days: -1}, "many days": {Days: 367},
+		"no days": {Days: -1}, "many days": {Days: 367}, "tomorrow": {To: day.AddDate(0, 0, 1)},
 	} {
 		if _, err := w.Report(t.Context(), q); !errors.Is(err, coverage.ErrQuestion) {
 			t.Errorf("%s: %v", name, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -143,6 +144,15 @@ func (n names) participant(id string, at time.Time) *participant {
 	return &participant{ID: id, Kind: string(wecom.ParticipantOf(id).Kind), naming: called(n.people[id], at)}
 }
 
+func (s *server) consentsOf(ctx context.Context, conversation string) ([]consent.Line, []archive.ConsentFact, error) {
+	lines, err := s.consentLister().Of(ctx, conversation)
+	if err != nil {
+		return nil, nil, err
+	}
+	facts, err := s.Catalog.ConsentFacts(ctx, conversation, maxTimeline)
+	return lines, facts, err
+}
+
 func (s *server) consentTimeline(ctx context.Context, in *consentTimelineInput) (*consentTimelineOutput, error) {
 	if !utf8.ValidString(in.ID) || in.ID == "" || len(in.ID) > archive.MaxIndexKey/2 {
 		return nil, badParameter(http.StatusUnprocessableEntity, "path.id", "The conversation's id must be UTF-8, percent-encoded, of 1 to 512 bytes.")
@@ -152,13 +162,19 @@ func (s *server) consentTimeline(ctx context.Context, in *consentTimelineInput) 
 		return nil, err
 	}
 	id := wecom.Renamed(in.ID, aliases.First)
-	lines, err := s.consentLister().Of(ctx, id)
+	lines, facts, err := s.consentsOf(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	facts, err := s.Catalog.ConsentFacts(ctx, id, maxTimeline)
-	if err != nil {
-		return nil, err
+	if id != in.ID { // what reparse has not moved yet
+		more, moreFacts, err := s.consentsOf(ctx, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		if len(moreFacts) > 0 {
+			lines, facts = append(lines, more...), append(facts, moreFacts...)
+			slices.SortStableFunc(facts, func(a, b archive.ConsentFact) int { return b.At.Compare(a.At) })
+		}
 	}
 	var people []string
 	for _, f := range facts {

@@ -86,7 +86,7 @@ func (s *server) coverage(ctx context.Context, in *coverageInput) (*coverageOutp
 	}
 	report, err := coverage.Reporter{Objects: s.Objects, Catalog: s.Catalog, Now: s.Now}.Report(ctx, q)
 	if errors.Is(err, coverage.ErrQuestion) {
-		return nil, badParameter(http.StatusUnprocessableEntity, "query.from", "from must not be after to, nor more than 366 days before it.")
+		return nil, badParameter(http.StatusUnprocessableEntity, "query.from", "from must not be after to, nor more than 366 days before it, and to not after today.")
 	}
 	return &coverageOutput{report}, err
 }
