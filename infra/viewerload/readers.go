@@ -131,8 +131,8 @@ func (c crowd) run(ctx context.Context) (o *outcome, err error) {
 func (c crowd) read(ctx context.Context, system *local.System, readers []*reader) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer time.AfterFunc(c.Time, cancel).Stop()
 	var group sync.WaitGroup
+	group.Go(func() { c.wait(ctx, system); cancel() })
 	var pulling, arriving error
 	group.Go(func() { pulling = system.Run(ctx, false, nil) })
 	group.Go(func() {
@@ -161,6 +161,22 @@ func (c crowd) read(ctx context.Context, system *local.System, readers []*reader
 	}
 	group.Wait()
 	return errors.Join(pulling, arriving)
+}
+
+// wait waits for the time, and on a slow machine for longer: until more messages came.
+func (c crowd) wait(ctx context.Context, system *local.System) {
+	began := time.Now()
+	first, err := system.Progress(ctx)
+	for err == nil && ctx.Err() == nil && time.Since(began) < 20*c.Time {
+		now, progressErr := system.Progress(ctx)
+		if progressErr != nil || time.Since(began) >= c.Time && now.Archived > first.Archived {
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // serve is what the command `local` serves, for these accounts.

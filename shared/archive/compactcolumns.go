@@ -216,7 +216,10 @@ func (g RowGroup) openPart(offset int64, data, footer []byte, sum string) (c col
 	layout, _ := g.Layout()
 	number := g.Group
 	if footer == nil {
-		layout, number, footer = g.alone(), 0, g.Own
+		layout, number = g.alone(), 0
+		if footer, err = g.ownFooter(); err != nil {
+			return c, err
+		}
 	}
 	file, err := layout.open(pieces{{offset, data}, {layout.Footer, footer}}, false)
 	if err != nil {

@@ -1,6 +1,8 @@
 package archive
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -51,7 +53,25 @@ func ownFooter(all *format.FileMetaData, n int, end int64, object io.ReaderAt) (
 	}
 	footer = append(footer, meta...)
 	footer = binary.LittleEndian.AppendUint32(footer, uint32(len(meta)))
-	return append(footer, "PAR1"...), nil
+	footer = append(footer, "PAR1"...)
+	sum := sha256.Sum256(footer)
+	return append(footer, sum[:ownSum]...), nil
+}
+
+// ownSum is how many bytes of a SHA-256 end a footer of a row group's own: the Parquet
+// library trusts footers.
+const ownSum = 16
+
+// ownFooter is the footer of this row group alone; ErrDamaged.
+func (g RowGroup) ownFooter() ([]byte, error) {
+	n := len(g.Own) - ownSum
+	if n < 0 {
+		return nil, fmt.Errorf("its own footer has %d bytes: %w", len(g.Own), ErrDamaged)
+	}
+	if sum := sha256.Sum256(g.Own[:n]); !bytes.Equal(sum[:ownSum], g.Own[n:]) {
+		return nil, fmt.Errorf("its own footer differs from its SHA-256: %w", ErrDamaged)
+	}
+	return g.Own[:n], nil
 }
 
 // GroupRows are the rows of a conversation in a row group, of which only some are read.
@@ -68,14 +88,18 @@ func (g RowGroup) OpenOwn(data []byte, conversation string) (*GroupRows, error) 
 	if len(g.Own) == 0 {
 		return nil, errors.New("the row group has no footer of its own")
 	}
+	footer, err := g.ownFooter()
+	if err != nil {
+		return nil, err
+	}
 	_, at := g.Layout()
-	return g.alone().openGroup(0, at, data, g.Own, conversation, true)
+	return g.alone().openGroup(0, at, data, footer, conversation, true)
 }
 
 // alone is the layout of an object that ends with the row group and its own footer.
 func (g RowGroup) alone() CompactLayout {
 	end := g.Offset + g.Length
-	return CompactLayout{Footer: end, Size: end + int64(len(g.Own))}
+	return CompactLayout{Footer: end, Size: end + int64(max(0, len(g.Own)-ownSum))}
 }
 
 // OpenGroup finds the rows of a conversation (empty: all rows) in the n-th row group, from
