@@ -39,6 +39,16 @@ type CompactionRun struct {
 	Bytes   int64     `json:"bytes"`
 	Parser  int       `json:"parser"` // least parser version of its rows
 	At      time.Time `json:"at"`
+
+	// Extracts are the directories of its extracts, in order; none if an older program
+	// made it. Package extract says what they are.
+	Extracts []ExtractDirectory `json:"extracts,omitempty"`
+}
+
+// ExtractDirectory is what a run says of the bytes of a directory.
+type ExtractDirectory struct {
+	Length int64  `json:"len"` // bytes
+	SHA256 string `json:"h"`   // hex
 }
 
 // ReplacedRun is a run that no reader finds any more.

@@ -96,8 +96,8 @@ func nameSum(name string) uint32 {
 	return h.Sum32()
 }
 
-// hasSum looks a name up among packed sums.
-func hasSum(packed []byte, name string) bool {
+// HasNameSum looks a name up among packed sums, as RowGroup's People are.
+func HasNameSum(packed []byte, name string) bool {
 	sum := nameSum(name)
 	n := len(packed) / 4
 	at := sort.Search(n, func(i int) bool { return binary.BigEndian.Uint32(packed[4*i:]) >= sum })
@@ -105,7 +105,7 @@ func hasSum(packed []byte, name string) bool {
 }
 
 // MayHoldPerson says whether the row group can have messages from or to a person.
-func (g RowGroup) MayHoldPerson(id string) bool { return g.People == nil || hasSum(g.People, id) }
+func (g RowGroup) MayHoldPerson(id string) bool { return g.People == nil || HasNameSum(g.People, id) }
 
 // MayHold says whether the row group can have messages of a conversation between
 // two times, both inclusive.
@@ -113,7 +113,7 @@ func (g RowGroup) MayHold(conversation string, from, to int64) bool {
 	if g.Last.Before(conversation, from) || g.First.After(conversation, to) {
 		return false
 	}
-	return hasSum(g.Conversations, conversation)
+	return HasNameSum(g.Conversations, conversation)
 }
 
 // Before says whether the row comes before all of a conversation from a time (ms) on.

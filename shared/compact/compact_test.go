@@ -220,7 +220,7 @@ func (w *world) checkDone(t testing.TB) {
 		}
 		for _, run := range m.Runs {
 			runs[run.ID] = true
-			objects += run.Objects
+			objects += 2*run.Objects + len(run.Extracts) // an object of extracts for each, and their directories
 		}
 	}
 	for info, err := range w.derived.List(t.Context(), "", "") {

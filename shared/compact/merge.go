@@ -1,6 +1,7 @@
 package compact
 
 import (
+	"bytes"
 	"container/heap"
 	"context"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/extract"
 )
 
 // source gives sorted rows in batches; none at the end.
@@ -178,9 +180,16 @@ func (c *Compactor) merge(ctx context.Context, now time.Time, month string, b *b
 	if err := w.finishObject(); err != nil {
 		return w.run, err
 	}
+	if err := w.finishDirectory(); err != nil {
+		return w.run, err
+	}
 	c.Log.Info("wrote a run", "month", month, "run", w.run.ID, "rows", w.run.Rows, "objects", w.run.Objects, "bytes", w.run.Bytes, "merged", len(inputs))
 	return w.run, nil
 }
+
+// mostExtracts are the bytes of an object of extracts, which is made in memory, beside the
+// last row group's.
+const mostExtracts = 16 << 20
 
 // runWriter writes row groups into objects, one at a time on disk.
 type runWriter struct {
@@ -193,6 +202,9 @@ type runWriter struct {
 	file   *os.File
 	w      *archive.CompactWriter
 	groups []archive.RowGroup // of the object that is being written
+
+	extracts *extract.Writer // of this object
+	blocks   []extract.Block // that no directory has yet
 }
 
 func (w *runWriter) writeGroup(rows []archive.CompactRow) error {
@@ -201,11 +213,12 @@ func (w *runWriter) writeGroup(rows []archive.CompactRow) error {
 		if err != nil {
 			return err
 		}
-		w.file, w.w = file, archive.NewCompactWriter(file, w.c.Program, &parquet.Zstd)
+		w.file, w.w, w.extracts = file, archive.NewCompactWriter(file, w.c.Program, &parquet.Zstd), extract.NewWriter(w.run.Objects)
 	}
 	if err := w.w.WriteGroup(rows); err != nil {
 		return err
 	}
+	w.extracts.Add(rows)
 	for _, r := range rows {
 		if w.run.Parser < 0 || r.ParserVersion < w.run.Parser {
 			w.run.Parser = r.ParserVersion
@@ -216,7 +229,7 @@ func (w *runWriter) writeGroup(rows []archive.CompactRow) error {
 	w.groups = append(w.groups, group)
 	w.run.Groups++
 	w.run.Rows += int64(len(rows))
-	if len(w.groups) < w.c.ObjectParts {
+	if len(w.groups) < w.c.ObjectParts && w.extracts.Size() < mostExtracts {
 		return nil
 	}
 	return w.finishObject()
@@ -251,10 +264,46 @@ func (w *runWriter) finishObject() error {
 	if err := w.c.Catalog.PutRowGroups(w.ctx, w.run.ID, w.groups...); err != nil {
 		return err
 	}
+	if err := w.finishExtracts(); err != nil {
+		return err
+	}
 	w.run.Objects++
 	w.run.Bytes += layout.Size
 	w.groups = w.groups[:0]
 	return w.abandon()
+}
+
+// finishExtracts stores the extracts of the object and, if it is full, their directory.
+func (w *runWriter) finishExtracts() error {
+	object, blocks := w.extracts.Finish()
+	key := extract.Key(w.month, w.run.ID, w.run.Objects)
+	if err := w.c.Derived.Put(w.ctx, key, bytes.NewReader(object)); err != nil {
+		return fmt.Errorf("storing %s: %w", key, err)
+	}
+	w.run.Bytes += int64(len(object))
+	if len(w.blocks)+len(blocks) > extract.DirectoryBlocks {
+		if err := w.finishDirectory(); err != nil {
+			return err
+		}
+	}
+	w.blocks = append(w.blocks, blocks...)
+	return nil
+}
+
+// finishDirectory stores the directory of the extracts that no other one has.
+func (w *runWriter) finishDirectory() error {
+	if len(w.blocks) == 0 {
+		return nil
+	}
+	data, directory := extract.EncodeDirectory(w.blocks)
+	key := extract.DirectoryKey(w.month, w.run.ID, len(w.run.Extracts))
+	if err := w.c.Derived.Put(w.ctx, key, bytes.NewReader(data)); err != nil {
+		return fmt.Errorf("storing %s: %w", key, err)
+	}
+	w.run.Extracts = append(w.run.Extracts, directory)
+	w.run.Bytes += int64(len(data))
+	w.blocks = w.blocks[:0]
+	return nil
 }
 
 // abandon closes the file of the object.

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strings"
@@ -16,17 +17,21 @@ import (
 	"wecom-archive/shared/search"
 )
 
-// unit is a part of the archive that is read at once: a row group or a segment.
+// unit is a part of the archive that is read at once: a stretch of extracts, a row group
+// without them or a segment.
 type unit struct {
-	group  *archive.RowGroup // of a run
-	month  string            // of the run
-	key    string            // of a segment
-	bounds *archive.TimeBounds
+	stretch *stretch
+	group   *archive.RowGroup
+	key     string // of a segment
+	bounds  *archive.TimeBounds
 }
 
 // name is what answers call it.
 func (u unit) name() string {
-	if u.group != nil {
+	switch {
+	case u.stretch != nil:
+		return u.stretch.name()
+	case u.group != nil:
 		return fmt.Sprintf("%s#%d", u.group.Object, u.group.Group)
 	}
 	return u.key
@@ -67,18 +72,9 @@ func (r *run) makePlan(ctx context.Context) error {
 	if months, err = r.monthsOf(ctx, months); err != nil {
 		return err
 	}
-	var groups []unit
-	for _, m := range months {
-		for _, c := range m.Runs {
-			fmt.Fprintln(hash, c.ID)
-			of, err := r.runGroups(ctx, c)
-			if err != nil {
-				return fmt.Errorf("compaction of %s: %w", m.Month, err)
-			}
-			for i := range of {
-				groups = append(groups, unit{group: &of[i], month: m.Month, bounds: of[i].Bounds})
-			}
-		}
+	groups, err := r.runs(ctx, months, hash)
+	if err != nil {
+		return err
 	}
 	r.sort(groups)
 	p := &r.plan
@@ -95,6 +91,61 @@ func (r *run) makePlan(ctx context.Context) error {
 	return nil
 }
 
+// runs are the units of the runs of months, in order of these. hash gets what tells these
+// units from others of the same query.
+func (r *run) runs(ctx context.Context, months []archive.Compaction, hash io.Writer) ([]unit, error) {
+	type part struct {
+		run     archive.CompactionRun
+		units   []unit
+		skipped int
+	}
+	var parts []*part
+	var group errgroup.Group
+	group.SetLimit(readers)
+	for _, m := range months {
+		for _, c := range m.Runs {
+			p := &part{run: c}
+			parts = append(parts, p)
+			group.Go(func() (err error) {
+				if p.units, p.skipped, err = r.runUnits(ctx, m.Month, c); err != nil {
+					err = fmt.Errorf("compaction of %s: %w", m.Month, err)
+				}
+				return err
+			})
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	var units []unit
+	for _, p := range parts {
+		fmt.Fprintln(hash, p.run.ID, len(p.units))
+		units = append(units, p.units...)
+		r.answer.Looked.Skipped += p.skipped
+	}
+	return units, nil
+}
+
+// runUnits are the units of a run that can hold what the filters want: of its extracts or,
+// if they cannot be used, its row groups.
+func (r *run) runUnits(ctx context.Context, month string, c archive.CompactionRun) (units []unit, skipped int, err error) {
+	if len(c.Extracts) > 0 {
+		units, skipped, err = r.runStretches(ctx, month, c)
+		if err == nil || !useless(err) {
+			return units, skipped, err
+		}
+	}
+	groups, skipped, err := r.runGroups(ctx, c)
+	if err != nil {
+		return nil, 0, err
+	}
+	units = make([]unit, len(groups))
+	for i := range groups {
+		units[i] = unit{group: &groups[i], bounds: groups[i].Bounds}
+	}
+	return units, skipped, nil
+}
+
 // sort puts row groups without bounds first, then those that can hold what comes
 // first.
 func (r *run) sort(groups []unit) {
@@ -108,7 +159,7 @@ func (r *run) sort(groups []unit) {
 		return u.bounds.First
 	}
 	slices.SortStableFunc(groups, func(a, b unit) int {
-		return cmp.Or(cmp.Compare(edge(a), edge(b)), strings.Compare(a.group.Object, b.group.Object), cmp.Compare(a.group.Group, b.group.Group))
+		return cmp.Or(cmp.Compare(edge(a), edge(b)), strings.Compare(a.name(), b.name()))
 	})
 }
 
@@ -164,7 +215,7 @@ func (r *run) monthsOf(ctx context.Context, all []archive.Compaction) ([]archive
 
 // runGroups are the row groups of a run that can hold what the filters want,
 // whatever their times.
-func (r *run) runGroups(ctx context.Context, c archive.CompactionRun) ([]archive.RowGroup, error) {
+func (r *run) runGroups(ctx context.Context, c archive.CompactionRun) (out []archive.RowGroup, skipped int, err error) {
 	all, ok := r.groups.Get(c.ID)
 	if !ok {
 		var last *archive.RowGroup
@@ -172,7 +223,7 @@ func (r *run) runGroups(ctx context.Context, c archive.CompactionRun) ([]archive
 			const batch = 100
 			some, err := r.catalog.AllRowGroups(ctx, c.ID, last, batch)
 			if err != nil {
-				return nil, err
+				return nil, 0, err
 			}
 			if all = append(all, some...); len(some) < batch {
 				break
@@ -180,21 +231,20 @@ func (r *run) runGroups(ctx context.Context, c archive.CompactionRun) ([]archive
 			last = &some[batch-1]
 		}
 		if len(all) != c.Groups {
-			return nil, fmt.Errorf("run %s: %d row groups of %d are in its directory: %w", c.ID, len(all), c.Groups, archive.ErrNotFound)
+			return nil, 0, fmt.Errorf("run %s: %d row groups of %d are in its directory: %w", c.ID, len(all), c.Groups, archive.ErrNotFound)
 		}
 		if len(all) <= keptRunGroups {
 			r.groups.Add(c.ID, all)
 		}
 	}
-	var out []archive.RowGroup
 	for _, g := range all {
 		if r.mayHold(g) {
 			out = append(out, g)
 		} else {
-			r.answer.Looked.Skipped++
+			skipped++
 		}
 	}
-	return out, nil
+	return out, skipped, nil
 }
 
 func (r *run) mayHold(g archive.RowGroup) bool {
@@ -282,9 +332,7 @@ func (r *run) take(res result) {
 	for kind, n := range res.looked.Contents {
 		l.Contents[kind] += n
 	}
-	if res.damaged != "" {
-		r.answer.Damaged = append(r.answer.Damaged, res.damaged)
-	}
+	r.answer.Damaged = append(r.answer.Damaged, res.damaged...)
 	for _, h := range res.hits {
 		r.best = r.add(r.best, h)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
-	"strings"
 
 	"wecom-archive/shared/archive"
 )
@@ -15,7 +14,7 @@ import (
 type result struct {
 	hits    []Hit // those that can be on the page
 	looked  Looked
-	damaged string // name of the unit, if it cannot be read
+	damaged []string // names of what cannot be read
 	err     error
 }
 
@@ -39,14 +38,16 @@ func (r *run) read(ctx context.Context, u unit, best []Hit) (res result) {
 			res.err = fmt.Errorf("searching %s: panic: %v\n%s", u.name(), p, debug.Stack())
 		}
 	}()
-	res.looked.Parts = 1
+	if u.stretch == nil { // it counts its row groups
+		res.looked.Parts = 1
+	}
 	t := &taker{run: r, unit: u.name(), best: best, res: &res}
 	var err error
 	switch {
+	case u.stretch != nil:
+		err = r.readStretch(ctx, u.stretch, t)
 	case u.group == nil:
 		err = r.readSegment(ctx, u.key, t)
-	case u.group.Split.Known():
-		err = r.readColumns(ctx, *u.group, t)
 	default:
 		err = r.readGroup(ctx, *u.group, t)
 	}
@@ -54,9 +55,8 @@ func (r *run) read(ctx context.Context, u unit, best []Hit) (res result) {
 	case err == nil:
 		res.hits = t.found
 	case r.isDamage(err):
-		res.damaged = u.name()
-		if u.group == nil && r.storedAgain(ctx, u.key) {
-			res.damaged = ""
+		if u.key == "" || !r.storedAgain(ctx, u.key) {
+			res.damaged = append(res.damaged, u.name())
 		}
 	default:
 		res.err = err
@@ -65,7 +65,7 @@ func (r *run) read(ctx context.Context, u unit, best []Hit) (res result) {
 }
 
 func (r *run) boundsOf(u unit) (*archive.TimeBounds, bool) {
-	if u.group != nil {
+	if u.key == "" {
 		return u.bounds, u.bounds != nil
 	}
 	return r.bounds.Get(u.key)
@@ -90,11 +90,16 @@ type taker struct {
 // counts notes a message that is looked at.
 func (t *taker) counts(r archive.Reading) {
 	t.res.looked.Messages++
-	seen := ""
-	for _, m := range r.Media {
-		if !textless[m.Kind] && !strings.Contains(seen, m.Kind+" ") && t.matcher.Admits(r) {
+	if len(r.Media) > 0 && t.matcher.Admits(r) {
+		t.countFiles(r.Media)
+	}
+}
+
+// countFiles notes the files of a message that the filters admit.
+func (t *taker) countFiles(media []archive.MediaRef) {
+	for i, m := range media {
+		if !textless[m.Kind] && !slices.ContainsFunc(media[:i], func(other archive.MediaRef) bool { return other.Kind == m.Kind }) {
 			t.res.looked.Contents[m.Kind]++
-			seen += m.Kind + " "
 		}
 	}
 }
@@ -155,70 +160,7 @@ func (r *run) readSegment(ctx context.Context, key string, t *taker) error {
 	return nil
 }
 
-// columns are those of a tail that tell whether a message is meant.
-func (r *run) columns() archive.TailColumns {
-	q, columns := r.query, archive.TailText|archive.TailFiles
-	if !q.From.IsZero() || !q.To.IsZero() {
-		columns |= archive.TailTime
-	}
-	if q.Conversation != "" || len(q.Person) > 0 || len(q.Sender) > 0 || q.SenderKind != "" || q.ChatKind != "" || q.MsgType != "" {
-		columns |= archive.TailNames
-	}
-	return columns
-}
-
-// readColumns reads what tells whether messages are meant, and only where something
-// was found the rest.
-func (r *run) readColumns(ctx context.Context, g archive.RowGroup, t *taker) error {
-	var footer []byte // the row group's own
-	var err error
-	if g.Own == nil {
-		if footer, err = r.footer(ctx, g, t); err != nil {
-			return err
-		}
-	}
-	data, err := r.derivedRange(ctx, g.Object, t, g.Tail)
-	if err != nil {
-		return err
-	}
-	tail, err := g.OpenTail(data, footer)
-	if err != nil {
-		return err
-	}
-	columns, readings := r.columns(), make([]archive.Reading, g.Rows)
-	if err := tail.Read(readings, columns); err != nil {
-		return err
-	}
-	var places []archive.CompactRow // once something is found
-	for i := range readings {
-		t.counts(readings[i])
-		ranges, ok := r.matcher.Match(archive.Row{Outcome: archive.OutcomeOK, Reading: readings[i]})
-		if !ok {
-			continue
-		}
-		if places == nil {
-			if err := tail.Read(readings, archive.TailAll&^columns); err != nil {
-				return err
-			}
-			if data, err = r.derivedRange(ctx, g.Object, t, g.Head); err != nil {
-				return err
-			}
-			if places, err = g.ReadHead(data, footer); err != nil {
-				return err
-			}
-		}
-		if t.behind(readings[i].MsgTime.UnixMilli()) {
-			continue
-		}
-		row := places[i]
-		row.Reading = readings[i]
-		row.Text = strings.Clone(row.Text)
-		t.offer(Hit{Row: row.Row, Place: row.Place(), Ranges: ranges})
-	}
-	return nil
-}
-
-// readGroup reads a row group whose directory does not say how it can be cut.
+// readGroup reads a row group whose extracts cannot be used.
 func (r *run) readGroup(ctx context.Context, g archive.RowGroup, t *taker) error {
 	footer, err := r.footer(ctx, g, t)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/extract"
 	"wecom-archive/shared/search"
 )
 
@@ -39,7 +40,8 @@ type Hit struct {
 	Place  archive.Place
 	Ranges []search.Range // where the terms stand in Text
 
-	unit string // that it was found in
+	unit string   // that it was found in
+	text *textRef // where Text and Ranges come from; nil: they are there
 }
 
 // Answer is a page.
@@ -84,17 +86,21 @@ type Scanner struct {
 
 	footers *lru.Cache[string, []byte]              // by key and SHA-256
 	groups  *lru.Cache[string, []archive.RowGroup]  // by run: a run never changes
+	blocks  *lru.Cache[string, []extract.Block]     // of directories of extracts, by key
 	bounds  *lru.Cache[string, *archive.TimeBounds] // of segments, by key: they never change; nil: no message in it
 
 	slots chan struct{} // parts in memory at a time, over all calls
 }
 
 const (
-	readers       = 12  // parts read at a time: two cores, and those that wait for a bucket; one takes about 3 MB
+	readers       = 12  // parts read at a time: two cores, and those that wait for a bucket; one takes about 4 MB
 	keptFooters   = 64  // of about 100 KB
 	keptRuns      = 32  //
 	keptRunGroups = 256 // a larger run is not kept
 	keptBounds    = 50_000
+
+	keptDirectories    = 32
+	keptDirectoryBytes = 512 << 10 // a larger one is not kept
 )
 
 // New returns a Scanner over the archive bucket, the derived bucket (nil: nothing is
@@ -103,6 +109,7 @@ func New(objects, derived archive.ObjectReader, catalog *archive.Catalog, now fu
 	s := &Scanner{objects: objects, derived: derived, catalog: catalog, now: now, slots: make(chan struct{}, 2*readers)}
 	s.footers, _ = lru.New[string, []byte](keptFooters) // these fail for sizes below one
 	s.groups, _ = lru.New[string, []archive.RowGroup](keptRuns)
+	s.blocks, _ = lru.New[string, []extract.Block](keptDirectories)
 	s.bounds, _ = lru.New[string, *archive.TimeBounds](keptBounds)
 	return s
 }
@@ -120,10 +127,20 @@ func (s *Scanner) Search(ctx context.Context, q Query) (Answer, error) {
 		until = s.now().Add(q.Time)
 	}
 	const tries = 3
+	avoid := map[string]bool{}
 	for try := 1; ; try++ {
-		r := &run{Scanner: s, query: q, matcher: search.NewMatcher(q.Query), until: until, last: try == tries}
+		r := &run{Scanner: s, query: q, matcher: search.NewMatcher(q.Query), until: until, last: try == tries, avoid: avoid}
 		r.answer.Looked.Contents = map[string]int64{}
 		err := r.search(ctx)
+		if err == nil {
+			err = r.fetchTexts(ctx)
+		}
+		var spoilt *spoiltError
+		if errors.As(err, &spoilt) { // once for a row group: the next run does without its extract
+			avoid[spoilt.name] = true
+			try--
+			continue
+		}
 		// A run that was replaced is deleted a day later, and is not found by a
 		// search that has slept meanwhile. It looks again.
 		if err == nil || !errors.Is(err, archive.ErrNotFound) || r.last {
@@ -138,7 +155,8 @@ type run struct {
 	query   Query
 	matcher *search.Matcher
 	until   time.Time
-	last    bool // what is not found is damaged
+	last    bool            // what is not found is damaged
+	avoid   map[string]bool // row groups, by name, whose extracts cannot be used
 
 	plan   plan
 	best   []Hit // what is next as far as looked: query.Limit+1 at most, in order

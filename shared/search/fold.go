@@ -104,9 +104,12 @@ func foldASCII(s string) (string, bool) {
 	return strings.ToLower(s), true
 }
 
-// appendFolded appends Fold(s), faster: letters that nothing can combine with are
+// FoldVersion changes whenever texts fold to something else.
+const FoldVersion = "1/" + norm.Version + "/" + cases.UnicodeVersion
+
+// AppendFolded appends Fold(s), faster: letters that nothing can combine with are
 // folded one by one. It is for the many texts in which nothing is found.
-func appendFolded(out []byte, s string) []byte {
+func AppendFolded(out []byte, s string) []byte {
 	for at := 0; at < len(s); {
 		r, size := utf8.DecodeRuneInString(s[at:])
 		if folded := simple(r); folded >= 0 && alone(s[at+size:]) {

@@ -46,7 +46,7 @@ func TestAppendFolded(t *testing.T) {
 		for _, p := range rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 12).Draw(t, "pieces") {
 			s += p
 		}
-		if got, want := string(appendFolded(nil, s)), Fold(s); got != want {
+		if got, want := string(AppendFolded(nil, s)), Fold(s); got != want {
 			t.Fatalf("%q folds to %q, want %q", s, got, want)
 		}
 	})
@@ -80,7 +80,7 @@ func FuzzAppendFolded(f *testing.F) {
 		if !utf8.ValidString(s) {
 			return // texts are valid: archive sees to that
 		}
-		if got, want := string(appendFolded(nil, s)), Fold(s); got != want {
+		if got, want := string(AppendFolded(nil, s)), Fold(s); got != want {
 			t.Fatalf("%q folds to %q, want %q", s, got, want)
 		}
 	})

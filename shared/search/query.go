@@ -1,6 +1,7 @@
 package search
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -53,35 +54,48 @@ func (m *Matcher) Match(r archive.Row) ([]Range, bool) {
 
 // Admits is Match without the words: of what stands beside the text.
 func (m *Matcher) Admits(r archive.Reading) bool {
+	return m.AdmitsTime(r.MsgTime) && m.AdmitsParty(r) && m.AdmitsFiles(r.Media)
+}
+
+// BesideTime says whether Admits looks at more than the time.
+func (m *Matcher) BesideTime() bool {
+	q := m.query
+	q.Words, q.From, q.To = Words{}, time.Time{}, time.Time{}
+	return !reflect.ValueOf(q).IsZero()
+}
+
+// AdmitsTime is the part of Admits that looks at the time.
+func (m *Matcher) AdmitsTime(t time.Time) bool {
+	q := &m.query
+	return (q.From.IsZero() || !t.Before(q.From)) && (q.To.IsZero() || t.Before(q.To))
+}
+
+// AdmitsParty is the part of Admits that looks at conversation, people and type.
+func (m *Matcher) AdmitsParty(r archive.Reading) bool {
 	q := &m.query
 	switch {
-	case !q.From.IsZero() && r.MsgTime.Before(q.From), !q.To.IsZero() && !r.MsgTime.Before(q.To):
-		return false
 	case !wants(q.Conversation, r.Conversation), !q.Sender.allow(r.FromID):
 		return false
 	case !wants(q.SenderKind, r.SenderKind), !wants(q.ChatKind, r.ChatKind), !wants(q.MsgType, r.MsgType):
 		return false
-	case q.HasMedia != nil && *q.HasMedia != (len(r.Media) > 0):
+	}
+	return m.names(r)
+}
+
+// AdmitsFiles is the part of Admits that looks at files.
+func (m *Matcher) AdmitsFiles(media []archive.MediaRef) bool {
+	if wanted := m.query.HasMedia; wanted != nil && *wanted != (len(media) > 0) {
 		return false
 	}
-	return m.names(r) && m.files(r)
+	return m.file == "" || slices.ContainsFunc(media, func(ref archive.MediaRef) bool { return strings.Contains(Fold(ref.Name), m.file) })
 }
+
+// Words are those of the query.
+func (m *Matcher) Words() Words { return m.query.Words }
 
 func wants(wanted, value string) bool { return wanted == "" || wanted == value }
 
 // names says whether the person looked for is one of the message's.
 func (m *Matcher) names(r archive.Reading) bool {
 	return m.query.Person.allow(r.FromID) || slices.ContainsFunc(r.ToIDs, m.query.Person.allow)
-}
-
-func (m *Matcher) files(r archive.Reading) bool {
-	if m.file == "" {
-		return true
-	}
-	for _, ref := range r.Media {
-		if strings.Contains(Fold(ref.Name), m.file) {
-			return true
-		}
-	}
-	return false
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -67,6 +68,48 @@ func (n not) match(folded []byte) bool { return !n.node.match(folded) }
 // match.
 var folds = sync.Pool{New: func() any { return new([]byte) }}
 
+// MatchFolded is Match of a text that AppendFolded has folded, without the places.
+func (w Words) MatchFolded(folded []byte) bool {
+	switch {
+	case w.root == nil:
+		return true
+	case w.variants != nil:
+		return w.root.match([]byte(w.variants.fold(string(folded))))
+	}
+	return w.root.match(folded)
+}
+
+// MayMatch says whether one of many folded texts can be meant, which stand one behind the
+// other with bytes between them that are not UTF-8. It looks at all at once, and so tells
+// that none is much faster than MatchFolded of each.
+func (w Words) MayMatch(many []byte) bool {
+	if w.root == nil {
+		return true
+	}
+	if w.variants != nil {
+		many = []byte(w.variants.fold(string(many)))
+	}
+	return mayMatch(w.root, many)
+}
+
+// mayMatch is match where one text may have what another lacks: a NOT rules nothing out.
+func mayMatch(n node, many []byte) bool {
+	switch n := n.(type) {
+	case not:
+		return true
+	case all:
+		for _, part := range n {
+			if !mayMatch(part, many) {
+				return false
+			}
+		}
+		return true
+	case some:
+		return slices.ContainsFunc(n, func(part node) bool { return mayMatch(part, many) })
+	}
+	return n.match(many)
+}
+
 // Empty says whether the words ask for nothing.
 func (w Words) Empty() bool { return w.root == nil }
 
@@ -94,7 +137,7 @@ func (w Words) matches(text string) bool {
 	}
 	buffer := folds.Get().(*[]byte)
 	defer folds.Put(buffer)
-	*buffer = appendFolded((*buffer)[:0], text)
+	*buffer = AppendFolded((*buffer)[:0], text)
 	if w.variants != nil {
 		return w.root.match([]byte(w.variants.fold(string(*buffer))))
 	}
