@@ -77,8 +77,12 @@ func EncodeDirectory(blocks []Block) ([]byte, archive.ExtractDirectory) {
 	for i := range blocks {
 		b = blocks[i].append(b)
 	}
-	sum := sumOf(b)
-	return b, archive.ExtractDirectory{Length: int64(len(b)), SHA256: fmt.Sprintf("%x", sum)}
+	return b, DirectoryOf(b)
+}
+
+// DirectoryOf is what a run says of the bytes of a directory.
+func DirectoryOf(data []byte) archive.ExtractDirectory {
+	return archive.ExtractDirectory{Length: int64(len(data)), SHA256: fmt.Sprintf("%x", sumOf(data))}
 }
 
 func (b *Block) append(to []byte) []byte {
@@ -114,7 +118,7 @@ func (b *Block) append(to []byte) []byte {
 // tables, made it: then the compacted objects are to be read. The blocks share memory with
 // data.
 func DecodeDirectory(data []byte, d archive.ExtractDirectory) ([]Block, error) {
-	if int64(len(data)) != d.Length || fmt.Sprintf("%x", sumOf(data)) != d.SHA256 {
+	if DirectoryOf(data) != d {
 		return nil, fmt.Errorf("directory of extracts: %w: differs from its SHA-256", archive.ErrDamaged)
 	}
 	return parseDirectory(data)

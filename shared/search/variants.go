@@ -1,7 +1,9 @@
 package search
 
 import (
+	"bytes"
 	_ "embed"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -49,7 +51,7 @@ func (v variants) fold(s string) string {
 // one, in terms and texts alike.
 func (w Words) WithVariants() Words {
 	w.variants = readVariants()
-	w.root = withVariants(w.root, w.variants)
+	w.root = withVariants(w.root, w.variants, readClasses())
 	terms := make([]string, len(w.terms))
 	for i, t := range w.terms {
 		terms[i] = w.variants.fold(t)
@@ -58,24 +60,67 @@ func (w Words) WithVariants() Words {
 	return w
 }
 
-func withVariants(n node, v variants) node {
+// readClasses are the classes by their first character.
+var readClasses = sync.OnceValue(func() map[rune][]rune {
+	classes := map[rune][]rune{}
+	for r, first := range readVariants() {
+		classes[first] = append(classes[first], r)
+	}
+	return classes
+})
+
+// loose is a term each of whose characters may be another of its class.
+type loose struct {
+	term                // of first characters
+	variants variants   //
+	letters  [][][]byte // of each character: all of its class
+}
+
+func (l loose) match(folded []byte) bool {
+	return l.hasAll(folded) && l.term.match([]byte(l.variants.fold(string(folded))))
+}
+
+// hasAll says whether each character occurs, in whatever order: that is told much faster
+// than what match says.
+func (l loose) hasAll(folded []byte) bool {
+	for _, class := range l.letters {
+		if !slices.ContainsFunc(class, func(letter []byte) bool { return bytes.Contains(folded, letter) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func newLoose(t term, v variants, classes map[rune][]rune) loose {
+	l := loose{term: term(v.fold(string(t))), variants: v}
+	for _, first := range string(l.term) {
+		class := [][]byte{[]byte(string(first))}
+		for _, r := range classes[first] {
+			class = append(class, []byte(string(r)))
+		}
+		l.letters = append(l.letters, class)
+	}
+	return l
+}
+
+func withVariants(n node, v variants, classes map[rune][]rune) node {
 	switch n := n.(type) {
 	case term:
-		return term(v.fold(string(n)))
+		return newLoose(n, v, classes)
 	case not:
-		return not{withVariants(n.node, v)}
+		return not{withVariants(n.node, v, classes)}
 	case all:
-		return all(mapNodes(n, v))
+		return all(mapNodes(n, v, classes))
 	case some:
-		return some(mapNodes(n, v))
+		return some(mapNodes(n, v, classes))
 	}
 	return n
 }
 
-func mapNodes(nodes []node, v variants) []node {
+func mapNodes(nodes []node, v variants, classes map[rune][]rune) []node {
 	out := make([]node, len(nodes))
 	for i, n := range nodes {
-		out[i] = withVariants(n, v)
+		out[i] = withVariants(n, v, classes)
 	}
 	return out
 }

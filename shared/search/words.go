@@ -70,26 +70,14 @@ var folds = sync.Pool{New: func() any { return new([]byte) }}
 
 // MatchFolded is Match of a text that AppendFolded has folded, without the places.
 func (w Words) MatchFolded(folded []byte) bool {
-	switch {
-	case w.root == nil:
-		return true
-	case w.variants != nil:
-		return w.root.match([]byte(w.variants.fold(string(folded))))
-	}
-	return w.root.match(folded)
+	return w.root == nil || w.root.match(folded)
 }
 
 // MayMatch says whether one of many folded texts can be meant, which stand one behind the
 // other with bytes between them that are not UTF-8. It looks at all at once, and so tells
 // that none is much faster than MatchFolded of each.
 func (w Words) MayMatch(many []byte) bool {
-	if w.root == nil {
-		return true
-	}
-	if w.variants != nil {
-		many = []byte(w.variants.fold(string(many)))
-	}
-	return mayMatch(w.root, many)
+	return w.root == nil || mayMatch(w.root, many)
 }
 
 // mayMatch is match where one text may have what another lacks: a NOT rules nothing out.
@@ -106,6 +94,8 @@ func mayMatch(n node, many []byte) bool {
 		return true
 	case some:
 		return slices.ContainsFunc(n, func(part node) bool { return mayMatch(part, many) })
+	case loose:
+		return n.hasAll(many)
 	}
 	return n.match(many)
 }
@@ -138,9 +128,6 @@ func (w Words) matches(text string) bool {
 	buffer := folds.Get().(*[]byte)
 	defer folds.Put(buffer)
 	*buffer = AppendFolded((*buffer)[:0], text)
-	if w.variants != nil {
-		return w.root.match([]byte(w.variants.fold(string(*buffer))))
-	}
 	return w.root.match(*buffer)
 }
 
