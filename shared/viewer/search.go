@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
+	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
@@ -18,8 +19,11 @@ import (
 	"wecom-archive/shared/wecom"
 )
 
-// defaultSearchTime leaves room below the 29 s that API Gateway waits.
-const defaultSearchTime = 20 * time.Second
+// These leave room below the 29 s that API Gateway waits.
+const (
+	defaultSearchTime = 20 * time.Second
+	defaultBesideTime = 5 * time.Second
+)
 
 type searchInput struct {
 	Q            string `query:"q" maxLength:"1024" example:"合同 \"下午三点\" -草稿" doc:"What the text must hold, wherever in it, nested records included: terms separated by spaces must all occur; OR between two lets one of them do; NOT or a leading - excludes; quotes make a phrase; parentheses group. Case, width and compatibility forms make no difference. Empty: every text"`
@@ -65,6 +69,7 @@ type hit struct {
 	Ranges []textRange `json:"ranges" nullable:"false" doc:"Where the terms stand in text"`
 	Before *message    `json:"before,omitempty" doc:"The message before it in its conversation"`
 	After  *message    `json:"after,omitempty" doc:"The message after it"`
+	Alone  bool        `json:"context_cut,omitempty" doc:"true: the time was over before the messages beside it, and whether it was recalled, were read"`
 	Link   string      `json:"link" example:"/m/17" doc:"Leads to the place in the transcript, on the web pages"`
 
 	position archive.Position
@@ -112,12 +117,14 @@ func (s *server) search(ctx context.Context, in *searchInput) (*searchOutput, er
 	known(aliases, &query.Query)
 	query.Time = s.SearchTime
 	began := time.Now()
-	found, err := s.scanner.Search(ctx, query)
-	if err != nil {
-		return nil, err
-	}
 	out := new(searchOutput)
 	body := &out.Body
+	counting, countCtx := errgroup.WithContext(ctx)
+	counting.Go(func() error { return s.countUnread(countCtx, &body.NotLookedAt) })
+	found, err := s.scanner.Search(ctx, query)
+	if err := errors.Join(err, counting.Wait()); err != nil {
+		return nil, err
+	}
 	if body.Hits, err = s.hits(ctx, found.Hits); err != nil {
 		return nil, err
 	}
@@ -131,10 +138,7 @@ func (s *server) search(ctx context.Context, in *searchInput) (*searchOutput, er
 		body.NextCursor = encodeCursor(sum, next.Append(nil))
 	}
 	l := found.Looked
-	body.NotLookedAt = notLookedAt{Contents: l.Contents, Damaged: append([]string{}, found.Damaged...)}
-	if err := s.countUnread(ctx, &body.NotLookedAt); err != nil {
-		return nil, err
-	}
+	body.NotLookedAt.Contents, body.NotLookedAt.Damaged = l.Contents, append([]string{}, found.Damaged...)
 	body.LookedAt = lookedAt{Messages: l.Messages, Bytes: l.Bytes, Requests: l.Requests, MS: time.Since(began).Milliseconds()}
 	for _, key := range found.Damaged {
 		s.Log.ErrorContext(ctx, "a search could not read an object", "key", key, "request", requestID(ctx))

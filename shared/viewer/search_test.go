@@ -314,6 +314,13 @@ func TestNothingLeftOut(t *testing.T) {
 	if body := f.page("reader", "/search?q=needle").Body.String(); strings.Contains(body, nothing) || !strings.Contains(body, "时间已到") {
 		t.Error("the time was over")
 	}
+	f.handler = viewer.New(viewer.Config{
+		Objects: f.objects, Catalog: f.catalog, Access: f.access, Auth: people{}, Visitors: visitor{}, BesideTime: time.Nanosecond,
+		Now: func() time.Time { return now }, NewID: serial("request"), Log: slog.New(slog.NewJSONHandler(f.log, nil)),
+	})
+	if body := f.page("reader", "/search?q=words").Body.String(); !strings.Contains(body, ">words") || !strings.Contains(body, "未读取前后消息") {
+		t.Errorf("there was no time for the messages beside a hit: %s", body)
+	}
 	f = pagesFixture(t)
 	call := row(1, pair, at(0), "")
 	call.MsgType, call.Media = "meeting_voice_call", []archive.MediaRef{{Kind: "call", Size: -1}}

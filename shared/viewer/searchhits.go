@@ -14,15 +14,23 @@ import (
 	"wecom-archive/shared/transcript"
 )
 
-// hits are what was found, each with its neighbours and names.
+// hits are what was found, each with its names and, if there is time, its neighbours.
 func (s *server) hits(ctx context.Context, found []scan.Hit) ([]hit, error) {
 	all := make([]hit, len(found))
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(4)
+	beside, cancel := context.WithTimeout(ctx, s.BesideTime)
+	defer cancel()
+	group, groupCtx := errgroup.WithContext(beside)
+	group.SetLimit(8)
 	conversations := make([]string, len(found))
 	for i, f := range found {
 		conversations[i] = f.Conversation
-		group.Go(func() error { return s.fillHit(groupCtx, &all[i], f) })
+		group.Go(func() error {
+			err := s.fillHit(groupCtx, &all[i], f)
+			if err != nil && beside.Err() != nil && ctx.Err() == nil {
+				all[i].Alone, err = true, nil
+			}
+			return err
+		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err

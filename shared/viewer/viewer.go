@@ -48,6 +48,7 @@ type Config struct {
 	Zone     *time.Location // of readers whose browser says none; nil: UTC+8
 
 	SearchTime time.Duration // that a search may take for a page; zero: 20 s
+	BesideTime time.Duration // and then reading what stands beside its hits; zero: 5 s
 
 	Now   func() time.Time // nil: time.Now
 	NewID func() string    // names of requests; nil: random
@@ -99,6 +100,9 @@ func New(c Config) http.Handler {
 	}
 	if c.SearchTime == 0 {
 		c.SearchTime = defaultSearchTime
+	}
+	if c.BesideTime == 0 {
+		c.BesideTime = defaultBesideTime
 	}
 	s := &server{
 		Config: c, mux: http.NewServeMux(), transcript: transcript.New(c.Objects, c.Derived, c.Catalog),
