@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
-	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -30,14 +29,9 @@ type RowGroup struct {
 	First GroupEdge `json:"first"`
 	Last  GroupEdge `json:"last"`
 
-	// Conversations has four bytes for each conversation in it, sorted: no request
-	// is spent on a row group that has nothing.
+	// Conversations are the NameSums of those in it: no request is spent on a row group
+	// that has nothing.
 	Conversations []byte `json:"c"`
-
-	// What searches skip by. Directories that older programs wrote have none of it.
-	Bounds *TimeBounds `json:"b,omitempty"`
-	People []byte      `json:"p,omitempty"` // like Conversations, senders and receivers; none if there are more than maxPeopleSums
-	Split  GroupSplit  `json:"s,omitzero"`
 }
 
 // TimeBounds are the times of the earliest and the latest of some messages.
@@ -45,9 +39,6 @@ type TimeBounds struct {
 	First int64 `json:"f"` // ms
 	Last  int64 `json:"l"`
 }
-
-// maxPeopleSums keeps an entry far below MaxIndexValue.
-const maxPeopleSums = 16 << 10
 
 // GroupEdge is the first or last row of a row group.
 type GroupEdge struct {
@@ -59,32 +50,25 @@ type GroupEdge struct {
 func NewRowGroup(rows []CompactRow) RowGroup {
 	edge := func(r CompactRow) GroupEdge { return GroupEdge{r.Conversation, r.MsgTime.UnixMilli()} }
 	g := RowGroup{Rows: len(rows), First: edge(rows[0]), Last: edge(rows[len(rows)-1])}
-	bounds := TimeBounds{First: g.First.Time, Last: g.First.Time}
-	conversations, people := map[uint32]bool{}, map[uint32]bool{}
+	conversations := map[string]bool{}
 	for i, r := range rows {
-		ms := r.MsgTime.UnixMilli()
-		bounds.First, bounds.Last = min(bounds.First, ms), max(bounds.Last, ms)
 		if i == 0 || r.Conversation != rows[i-1].Conversation {
-			conversations[nameSum(r.Conversation)] = true
-		}
-		if len(people) > maxPeopleSums {
-			continue
-		}
-		people[nameSum(r.FromID)] = true
-		for _, id := range r.ToIDs {
-			people[nameSum(id)] = true
+			conversations[r.Conversation] = true
 		}
 	}
-	g.Bounds, g.Conversations = &bounds, packSums(conversations)
-	if len(people) <= maxPeopleSums {
-		g.People = packSums(people)
-	}
+	g.Conversations = NameSums(conversations)
 	return g
 }
 
-func packSums(set map[uint32]bool) []byte {
+// NameSums has four bytes for each name, sorted: FNV-1a, big endian.
+func NameSums(names map[string]bool) []byte {
+	sums := make([]uint32, 0, len(names))
+	for name := range names {
+		sums = append(sums, nameSum(name))
+	}
+	slices.Sort(sums)
 	var packed []byte
-	for _, sum := range slices.Sorted(maps.Keys(set)) {
+	for _, sum := range slices.Compact(sums) {
 		packed = binary.BigEndian.AppendUint32(packed, sum)
 	}
 	return packed
@@ -96,16 +80,13 @@ func nameSum(name string) uint32 {
 	return h.Sum32()
 }
 
-// HasNameSum looks a name up among packed sums, as RowGroup's People are.
+// HasNameSum says whether a name can be one of those that NameSums has summed.
 func HasNameSum(packed []byte, name string) bool {
 	sum := nameSum(name)
 	n := len(packed) / 4
 	at := sort.Search(n, func(i int) bool { return binary.BigEndian.Uint32(packed[4*i:]) >= sum })
 	return at < n && binary.BigEndian.Uint32(packed[4*at:]) == sum
 }
-
-// MayHoldPerson says whether the row group can have messages from or to a person.
-func (g RowGroup) MayHoldPerson(id string) bool { return g.People == nil || HasNameSum(g.People, id) }
 
 // MayHold says whether the row group can have messages of a conversation between
 // two times, both inclusive.

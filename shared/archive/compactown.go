@@ -18,6 +18,28 @@ import (
 // its pages lie: a screen of a conversation then costs one request for each row group,
 // not two, and opens only the pages that its rows are in.
 
+// OwnFooters reads the object of a layout and makes a footer for each of its row groups.
+func (l CompactLayout) OwnFooters(object io.ReaderAt) ([][]byte, error) {
+	footer := make([]byte, l.Size-l.Footer)
+	if _, err := object.ReadAt(footer, l.Footer); err != nil {
+		return nil, fmt.Errorf("reading the footer of a compacted object: %w", err)
+	}
+	if err := l.CheckFooter(footer); err != nil {
+		return nil, err
+	}
+	file, err := l.open(pieces{{l.Footer, footer}}, false)
+	if err != nil {
+		return nil, fmt.Errorf("reading the footer of a compacted object: %w", err)
+	}
+	footers := make([][]byte, len(l.Groups))
+	for i, at := range l.Groups {
+		if footers[i], err = ownFooter(file.Metadata(), i, at.Offset+at.Length, object); err != nil {
+			return nil, fmt.Errorf("a footer for a row group: %w", err)
+		}
+	}
+	return footers, nil
+}
+
 // ownFooter makes the footer of the n-th row group as if it were all that the object
 // holds, to stand right behind it: the places of its pages, and the same schema and
 // offsets, without bounds, which readers of one conversation do not use.

@@ -251,13 +251,13 @@ func (w *runWriter) finishObject() error {
 	if err := w.c.Derived.Put(w.ctx, key, w.file); err != nil {
 		return fmt.Errorf("storing %s: %w", key, err)
 	}
-	splits, footers, err := layout.Split(w.file)
+	footers, err := layout.OwnFooters(w.file)
 	if err != nil {
 		return err
 	}
 	for i, at := range layout.Groups {
 		g := &w.groups[i]
-		g.Split, g.Own = splits[i], footers[i]
+		g.Own = footers[i]
 		g.Object, g.Offset, g.Length, g.SHA256 = key, at.Offset, at.Length, at.SHA256
 		g.Size, g.Footer, g.FooterSHA256 = layout.Size, layout.Footer, layout.FooterSHA256
 	}

@@ -17,6 +17,9 @@ const Format = 1
 // DirectoryBlocks is how many row groups a directory has at most, about 1 MB.
 const DirectoryBlocks = 1024
 
+// maxPeople bounds what a directory says of a row group.
+const maxPeople = 16 << 10
+
 // Section is a range of bytes in an object of extracts.
 type Section struct {
 	Offset, Length int64
@@ -31,15 +34,15 @@ type Block struct {
 	Group  int // in the object, from 0
 	Rows   int
 
-	Bounds      archive.TimeBounds
-	First, Last string // conversations of the first and the last row, which are sorted
+	Bounds      archive.TimeBounds // of its messages
+	First, Last string             // conversations of the first and the last row, which are sorted
 
 	// Files are how many messages refer to a file of a kind, as archive.MediaRef has it.
 	Files map[string]int64
 
 	Texts, Facts, Originals Section
 
-	people []byte // packed sums of senders and receivers; none if there are too many
+	people []byte // archive.NameSums of senders and receivers; nil if there are more than maxPeople
 }
 
 // Slim is the block without what MayHoldPerson and MayHold look at.

@@ -26,18 +26,29 @@ const separator = 0xFF
 
 // Add writes those of a row group: rows are sorted, and there is one at least.
 func (w *Writer) Add(rows []archive.CompactRow) {
-	group := archive.NewRowGroup(rows)
+	first := rows[0].MsgTime.UnixMilli()
 	b := Block{
-		Object: w.object, Group: len(w.blocks), Rows: len(rows),
-		Bounds: *group.Bounds, First: group.First.Conversation, Last: group.Last.Conversation,
-		Files: map[string]int64{}, people: group.People,
+		Object: w.object, Group: len(w.blocks), Rows: len(rows), Bounds: archive.TimeBounds{First: first, Last: first},
+		First: rows[0].Conversation, Last: rows[len(rows)-1].Conversation, Files: map[string]int64{},
 	}
+	people := map[string]bool{}
 	for _, r := range rows {
+		ms := r.MsgTime.UnixMilli()
+		b.Bounds.First, b.Bounds.Last = min(b.Bounds.First, ms), max(b.Bounds.Last, ms)
 		for i, m := range r.Media {
 			if !repeats(r.Media[:i], m.Kind) {
 				b.Files[m.Kind]++
 			}
 		}
+		if len(people) <= maxPeople {
+			people[r.FromID] = true
+			for _, id := range r.ToIDs {
+				people[id] = true
+			}
+		}
+	}
+	if len(people) <= maxPeople {
+		b.people = archive.NameSums(people)
 	}
 	w.head, b.Texts = w.add(w.head, foldedTexts(w.buffer[:0], rows))
 	w.head, b.Facts = w.add(w.head, facts(w.buffer[:0], rows))

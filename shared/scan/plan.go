@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -14,7 +15,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/search"
 )
 
 // unit is a part of the archive that is read at once: a stretch of extracts, a row group
@@ -141,7 +141,7 @@ func (r *run) runUnits(ctx context.Context, month string, c archive.CompactionRu
 	}
 	units = make([]unit, len(groups))
 	for i := range groups {
-		units[i] = unit{group: &groups[i], bounds: groups[i].Bounds}
+		units[i] = unit{group: &groups[i]}
 	}
 	return units, skipped, nil
 }
@@ -213,51 +213,48 @@ func (r *run) monthsOf(ctx context.Context, all []archive.Compaction) ([]archive
 	}), nil
 }
 
-// runGroups are the row groups of a run that can hold what the filters want,
-// whatever their times.
+// runGroups are the row groups of a run that can hold what the filters want. Their
+// directory tells by conversations only: it is for readers of one.
 func (r *run) runGroups(ctx context.Context, c archive.CompactionRun) (out []archive.RowGroup, skipped int, err error) {
-	all, ok := r.groups.Get(c.ID)
-	if !ok {
-		var last *archive.RowGroup
-		for {
-			const batch = 100
-			some, err := r.catalog.AllRowGroups(ctx, c.ID, last, batch)
-			if err != nil {
-				return nil, 0, err
-			}
-			if all = append(all, some...); len(some) < batch {
-				break
-			}
-			last = &some[batch-1]
+	seen := 0
+	for g, err := range r.directoryOf(ctx, c.ID) {
+		if err != nil {
+			return nil, 0, err
 		}
-		if len(all) != c.Groups {
-			return nil, 0, fmt.Errorf("run %s: %d row groups of %d are in its directory: %w", c.ID, len(all), c.Groups, archive.ErrNotFound)
-		}
-		if len(all) <= keptRunGroups {
-			r.groups.Add(c.ID, all)
-		}
-	}
-	for _, g := range all {
-		if r.mayHold(g) {
-			out = append(out, g)
-		} else {
+		seen++
+		if q := r.query; q.Conversation != "" && !g.MayHold(q.Conversation, math.MinInt64, math.MaxInt64) {
 			skipped++
+			continue
 		}
+		out = append(out, g)
+	}
+	if seen != c.Groups {
+		return nil, 0, fmt.Errorf("run %s: %d row groups of %d are in its directory: %w", c.ID, seen, c.Groups, archive.ErrNotFound)
 	}
 	return out, skipped, nil
 }
 
-func (r *run) mayHold(g archive.RowGroup) bool {
-	q := r.query
-	if q.Conversation != "" && !g.MayHold(q.Conversation, math.MinInt64, math.MaxInt64) {
-		return false
-	}
-	for _, ids := range []search.IDs{q.Person, q.Sender} {
-		if len(ids) > 0 && !slices.ContainsFunc(ids, g.MayHoldPerson) {
-			return false
+// directoryOf are the row groups of a run, in order.
+func (r *run) directoryOf(ctx context.Context, run string) iter.Seq2[archive.RowGroup, error] {
+	return func(yield func(archive.RowGroup, error) bool) {
+		const batch = 100
+		for last := (*archive.RowGroup)(nil); ; {
+			some, err := r.catalog.AllRowGroups(ctx, run, last, batch)
+			if err != nil {
+				yield(archive.RowGroup{}, err)
+				return
+			}
+			for _, g := range some {
+				if !yield(g, nil) {
+					return
+				}
+			}
+			if len(some) < batch {
+				return
+			}
+			last = &some[batch-1]
 		}
 	}
-	return g.Bounds == nil || !r.outside(*g.Bounds)
 }
 
 // outside says whether all of it lies outside of the times asked for.

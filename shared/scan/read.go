@@ -162,49 +162,38 @@ func (r *run) readSegment(ctx context.Context, key string, t *taker) error {
 
 // readGroup reads a row group whose extracts cannot be used.
 func (r *run) readGroup(ctx context.Context, g archive.RowGroup, t *taker) error {
-	footer, err := r.footer(ctx, g, t)
-	if err != nil {
-		return err
-	}
 	layout, at := g.Layout()
-	data, err := r.derivedRange(ctx, g.Object, t, func() (int64, int64) { return at.Offset, at.Length })
+	data, err := r.derivedRange(ctx, g.Object, t, at.Offset, at.Length)
 	if err != nil {
 		return err
 	}
-	rows, err := layout.ReadGroup(g.Group, at, data, footer, "")
+	rows, err := g.OpenOwn(data, "")
+	if len(g.Own) == 0 { // an older program wrote the directory
+		var footer []byte
+		if footer, err = r.derivedRange(ctx, g.Object, t, layout.Footer, layout.Size-layout.Footer); err != nil {
+			return err
+		}
+		if err = layout.CheckFooter(footer); err == nil {
+			rows, err = layout.OpenGroup(g.Group, at, data, footer, "")
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", g.Object, err)
 	}
-	for _, row := range rows {
+	all, err := rows.Read(0, rows.Len())
+	if err != nil {
+		return fmt.Errorf("%s: %w", g.Object, err)
+	}
+	for _, row := range all {
 		t.whole(row.Row, row.Place())
 	}
 	return nil
 }
 
-// footer reads the footer of a row group's object, and keeps it: the row groups of
-// an object are read one after the other.
-func (r *run) footer(ctx context.Context, g archive.RowGroup, t *taker) ([]byte, error) {
-	name := g.Object + "#" + g.FooterSHA256
-	if footer, ok := r.footers.Get(name); ok {
-		return footer, nil
-	}
-	layout, _ := g.Layout()
-	footer, err := r.derivedRange(ctx, g.Object, t, func() (int64, int64) { return layout.Footer, layout.Size - layout.Footer })
-	if err != nil {
-		return nil, err
-	}
-	if err := layout.CheckFooter(footer); err != nil {
-		return nil, fmt.Errorf("%s: %w", g.Object, err)
-	}
-	r.footers.Add(name, footer)
-	return footer, nil
-}
-
-func (r *run) derivedRange(ctx context.Context, key string, t *taker, part func() (offset, length int64)) ([]byte, error) {
+func (r *run) derivedRange(ctx context.Context, key string, t *taker, offset, length int64) ([]byte, error) {
 	if r.derived == nil {
 		return nil, errors.New("the derived bucket is not set")
 	}
-	offset, length := part()
 	t.res.looked.Requests++
 	data, err := r.derived.GetRange(ctx, key, offset, length)
 	t.res.looked.Bytes += int64(len(data))

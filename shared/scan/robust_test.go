@@ -15,23 +15,33 @@ import (
 	"wecom-archive/shared/search"
 )
 
-// TestOldDirectory: runs of a program without searches say neither times nor people nor
-// where their row groups can be cut. They are searched all the same.
+// TestOldDirectory: runs of a program without extracts, and without a footer for each row
+// group, are searched all the same.
 func TestOldDirectory(t *testing.T) {
 	w := fixture(t)
 	w.compact(t, start.AddDate(0, 0, 6))
-	groups := 0
+	groups, runs := 0, 0
 	for _, item := range w.index.All() {
-		if !strings.HasPrefix(item.Partition, "compaction#") {
+		members := map[string]any{}
+		if strings.HasPrefix(item.Partition, "compaction") {
+			if err := json.Unmarshal(item.Value, &members); err != nil {
+				t.Fatal(err)
+			}
+		}
+		switch {
+		case strings.HasPrefix(item.Partition, "compaction#") && members["m"] != nil:
+			delete(members, "m")
+			groups++
+		case item.Partition == "compaction":
+			for _, run := range members["runs"].([]any) {
+				if run := run.(map[string]any); run["extracts"] != nil {
+					delete(run, "extracts")
+					runs++
+				}
+			}
+		default:
 			continue
 		}
-		members := map[string]json.RawMessage{}
-		if err := json.Unmarshal(item.Value, &members); err != nil || members["b"] == nil || members["p"] == nil || members["s"] == nil {
-			t.Fatalf("%s: %v", item.Value, err)
-		}
-		delete(members, "b")
-		delete(members, "p")
-		delete(members, "s")
 		var err error
 		if item.Value, err = json.Marshal(members); err == nil {
 			err = w.index.Put(t.Context(), item)
@@ -39,10 +49,9 @@ func TestOldDirectory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		groups++
 	}
-	if groups < 4 {
-		t.Fatalf("%d row groups", groups)
+	if groups < 4 || runs == 0 {
+		t.Fatalf("%d row groups of %d runs", groups, runs)
 	}
 	for _, q := range []asked{
 		{"合同", scan.Query{Limit: 2}}, {"合同", scan.Query{Limit: 2, Descending: true, Time: time.Nanosecond}}, {"", scan.Query{Limit: 50, Query: search.Query{Person: search.IDs{"wmCustomer"}}}},

@@ -84,20 +84,15 @@ type Scanner struct {
 	catalog *archive.Catalog
 	now     func() time.Time
 
-	footers *lru.Cache[string, []byte]              // by key and SHA-256
-	groups  *lru.Cache[string, []archive.RowGroup]  // by run: a run never changes
-	blocks  *lru.Cache[string, []extract.Block]     // of directories of extracts, by key
-	bounds  *lru.Cache[string, *archive.TimeBounds] // of segments, by key: they never change; nil: no message in it
+	blocks *lru.Cache[string, []extract.Block]     // of directories of extracts, by key
+	bounds *lru.Cache[string, *archive.TimeBounds] // of segments, by key: they never change; nil: no message in it
 
 	slots chan struct{} // parts in memory at a time, over all calls
 }
 
 const (
-	readers       = 12  // parts read at a time: two cores, and those that wait for a bucket; one takes about 4 MB
-	keptFooters   = 64  // of about 100 KB
-	keptRuns      = 32  //
-	keptRunGroups = 256 // a larger run is not kept
-	keptBounds    = 50_000
+	readers    = 12 // parts read at a time: two cores, and those that wait for a bucket; one takes about 4 MB
+	keptBounds = 50_000
 
 	keptDirectories    = 32
 	keptDirectoryBytes = 512 << 10 // a larger one is not kept
@@ -107,9 +102,7 @@ const (
 // compacted) and the index. now is the clock for time limits.
 func New(objects, derived archive.ObjectReader, catalog *archive.Catalog, now func() time.Time) *Scanner {
 	s := &Scanner{objects: objects, derived: derived, catalog: catalog, now: now, slots: make(chan struct{}, 2*readers)}
-	s.footers, _ = lru.New[string, []byte](keptFooters) // these fail for sizes below one
-	s.groups, _ = lru.New[string, []archive.RowGroup](keptRuns)
-	s.blocks, _ = lru.New[string, []extract.Block](keptDirectories)
+	s.blocks, _ = lru.New[string, []extract.Block](keptDirectories) // these fail for sizes below one
 	s.bounds, _ = lru.New[string, *archive.TimeBounds](keptBounds)
 	return s
 }

@@ -325,7 +325,7 @@ func TestSpoiltExtract(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for at := 0; at < len(stored); at += 1 + len(stored)/40 {
+		for at := 0; at < len(stored); at += 1 + len(stored)/15 {
 			spoilt := slices.Clone(stored)
 			spoilt[at] ^= 1
 			if err := w.derived.Put(t.Context(), key, bytes.NewReader(spoilt)); err != nil {

@@ -149,7 +149,7 @@ func (r *run) readStretch(ctx context.Context, s *stretch, t *taker) error {
 		return nil
 	}
 	from, to := start(&s.blocks[wanted[0]]), end(&s.blocks[wanted[len(wanted)-1]])
-	data, err := r.derivedRange(ctx, s.key(), t, func() (int64, int64) { return from, to - from })
+	data, err := r.derivedRange(ctx, s.key(), t, from, to-from)
 	if err != nil && !useless(err) {
 		return err
 	}
@@ -192,23 +192,12 @@ func (r *run) readInstead(ctx context.Context, s *stretch, i int, t *taker) erro
 
 // rowGroup looks for a row group in the directory of its run.
 func (r *run) rowGroup(ctx context.Context, run, object string, number int) (archive.RowGroup, error) {
-	var last *archive.RowGroup
-	for {
-		const batch = 100
-		some, err := r.catalog.AllRowGroups(ctx, run, last, batch)
-		if err != nil {
-			return archive.RowGroup{}, err
+	for g, err := range r.directoryOf(ctx, run) {
+		if err != nil || g.Object == object && g.Group == number {
+			return g, err
 		}
-		for _, g := range some {
-			if g.Object == object && g.Group == number {
-				return g, nil
-			}
-		}
-		if len(some) < batch {
-			return archive.RowGroup{}, fmt.Errorf("row group %d of %s: %w", number, object, archive.ErrNotFound)
-		}
-		last = &some[batch-1]
 	}
+	return archive.RowGroup{}, fmt.Errorf("row group %d of %s: %w", number, object, archive.ErrNotFound)
 }
 
 // opened is a row group of whose extract as much is opened as is needed.
