@@ -49,6 +49,7 @@ const (
 	keptMonths    = 72.0  // a sixth year's end: what storage grows to
 	pageBytes     = 700.0 // stored, of a message in a page (base64 ciphertext hardly packs)
 	segmentBytes  = 250.0 // in a segment, and once more in a compaction
+	extractBytes  = 40.0  // of it, for searches
 	indexBytes    = 500.0
 	writeUnits    = 4.0 // per message: the budget that a test pins
 	readUnits     = 4.0 // per message
@@ -84,7 +85,7 @@ var bill = []item{
 		return l.pages*requestsPage/1e3*p.s3Put1k + l.employees/100*reads*workdays*screenGets/1e4*p.s3Get10k
 	}},
 	{"S3 storage after six years", "a shorter retention", func(p prices, l load) float64 {
-		return l.messages * keptMonths * (pageBytes + 2*segmentBytes) / 1e9 * p.s3GBMonth
+		return l.messages * keptMonths * (pageBytes + 2*segmentBytes + extractBytes) / 1e9 * p.s3GBMonth
 	}},
 	{"DynamoDB writes and reads", "none", func(p prices, l load) float64 {
 		return l.messages * (writeUnits*p.dynamoWriteM + readUnits*p.dynamoReadM) / 1e6
