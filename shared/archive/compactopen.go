@@ -32,15 +32,6 @@ type columnReader struct {
 // each calls do for every value of a column that is not null, with its row. The value
 // is good for the call.
 func (c columnReader) each(do func(row int, v parquet.Value), path ...string) error {
-	return c.eachPage(func(page parquet.Page, row int) (int, error) {
-		defer parquet.Release(page)
-		return c.values(page, row, do)
-	}, path)
-}
-
-// eachPage calls do for the pages of a column, with the row that its first value
-// belongs to or follows, and takes the last row that it has seen.
-func (c columnReader) eachPage(do func(page parquet.Page, row int) (int, error), path []string) error {
 	leaf, ok := c.group.Schema().Lookup(path...)
 	if !ok {
 		return fmt.Errorf("has no column %s", path)
@@ -54,7 +45,8 @@ func (c columnReader) eachPage(do func(page parquet.Page, row int) (int, error),
 			break
 		}
 		if err == nil {
-			row, err = do(page, row)
+			row, err = c.values(page, row, do)
+			parquet.Release(page)
 		}
 		if err != nil {
 			return fmt.Errorf("column %s: %w", path, err)

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -166,57 +165,15 @@ func (r Row) check() error {
 // DecodeSegment reads a segment. It returns ErrDamaged for bytes that are none or
 // were changed, and ErrNewFormat for one of a later program.
 func DecodeSegment(stored []byte) (SegmentMeta, []Row, error) {
-	meta, rows, err := decodeSegment(stored)
-	if errors.Is(err, ErrNewFormat) {
-		return SegmentMeta{}, nil, fmt.Errorf("segment: %w", err)
-	}
+	s, err := openSegment(stored, false)
 	if err != nil {
-		return SegmentMeta{}, nil, fmt.Errorf("segment: %w: %w", ErrDamaged, err)
+		return SegmentMeta{}, nil, err
 	}
-	return meta, rows, nil
-}
-
-// decodeSegment returns ErrNewFormat; every other error means damage.
-func decodeSegment(stored []byte) (meta SegmentMeta, rows []Row, err error) {
-	// The Parquet library panics on some damaged files.
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the Parquet library gave up: %v", p)
-		}
-	}()
-	if err := checkSeal(stored, segmentSeal); err != nil {
-		return meta, nil, err
-	}
-	file, err := parquet.OpenFile(bytes.NewReader(stored), int64(len(stored)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	rows, err := s.Rows(0, s.Len())
 	if err != nil {
-		return meta, nil, err
+		return SegmentMeta{}, nil, err
 	}
-	if meta, err = readMeta(file); err != nil {
-		return meta, nil, err
-	}
-	if rows, err = readRows(file); err != nil {
-		return meta, nil, err
-	}
-	return meta, rows, checkRows(rows)
-}
-
-func readRows(file *parquet.File) ([]Row, error) {
-	reader := parquet.NewGenericReader[parquetRow](file)
-	defer reader.Close()
-	var rows []Row
-	buf := make([]parquetRow, min(file.NumRows(), 1000))
-	for {
-		n, err := reader.Read(buf)
-		for _, p := range buf[:n] {
-			rows = append(rows, p.toRow())
-		}
-		switch {
-		case errors.Is(err, io.EOF) && int64(len(rows)) == file.NumRows():
-			return rows, nil
-		case err != nil || n == 0:
-			return nil, fmt.Errorf("row %d of %d: %w", len(rows), file.NumRows(), cmp.Or(err, io.ErrNoProgress))
-		}
-	}
+	return s.Meta, rows, nil
 }
 
 func readMeta(file *parquet.File) (SegmentMeta, error) {

@@ -27,9 +27,6 @@ const (
 func (s *sources) directory(run string) *directory {
 	d, ok := s.runs[run]
 	if !ok {
-		if s.runs == nil {
-			s.runs = map[string]*directory{}
-		}
 		d = &directory{sources: s, run: run}
 		s.runs[run] = d
 	}

@@ -183,7 +183,8 @@ func (r *Reader) replaced(ctx context.Context, q archive.PlaceQuery, found []Mes
 // look reads the postings of all queries first, and what they share after that.
 func (r *Reader) look(ctx context.Context, requests int, queries []archive.PlaceQuery) ([]Part, error) {
 	searches := make([]search, len(queries))
-	shared := &sources{reader: r, conversation: queries[0].Conversation, keep: len(queries) > 1}
+	shared := newSources(r, queries[0].Conversation)
+	shared.keep = len(queries) > 1
 	for i, q := range queries {
 		tail, err := r.catalog.Places(ctx, q)
 		if err != nil {
@@ -245,7 +246,7 @@ func (r *Reader) fill(ctx context.Context, conversation string, found []entry) (
 					err = fmt.Errorf("reading %s: panic: %v\n%s", key, p, debug.Stack())
 				}
 			}()
-			_, rows, err := r.Segment(ctx, key)
+			rows, err := r.placed(ctx, key, found, wanted)
 			if errors.Is(err, archive.ErrDamaged) {
 				for _, i := range wanted { // its neighbours must show all the same
 					out[i].Row = damaged(found[i].place, conversation)
@@ -256,7 +257,7 @@ func (r *Reader) fill(ctx context.Context, conversation string, found []entry) (
 				return err
 			}
 			for _, i := range wanted {
-				if out[i].Row, err = rowAt(rows, found[i].place, conversation); err != nil {
+				if out[i].Row, err = rows.at(found[i].place, conversation); err != nil {
 					return err
 				}
 			}
@@ -284,40 +285,6 @@ func (r *Reader) slot(ctx context.Context) (release func(), err error) {
 		return func() { <-r.slots }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
-	}
-}
-
-// Segment reads a part of a segment, as it is stored.
-func (r *Reader) Segment(ctx context.Context, key string) (archive.SegmentMeta, []archive.Row, error) {
-	release, err := r.slot(ctx)
-	if err != nil {
-		return archive.SegmentMeta{}, nil, err
-	}
-	defer release()
-	return archive.ReadSegment(ctx, r.objects, key)
-}
-
-// rowAt is the row that a place names. An index that points to anything but the
-// message that it promised is damaged: the message of somebody else must not
-// show.
-func rowAt(rows []archive.Row, p archive.Place, conversation string) (archive.Row, error) {
-	wrong := func(what string) (archive.Row, error) {
-		return archive.Row{}, fmt.Errorf("index: row %d of %s, seq %d: %s: %w", p.Row, p.Object, p.Seq, what, archive.ErrDamaged)
-	}
-	if p.Row < 0 || p.Row >= len(rows) {
-		return wrong("there is no such row")
-	}
-	switch row := rows[p.Row]; {
-	case !row.Readable():
-		return wrong("the row holds no message")
-	case !row.HasSeq || row.Seq != p.Seq || row.Position != p.Envelope:
-		return wrong("the row has another seq or position")
-	case row.Conversation != conversation:
-		return wrong("the row belongs to another conversation")
-	case !row.MsgTime.Equal(p.Time):
-		return wrong("the row has another time")
-	default:
-		return row, nil
 	}
 }
 

@@ -18,6 +18,7 @@ type search struct {
 	query    archive.PlaceQuery
 	found    []entry           // in order of reading, query.Limit at most, each message once
 	units    []unit            // not looked at yet
+	opened   int               // months
 	most     int               // requests that it stops at, of all that were spent; 0: there is no such
 	optional bool              // it may end without a message though there are some
 	more     bool              // it ended before the limit
@@ -119,18 +120,29 @@ func (s *search) before(p archive.Position, u unit) bool {
 }
 
 func (s *search) openMonth(ctx context.Context, u unit, from, to int64) error {
+	if _, known := s.switches[u.month]; !known {
+		if err := s.ahead(ctx, u, from, to); err != nil {
+			return err
+		}
+	}
 	m, err := s.compaction(ctx, u.month)
 	if err != nil {
 		return err
 	}
-	near := max(from, u.first)
-	if s.query.Descending {
-		near = min(to, u.last)
-	}
+	s.opened++
 	for _, run := range m.Runs {
-		s.addUnit(unit{month: u.month, walk: &walk{directory: s.directory(run.ID), near: near}, first: u.first, last: u.last}, from, to)
+		w := &walk{directory: s.directory(run.ID), near: near(u, s.query.Descending, from, to)}
+		s.addUnit(unit{month: u.month, walk: w, first: u.first, last: u.last}, from, to)
 	}
 	return nil
+}
+
+// near is where in a month the walk through its runs begins (ms).
+func near(u unit, descending bool, from, to int64) int64 {
+	if descending {
+		return min(to, u.last)
+	}
+	return max(from, u.first)
 }
 
 // step takes the next row group of a run.

@@ -22,6 +22,13 @@ type sources struct {
 	rows     map[string]*archive.GroupRows // by groupKey
 }
 
+func newSources(r *Reader, conversation string) *sources {
+	return &sources{
+		reader: r, conversation: conversation,
+		switches: map[string]archive.Compaction{}, runs: map[string]*directory{}, rows: map[string]*archive.GroupRows{},
+	}
+}
+
 func (s *sources) months(ctx context.Context) ([]archive.MonthSpan, error) {
 	if s.spansSet {
 		return s.spans, nil
@@ -43,9 +50,6 @@ func (s *sources) compaction(ctx context.Context, month string) (archive.Compact
 	s.spent++
 	m, err := s.reader.catalog.Compaction(ctx, month)
 	if err == nil {
-		if s.switches == nil {
-			s.switches = map[string]archive.Compaction{}
-		}
 		s.switches[month] = m
 	}
 	return m, err
@@ -59,9 +63,6 @@ func (s *sources) openGroup(ctx context.Context, g archive.RowGroup) (*archive.G
 	s.spent += s.groupCost(g)
 	rows, err := s.reader.openGroup(ctx, g, s.conversation)
 	if err == nil {
-		if s.rows == nil {
-			s.rows = map[string]*archive.GroupRows{}
-		}
 		s.rows[name] = rows
 	}
 	return rows, err

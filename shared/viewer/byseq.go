@@ -131,7 +131,7 @@ func (s *server) withSeq(ctx context.Context, page archive.PageState, seq int64)
 		if slices.Contains(page.Damaged, key) {
 			continue
 		}
-		_, rows, err := s.transcript.Segment(ctx, key)
+		rows, first, err := s.transcript.WithSeq(ctx, key, seq)
 		if errors.Is(err, archive.ErrDamaged) {
 			s.Log.ErrorContext(ctx, "a segment cannot be read", "key", key, "request", requestID(ctx), "error", err)
 			damaged = true
@@ -142,12 +142,12 @@ func (s *server) withSeq(ctx context.Context, page archive.PageState, seq int64)
 		}
 		for i, row := range rows {
 			switch {
-			case !row.HasSeq || row.Seq != seq || readable[row.Position]:
+			case readable[row.Position]:
 			case !row.Readable():
 				failed[row.Position] = row.Outcome
 			default:
 				readable[row.Position] = true
-				place := archive.Place{Object: key, Row: i, Position: archive.Position{Time: row.MsgTime, Seq: row.Seq, Page: page.SeqAsked, Envelope: row.Position}}
+				place := archive.Place{Object: key, Row: first + i, Position: archive.Position{Time: row.MsgTime, Seq: row.Seq, Page: page.SeqAsked, Envelope: row.Position}}
 				found = append(found, s.newest(transcript.Message{Row: row, Place: place}, aliases))
 			}
 		}

@@ -1,0 +1,126 @@
+package archive
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+// StoredSegment is a segment of which only some rows are read: unpacking all takes
+// longer than everything else that one message needs.
+type StoredSegment struct {
+	Meta SegmentMeta
+
+	file *parquet.File
+	name string // for errors
+}
+
+// FetchSegment reads the bytes of a segment and verifies them. Its errors are those of
+// ReadSegment.
+func FetchSegment(ctx context.Context, objects ObjectReader, key string) (*StoredSegment, error) {
+	stored, err := ReadObject(ctx, objects, key)
+	if err != nil {
+		return nil, err
+	}
+	s, err := openSegment(stored, true)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", key, err)
+	}
+	s.name = key
+	return s, nil
+}
+
+// openSegment verifies a segment; indexed: the places of its pages are read, too.
+// ErrDamaged, ErrNewFormat.
+func openSegment(stored []byte, indexed bool) (s *StoredSegment, err error) {
+	defer mendSegment(&err)
+	if err := checkSeal(stored, segmentSeal); err != nil {
+		return nil, err
+	}
+	file, err := parquet.OpenFile(bytes.NewReader(stored), int64(len(stored)), parquet.SkipPageIndex(!indexed), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return nil, err
+	}
+	meta, err := readMeta(file)
+	return &StoredSegment{Meta: meta, file: file}, err
+}
+
+// mendSegment says what was read: every error but ErrNewFormat means damage. The Parquet
+// library panics on some damaged files.
+func mendSegment(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("the Parquet library gave up: %v", p)
+	}
+	switch {
+	case *err == nil:
+	case errors.Is(*err, ErrNewFormat):
+		*err = fmt.Errorf("segment: %w", *err)
+	default:
+		*err = fmt.Errorf("segment: %w: %w", ErrDamaged, *err)
+	}
+}
+
+// Len is how many rows there are.
+func (s *StoredSegment) Len() int { return int(s.file.NumRows()) }
+
+// Seqs calls do with the seq of each row that has one, in the order of rows.
+func (s *StoredSegment) Seqs(do func(row int, seq int64)) (err error) {
+	defer mendSegment(&err)
+	first := 0
+	for _, group := range s.file.RowGroups() {
+		rows := int(group.NumRows())
+		if err := (columnReader{group, rows}).each(func(i int, v parquet.Value) { do(first+i, v.Int64()) }, "seq"); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		first += rows
+	}
+	return nil
+}
+
+// Rows reads those from i on and before j.
+func (s *StoredSegment) Rows(i, j int) (rows []Row, err error) {
+	defer mendSegment(&err)
+	if i < 0 || i > j || j > s.Len() {
+		return nil, fmt.Errorf("%s: there are %d rows, not %d to %d", s.name, s.Len(), i, j)
+	}
+	if i == j {
+		return nil, nil
+	}
+	if rows, err = readRows(s.file, int64(i), int64(j)); err == nil {
+		err = checkRows(rows)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.name, err)
+	}
+	return rows, nil
+}
+
+func readRows(file *parquet.File, from, to int64) ([]Row, error) {
+	reader := parquet.NewGenericReader[parquetRow](file)
+	defer reader.Close()
+	if from > 0 {
+		if err := reader.SeekToRow(from); err != nil {
+			return nil, err
+		}
+	}
+	var rows []Row
+	buf := make([]parquetRow, min(to-from, 1000))
+	for {
+		left := to - from - int64(len(rows))
+		n, err := reader.Read(buf[:min(left, int64(len(buf)))])
+		for _, p := range buf[:n] {
+			rows = append(rows, p.toRow())
+		}
+		switch {
+		case int64(len(rows)) == to-from && (err == nil || errors.Is(err, io.EOF)):
+			return rows, nil
+		case err != nil || n == 0:
+			return nil, fmt.Errorf("row %d of %d: %w", from+int64(len(rows)), file.NumRows(), cmp.Or(err, io.ErrNoProgress))
+		}
+	}
+}
