@@ -46,13 +46,12 @@ func (s *search) ahead(ctx context.Context, u unit, from, to int64) error {
 // needed are the months from u on that the rest of the page is likely to lie in, as far as
 // the requests go.
 func (s *search) needed(u unit) []unit {
-	if s.opened == 0 {
+	if s.opened == 0 || s.dense {
 		return nil
 	}
-	const perMonth = monthCost + walkCost // it may have two runs
 	most := mostAhead
 	if s.most > 0 {
-		most = min(most, (s.most-s.spent-s.toFill())/perMonth)
+		most = min(most, (s.most-s.spent-s.toFill())/monthCost)
 	}
 	each := max(1, (len(s.found)+s.opened-1)/s.opened)
 	most = min(most, (s.query.Limit-len(s.found)+each-1)/each)
@@ -78,6 +77,9 @@ func (s *sources) month(ctx context.Context, u unit, descending bool, from, to i
 	m, err := s.compaction(ctx, u.month)
 	if err != nil {
 		return err
+	}
+	if len(m.Runs) > 1 { // that takes more than monthCost
+		return nil
 	}
 	for _, run := range m.Runs {
 		w := &walk{directory: s.directory(run.ID), near: near(u, descending, from, to)}

@@ -19,6 +19,7 @@ type search struct {
 	found    []entry           // in order of reading, query.Limit at most, each message once
 	units    []unit            // not looked at yet
 	opened   int               // months
+	dense    bool              // the conversation goes beyond a row group
 	most     int               // requests that it stops at, of all that were spent; 0: there is no such
 	optional bool              // it may end without a message though there are some
 	more     bool              // it ended before the limit
@@ -153,6 +154,7 @@ func (s *search) step(ctx context.Context, u unit, from, to int64) error {
 	}
 	of, rest := u, u
 	of.group = g
+	s.dense = s.dense || g.First.Conversation == s.conversation || g.Last.Conversation == s.conversation
 	if g.First.Conversation == s.conversation {
 		of.first, rest.last = max(of.first, g.First.Time), min(rest.last, g.First.Time)
 	}
