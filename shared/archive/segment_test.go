@@ -2,7 +2,9 @@ package archive_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -212,4 +214,66 @@ func TestKeys(t *testing.T) {
 	if !utf8.ValidString(archive.RejectKey(1, "run", 2)) || archive.RejectKey(1, "run", 2) != "rejects/00000000000000000001/run-2.zst" {
 		t.Error(archive.RejectKey(1, "run", 2))
 	}
+}
+
+// someObjects has one object.
+type someObjects struct {
+	archive.ObjectReader
+	body []byte
+}
+
+func (o someObjects) Get(context.Context, string) (io.ReadCloser, archive.ObjectInfo, error) {
+	return io.NopCloser(bytes.NewReader(o.body)), archive.ObjectInfo{Size: int64(len(o.body))}, nil
+}
+
+// TestSomeRows: rows that are read alone are those that are read with all, and no byte of
+// the segment can differ unseen.
+func TestSomeRows(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rows := make([]archive.Row, rapid.IntRange(1, 20).Draw(t, "rows"))
+		for i := range rows {
+			rows[i] = drawRow(t, i)
+		}
+		stored, err := archive.EncodeSegment(archive.SegmentMeta{WrittenAt: time.UnixMilli(9)}, rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, all, err := archive.DecodeSegment(stored)
+		if err != nil {
+			t.Fatal(err)
+		}
+		segment, err := archive.FetchSegment(context.Background(), someObjects{body: stored}, "key")
+		if err != nil || segment.Len() != len(all) {
+			t.Fatal(segment, err)
+		}
+		from := rapid.IntRange(0, len(all)).Draw(t, "from")
+		to := rapid.IntRange(from, len(all)).Draw(t, "to")
+		if some, err := segment.Rows(from, to); err != nil || len(some) != to-from || to > from && !reflect.DeepEqual(some, all[from:to]) {
+			t.Fatalf("rows %d to %d: %+v, %v", from, to, some, err)
+		}
+		seqs := 0
+		if err := segment.Seqs(func(row int, seq int64) {
+			seqs++
+			if !all[row].HasSeq || all[row].Seq != seq {
+				t.Fatalf("row %d has seq %d", row, seq)
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range all {
+			if r.HasSeq {
+				seqs--
+			}
+		}
+		if seqs != 0 {
+			t.Fatalf("%d seqs too many", seqs)
+		}
+		stored[rapid.IntRange(0, len(stored)-1).Draw(t, "at")] ^= 0x20
+		if _, err := archive.FetchSegment(context.Background(), someObjects{body: stored}, "key"); !errors.Is(err, archive.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
+			t.Fatalf("altered: %v", err)
+		}
+		if _, err := segment.Rows(0, len(all)+1); !errors.Is(err, archive.ErrDamaged) {
+			t.Fatalf("a row too many: %v", err)
+		}
+	})
 }

@@ -19,7 +19,7 @@ const mostAhead = 4
 // ahead reads what the next months lead to, beginning with u, if more than one will be
 // needed by what those before it had.
 func (s *search) ahead(ctx context.Context, u unit, from, to int64) error {
-	months := s.needed(u)
+	months := s.needed(u, from, to)
 	if len(months) < 2 {
 		return nil
 	}
@@ -45,29 +45,31 @@ func (s *search) ahead(ctx context.Context, u unit, from, to int64) error {
 
 // needed are the months from u on that the rest of the page is likely to lie in, as far as
 // the requests go.
-func (s *search) needed(u unit) []unit {
-	if s.opened == 0 || s.dense {
+func (s *search) needed(u unit, from, to int64) []unit {
+	if s.covered == 0 || s.dense {
 		return nil
 	}
 	most := mostAhead
 	if s.most > 0 {
 		most = min(most, (s.most-s.spent-s.toFill())/monthCost)
 	}
-	each := max(1, (len(s.found)+s.opened-1)/s.opened)
-	most = min(most, (s.query.Limit-len(s.found)+each-1)/each)
-	months := []unit{u}
+	// As often as it spoke so far, and once a month at least.
+	likely := func(m unit) float64 {
+		return max(1, float64(len(s.found))*float64(m.length(from, to))/float64(s.covered))
+	}
+	months, expected := []unit{u}, likely(u)
 	rest := search{sources: s.sources, query: s.query, units: nil}
 	for _, other := range s.units {
 		if other.walk == nil && other.group == nil {
 			rest.units = append(rest.units, other)
 		}
 	}
-	for len(months) < most && len(rest.units) > 0 {
+	for len(months) < most && len(rest.units) > 0 && float64(len(s.found))+expected < float64(s.query.Limit) {
 		next := rest.nextUnit()
 		if s.until != nil && s.before(*s.until, next) {
 			break
 		}
-		months = append(months, next)
+		months, expected = append(months, next), expected+likely(next)
 	}
 	return months
 }

@@ -18,7 +18,7 @@ type search struct {
 	query    archive.PlaceQuery
 	found    []entry           // in order of reading, query.Limit at most, each message once
 	units    []unit            // not looked at yet
-	opened   int               // months
+	covered  int64             // ms of the months that were opened
 	dense    bool              // the conversation goes beyond a row group
 	most     int               // requests that it stops at, of all that were spent; 0: there is no such
 	optional bool              // it may end without a message though there are some
@@ -130,13 +130,16 @@ func (s *search) openMonth(ctx context.Context, u unit, from, to int64) error {
 	if err != nil {
 		return err
 	}
-	s.opened++
+	s.covered += u.length(from, to)
 	for _, run := range m.Runs {
 		w := &walk{directory: s.directory(run.ID), near: near(u, s.query.Descending, from, to)}
 		s.addUnit(unit{month: u.month, walk: w, first: u.first, last: u.last}, from, to)
 	}
 	return nil
 }
+
+// length is how long it may be between its first and its last message that are wanted (ms).
+func (u unit) length(from, to int64) int64 { return min(u.last, to) - max(u.first, from) + 1 }
 
 // near is where in a month the walk through its runs begins (ms).
 func near(u unit, descending bool, from, to int64) int64 {
