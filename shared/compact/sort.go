@@ -68,8 +68,9 @@ func (s *sorter) spill() (err error) {
 	s.chunks = append(s.chunks, c)
 	out := bufio.NewWriterSize(file, 1<<20)
 	w := archive.NewCompactWriter(out, s.program, &parquet.Snappy)
-	// Small groups: one of each chunk is in memory while they are merged.
-	groups := grouper{rows: s.limits.GroupRows / 4, bytes: s.limits.GroupBytes / 4, write: w.WriteGroup}
+	// One of each chunk is in memory while they are merged, and their footer, which is
+	// long if they are small.
+	groups := grouper{rows: s.limits.GroupRows, bytes: s.limits.GroupBytes / 4, write: w.WriteGroup}
 	for _, r := range s.buffer {
 		if err := groups.add(r); err != nil {
 			return err
