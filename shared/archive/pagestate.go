@@ -19,6 +19,7 @@ type PageState struct {
 	Parts      int             `json:"parts,omitempty"`      // segment objects
 	Damaged    []string        `json:"damaged,omitempty"`    // keys of those that cannot be read
 	OK         int             `json:"ok,omitempty"`         // readable envelopes
+	Types      MsgTypes        `json:"types,omitempty"`      // the readable ones; nil: archived before they were counted
 	Unreadable map[Outcome]int `json:"unreadable,omitempty"`
 	QueuedAt   time.Time       `json:"queued_at,omitzero"` // last put on the archiver's queue again
 
@@ -64,7 +65,7 @@ func (c *Catalog) NotePage(ctx context.Context, h PageHeader) error {
 // page's readers need must be written before. A state that knows fewer parts of
 // the segment than the recorded one comes late and changes nothing.
 func (c *Catalog) FinishPage(ctx context.Context, s PageState) error {
-	s.Archived = true
+	s.Archived, s.Types = true, s.Types.bounded()
 	name := seqName(s.SeqAsked)
 	// Before the page counts as done: nobody would look for what is missing.
 	if s.troubled() {

@@ -287,7 +287,7 @@ func TestStaleFinish(t *testing.T) {
 		t.Fatal(err)
 	}
 	state, err := w.catalog.Page(t.Context(), 0)
-	if err != nil || state.OK != 2 || state.Parts != 2 || len(state.Unreadable) != 0 {
+	if err != nil || state.OK != 2 || state.Parts != 2 || len(state.Unreadable) != 0 || state.Types["text"] != 2 || len(state.Types) != 1 {
 		t.Errorf("state %+v: %v", state, err)
 	}
 	if quarantined, err := w.catalog.Quarantined(t.Context(), 0, 10); err != nil || len(quarantined) > 0 {

@@ -80,6 +80,7 @@ func (x *Indexer) finish(ctx context.Context, seg *segment, envelopes int) (medi
 			PulledAt: h.PulledAt, ArchivedAt: seg.writtenAt().UTC(), Parts: len(seg.parts) + len(seg.damaged), Damaged: seg.damagedKeys(),
 		}
 		state.OK, state.Unreadable = seg.count()
+		state.Types = seg.types()
 		if err := x.Catalog.FinishPage(ctx, state); err != nil {
 			return false, err
 		}

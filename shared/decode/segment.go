@@ -185,6 +185,20 @@ func sameFacts(rows, stored []archive.Row) error {
 	return nil
 }
 
+// types counts the readable messages, each once though several parts may have it.
+func (s *segment) types() archive.MsgTypes {
+	types, counted := archive.MsgTypes{}, map[int]bool{}
+	for _, p := range s.parts {
+		for _, r := range p.rows {
+			if r.Readable() && !counted[r.Position] {
+				counted[r.Position] = true
+				types[r.Type()]++
+			}
+		}
+	}
+	return types
+}
+
 // count sums up what the stored parts say.
 func (s *segment) count() (ok int, unreadable map[archive.Outcome]int) {
 	for _, outcome := range s.latest() {

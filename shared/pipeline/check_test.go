@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -193,6 +194,9 @@ func answersOf(t *testing.T, catalog *archive.Catalog, s stored) string {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if state.Archived {
+			s.checkTypes(t, state)
+		}
 		fmt.Fprintln(&out, "page", describe(state))
 	}
 	fmt.Fprintln(&out, "pending", pages(ctx, t, catalog.PendingPages))
@@ -210,6 +214,23 @@ func answersOf(t *testing.T, catalog *archive.Catalog, s stored) string {
 		fmt.Fprintln(&out, "binding", b.PublicKeyVer, b.Key)
 	}
 	return out.String()
+}
+
+// checkTypes checks the count of a page's messages by type against its rows.
+func (s stored) checkTypes(t *testing.T, state archive.PageState) {
+	t.Helper()
+	want, counted := archive.MsgTypes{}, map[int]bool{}
+	for _, part := range s.segments[state.SeqAsked] {
+		for _, r := range part.rows {
+			if r.Readable() && !counted[r.Position] {
+				counted[r.Position] = true
+				want[cmp.Or(r.MsgType, r.Action)]++
+			}
+		}
+	}
+	if len(want) > 0 && !maps.Equal(state.Types, want) {
+		t.Errorf("page %d counts the types %v, want %v", state.SeqAsked, state.Types, want)
+	}
 }
 
 func places(ctx context.Context, t *testing.T, catalog *archive.Catalog, q archive.PlaceQuery) []archive.Place {

@@ -13,15 +13,21 @@ import (
 	"wecom-archive/shared/archive"
 )
 
-// plotted are the bars of the overview, by day of the month: what stands above each.
-func (f *fixture) plotted(language string) map[string]string {
+// overview is the first page in a language.
+func (f *fixture) overview(language string) string {
 	f.tb.Helper()
 	r := httptest.NewRequestWithContext(f.tb.Context(), http.MethodGet, "/", nil)
 	r.Header.Set("Test-Role", "operator")
 	r.Header.Set("Accept-Language", language)
 	w := httptest.NewRecorder()
 	f.handler.ServeHTTP(w, r)
-	doc, err := html.Parse(w.Body)
+	return w.Body.String()
+}
+
+// plotted are the bars of the overview, by day of the month: what stands above each.
+func (f *fixture) plotted(language string) map[string]string {
+	f.tb.Helper()
+	doc, err := html.Parse(strings.NewReader(f.overview(language)))
 	if err != nil {
 		f.tb.Fatal(err)
 	}

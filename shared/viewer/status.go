@@ -39,6 +39,7 @@ type status struct {
 	Archived    int64            `json:"archived" doc:"Envelopes in segments, readable. An upper bound if pending or quarantine is at_least"`
 	Pending     pendingStatus    `json:"pending"`
 	Quarantine  quarantineStatus `json:"quarantine"`
+	Types       typesStatus      `json:"types"`
 	Media       mediaStatus      `json:"media"`
 	Gaps        []gap            `json:"gaps" nullable:"false" doc:"Newest first, at most 100. They stay for ever"`
 	Runs        []run            `json:"runs" nullable:"false" doc:"Last runs of the puller, newest first"`
@@ -176,6 +177,9 @@ func (s *server) status(ctx context.Context, _ *struct{}) (*statusOutput, error)
 	}
 	media, err := s.Catalog.MediaFacts(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if body.Types, err = s.types(ctx); err != nil {
 		return nil, err
 	}
 	body.Media = mediaView(media)
