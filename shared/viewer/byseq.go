@@ -85,7 +85,7 @@ func (s *server) message(ctx context.Context, in *messageInput) (*messageOutput,
 			return nil, err
 		}
 		if one[0].Ref != "" && one[0].Recalls == 0 {
-			if one[0].Recalls, err = s.recalledBy(ctx, m); err != nil {
+			if one[0].Recalls, _, err = s.recalledBy(ctx, m, m.Place.Position); err != nil {
 				return nil, err
 			}
 		}

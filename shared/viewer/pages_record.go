@@ -13,21 +13,23 @@ import (
 
 // permalink leads to a message in its conversation.
 func (s *server) permalink(w http.ResponseWriter, r *http.Request) (page, error) {
-	_, m, _, err := s.bySeq(r)
+	_, found, _, err := s.bySeq(r)
 	if err != nil {
 		return page{}, err
 	}
-	if m == nil {
+	if len(found) == 0 {
 		return page{}, huma.Error404NotFound("")
 	}
+	m := found[0] // should WeCom have used a seq twice, the record shows them all
 	// It shows no content, so it is no look; where it leads is one (design §5, 8).
 	q := url.Values{"id": {m.Conversation}, "m": {cursorOf(m.Place.Position)}, "seq": {strconv.FormatInt(m.Seq, 10)}}
 	http.Redirect(w, r, "/c?"+q.Encode()+"#m"+strconv.FormatInt(m.Seq, 10), http.StatusSeeOther)
 	return page{}, errElsewhere
 }
 
-// bySeq finds the message that a path names; nil if it cannot be read.
-func (s *server) bySeq(r *http.Request) (state archive.PageState, m *transcript.Message, unreadable []archive.Outcome, err error) {
+// bySeq finds the messages that a path names: one, unless WeCom used the seq twice; none
+// if it cannot be read.
+func (s *server) bySeq(r *http.Request) (state archive.PageState, found []transcript.Message, unreadable []archive.Outcome, err error) {
 	seq, err := strconv.ParseInt(r.PathValue("seq"), 10, 64)
 	if err != nil || seq < 1 {
 		return state, nil, nil, huma.Error404NotFound("")
@@ -36,52 +38,62 @@ func (s *server) bySeq(r *http.Request) (state archive.PageState, m *transcript.
 	if err != nil {
 		return state, nil, nil, orNotFound(err)
 	}
-	found, unreadable, err := s.withSeq(r.Context(), state, seq)
+	found, unreadable, err = s.withSeq(r.Context(), state, seq)
 	if err != nil {
 		return state, nil, nil, err
 	}
 	if len(found)+len(unreadable) == 0 && state.Archived {
 		return state, nil, nil, huma.Error404NotFound("")
 	}
-	if len(found) > 0 {
-		m = &found[0]
-	}
-	return state, m, unreadable, nil
+	return state, found, unreadable, nil
 }
 
-// recordView is the record of a message: what proves it.
+// recordView is what proves the messages with a seq.
 type recordView struct {
-	Bubble     *bubble
-	Row        *transcript.Message
+	Records    []messageRecord
 	Page       archive.PageState
 	Unreadable []archive.Outcome
-	Raw        string // for auditors
-	RawCut     bool   // there is more of it than is shown
 	Retention  string
 }
 
+// messageRecord is the record of a message.
+type messageRecord struct {
+	Bubble bubble
+	Row    transcript.Message
+	Raw    string // for auditors
+	RawCut bool   // there is more of it than is shown
+}
+
 func (s *server) recordPage(_ http.ResponseWriter, r *http.Request) (page, error) {
-	state, m, unreadable, err := s.bySeq(r)
+	state, found, unreadable, err := s.bySeq(r)
 	if err != nil {
 		return page{}, err
 	}
-	v := recordView{Row: m, Page: state, Unreadable: unreadable, Retention: s.Setup.Retention}
-	if m != nil {
-		found := []transcript.Message{*m}
-		beside, err := s.asides(r.Context(), m.Conversation, found)
+	v := recordView{Page: state, Unreadable: unreadable, Retention: s.Setup.Retention}
+	left := rawWeight
+	for _, m := range found {
+		record, err := s.messageRecord(r, m, recordWeight/len(found), &left)
 		if err != nil {
 			return page{}, err
 		}
-		v.Bubble = &s.bubbles(r, found, beside, "", recordWeight)[0]
-		raw := personOf(r.Context()).Has(RoleAuditor)
-		if raw {
-			left := rawWeight
-			v.Raw, v.RawCut = clip(string(m.Raw), &left)
-		}
-		look := lookInput{conversation: m.Conversation, raw: raw, remote: remoteOf(r)}
-		if err := s.recordLook(r.Context(), look, []message{v.Bubble.message}); err != nil {
-			return page{}, err
-		}
+		v.Records = append(v.Records, record)
 	}
 	return page{Section: "record", Title: "seq " + r.PathValue("seq"), Content: v}, nil
+}
+
+// messageRecord notes the look at a message and shows its record: its content up to a
+// weight, its raw JSON up to what is left of that for all of the page.
+func (s *server) messageRecord(r *http.Request, m transcript.Message, weight int, left *int) (messageRecord, error) {
+	found := []transcript.Message{m}
+	beside, err := s.asides(r.Context(), m.Conversation, found)
+	if err != nil {
+		return messageRecord{}, err
+	}
+	record := messageRecord{Row: m, Bubble: s.bubbles(r, found, beside, "", weight)[0]}
+	raw := personOf(r.Context()).Has(RoleAuditor)
+	if raw {
+		record.Raw, record.RawCut = clip(string(m.Raw), left)
+	}
+	look := lookInput{conversation: m.Conversation, raw: raw, remote: remoteOf(r)}
+	return record, s.recordLook(r.Context(), look, []message{record.Bubble.message})
 }

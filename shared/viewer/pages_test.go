@@ -124,19 +124,6 @@ func TestPagesFailClosed(t *testing.T) {
 	}
 }
 
-func TestRecalledPair(t *testing.T) {
-	f := pagesFixture(t)
-	recall := said(2, `{"msgid":"m2","action":"recall","from":"li.na","tolist":["wang.wei"],"msgtype":"revoke","revoke":{"pre_msgid":"m1"}}`)
-	recall.MsgType, recall.Action, recall.RefMsgID = "revoke", "recall", "m1"
-	f.store(0, said(1, `{"msgid":"m1","msgtype":"text","text":{"content":"the text"}}`), recall)
-	body := f.page("reader", transcriptPath(pair)).Body.String()
-	for _, want := range []string{"the text", "已撤回", `href="#m1"`, `href="#m2"`} {
-		if !strings.Contains(body, want) {
-			t.Errorf("no %q in %s", want, body)
-		}
-	}
-}
-
 func TestTranscriptPages(t *testing.T) {
 	f := pagesFixture(t)
 	var rows []archive.Row
@@ -257,37 +244,22 @@ func TestHostileContent(t *testing.T) {
 	}
 }
 
-// TestRecalledFarAway: a message and its recall lead to each other though pages and
-// days lie between them, on the pages and in the API.
-func TestRecalledFarAway(t *testing.T) {
+// TestSeqTwice: should WeCom use a seq twice, both records are shown and both looks
+// recorded.
+func TestSeqTwice(t *testing.T) {
 	f := pagesFixture(t)
-	rows := []archive.Row{said(1, `{"msgid":"m1","msgtype":"text","text":{"content":"the text"}}`)}
-	for seq := int64(2); seq < 300; seq++ {
-		rows = append(rows, said(seq, fmt.Sprintf(`{"msgid":"m%d","msgtype":"text","text":{"content":"n"}}`, seq)))
-	}
-	recall := said(300, `{"msgid":"m300","action":"recall","from":"li.na","tolist":["wang.wei"],"msgtype":"revoke","revoke":{"pre_msgid":"m1"}}`)
-	recall.MsgType, recall.Action, recall.RefMsgID, recall.MsgTime = "revoke", "recall", "m1", at(48*time.Hour)
-	f.archived(append(rows, recall)...)
-	if body := f.page("reader", transcriptPath(pair)).Body.String(); !strings.Contains(body, `href="/m/300/recalled"`) {
-		t.Errorf("the recall leads nowhere: %s", body)
-	}
-	w := f.page("reader", "/m/300/recalled")
-	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/m/1" {
-		t.Errorf("the recall leads to %d %q", w.Code, w.Header().Get("Location"))
-	}
-	original := f.page("reader", f.page("reader", "/m/1").Header().Get("Location")).Body.String()
-	if !strings.Contains(original, "已撤回") || !strings.Contains(original, `href="/m/300"`) {
-		t.Errorf("the message does not lead to its recall: %s", original)
-	}
-	if w := f.page("reader", "/m/2/recalled"); w.Code != http.StatusNotFound {
-		t.Errorf("what recalls nothing: %d", w.Code)
-	}
-	for path, want := range map[string]string{
-		"/v1/messages/1": `"recalled_by":300`, "/v1/messages/300": `"recalls":1`, "/v1/conversations/pair:li.na,wang.wei/messages?limit=1": `"recalled_by":300`,
-	} {
-		if body := f.get("reader-token", path).Body.String(); !strings.Contains(body, want) {
-			t.Errorf("%s: no %s in %s", path, want, body)
+	one := said(1, `{"msgid":"m1","msgtype":"text","text":{"content":"one of them"}}`)
+	other := said(1, `{"msgid":"m1b","msgtype":"text","text":{"content":"the other"}}`)
+	other.Position, other.MsgID, other.Conversation = 2, "m1b", "room:wr"
+	f.archived(one, other)
+	body := f.page("auditor", "/record/1").Body.String()
+	for _, want := range []string{"one of them", "the other", "同一 seq", one.RawSHA256, other.RawSHA256} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the record does not show %q", want)
 		}
+	}
+	if looks := f.looks(); len(looks) != 2 || looks[0].Conversation == looks[1].Conversation {
+		t.Errorf("looks %+v", looks)
 	}
 }
 

@@ -3,7 +3,10 @@ package viewer
 import (
 	"context"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -82,43 +85,64 @@ func (b bubble) address(seq int64) string {
 	}
 }
 
-// recalledBy finds the seq of the message that a recall recalls; 0: it is not among
-// the recallStep × recallSteps messages before.
-func (s *server) recalledBy(ctx context.Context, recall transcript.Message) (int64, error) {
-	after := recall.Place.Position
+// recalledBy finds the seq of the message that a recall recalls, among the recallStep ×
+// recallSteps messages before a position. If it is not among them, next is where the
+// messages before them begin; nil: there are none.
+func (s *server) recalledBy(ctx context.Context, recall transcript.Message, before archive.Position) (seq int64, next *archive.Position, err error) {
 	for range recallSteps {
-		some, err := s.transcript.Messages(ctx, archive.PlaceQuery{Conversation: recall.Conversation, After: &after, Descending: true, Limit: recallStep})
+		some, err := s.transcript.Messages(ctx, archive.PlaceQuery{Conversation: recall.Conversation, After: &before, Descending: true, Limit: recallStep})
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 		for _, m := range some {
 			if m.MsgID == recall.RefMsgID {
-				return m.Seq, nil
+				return m.Seq, nil, nil
 			}
 		}
 		if len(some) < recallStep {
-			return 0, nil
+			return 0, nil, nil
 		}
-		after = some[len(some)-1].Place.Position
+		before = some[len(some)-1].Place.Position
 	}
-	return 0, nil
+	return 0, &before, nil
+}
+
+// unfoundRecalled is what a page says if the message that a recall recalls was not found.
+type unfoundRecalled struct {
+	Seq     int64     // of the recall
+	Back    time.Time // how far back was looked, if not to the beginning
+	Further string    // address that looks before that
 }
 
 // recalledLink leads from a recall to its message. It shows no content.
 func (s *server) recalledLink(w http.ResponseWriter, r *http.Request) (page, error) {
-	_, m, _, err := s.bySeq(r)
+	_, found, _, err := s.bySeq(r)
 	if err != nil {
 		return page{}, err
 	}
-	if m == nil || m.RefMsgID == "" {
+	i := slices.IndexFunc(found, func(m transcript.Message) bool { return m.RefMsgID != "" })
+	if i < 0 {
 		return page{}, huma.Error404NotFound("")
 	}
-	seq, err := s.recalledBy(r.Context(), *m)
+	from, err := placeOf(url.Values{"before": r.URL.Query()["before"]}, s.zone(r.Context()))
+	if err != nil {
+		return page{}, err
+	}
+	before := found[i].Place.Position
+	if from.before != nil && from.before.Compare(before) < 0 {
+		before = *from.before
+	}
+	seq, next, err := s.recalledBy(r.Context(), found[i], before)
 	if err != nil {
 		return page{}, err
 	}
 	if seq == 0 {
-		return page{}, huma.Error404NotFound("")
+		v := unfoundRecalled{Seq: found[i].Seq}
+		if next != nil {
+			v.Back, v.Further = next.Time, "?before="+cursorOf(*next)
+		}
+		s.render(w, r, http.StatusNotFound, page{Content: v}, "recalled")
+		return page{}, errElsewhere
 	}
 	http.Redirect(w, r, "/m/"+strconv.FormatInt(seq, 10), http.StatusSeeOther)
 	return page{}, errElsewhere

@@ -169,8 +169,8 @@ var words = map[string]phrase{
 	"transcript": {"聊天记录", "Transcript"}, "norows": {"此处没有消息。", "No messages here."}, "now.named": {"现名 %s", "now %s"}, "idonly": {"没有名称，只有 ID", "No name is known, only the id"},
 	"chat.room": {"群", "Room"}, "chat.pair": {"单聊", "Pair"}, "chat.multi": {"多人（无群）", "Several, no room"}, "chat.unparsed": {"无法归类", "Unparsed"},
 	"mark.wechat": {"@微信", "@WeChat"}, "mark.wecom": {"@企业微信", "@WeCom"}, "mark.robot": {"机器人", "robot"},
-	"recalled": {"已撤回", "Recalled"}, "recalled.see": {"查看撤回记录", "see the recall"}, "recall.of": {"撤回了一条消息", "recalled a message"}, "recall.see": {"查看原消息", "see the message"},
-	"record": {"存证信息", "Record"}, "permalink": {"链接", "Link"}, "unreadable": {"无法读取：段文件损坏，请运维人员重新解析。", "Cannot be read: the segment is damaged. Ask the operator for a redrive."},
+	"recalled": {"已撤回", "Recalled"}, "recalled.see": {"查看撤回记录", "see the recall"}, "recalled.unfound": {"没有找到被撤回的原消息", "The recalled message was not found"}, "recalled.unfound.yet": {"已向前查找到 %s，原消息不在其中。", "Looked back to %s: it is not among those messages."}, "recalled.unfound.none": {"本会话已存档的消息中没有它：可能在开通存档之前发送。", "It is not among the archived messages of this conversation: it may have been sent before archiving began."}, "recalled.further": {"继续向前查找", "look further back"}, "recall.of": {"撤回了一条消息", "recalled a message"}, "recall.see": {"查看原消息", "see the message"},
+	"record.again": {"企业微信对另一条消息使用了同一 seq：", "WeCom used the same seq for another message:"}, "record": {"存证信息", "Record"}, "permalink": {"链接", "Link"}, "unreadable": {"无法读取：段文件损坏，请运维人员重新解析。", "Cannot be read: the segment is damaged. Ask the operator for a redrive."},
 	"forwarded": {"聊天记录", "Forwarded records"}, "items": {"%d 条", "%d items"}, "quote": {"引用", "Quote"}, "unknowntype": {"未知类型，显示原文", "Unknown type, shown as it came"}, "link.host": {"站点", "Host"}, "copy": {"复制", "Copy"}, "copied": {"已复制", "Copied"},
 	"watermark": {"%s · %s", "%s · %s"}, "print": {"打印", "Print"},
 
