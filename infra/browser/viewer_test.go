@@ -56,10 +56,11 @@ func (b *tab) count(t *testing.T, selector string) int {
 // widths of the pictures and checks: a phone and a desk.
 var widths = []int{360, 1440}
 
-// TestPages walks through the pages as each role, at both widths, in light and dark.
+// TestPages walks through the pages as each role, on a large screen too, in light and
+// dark.
 func TestPages(t *testing.T) {
 	a := startArchive(t, 3000)
-	for _, width := range widths {
+	for _, width := range append([]int{1920}, widths...) {
 		for _, dark := range []bool{false, true} {
 			name := fmt.Sprintf("%d-%s", width, map[bool]string{false: "light", true: "dark"}[dark])
 			t.Run(name, func(t *testing.T) {
@@ -76,6 +77,13 @@ func TestPages(t *testing.T) {
 				b.signIn(t, a, "auditor", "/")
 				b.until(t, `document.querySelector(".state") !== null`)
 				look("overview")
+				for deadline := time.Now().Add(stepTime); b.count(t, ".types li") < 10; b.open(t, a.base+"/") { // the archive is filling
+					if time.Now().After(deadline) {
+						t.Fatalf("the overview counts %d types", b.count(t, ".types li"))
+					}
+				}
+				get(t, b, chromedp.Evaluate[bool](`document.querySelector(".types").scrollIntoView({block: "center"}), true`))
+				look("types")
 				b.speak(t, "zh")
 				for deadline := time.Now().Add(stepTime); ; { // the archive is filling
 					if b.open(t, a.base+"/c?kind=employee"); b.count(t, ".people .list a") > 0 {

@@ -6,9 +6,10 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"wecom-archive/shared/archive"
 
 	"golang.org/x/net/html"
+
+	"wecom-archive/shared/archive"
 )
 
 func TestRecalledPair(t *testing.T) {
