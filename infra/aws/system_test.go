@@ -76,7 +76,7 @@ func newStack(t *testing.T, pageSize int) (s stack, root string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := fmt.Sprintf("%s-%d", t.Name(), os.Getpid())
+	name := t.Name() + "-" + rand.Text()[:8]
 	s = stack{
 		S3: server.Endpoint(), S3ID: signer.AccessKeyID, S3Secret: signer.SecretAccessKey,
 		DynamoDB: address(t, "WECOM_ARCHIVE_TEST_DYNALITE"), AWS: address(t, "WECOM_ARCHIVE_TEST_MOTO"),

@@ -11,8 +11,11 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 tools=$PWD/.tools/aws
 work=$(mktemp -d)
-pids=()
+pids=() names=()
 stop() {
+	for i in "${!pids[@]}"; do # one that is gone explains what failed
+		kill -0 "${pids[$i]}" 2>/dev/null || { echo "test-aws: ${names[$i]} ended by itself:" && tail -20 "$work/${names[$i]}.log"; } >&2
+	done
 	for pid in ${pids[@]+"${pids[@]}"}; do
 		kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true
 	done
@@ -38,8 +41,8 @@ if [ -z "$moto" ]; then
 	fi
 fi
 
-dynalite=$tools/npm/node_modules/.bin/dynalite
-if ! cmp -s infra/aws/package-lock.json "$tools/npm/package-lock.json" || [ ! -x "$dynalite" ]; then
+modules=$tools/npm/node_modules
+if ! cmp -s infra/aws/package-lock.json "$tools/npm/package-lock.json" || [ ! -d "$modules/dynalite" ]; then
 	mkdir -p "$tools/npm"
 	cp infra/aws/package.json infra/aws/package-lock.json "$tools/npm/"
 	npm ci --silent --ignore-scripts --no-audit --no-fund --prefix "$tools/npm" || missing 'npm cannot install dynalite'
@@ -55,7 +58,7 @@ start() {
 	shift 2
 	"$@" >"$work/$name.log" 2>&1 &
 	local pid=$!
-	pids+=("$pid")
+	pids+=("$pid") names+=("$name")
 	for _ in $(seq 300); do
 		kill -0 "$pid" 2>/dev/null || break
 		if curl -s -o "$work/answer" "http://127.0.0.1:$port/"; then
@@ -71,7 +74,7 @@ port=$(free_port)
 start moto "$port" "$moto" -H 127.0.0.1 -p "$port"
 export WECOM_ARCHIVE_TEST_MOTO=http://127.0.0.1:$port
 port=$(free_port)
-start dynalite "$port" "$dynalite" --host 127.0.0.1 --port "$port" --createTableMs 0
+start dynalite "$port" node infra/aws/dynalite.js "$modules" "$port"
 export WECOM_ARCHIVE_TEST_DYNALITE=http://127.0.0.1:$port
 
 # Nothing of the account that this shell may be signed in to.
