@@ -16,8 +16,8 @@ import (
 
 const (
 	// maxAnswer is the size of a Lambda's answer, in bytes as JSON, beyond which
-	// Lambda drops it and the client learns nothing. viewer stays below, but cannot
-	// know that JSON within JSON may take four times the bytes.
+	// Lambda drops it and the client learns nothing. Messages are cut to stay below;
+	// this is for what else an answer may hold.
 	maxAnswer = 6 << 20
 	// answerTime is kept back from the function's time, to say that it ran out.
 	answerTime = time.Second

@@ -78,6 +78,7 @@ func (s *server) message(ctx context.Context, in *messageInput) (*messageOutput,
 	out.Body.Messages = []placedMessage{}
 	for _, m := range found {
 		one := []message{view(m, in.Raw)}
+		one[0].lighten(answerWeight / len(found))
 		if _, err := s.nameMessages(ctx, one); err != nil {
 			return nil, err
 		}

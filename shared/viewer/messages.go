@@ -49,10 +49,6 @@ func (s *server) registerMessages() {
 	}, contentRoles, s.messages)
 }
 
-// maxAnswer bounds the content of one answer, in bytes before JSON: Lambda
-// returns at most 6 MB. One message always fits.
-const maxAnswer = 3 << 20
-
 func (s *server) messages(ctx context.Context, in *messagesInput) (*messagesOutput, error) {
 	if person := personOf(ctx); in.Raw && !person.Has(RoleAuditor) {
 		return nil, forbidden([]Role{RoleAuditor})

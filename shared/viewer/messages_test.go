@@ -344,11 +344,11 @@ func TestLongMessages(t *testing.T) {
 	var rows []archive.Row
 	for i := range 4 {
 		r := row(int64(i+1), pair, at(time.Duration(i)), "")
-		r.Text = strings.Repeat("long", 300_000) // 1.2 MB
+		r.Text = strings.Repeat("long", 600_000) // 2.4 MB
 		rows = append(rows, r)
 	}
 	huge := row(5, pair, at(time.Second), "")
-	huge.Text = strings.Repeat("huge", 1_000_000) // alone above the bound
+	huge.Text = strings.Repeat("huge", 2_000_000) // alone above the bound
 	f.store(0, append(rows, huge)...)
 	var got []string
 	cursor := ""

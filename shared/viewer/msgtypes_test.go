@@ -1,6 +1,7 @@
 package viewer_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -72,13 +73,17 @@ func TestMessageTypes(t *testing.T) {
 // those of the fewest messages are others.
 func TestManyMessageTypes(t *testing.T) {
 	f := pagesFixture(t)
+	var items []archive.Item
 	for n := range 5001 {
 		types := archive.MsgTypes{"text": 2}
 		if n > 4000 {
 			types[fmt.Sprintf("type%d", n)] = 1
 		}
-		f.typed(uint64(n), now.Add(time.Duration(n-5001)*time.Second), 3, types)
+		value, err := json.Marshal(archive.PageState{SeqAsked: uint64(n), PulledAt: now.Add(time.Duration(n-5001) * time.Second), OK: 3, Types: types})
+		f.must(err)
+		items = append(items, archive.Item{Partition: "pages", Sort: fmt.Sprintf("%020d", n), Value: value})
 	}
+	f.must(f.index.Put(t.Context(), items...))
 	a := f.types()
 	var all int64
 	for _, c := range a.Types.Counts {

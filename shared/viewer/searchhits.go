@@ -137,14 +137,16 @@ func (s *server) fillHit(ctx context.Context, h *hit, f scan.Hit) (err error) {
 // fittingHits is like fitting.
 func fittingHits(hits []hit) int {
 	size := 0
-	for i, h := range hits {
-		size += h.size()
-		for _, m := range []*message{h.Before, h.After} {
+	for i := range hits {
+		h := &hits[i]
+		for _, m := range []*message{h.Before, &h.message, h.After} {
 			if m != nil {
+				m.lighten(answerWeight / 3)
 				size += m.size()
 			}
 		}
-		if size > maxAnswer && i > 0 {
+		h.Ranges = slices.DeleteFunc(h.Ranges, func(r textRange) bool { return r.End > len(h.Text) })
+		if size > answerWeight && i > 0 {
 			return i
 		}
 	}

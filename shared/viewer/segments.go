@@ -39,6 +39,8 @@ type message struct {
 	Unreadable    string `json:"unreadable,omitempty" doc:"damaged: the segment cannot be read, so only what the index knows of the message is shown. Ask the operator for: wecom-archive redrive"`
 	Raw           []byte `json:"raw_base64,omitzero" required:"false" doc:"The message exactly as decrypted; with raw=true"`
 
+	Cut []string `json:"cut,omitempty" nullable:"false" example:"text" doc:"Members that are shortened (text) or left out (raw_base64, media, to), since the message is too long for one answer. Row row of the object segment has all of it"`
+
 	at time.Time // of Time
 }
 
@@ -82,12 +84,12 @@ func view(r transcript.Message, raw bool) message {
 }
 
 // fitting is how many of the messages go into one answer: at least one, if there
-// are any.
+// are any, cut if it has to be.
 func fitting(messages []message) int {
 	size := 0
-	for i, m := range messages {
-		size += m.size()
-		if size > maxAnswer && i > 0 {
+	for i := range messages {
+		messages[i].lighten(answerWeight)
+		if size += messages[i].size(); size > answerWeight && i > 0 {
 			return i
 		}
 	}
@@ -95,13 +97,35 @@ func fitting(messages []message) int {
 }
 
 // size is about the bytes that a message takes in an answer.
-func (m message) size() int {
-	n := 600 + len(m.Text) + len(m.Raw)*4/3
+func (m *message) size() int {
+	const members = 1500 // and their names
+	n := members + sizeInJSON(m.Text) + len(m.Raw)*4/3
 	for _, id := range m.To {
-		n += len(id) + 3
+		n += sizeInJSON(id) + 5
 	}
 	for _, ref := range m.Media {
-		n += len(ref.Path) + len(ref.Kind) + len(ref.Name) + len(ref.MD5) + 60
+		n += sizeInJSON(ref.Path) + sizeInJSON(ref.Kind) + sizeInJSON(ref.Name) + sizeInJSON(ref.MD5) + 100
 	}
 	return n
+}
+
+// lighten cuts a message that is larger than a limit, and says so: first what is there
+// to be computed with, of which a part is of no use, then the end of the text, at last
+// the lists.
+func (m *message) lighten(limit int) {
+	over := func() int { return m.size() - limit }
+	if over() > 0 && len(m.Raw) > 0 {
+		m.Raw, m.Cut = nil, append(m.Cut, "raw_base64")
+	}
+	if n := over(); n > 0 && m.Text != "" {
+		left := sizeInJSON(m.Text) - n
+		m.Text, _ = clipBy(weightInJSON, m.Text, &left)
+		m.Cut = append(m.Cut, "text")
+	}
+	if over() > 0 && len(m.Media) > 0 {
+		m.Media, m.Cut = []mediaRef{}, append(m.Cut, "media")
+	}
+	if over() > 0 && len(m.To) > 0 {
+		m.To, m.Cut = []string{}, append(m.Cut, "to")
+	}
 }

@@ -2,10 +2,11 @@ package viewer
 
 import "unicode/utf8"
 
-// Lambda answers at most 6 MB, and a page travels as a string of JSON: what a stranger
+// Lambda answers at most 6 MB, and an answer travels as a string of JSON: what a stranger
 // writes can take many times its bytes on the way. So a message shows at most so much,
 // and says that there is more. Weights are bytes of an answer.
 const (
+	answerWeight = 5 << 20   // of the messages in an answer of the API
 	bubbleWeight = 96 << 10  // of a message in a transcript: a full screen stays below half of an answer
 	recordWeight = 1 << 20   // of the message in its record
 	rawWeight    = 3 << 20   // of its raw JSON
@@ -25,8 +26,34 @@ func weight(r rune) int {
 	return utf8.RuneLen(max(r, 0))
 }
 
-// clip is as much of a text as fits into what is left of a weight, and takes it away.
-func clip(s string, left *int) (clipped string, cut bool) {
+// weightInJSON of a character in an answer of the API: JSON within JSON.
+func weightInJSON(r rune) int {
+	switch {
+	case r == '"' || r == '\\':
+		return 4
+	case r == '\n' || r == '\r' || r == '\t':
+		return 3
+	case r == '<' || r == '>' || r == '&':
+		return 6
+	case r < ' ' || r == 0x2028 || r == 0x2029 || r == utf8.RuneError:
+		return 7
+	}
+	return utf8.RuneLen(r)
+}
+
+// sizeInJSON is the weight of a text in an answer of the API.
+func sizeInJSON(s string) (n int) {
+	for _, r := range s {
+		n += weightInJSON(r)
+	}
+	return n
+}
+
+// clip is as much of a text as fits into what is left of a weight on a page, and takes
+// it away.
+func clip(s string, left *int) (clipped string, cut bool) { return clipBy(weight, s, left) }
+
+func clipBy(weight func(rune) int, s string, left *int) (clipped string, cut bool) {
 	for i, r := range s {
 		if *left -= weight(r); *left < 0 {
 			*left = 0
