@@ -2,6 +2,8 @@ package archive
 
 import (
 	"errors"
+	"iter"
+	"slices"
 	"time"
 )
 
@@ -91,3 +93,14 @@ type SegmentMeta struct {
 
 // ErrRows says that rows do not make a segment.
 var ErrRows = errors.New("rows do not make a segment")
+
+// FileKinds yields the kinds of the files that a message refers to, each once.
+func (r Reading) FileKinds() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i, m := range r.Media {
+			if !slices.ContainsFunc(r.Media[:i], func(before MediaRef) bool { return before.Kind == m.Kind }) && !yield(m.Kind) {
+				return
+			}
+		}
+	}
+}

@@ -71,14 +71,7 @@ func TestStoredSegmentStaysReadable(t *testing.T) {
 // byte, and null apart from empty.
 func TestSegmentRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		rows := make([]archive.Row, rapid.IntRange(1, 20).Draw(t, "rows"))
-		for i := range rows {
-			rows[i] = drawRow(t, i)
-		}
-		stored, err := archive.EncodeSegment(archive.SegmentMeta{WrittenAt: time.UnixMilli(9)}, rows)
-		if err != nil {
-			t.Fatal(err)
-		}
+		rows, stored := drawSegment(t)
 		_, got, err := archive.DecodeSegment(stored)
 		if err != nil {
 			t.Fatal(err)
@@ -92,6 +85,19 @@ func TestSegmentRoundTrip(t *testing.T) {
 			}
 		}
 	})
+}
+
+// drawSegment draws rows and how they are stored.
+func drawSegment(t *rapid.T) (rows []archive.Row, stored []byte) {
+	rows = make([]archive.Row, rapid.IntRange(1, 20).Draw(t, "rows"))
+	for i := range rows {
+		rows[i] = drawRow(t, i)
+	}
+	stored, err := archive.EncodeSegment(archive.SegmentMeta{WrittenAt: time.UnixMilli(9)}, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows, stored
 }
 
 func drawRow(t *rapid.T, position int) archive.Row {
@@ -230,14 +236,7 @@ func (o someObjects) Get(context.Context, string) (io.ReadCloser, archive.Object
 // the segment can differ unseen.
 func TestSomeRows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		rows := make([]archive.Row, rapid.IntRange(1, 20).Draw(t, "rows"))
-		for i := range rows {
-			rows[i] = drawRow(t, i)
-		}
-		stored, err := archive.EncodeSegment(archive.SegmentMeta{WrittenAt: time.UnixMilli(9)}, rows)
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, stored := drawSegment(t)
 		_, all, err := archive.DecodeSegment(stored)
 		if err != nil {
 			t.Fatal(err)

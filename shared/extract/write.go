@@ -35,10 +35,8 @@ func (w *Writer) Add(rows []archive.CompactRow) {
 	for _, r := range rows {
 		ms := r.MsgTime.UnixMilli()
 		b.Bounds.First, b.Bounds.Last = min(b.Bounds.First, ms), max(b.Bounds.Last, ms)
-		for i, m := range r.Media {
-			if !repeats(r.Media[:i], m.Kind) {
-				b.Files[m.Kind]++
-			}
+		for kind := range r.FileKinds() {
+			b.Files[kind]++
 		}
 		if len(people) <= maxPeople {
 			people[r.FromID] = true
@@ -54,15 +52,6 @@ func (w *Writer) Add(rows []archive.CompactRow) {
 	w.head, b.Facts = w.add(w.head, facts(w.buffer[:0], rows))
 	w.originals, b.Originals = w.add(w.originals, originals(w.buffer[:0], rows))
 	w.blocks = append(w.blocks, b)
-}
-
-func repeats(media []archive.MediaRef, kind string) bool {
-	for _, m := range media {
-		if m.Kind == kind {
-			return true
-		}
-	}
-	return false
 }
 
 // add appends a section to the bytes of its object.

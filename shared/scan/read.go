@@ -91,15 +91,15 @@ type taker struct {
 func (t *taker) counts(r archive.Reading) {
 	t.res.looked.Messages++
 	if len(r.Media) > 0 && t.matcher.Admits(r) {
-		t.countFiles(r.Media)
+		t.countFiles(r)
 	}
 }
 
 // countFiles notes the files of a message that the filters admit.
-func (t *taker) countFiles(media []archive.MediaRef) {
-	for i, m := range media {
-		if !textless[m.Kind] && !slices.ContainsFunc(media[:i], func(other archive.MediaRef) bool { return other.Kind == m.Kind }) {
-			t.res.looked.Contents[m.Kind]++
+func (t *taker) countFiles(r archive.Reading) {
+	for kind := range r.FileKinds() {
+		if !textless[kind] {
+			t.res.looked.Contents[kind]++
 		}
 	}
 }

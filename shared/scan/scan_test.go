@@ -1,10 +1,7 @@
 package scan_test
 
 import (
-	"bytes"
-	"context"
 	"errors"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -264,107 +261,6 @@ func TestNewWhileSearching(t *testing.T) {
 			}
 		}
 	}
-}
-
-// TestDamage: a part that cannot be read is named, and the rest is searched.
-func TestDamage(t *testing.T) {
-	w := fixture(t)
-	key := w.store(t, start.AddDate(0, 0, 6), w.message(start, "合同 lost", nil))
-	spoiled := &spoiling{ObjectReader: w.objects, key: key}
-	s := scan.New(spoiled, w.derived, w.catalog, time.Now)
-	q := scan.Query{Query: search.Query{Words: phrase(t, "合同")}, Limit: 100}
-	want := len(w.want(asked{"合同", q}))
-	a, err := s.Search(t.Context(), q)
-	if err != nil || len(a.Hits) != want-1 || !slices.Equal(a.Damaged, []string{key}) {
-		t.Fatalf("%d hits of %d, damaged %v, %v", len(a.Hits), want, a.Damaged, err)
-	}
-	w.compact(t, start.AddDate(0, 0, 7))
-	derived := keysBelow(t, w.derived, archive.CompactionPrefix)
-	lost := func(suffixes ...string) (damaged []string) {
-		t.Helper()
-		spoiled := &spoiling{ObjectReader: w.derived}
-		for _, suffix := range suffixes {
-			i := slices.IndexFunc(derived, func(key string) bool { return strings.HasSuffix(key, suffix) })
-			spoiled.also = append(spoiled.also, derived[i])
-		}
-		a, err := scan.New(w.objects, spoiled, w.catalog, time.Now).Search(t.Context(), q)
-		if err != nil || (len(a.Damaged) == 0) != (len(a.Hits) == want) {
-			t.Fatalf("%v: %d hits of %d, damaged %v, %v", suffixes, len(a.Hits), want, a.Damaged, err)
-		}
-		for _, key := range spoiled.also {
-			if err := w.derived.Delete(t.Context(), key); err != nil {
-				t.Fatal(err)
-			}
-		}
-		again, err := w.scanner().Search(t.Context(), q)
-		if err != nil || len(again.Hits) != len(a.Hits) || len(again.Damaged) != len(a.Damaged) {
-			t.Fatalf("%v are gone: %d hits, damaged %v, %v", suffixes, len(again.Hits), again.Damaged, err)
-		}
-		return a.Damaged
-	}
-	// Without extracts the compacted objects are read.
-	if damaged := lost(".extract"); len(damaged) > 0 {
-		t.Errorf("an object of extracts: %v", damaged)
-	}
-	if damaged := lost(".extract", ".parquet"); len(damaged) == 0 {
-		t.Error("an object and its extracts: nothing")
-	}
-}
-
-// TestSpoiltExtract: whatever byte of extracts and their directory differs, every message
-// is found.
-func TestSpoiltExtract(t *testing.T) {
-	w := fixture(t)
-	w.compact(t, start.AddDate(0, 0, 6))
-	q := asked{"合同", scan.Query{Limit: 3}}
-	for _, key := range keysBelow(t, w.derived, archive.CompactionPrefix) {
-		if strings.HasSuffix(key, ".parquet") {
-			continue
-		}
-		stored, err := archive.ReadObject(t.Context(), w.derived, key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for at := 0; at < len(stored); at += 1 + len(stored)/15 {
-			spoilt := slices.Clone(stored)
-			spoilt[at] ^= 1
-			if err := w.derived.Put(t.Context(), key, bytes.NewReader(spoilt)); err != nil {
-				t.Fatal(err)
-			}
-			w.check(t, w.scanner(), q)
-		}
-		if err := w.derived.Put(t.Context(), key, bytes.NewReader(stored)); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// spoiling changes bytes of objects.
-type spoiling struct {
-	archive.ObjectReader
-	key  string
-	also []string
-}
-
-func (s *spoiling) spoils(key string) bool { return key == s.key || slices.Contains(s.also, key) }
-
-func (s *spoiling) Get(ctx context.Context, key string) (io.ReadCloser, archive.ObjectInfo, error) {
-	body, info, err := s.ObjectReader.Get(ctx, key)
-	if err != nil || !s.spoils(key) {
-		return body, info, err
-	}
-	defer body.Close()
-	stored, err := io.ReadAll(body)
-	stored[len(stored)/2] ^= 1
-	return io.NopCloser(bytes.NewReader(stored)), info, err
-}
-
-func (s *spoiling) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
-	data, err := s.ObjectReader.GetRange(ctx, key, offset, length)
-	if err == nil && s.spoils(key) {
-		data[len(data)/2] ^= 1
-	}
-	return data, err
 }
 
 // TestLooked: an answer says what it looked at, and what contents it could not.

@@ -319,7 +319,7 @@ func (x *opened) count() {
 	}
 	for i, admitted := range x.admitted {
 		if admitted {
-			x.countFiles(x.read.Files[x.read.List[i]])
+			x.countFiles(archive.Reading{Media: x.read.Files[x.read.List[i]]})
 		}
 	}
 }
