@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"time"
 
@@ -36,6 +37,17 @@ func (c typeCount) Share() string {
 	}
 	return fmt.Sprintf("%d.%d %%", c.Permille/10, c.Permille%10)
 }
+
+// Search is the address that finds the messages of a type; empty: no search asks for them.
+func (c typeCount) Search() string {
+	if c.Type == archive.OtherTypes || c.Type == switchAction {
+		return ""
+	}
+	return "/search?" + url.Values{"type": {c.Type}}.Encode()
+}
+
+// switchAction is the action of messages that have no msgtype.
+const switchAction = "switch"
 
 // types counts the messages of the days that the plot shows. A page that is not archived
 // yet has none.

@@ -62,6 +62,9 @@ func TestMessageTypes(t *testing.T) {
 		t.Errorf("%s; %+v", got, a)
 	}
 	body := f.overview("en")
+	if body := f.page("reader", "/").Body.String(); !strings.Contains(body, `<a href="/search?type=image">`) || strings.Contains(body, "type=switch") {
+		t.Error("a reader finds no way to the images, or one to what cannot be searched for")
+	}
 	for _, want := range []string{"<span>Image</span> <b>2</b> <small>25.0 %</small>", "&lt;b&gt;new&lt;/b&gt;", "Switched company", "8 more were archived by an older version"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the overview does not show %q", want)

@@ -55,9 +55,18 @@ func (v searchView) Narrowed() bool {
 	})
 }
 
-// Types are those that the form offers.
-func (searchView) Types() []string {
-	return []string{"", "text", "image", "voice", "video", "file", "link", "chatrecord", "mixed", "revoke", "location", "card", "weapp", "meeting", "calendar", "docmsg", "todo", "vote"}
+// Types are those that the form offers: any, WeCom's, and the one that was asked for,
+// should it be new.
+func (v searchView) Types() []string {
+	types := []string{
+		"", "text", "image", "voice", "video", "file", "link", "chatrecord", "mixed", "revoke", "location", "card", "weapp", "emotion", "markdown", "news",
+		"meeting", "meeting_notification", "calendar", "docmsg", "qydiskfile", "todo", "vote", "collect", "redpacket", "external_redpacket", "sphfeed",
+		"meeting_voice_call", "voip_doc_share", "voiptext", "agree", "disagree",
+	}
+	if asked := v.Get("type"); !slices.Contains(types, asked) {
+		types = append(types, asked)
+	}
+	return types
 }
 
 // Kinds are those of senders.
