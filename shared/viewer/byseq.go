@@ -70,9 +70,6 @@ func (s *server) message(ctx context.Context, in *messageInput) (*messageOutput,
 	if err != nil {
 		return nil, err
 	}
-	if len(found)+len(unreadable) == 0 && page.Archived {
-		return nil, noSuchMessage()
-	}
 	out := new(messageOutput)
 	out.Body.Page, out.Body.Unreadable, out.Body.Waiting = page.Key, unreadable, !page.Archived
 	out.Body.Messages = []placedMessage{}
@@ -104,7 +101,8 @@ func noSuchMessage() error {
 	return huma.Error404NotFound("No message with this seq is archived. Seqs have gaps.")
 }
 
-// envelopes reads those with a seq, and tells of the page that they are in.
+// envelopes reads those with a seq, and tells of the page that they are in. There are
+// none only while that page waits to be archived.
 func (s *server) envelopes(ctx context.Context, seq int64) (found []transcript.Message, unreadable []archive.Outcome, page archive.PageState, err error) {
 	page, err = s.Catalog.PageOf(ctx, uint64(seq))
 	if errors.Is(err, archive.ErrNotFound) {
@@ -114,6 +112,9 @@ func (s *server) envelopes(ctx context.Context, seq int64) (found []transcript.M
 		return nil, nil, page, err
 	}
 	found, unreadable, err = s.withSeq(ctx, page, seq)
+	if err == nil && len(found)+len(unreadable) == 0 && page.Archived {
+		err = noSuchMessage()
+	}
 	return found, unreadable, page, err
 }
 

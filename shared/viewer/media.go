@@ -77,12 +77,9 @@ func (s *server) registerMedia() {
 }
 
 func (s *server) media(ctx context.Context, in *mediaInput) (*mediaOutput, error) {
-	found, unreadable, page, err := s.envelopes(ctx, in.Seq)
+	found, _, page, err := s.envelopes(ctx, in.Seq)
 	if err != nil {
 		return nil, err
-	}
-	if len(found)+len(unreadable) == 0 && page.Archived {
-		return nil, noSuchMessage()
 	}
 	out := new(mediaOutput)
 	out.Body.Waiting, out.Body.Files = !page.Archived, []file{}

@@ -40,14 +40,11 @@ func (c typeCount) Share() string {
 
 // Search is the address that finds the messages of a type; empty: no search asks for them.
 func (c typeCount) Search() string {
-	if c.Type == archive.OtherTypes || c.Type == switchAction {
+	if c.Type == archive.OtherTypes || c.Type == "switch" { // an action
 		return ""
 	}
 	return "/search?" + url.Values{"type": {c.Type}}.Encode()
 }
-
-// switchAction is the action of messages that have no msgtype.
-const switchAction = "switch"
 
 // types counts the messages of the days that the plot shows. A page that is not archived
 // yet has none.

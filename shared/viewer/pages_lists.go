@@ -1,7 +1,6 @@
 package viewer
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/wecom"
 )
 
@@ -20,13 +18,6 @@ const (
 	columnTalks  = 60
 	seatsFresh   = 3 * 24 * time.Hour // how old a list of seats may be that proves something
 )
-
-func orNotFound(err error) error {
-	if errors.Is(err, archive.ErrNotFound) {
-		return huma.Error404NotFound("")
-	}
-	return err
-}
 
 // overview is the first page.
 type overview struct {

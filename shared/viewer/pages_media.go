@@ -46,11 +46,7 @@ func showAs(f archive.MediaFile) string {
 // every other by a link that makes it a file to save. The look is recorded first.
 func (s *server) mediaPage(w http.ResponseWriter, r *http.Request) (page, error) {
 	ctx := r.Context()
-	seq, err := strconv.ParseInt(r.PathValue("seq"), 10, 64)
-	if err != nil || seq < 1 {
-		return page{}, noSuchMessage()
-	}
-	found, _, _, err := s.envelopes(ctx, seq)
+	found, _, _, err := s.bySeq(r)
 	if err != nil {
 		return page{}, err
 	}

@@ -13,7 +13,7 @@ import (
 
 // permalink leads to a message in its conversation.
 func (s *server) permalink(w http.ResponseWriter, r *http.Request) (page, error) {
-	_, found, _, err := s.bySeq(r)
+	found, _, _, err := s.bySeq(r)
 	if err != nil {
 		return page{}, err
 	}
@@ -29,23 +29,12 @@ func (s *server) permalink(w http.ResponseWriter, r *http.Request) (page, error)
 
 // bySeq finds the messages that a path names: one, unless WeCom used the seq twice; none
 // if it cannot be read.
-func (s *server) bySeq(r *http.Request) (state archive.PageState, found []transcript.Message, unreadable []archive.Outcome, err error) {
+func (s *server) bySeq(r *http.Request) (found []transcript.Message, unreadable []archive.Outcome, state archive.PageState, err error) {
 	seq, err := strconv.ParseInt(r.PathValue("seq"), 10, 64)
 	if err != nil || seq < 1 {
-		return state, nil, nil, huma.Error404NotFound("")
+		return nil, nil, state, noSuchMessage()
 	}
-	state, err = s.Catalog.PageOf(r.Context(), uint64(seq))
-	if err != nil {
-		return state, nil, nil, orNotFound(err)
-	}
-	found, unreadable, err = s.withSeq(r.Context(), state, seq)
-	if err != nil {
-		return state, nil, nil, err
-	}
-	if len(found)+len(unreadable) == 0 && state.Archived {
-		return state, nil, nil, huma.Error404NotFound("")
-	}
-	return state, found, unreadable, nil
+	return s.envelopes(r.Context(), seq)
 }
 
 // recordView is what proves the messages with a seq.
@@ -65,7 +54,7 @@ type messageRecord struct {
 }
 
 func (s *server) recordPage(_ http.ResponseWriter, r *http.Request) (page, error) {
-	state, found, unreadable, err := s.bySeq(r)
+	found, unreadable, state, err := s.bySeq(r)
 	if err != nil {
 		return page{}, err
 	}

@@ -116,7 +116,7 @@ type unfoundRecalled struct {
 
 // recalledLink leads from a recall to its message. It shows no content.
 func (s *server) recalledLink(w http.ResponseWriter, r *http.Request) (page, error) {
-	_, found, _, err := s.bySeq(r)
+	found, _, _, err := s.bySeq(r)
 	if err != nil {
 		return page{}, err
 	}
