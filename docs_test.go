@@ -59,7 +59,7 @@ func defines(t *testing.T, folder, test string) bool {
 		if d.IsDir() && folder != "." && path != folder {
 			return fs.SkipDir
 		}
-		if !strings.HasSuffix(path, "_test.go") && !strings.Contains(path, "archivetest") {
+		if !strings.HasSuffix(path, "_test.go") && !strings.Contains(path, "storetest") {
 			return nil
 		}
 		if d.IsDir() {

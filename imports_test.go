@@ -59,7 +59,7 @@ func TestImports(t *testing.T) {
 			"the archiver can read, so it must not pull"},
 	}...)
 	for _, f := range functions(t) {
-		rules = append(rules, rule{f, []string{module + "shared/localstore", module + "infra", module + "shared/wecom/wecomtest", module + "shared/archive/archivetest", "github.com/versity", "modernc.org", "testing"}, localOnly})
+		rules = append(rules, rule{f, []string{module + "shared/localstore", module + "infra", module + "shared/wecom/wecomtest", module + "shared/store/storetest", "github.com/versity", "modernc.org", "testing"}, localOnly})
 	}
 	for _, rule := range rules {
 		for _, dep := range deps(t, rule.from) {

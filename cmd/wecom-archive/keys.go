@@ -13,6 +13,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/callback"
+	"wecom-archive/shared/store"
 )
 
 // keysCommand makes, imports and lists RSA keys. Private halves are never shown.
@@ -31,7 +32,7 @@ type keysCreate struct {
 func (c *keysCreate) Run(ctx context.Context, to streams) error {
 	return c.with(ctx, to, func(o *opened) error {
 		rec, err := o.Ring.Create(ctx, c.ID)
-		if errors.Is(err, archive.ErrExists) {
+		if errors.Is(err, store.ErrExists) {
 			return fmt.Errorf("%w: choose another name; wecom-archive keys show prints its public half", err)
 		}
 		if err != nil {
@@ -168,7 +169,7 @@ type secretsSet struct {
 
 // secretShapes check what must have a certain shape, so that a wrong paste is noticed
 // here and not when WeCom calls.
-var secretShapes = map[string]func(string) error{archive.SecretCallbackToken: callback.CheckToken, archive.SecretCallbackKey: callback.CheckAESKey}
+var secretShapes = map[string]func(string) error{store.SecretCallbackToken: callback.CheckToken, store.SecretCallbackKey: callback.CheckAESKey}
 
 func (c *secretsSet) Run(ctx context.Context, to streams) error {
 	text, err := readInput(c.File, to.In)

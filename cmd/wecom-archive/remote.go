@@ -14,6 +14,7 @@ import (
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/consent"
 	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/store"
 )
 
 // remote are the functions of a stack that do for commands what no role of the stack
@@ -22,7 +23,7 @@ type remote struct {
 	client               *lambda.Client // that does not try again: the first try may be at work
 	compactor, reindexer string         // names
 	catalog              *archive.Catalog
-	queue                archive.Notifier // of the archiver
+	queue                store.Notifier // of the archiver
 }
 
 // standingEvery is how often it is asked how far a function is.

@@ -14,6 +14,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/program"
+	"wecom-archive/shared/store"
 )
 
 // target says which archive a command works on.
@@ -27,14 +28,14 @@ type target struct {
 // opened is an archive that a command works on.
 type opened struct {
 	Corp     string
-	Objects  archive.Objects
-	Versions archive.Versions
-	Derived  archive.Derived
+	Objects  store.Objects
+	Versions store.Versions
+	Derived  store.Derived
 	Catalog  *archive.Catalog
-	Dropper  archive.Dropper
+	Dropper  store.Dropper
 	Ring     *keyring.Ring
-	Secrets  archive.Secrets
-	Queue    archive.Notifier // of the archiver
+	Secrets  store.Secrets
+	Queue    store.Notifier // of the archiver
 	Log      *slog.Logger
 	Remote   *remote // functions that work on it; nil: the command does itself
 

@@ -24,8 +24,9 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/setup"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/viewer"
 )
 
@@ -34,14 +35,14 @@ var now = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 // stack is the function on ports in memory.
 type stack struct {
 	t       *testing.T
-	objects *archivetest.Objects
+	objects *storetest.Objects
 	catalog *archive.Catalog
 	log     bytes.Buffer
 	handler lambda.Handler
 }
 
 func newStack(t *testing.T) *stack {
-	s := &stack{t: t, objects: archivetest.NewObjects(), catalog: archive.NewCatalog(archivetest.NewIndex())}
+	s := &stack{t: t, objects: storetest.NewObjects(), catalog: archive.NewCatalog(storetest.NewIndex())}
 	s.handler = lambda.NewHandler(NewApp(viewer.Config{
 		Objects: s.objects, Catalog: s.catalog,
 		Access: &access.Recorder{Objects: s.objects, Now: func() time.Time { return now }, NewID: rand.Text},
@@ -132,7 +133,7 @@ func (s *stack) looks() (looks []string) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		body, err := archive.ReadObject(s.t.Context(), s.objects, info.Key)
+		body, err := store.ReadObject(s.t.Context(), s.objects, info.Key)
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -297,9 +298,9 @@ func TestTooLarge(t *testing.T) {
 }
 
 // stuck is an index that does not answer.
-type stuck struct{ archive.Index }
+type stuck struct{ store.Index }
 
-func (stuck) Query(ctx context.Context, _ archive.IndexQuery) ([]archive.Item, error) {
+func (stuck) Query(ctx context.Context, _ store.IndexQuery) ([]store.Item, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
@@ -307,9 +308,9 @@ func (stuck) Query(ctx context.Context, _ archive.IndexQuery) ([]archive.Item, e
 // TestDeadline: the answer leaves before the function is cut off.
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		objects := archivetest.NewObjects()
+		objects := storetest.NewObjects()
 		app := NewApp(viewer.Config{
-			Objects: objects, Catalog: archive.NewCatalog(stuck{archivetest.NewIndex()}),
+			Objects: objects, Catalog: archive.NewCatalog(stuck{storetest.NewIndex()}),
 			Access: &access.Recorder{Objects: objects, Now: time.Now, NewID: func() string { return "look-0001" }},
 			Auth:   authorizer{rolesClaim: "cognito:groups", tokens: sampleToken{}},
 		})

@@ -7,12 +7,13 @@ import (
 	"github.com/google/uuid"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // pullRequests records who asks for a pull at once. This function can start nothing: the
 // record, a locked event, starts the puller through EventBridge.
 type pullRequests struct {
-	objects archive.Objects
+	objects store.Objects
 	corp    string
 	now     func() time.Time
 }

@@ -17,11 +17,12 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/awsevents"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/localstore"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/wecomtest"
 )
@@ -41,7 +42,7 @@ func (d deadly) DecryptData(ctx context.Context, batch []wecom.Sealed) ([]wecom.
 
 // TestArchives has the function work on one page, as Lambda does.
 func TestArchives(t *testing.T) {
-	objects, catalog := archivetest.NewObjects(), archive.NewCatalog(archivetest.NewIndex())
+	objects, catalog := storetest.NewObjects(), archive.NewCatalog(storetest.NewIndex())
 	port, err := localstore.OpenKeyring(filepath.Join(t.TempDir(), "wrapping.key"))
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +76,7 @@ func TestArchives(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stored, err := archive.ReadObject(t.Context(), objects, info.Key)
+		stored, err := store.ReadObject(t.Context(), objects, info.Key)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +95,7 @@ func TestArchives(t *testing.T) {
 }
 
 // storePage stores a page of 40 messages, and the key that opens it.
-func storePage(t *testing.T, objects archive.Objects, ring *keyring.Ring) {
+func storePage(t *testing.T, objects store.Objects, ring *keyring.Ring) {
 	t.Helper()
 	now := time.Now()
 	corp, err := wecomtest.New(wecomtest.Config{Corp: corpID, Secret: "s", Extents: []wecomtest.Extent{{Count: 40, From: now.Add(-time.Hour), To: now}}})
@@ -134,7 +135,7 @@ func storePage(t *testing.T, objects archive.Objects, ring *keyring.Ring) {
 }
 
 func TestRefusesABucketThatDoesNotLock(t *testing.T) {
-	_, err := newBatch(t.Context(), "bucket", decode.Config{Objects: archivetest.NewUnlockedObjects(), Log: slog.New(slog.DiscardHandler)})
+	_, err := newBatch(t.Context(), "bucket", decode.Config{Objects: storetest.NewUnlockedObjects(), Log: slog.New(slog.DiscardHandler)})
 	if err == nil {
 		t.Error("it works on a bucket that does not lock")
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/callback"
 	"wecom-archive/shared/metrics"
+	"wecom-archive/shared/store"
 )
 
 // App is the function.
@@ -55,7 +55,7 @@ const (
 // cachedCipher makes the scheme of the secrets. It is safe for concurrent use.
 type cachedCipher struct {
 	corp    string
-	secrets archive.Secrets
+	secrets store.Secrets
 	now     func() time.Time
 
 	mu     sync.Mutex
@@ -94,9 +94,9 @@ func (c *cachedCipher) get(ctx context.Context, refused *callback.Cipher) (*call
 
 func (c *cachedCipher) read(ctx context.Context) (*callback.Cipher, error) {
 	var values [2]string
-	for i, name := range []string{archive.SecretCallbackToken, archive.SecretCallbackKey} {
+	for i, name := range []string{store.SecretCallbackToken, store.SecretCallbackKey} {
 		value, err := c.secrets.Get(ctx, name)
-		if errors.Is(err, archive.ErrNotFound) {
+		if errors.Is(err, store.ErrNotFound) {
 			return nil, fmt.Errorf("%w: store it with `wecom-archive secrets set %s`", err, name)
 		}
 		if err != nil {

@@ -16,10 +16,11 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/callback"
 	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/metrics"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 const (
@@ -42,7 +43,7 @@ func TestFunction(t *testing.T) {
 	secrets := localstore.OpenSecrets(filepath.Join(t.TempDir(), "secrets.json"))
 	cached := &cachedCipher{corp: corp, secrets: secrets, now: clock}
 	app := NewApp(callback.Config{
-		Corp: corp, Cipher: cached.get, Objects: archivetest.NewObjects(), Catalog: archive.NewCatalog(archivetest.NewIndex()),
+		Corp: corp, Cipher: cached.get, Objects: storetest.NewObjects(), Catalog: archive.NewCatalog(storetest.NewIndex()),
 		Waker: &woken, Now: clock, Log: slog.New(slog.NewTextHandler(&log, nil)),
 	}, metrics.New(&measured, "s", clock))
 	cipher, err := callback.NewCipher(token, key, corp)
@@ -67,7 +68,7 @@ func TestFunction(t *testing.T) {
 		t.Errorf("the answer 500 is not counted: %q", measured.String())
 	}
 	measured.Reset()
-	for name, value := range map[string]string{archive.SecretCallbackToken: token, archive.SecretCallbackKey: key} {
+	for name, value := range map[string]string{store.SecretCallbackToken: token, store.SecretCallbackKey: key} {
 		if err := secrets.Set(t.Context(), name, value); err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +105,7 @@ func (v *vault) Get(ctx context.Context, name string) (string, error) {
 		return "", err
 	}
 	if v.values[name] == "" {
-		return "", archive.ErrNotFound
+		return "", store.ErrNotFound
 	}
 	return v.values[name], nil
 }
@@ -116,7 +117,7 @@ func (v *vault) Set(context.Context, string, string) error { return errors.New("
 func TestSecretsChange(t *testing.T) {
 	const otherToken, otherKey = "another", "kWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"
 	now := time.Unix(1767000000, 0)
-	v := &vault{values: map[string]string{archive.SecretCallbackToken: token, archive.SecretCallbackKey: key}}
+	v := &vault{values: map[string]string{store.SecretCallbackToken: token, store.SecretCallbackKey: key}}
 	c := &cachedCipher{corp: corp, secrets: v, now: func() time.Time { return now }}
 	handler := callback.New(callback.Config{Corp: corp, Cipher: c.get, Now: c.now, Log: slog.New(slog.DiscardHandler)})
 	call := func(ctx context.Context, token, key string) int {
@@ -145,7 +146,7 @@ func TestSecretsChange(t *testing.T) {
 	now = now.Add(againAfter)
 	expect("a stranger", call(t.Context(), otherToken, key), 403, 2)
 	expect("a stranger again", call(t.Context(), otherToken, key), 403, 0)
-	for name, value := range map[string]string{archive.SecretCallbackToken: otherToken, archive.SecretCallbackKey: otherKey} {
+	for name, value := range map[string]string{store.SecretCallbackToken: otherToken, store.SecretCallbackKey: otherKey} {
 		v.values[name] = value
 	}
 	expect("changed, less than five seconds after a stranger", call(t.Context(), otherToken, otherKey), 403, 0)
@@ -153,7 +154,7 @@ func TestSecretsChange(t *testing.T) {
 	expect("changed", call(t.Context(), otherToken, otherKey), 200, 2)
 	expect("the old ones", call(t.Context(), token, key), 403, 0)
 
-	v.values[archive.SecretCallbackKey] = key
+	v.values[store.SecretCallbackKey] = key
 	now = now.Add(againAfter)
 	expect("another key alone", call(t.Context(), otherToken, key), 200, 2)
 

@@ -13,15 +13,15 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/transcript"
 )
 
 // TestCompacts has the function work on one segment, as Lambda does: afterwards
 // its message is read out of the derived bucket alone.
 func TestCompacts(t *testing.T) {
-	objects, derived, catalog := archivetest.NewObjects(), archivetest.NewDerived(), archive.NewCatalog(archivetest.NewIndex())
+	objects, derived, catalog := storetest.NewObjects(), storetest.NewDerived(), archive.NewCatalog(storetest.NewIndex())
 	day := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	sum := sha256.Sum256([]byte("private words"))
 	row := archive.Row{
@@ -51,7 +51,7 @@ func TestCompacts(t *testing.T) {
 	if err := json.Unmarshal(answer, &summary); err != nil || summary.Messages != 1 || summary.More {
 		t.Errorf("answer %s, %v", answer, err)
 	}
-	reader := transcript.New(archivetest.NewObjects(), derived, catalog) // an empty archive bucket
+	reader := transcript.New(storetest.NewObjects(), derived, catalog) // an empty archive bucket
 	found, err := reader.Messages(t.Context(), archive.PlaceQuery{Conversation: "pair:a,b", Limit: 10})
 	if err != nil || len(found) != 1 || string(found[0].Raw) != "private words" {
 		t.Errorf("%d messages, %v", len(found), err)

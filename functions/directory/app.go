@@ -11,6 +11,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/directory"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom/companion"
 )
 
@@ -19,9 +20,9 @@ type App struct {
 	Corp    string
 	Program string
 	API     string // where WeCom answers; empty: the true one
-	Objects archive.Objects
+	Objects store.Objects
 	Catalog *archive.Catalog
-	Secrets archive.Secrets
+	Secrets store.Secrets
 	Owner   string // of the lease: one for each process
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -38,7 +39,7 @@ type Event struct {
 //
 // A run reads the secrets anew, so that a new one counts at once.
 func (a *App) Handle(ctx context.Context, event Event) (run archive.Run, err error) {
-	secret, err := archive.ArchiveSecret(ctx, a.Secrets)
+	secret, err := store.ArchiveSecret(ctx, a.Secrets)
 	if err != nil {
 		return run, err
 	}
@@ -50,10 +51,10 @@ func (a *App) Handle(ctx context.Context, event Event) (run archive.Run, err err
 		Corp: a.Corp, Program: a.Program, Objects: a.Objects, Catalog: a.Catalog, Archive: client(secret),
 		Owner: a.Owner, NewID: newID, Now: a.Now, Log: a.Log,
 	}
-	switch second, err := a.Secrets.Get(ctx, archive.SecretCompanion); {
+	switch second, err := a.Secrets.Get(ctx, store.SecretCompanion); {
 	case err == nil:
 		c.App = client(second)
-	case !errors.Is(err, archive.ErrNotFound):
+	case !errors.Is(err, store.ErrNotFound):
 		return run, err
 	default:
 		a.Log.InfoContext(ctx, "there is no companion-secret: employees, customers and their rooms keep their ids")

@@ -11,8 +11,9 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/localstore"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/wecomtest"
 )
@@ -38,7 +39,7 @@ func newStack(t *testing.T) *stack {
 	t.Cleanup(server.Close)
 	s := &stack{corp: corp, employee: wecom.ParticipantOf(corp.Employees()[0].ID).ID, robot: corp.Robots()[0].ID}
 	s.App = &App{
-		Corp: corpID, Program: "test", API: server.URL, Objects: archivetest.NewObjects(), Catalog: archive.NewCatalog(archivetest.NewIndex()),
+		Corp: corpID, Program: "test", API: server.URL, Objects: storetest.NewObjects(), Catalog: archive.NewCatalog(storetest.NewIndex()),
 		Secrets: localstore.OpenSecrets(filepath.Join(t.TempDir(), "secrets.json")), Owner: "test", Now: time.Now, Log: slog.New(slog.NewTextHandler(&s.log, nil)),
 	}
 	reading := archive.Reading{Conversation: "multi:x", FromID: s.employee, ToIDs: []string{s.robot}, MsgTime: time.Now()}
@@ -62,14 +63,14 @@ func (s *stack) name(t *testing.T, id string) string {
 func TestSecrets(t *testing.T) {
 	s := newStack(t)
 	ctx := t.Context()
-	if _, err := s.Handle(ctx, Event{}); !errors.Is(err, archive.ErrNotFound) || !strings.Contains(err.Error(), "secrets set archive-secret") {
+	if _, err := s.Handle(ctx, Event{}); !errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), "secrets set archive-secret") {
 		t.Errorf("no secret: %v", err)
 	}
-	s.set(t, archive.SecretArchive, "secret-of-the-archive")
+	s.set(t, store.SecretArchive, "secret-of-the-archive")
 	if run, err := s.Handle(ctx, Event{}); err != nil || run.Calls == 0 || s.name(t, s.robot) == "" || s.name(t, s.employee) != "" {
 		t.Errorf("the archive's: %v, %+v, robot %q, employee %q", err, run, s.name(t, s.robot), s.name(t, s.employee))
 	}
-	s.set(t, archive.SecretCompanion, "secret-of-the-app")
+	s.set(t, store.SecretCompanion, "secret-of-the-app")
 	if _, err := s.Handle(ctx, Event{Reason: "new"}); err != nil || s.name(t, s.employee) != s.corp.Employees()[0].Name {
 		t.Errorf("both: %v, employee %q", err, s.name(t, s.employee))
 	}
@@ -81,7 +82,7 @@ func TestSecrets(t *testing.T) {
 // TestUntrustedIP: the error tells the operator what to do.
 func TestUntrustedIP(t *testing.T) {
 	s := newStack(t)
-	s.set(t, archive.SecretArchive, "secret-of-the-archive")
+	s.set(t, store.SecretArchive, "secret-of-the-archive")
 	s.corp.Refuse(false, 60020)
 	run, err := s.Handle(t.Context(), Event{})
 	if !errors.Is(err, wecom.ErrUntrustedIP) || !strings.Contains(err.Error(), "trusted IPs") || run.Remedy == "" {
@@ -92,7 +93,7 @@ func TestUntrustedIP(t *testing.T) {
 // TestAnotherAtWork is no failure.
 func TestAnotherAtWork(t *testing.T) {
 	s := newStack(t)
-	s.set(t, archive.SecretArchive, "secret-of-the-archive")
+	s.set(t, store.SecretArchive, "secret-of-the-archive")
 	if _, err := s.Catalog.AcquireDirectoryLease(t.Context(), "another", time.Now(), time.Minute); err != nil {
 		t.Fatal(err)
 	}

@@ -9,9 +9,9 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsevents"
 	"wecom-archive/shared/mediafetch"
+	"wecom-archive/shared/store"
 )
 
 // Library is WeCom's library with the corp's secret.
@@ -23,7 +23,7 @@ type Library interface {
 // App is the function.
 type App struct {
 	Bucket   string // derived bucket
-	Secrets  archive.Secrets
+	Secrets  store.Secrets
 	Open     func(ctx context.Context, secret, proxyPassword string) (Library, error)
 	Requeuer *mediafetch.Requeuer
 	Stage    mediafetch.Config // without Library
@@ -58,12 +58,12 @@ func (a *App) Handle(ctx context.Context, event json.RawMessage) (any, error) {
 // It reads the secret and opens the library anew, so that a new secret counts at
 // once, and Lambda never freezes the library's processes between two runs.
 func (a *App) fetch(ctx context.Context, messages events.SQSEvent) (_ events.SQSEventResponse, err error) {
-	secret, err := archive.ArchiveSecret(ctx, a.Secrets)
+	secret, err := store.ArchiveSecret(ctx, a.Secrets)
 	if err != nil {
 		return events.SQSEventResponse{}, err
 	}
-	password, err := a.Secrets.Get(ctx, archive.SecretProxy)
-	if err != nil && !errors.Is(err, archive.ErrNotFound) {
+	password, err := a.Secrets.Get(ctx, store.SecretProxy)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return events.SQSEventResponse{}, err
 	}
 	library, err := a.Open(ctx, secret, password)

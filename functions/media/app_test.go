@@ -17,9 +17,10 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/awsevents"
 	"wecom-archive/shared/mediafetch"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom"
 )
 
@@ -27,8 +28,8 @@ import (
 type secrets string
 
 func (s secrets) Get(_ context.Context, name string) (string, error) {
-	if name != archive.SecretArchive || s == "" {
-		return "", archive.ErrNotFound
+	if name != store.SecretArchive || s == "" {
+		return "", store.ErrNotFound
 	}
 	return string(s), nil
 }
@@ -62,7 +63,7 @@ type world struct {
 func newWorld(t *testing.T, secret secrets) *world {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	w := &world{}
-	derived, catalog := archivetest.NewDerived(), archive.NewCatalog(archivetest.NewIndex())
+	derived, catalog := storetest.NewDerived(), archive.NewCatalog(storetest.NewIndex())
 	w.list = archive.FetchList{Corp: "ww1", SeqAsked: 7, PulledAt: now.Add(-time.Hour)}
 	for i := range 3 {
 		id := fmt.Sprintf("secret-%03d", i)
@@ -87,7 +88,7 @@ func newWorld(t *testing.T, secret secrets) *world {
 		},
 		Requeuer: &mediafetch.Requeuer{Catalog: catalog, Queue: &w.queue, Now: time.Now},
 		Stage: mediafetch.Config{
-			Corp: "ww1", Program: "test", Objects: archivetest.NewObjects(), Derived: derived, Catalog: catalog,
+			Corp: "ww1", Program: "test", Objects: storetest.NewObjects(), Derived: derived, Catalog: catalog,
 			Now: time.Now, Sleep: sleep, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Spool: t.TempDir(),
 		},
 	}
@@ -125,7 +126,7 @@ func TestFetches(t *testing.T) {
 	if err != nil || answer != `{"batchItemFailures":[{"itemIdentifier":"1"}]}` {
 		t.Fatalf("%s, %v: %s", answer, err, &w.log)
 	}
-	stored, err := archivetest.Contents(t.Context(), w.app.Stage.Objects, archive.MediaPrefix)
+	stored, err := storetest.Contents(t.Context(), w.app.Stage.Objects, archive.MediaPrefix)
 	if err != nil || len(stored) != 3 {
 		t.Errorf("stored %v, %v", stored, err)
 	}
@@ -157,7 +158,7 @@ func TestSampleEvents(t *testing.T) {
 	w := newWorld(t, "s3cret")
 	w.app.Bucket = "wecom-archive-example-derived"
 	w.list.PulledAt, w.list.SeqAsked = time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC), 0
-	if err := archive.PutFetchList(t.Context(), w.app.Stage.Derived.(archive.Derived), w.list); err != nil {
+	if err := archive.PutFetchList(t.Context(), w.app.Stage.Derived.(store.Derived), w.list); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{"eventbridge.json": `{"batchItemFailures":null}`, "schedule.json": `{"queued":1}`} {
@@ -181,8 +182,8 @@ func TestCannotWork(t *testing.T) {
 		t.Errorf("with a wrong secret: %v", err)
 	}
 	w = newWorld(t, "s3cret")
-	w.app.Stage.Objects = archivetest.NewUnlockedObjects()
-	if _, err := w.invoke(t, messages(t, w.list.Key())); !strings.Contains(fmt.Sprint(err), archive.ErrNotLocked.Error()) || w.closed != 1 {
+	w.app.Stage.Objects = storetest.NewUnlockedObjects()
+	if _, err := w.invoke(t, messages(t, w.list.Key())); !strings.Contains(fmt.Sprint(err), store.ErrNotLocked.Error()) || w.closed != 1 {
 		t.Errorf("a bucket that does not lock: %v, closed %d", err, w.closed)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"wecom-archive/shared/capture"
 	"wecom-archive/shared/doctor"
 	"wecom-archive/shared/metrics"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom/financesdk"
 )
 
@@ -31,13 +32,13 @@ type App struct {
 	Limit    int    // most messages per page; 0: 1,000
 	SDK      string // path of WeCom's library
 	Echo     string // address of a service that tells ours; see doctor.Echo
-	Objects  archive.Objects
+	Objects  store.Objects
 	Catalog  *archive.Catalog
-	Queue    archive.Notifier
-	Secrets  archive.Secrets
+	Queue    store.Notifier
+	Secrets  store.Secrets
 	Inspect  func(path string) (financesdk.Info, error)
 	Open     func(ctx context.Context, secret, proxyPassword string) (Library, error)
-	Versions archive.Versions // of Objects
+	Versions store.Versions // of Objects
 	Metrics  *metrics.Writer
 	Owner    string // of the lease: one for each process
 	Now      func() time.Time
@@ -115,12 +116,12 @@ func (a *App) pull(ctx context.Context) (run archive.Run, err error) {
 
 // open opens the library with the secret as it is now.
 func (a *App) open(ctx context.Context) (Library, error) {
-	secret, err := archive.ArchiveSecret(ctx, a.Secrets)
+	secret, err := store.ArchiveSecret(ctx, a.Secrets)
 	if err != nil {
 		return nil, err
 	}
-	password, err := a.Secrets.Get(ctx, archive.SecretProxy)
-	if err != nil && !errors.Is(err, archive.ErrNotFound) {
+	password, err := a.Secrets.Get(ctx, store.SecretProxy)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
 	return a.Open(ctx, secret, password)

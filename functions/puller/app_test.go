@@ -21,9 +21,10 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/metrics"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom/financesdk"
 	"wecom-archive/shared/wecom/wecomtest"
 )
@@ -74,13 +75,13 @@ func newStack(t *testing.T) *stack {
 		t.Fatal(err)
 	}
 	s := &stack{corp: corp}
-	objects := archivetest.NewObjects()
+	objects := storetest.NewObjects()
 	s.App = &App{
 		Corp: corpID, Program: "test", SDK: "library.so",
 		Inspect: func(string) (financesdk.Info, error) {
 			return financesdk.Info{Version: "200215", SHA256: "abcd"}, nil
 		},
-		Objects: objects, Versions: objects, Metrics: metrics.New(&s.metrics, "archive", time.Now), Catalog: archive.NewCatalog(archivetest.NewIndex()), Queue: queue{},
+		Objects: objects, Versions: objects, Metrics: metrics.New(&s.metrics, "archive", time.Now), Catalog: archive.NewCatalog(storetest.NewIndex()), Queue: queue{},
 		Secrets: localstore.OpenSecrets(filepath.Join(t.TempDir(), "secrets.json")),
 		Open: func(_ context.Context, secret, password string) (Library, error) {
 			l := &library{Client: corp.NewClient(corpID, secret), password: password}
@@ -119,13 +120,13 @@ func (s *stack) invokeFor(t *testing.T, reason string) (run archive.Run, err err
 
 func TestPulls(t *testing.T) {
 	s := newStack(t)
-	s.set(t, archive.SecretArchive, secret)
-	s.set(t, archive.SecretProxy, "user:password")
+	s.set(t, store.SecretArchive, secret)
+	s.set(t, store.SecretProxy, "user:password")
 	run, err := s.invoke(t)
 	if err != nil || run.Stopped != "end" || run.Pages != 2 || run.Envelopes != 1200 {
 		t.Fatalf("%+v, %v", run, err)
 	}
-	stored, err := archive.ReadObject(t.Context(), s.Objects, archive.PageKey(0))
+	stored, err := store.ReadObject(t.Context(), s.Objects, archive.PageKey(0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +145,7 @@ func TestPulls(t *testing.T) {
 // TestWoken: what the queue of the callback brings is pulled for.
 func TestWoken(t *testing.T) {
 	s := newStack(t)
-	s.set(t, archive.SecretArchive, secret)
+	s.set(t, store.SecretArchive, secret)
 	event, err := os.ReadFile(filepath.Join("..", "..", "events", "puller", "wake.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -162,11 +163,11 @@ func TestNewSecret(t *testing.T) {
 	if _, err := s.invoke(t); err == nil || !strings.Contains(err.Error(), "secrets set archive-secret") {
 		t.Errorf("without a secret: %v", err)
 	}
-	s.set(t, archive.SecretArchive, "not-that-one")
+	s.set(t, store.SecretArchive, "not-that-one")
 	if _, err := s.invoke(t); err == nil || !strings.Contains(err.Error(), "40001") || !strings.Contains(err.Error(), "Check the secret") || strings.Contains(err.Error(), "not-that-one") {
 		t.Errorf("with a wrong one: %v", err)
 	}
-	s.set(t, archive.SecretArchive, secret)
+	s.set(t, store.SecretArchive, secret)
 	if run, err := s.invoke(t); err != nil || run.Envelopes != 1200 {
 		t.Errorf("with the right one: %+v, %v", run, err)
 	}
@@ -179,7 +180,7 @@ func TestNewSecret(t *testing.T) {
 
 func TestAnotherIsAtWork(t *testing.T) {
 	s := newStack(t)
-	s.set(t, archive.SecretArchive, secret)
+	s.set(t, store.SecretArchive, secret)
 	if _, err := s.Catalog.AcquireLease(t.Context(), "another", time.Now(), time.Minute); err != nil {
 		t.Fatal(err)
 	}
@@ -192,11 +193,11 @@ func TestAnotherIsAtWork(t *testing.T) {
 // TestRetry: the schedule of retries pulls only what the last run did not.
 func TestRetry(t *testing.T) {
 	s := newStack(t)
-	s.set(t, archive.SecretArchive, "not-that-one")
+	s.set(t, store.SecretArchive, "not-that-one")
 	if _, err := s.invoke(t); err == nil {
 		t.Fatal("a wrong secret is accepted")
 	}
-	s.set(t, archive.SecretArchive, secret)
+	s.set(t, store.SecretArchive, secret)
 	run, err := s.invokeFor(t, "retry")
 	if err != nil || run.Envelopes != 1200 || run.Stopped != "end" {
 		t.Fatalf("after a failure: %+v, %v", run, err)
@@ -216,7 +217,7 @@ func TestRetry(t *testing.T) {
 func TestLimit(t *testing.T) {
 	s := newStack(t)
 	s.Limit = 500
-	s.set(t, archive.SecretArchive, secret)
+	s.set(t, store.SecretArchive, secret)
 	if run, err := s.invoke(t); err != nil || run.Pages != 3 {
 		t.Errorf("%+v, %v", run, err)
 	}
@@ -224,7 +225,7 @@ func TestLimit(t *testing.T) {
 
 func TestLibraryCannotBeOpened(t *testing.T) {
 	s := newStack(t)
-	s.set(t, archive.SecretArchive, secret)
+	s.set(t, store.SecretArchive, secret)
 	s.Open = func(context.Context, string, string) (Library, error) { return nil, errors.New("no such file") }
 	if _, err := s.invoke(t); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("%v", err)
@@ -260,7 +261,7 @@ func TestDoctor(t *testing.T) {
 	if got := states(); !maps.Equal(got, want) {
 		t.Errorf("with nothing in place: %v, want %v", got, want)
 	}
-	s.set(t, archive.SecretArchive, secret)
+	s.set(t, store.SecretArchive, secret)
 	want["secret"] = "look" // the simulated one is short
 	if got := states(); !maps.Equal(got, want) {
 		t.Errorf("with a secret: %v, want %v", got, want)

@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 // measured is what was written last of each metric.
@@ -40,14 +41,14 @@ func TestMetrics(t *testing.T) {
 	if m := s.measured(t); m["EndReached"] != 0 || m["Pulled"] != 0 || m["Refused"] != 0 {
 		t.Errorf("without a secret: %v", m)
 	}
-	s.set(t, archive.SecretArchive, "not-that-one")
+	s.set(t, store.SecretArchive, "not-that-one")
 	if _, err := s.invoke(t); err == nil {
 		t.Fatal("a wrong secret is accepted")
 	}
 	if m := s.measured(t); m["EndReached"] != 0 || m["Refused"] != 1 {
 		t.Errorf("with a wrong secret: %v", m)
 	}
-	s.set(t, archive.SecretArchive, secret)
+	s.set(t, store.SecretArchive, secret)
 	if _, err := s.invoke(t); err != nil {
 		t.Fatal(err)
 	}
@@ -77,11 +78,11 @@ func TestMetrics(t *testing.T) {
 // once, and kept as an event.
 func TestIncidents(t *testing.T) {
 	s := newStack(t)
-	s.set(t, archive.SecretArchive, secret)
+	s.set(t, store.SecretArchive, secret)
 	if _, err := s.invoke(t); err != nil {
 		t.Fatal(err)
 	}
-	s.Versions.(*archivetest.Objects).PlantDeleteMarker(archive.PageKey(0))
+	s.Versions.(*storetest.Objects).PlantDeleteMarker(archive.PageKey(0))
 	s.measured(t)
 	for _, want := range []float64{1, 0} {
 		if _, err := s.invoke(t); err != nil {
@@ -102,17 +103,17 @@ func TestIncidents(t *testing.T) {
 
 // slow is a bucket whose listings of versions below one prefix never end.
 type slow struct {
-	archive.Versions
+	store.Versions
 	prefix string
 }
 
-func (s slow) ListVersions(ctx context.Context, prefix, after string) iter.Seq2[archive.ObjectVersion, error] {
+func (s slow) ListVersions(ctx context.Context, prefix, after string) iter.Seq2[store.ObjectVersion, error] {
 	if prefix != s.prefix {
 		return s.Versions.ListVersions(ctx, prefix, after)
 	}
-	return func(yield func(archive.ObjectVersion, error) bool) {
+	return func(yield func(store.ObjectVersion, error) bool) {
 		<-ctx.Done()
-		yield(archive.ObjectVersion{}, ctx.Err())
+		yield(store.ObjectVersion{}, ctx.Err())
 	}
 }
 
@@ -127,8 +128,8 @@ func TestScanGoesOn(t *testing.T) {
 	if err := s.lookForIncidents(ctx); err != nil {
 		t.Fatal(err)
 	}
-	all.(*archivetest.Objects).PutIfAbsent(t.Context(), archive.SegmentsPrefix+"x", strings.NewReader("x"))
-	all.(*archivetest.Objects).PlantVersion(archive.SegmentsPrefix+"x", []byte("y"))
+	all.(*storetest.Objects).PutIfAbsent(t.Context(), archive.SegmentsPrefix+"x", strings.NewReader("x"))
+	all.(*storetest.Objects).PlantVersion(archive.SegmentsPrefix+"x", []byte("y"))
 	s.Versions = slow{all, archive.PagesPrefix} // which is done
 	again, cancelAgain := context.WithTimeout(t.Context(), scanMargin+100*time.Millisecond)
 	defer cancelAgain()
@@ -144,10 +145,10 @@ func TestScanGoesOn(t *testing.T) {
 	}
 }
 
-type broken struct{ archive.Versions }
+type broken struct{ store.Versions }
 
-func (broken) ListVersions(context.Context, string, string) iter.Seq2[archive.ObjectVersion, error] {
-	return func(yield func(archive.ObjectVersion, error) bool) {
-		yield(archive.ObjectVersion{}, errors.New("access denied"))
+func (broken) ListVersions(context.Context, string, string) iter.Seq2[store.ObjectVersion, error] {
+	return func(yield func(store.ObjectVersion, error) bool) {
+		yield(store.ObjectVersion{}, errors.New("access denied"))
 	}
 }

@@ -44,7 +44,7 @@ type outbox struct {
 	keys []string
 }
 
-// Notify implements archive.Notifier.
+// Notify implements store.Notifier.
 func (o *outbox) Notify(_ context.Context, keys ...string) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()

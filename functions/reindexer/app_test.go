@@ -13,8 +13,8 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/store/storetest"
 )
 
 const corp = "ww5117a9e0c0ffee01"
@@ -22,7 +22,7 @@ const corp = "ww5117a9e0c0ffee01"
 // newApp has an archive with so many pages that the archiver has not seen.
 func newApp(t *testing.T, pages int) *App {
 	t.Helper()
-	objects, index := archivetest.NewObjects(), archivetest.NewIndex()
+	objects, index := storetest.NewObjects(), storetest.NewIndex()
 	for i := range pages {
 		asked, last := uint64(i), uint64(i+1)
 		h := archive.PageHeader{Corp: corp, SeqAsked: asked, FirstSeq: last, LastSeq: last, Count: 1, PulledAt: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}

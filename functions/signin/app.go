@@ -13,8 +13,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/signin"
+	"wecom-archive/shared/store"
 )
 
 // keepAfter is how old the stored keys may be when somebody signs in: a provider that
@@ -24,7 +24,7 @@ const keepAfter = 10 * time.Minute
 // App is the function. Its fields are required.
 type App struct {
 	SignIn signin.Config
-	Index  archive.Index
+	Index  store.Index
 	Log    *slog.Logger
 
 	once  sync.Once

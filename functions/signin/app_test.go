@@ -20,9 +20,9 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"wecom-archive/infra/local/idp"
-	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/signin"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/viewer"
 )
 
@@ -41,13 +41,13 @@ func (plain) Unwrap(_ context.Context, wrapped []byte) ([]byte, error) { return 
 type world struct {
 	t        *testing.T
 	provider *httptest.Server
-	index    *archivetest.Index
+	index    *storetest.Index
 	log      bytes.Buffer
 	handler  lambda.Handler
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, index: archivetest.NewIndex()}
+	w := &world{t: t, index: storetest.NewIndex()}
 	mux := http.NewServeMux()
 	w.provider = httptest.NewServer(mux)
 	t.Cleanup(w.provider.Close)
@@ -252,7 +252,7 @@ func TestRefused(t *testing.T) {
 	if r := w.invoke("callback.json", nil); r.StatusCode != http.StatusBadRequest || len(cookies(r)) > 0 {
 		t.Errorf("a callback that nobody began: %+v", r)
 	}
-	if _, err := w.index.Get(t.Context(), "signin", "issuer"); !errors.Is(err, archive.ErrNotFound) {
+	if _, err := w.index.Get(t.Context(), "signin", "issuer"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("keys stored without a sign-in: %v", err)
 	}
 	if r := w.invoke("signout.json", func(e *events.APIGatewayV2HTTPRequest) { e.Headers["sec-fetch-site"] = "cross-site" }); r.StatusCode != http.StatusForbidden {

@@ -25,10 +25,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/signin"
+	"wecom-archive/shared/store"
 )
 
 // providerTime is how long the provider may take to answer.
@@ -82,8 +82,8 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	if err != nil {
 		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
 	}
-	secret, err := awsstore.NewSecrets(ssm.NewFromConfig(cfg), set.Secrets, "").Get(ctx, archive.SecretSignIn)
-	if err != nil && !errors.Is(err, archive.ErrNotFound) {
+	secret, err := awsstore.NewSecrets(ssm.NewFromConfig(cfg), set.Secrets, "").Get(ctx, store.SecretSignIn)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
 	index := awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)

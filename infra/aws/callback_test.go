@@ -18,6 +18,7 @@ import (
 	"wecom-archive/infra/sdkstandin"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/callback"
+	"wecom-archive/shared/store"
 )
 
 const (
@@ -36,7 +37,7 @@ func TestNotifyIsPulled(t *testing.T) {
 	}
 	s := startLambdas(t)
 	_, proxy := s.startCorp(t)
-	for name, value := range map[string]string{archive.SecretCallbackToken: callbackToken, archive.SecretCallbackKey: callbackKey} {
+	for name, value := range map[string]string{store.SecretCallbackToken: callbackToken, store.SecretCallbackKey: callbackKey} {
 		if err := s.secrets.Set(t.Context(), name, value); err != nil {
 			t.Fatal(err)
 		}

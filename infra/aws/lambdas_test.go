@@ -27,6 +27,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/keyring"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -97,7 +98,7 @@ func startLambdas(t *testing.T) *lambdas {
 	}
 	prefix := "/wecom-archive/" + name + "/"
 	s.secrets = awsstore.NewSecrets(ssm.NewFromConfig(cfg), prefix, keyID)
-	if err := s.secrets.Set(t.Context(), archive.SecretArchive, s.secret); err != nil {
+	if err := s.secrets.Set(t.Context(), store.SecretArchive, s.secret); err != nil {
 		t.Fatal(err)
 	}
 	s.catalog = archive.NewCatalog(awsstore.NewIndex(db, name))
@@ -165,7 +166,7 @@ func (s *lambdas) checkRows(t *testing.T, corp *wecomtest.Corp, killer int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stored, err := archive.ReadObject(t.Context(), s.objects, info.Key)
+		stored, err := store.ReadObject(t.Context(), s.objects, info.Key)
 		if err != nil {
 			t.Fatal(err)
 		}

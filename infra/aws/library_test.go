@@ -21,6 +21,7 @@ import (
 	"wecom-archive/shared/awsevents"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/doctor"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/wecomtest"
 )
@@ -255,7 +256,7 @@ func (s *lambdas) checkMedia(t *testing.T, f *runtimeapi.Function) {
 		if link.State != archive.MediaStored {
 			continue
 		}
-		stored, err := archive.ReadObject(t.Context(), s.objects, link.Key)
+		stored, err := store.ReadObject(t.Context(), s.objects, link.Key)
 		if err != nil || fmt.Sprint("!bytes:", len(stored)) != job.FileID {
 			t.Errorf("%s: %d bytes stored, %v", job.FileID, len(stored), err)
 		}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -163,7 +164,7 @@ func checkArchive(t *testing.T, s stack) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		body, err := archive.ReadObject(ctx, objects, info.Key)
+		body, err := store.ReadObject(ctx, objects, info.Key)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -33,6 +33,7 @@ import (
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/localstore"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -153,21 +154,21 @@ func (s stack) makeTable(t *testing.T) {
 
 // stores are the archive bucket, which tells the queue about new pages as S3 does,
 // the index and the queue.
-func (s stack) stores() (archive.Objects, *archive.Catalog, archive.Notifier) {
+func (s stack) stores() (store.Objects, *archive.Catalog, store.Notifier) {
 	cfg := s.config(s.S3)
 	cfg.Region, cfg.Credentials = locals3.Region, credentials.NewStaticCredentialsProvider(s.S3ID, s.S3Secret, "")
 	client := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
 	queue := awsstore.NewNotifier(sqs.NewFromConfig(s.config(s.AWS)), s.Queue, bucket)
 	objects := localstore.Announcing(awsstore.NewObjects(client, s3.NewPresignClient(client), bucket),
-		localstore.ByPrefix(map[string]archive.Notifier{archive.PagesPrefix: queue}))
+		localstore.ByPrefix(map[string]store.Notifier{archive.PagesPrefix: queue}))
 	return objects, archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(s.config(s.DynamoDB)), s.Table)), queue
 }
 
-func (s stack) secrets() archive.Secrets {
+func (s stack) secrets() store.Secrets {
 	return awsstore.NewSecrets(ssm.NewFromConfig(s.config(s.AWS)), s.Secrets, s.Key)
 }
 
-func (s stack) ring(objects archive.Objects, catalog *archive.Catalog) *keyring.Ring {
+func (s stack) ring(objects store.Objects, catalog *archive.Catalog) *keyring.Ring {
 	port := awsstore.NewKeyring(kms.NewFromConfig(s.config(s.AWS)), s.Key)
 	return keyring.New(keyring.Config{Corp: corpID, Objects: objects, Port: port, Catalog: catalog, Now: time.Now})
 }

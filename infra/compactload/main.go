@@ -21,11 +21,12 @@ import (
 
 	locals3 "wecom-archive/infra/local/s3"
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/transcript"
 )
 
@@ -98,7 +99,7 @@ func run(ctx context.Context, what, dir string, messages, months int) error {
 
 type load struct {
 	objects *awsstore.Objects
-	derived archive.Derived
+	derived store.Derived
 	catalog *archive.Catalog
 	index   *localstore.Index
 	begin   time.Time // of the first month
@@ -223,7 +224,7 @@ func (l load) compact(ctx context.Context, temp string, messages int) error {
 
 // read counts the requests of each screen of a conversation.
 func (l load) read(ctx context.Context) error {
-	counter := archivetest.NewRequestCounter()
+	counter := storetest.NewRequestCounter()
 	q := archive.PlaceQuery{Conversation: conversation, Descending: true, Limit: 51}
 	most, messages, began := 0, 0, time.Now()
 	screens := 0

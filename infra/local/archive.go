@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -64,7 +65,7 @@ func readSettings(dir string) (s settings, err error) {
 func (s *System) Corpid() string { return corpID }
 
 // Queue is the archiver's. What is put there, Drain works on.
-func (s *System) Queue() archive.Notifier { return s.queue }
+func (s *System) Queue() store.Notifier { return s.queue }
 
 // Pull pulls once. Only a system that Open or Reopen opened can.
 func (s *System) Pull(ctx context.Context) (archive.Run, error) { return s.puller.Run(ctx) }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // wrappingFile is the file of the key under which private keys are stored.
@@ -75,7 +76,7 @@ func (s *System) checkWrapping(ctx context.Context, path string) error {
 }
 
 // checkKeys refuses a wrapping key that opens none of the stored keys.
-func (s *System) checkKeys(ctx context.Context, port archive.Keyring, path string) error {
+func (s *System) checkKeys(ctx context.Context, port store.Keyring, path string) error {
 	var failed error
 	for info, err := range s.Objects.List(ctx, archive.KeysPrefix, "") {
 		if err != nil {
@@ -86,7 +87,7 @@ func (s *System) checkKeys(ctx context.Context, port archive.Keyring, path strin
 		if err != nil {
 			continue // the key ring says so, where it matters
 		}
-		if _, err = port.Unwrap(ctx, archive.KeyContext{Corp: record.Corp, Key: record.ID}, record.Wrapped); err == nil {
+		if _, err = port.Unwrap(ctx, store.KeyContext{Corp: record.Corp, Key: record.ID}, record.Wrapped); err == nil {
 			return nil
 		}
 		failed = err

@@ -12,6 +12,7 @@ import (
 	"wecom-archive/infra/local"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/localstore"
+	"wecom-archive/shared/store"
 )
 
 // TestRefusals: what would destroy a file, or quietly go on with the wrong one, is
@@ -120,7 +121,7 @@ func TestWrongCursor(t *testing.T) {
 			changeCursor(t, c.Dir, seq)
 			c.Messages = 400
 			_, err := archiveOnce(t, c)
-			if !errors.Is(err, archive.ErrIndexDamaged) || !strings.Contains(err.Error(), "Delete") {
+			if !errors.Is(err, store.ErrIndexDamaged) || !strings.Contains(err.Error(), "Delete") {
 				t.Fatalf("error %v, want one that names the remedy", err)
 			}
 			removeIndex(t, c.Dir)

@@ -14,6 +14,7 @@ import (
 
 	"wecom-archive/infra/local"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // removeIndex is what the remedy of a damaged index says.
@@ -94,7 +95,7 @@ func TestIndexDamaged(t *testing.T) {
 			sum, err := archiveOnce(t, c)
 			if err != nil {
 				refused++
-				if !errors.Is(err, archive.ErrIndexDamaged) && !errors.Is(err, local.ErrSegments) {
+				if !errors.Is(err, store.ErrIndexDamaged) && !errors.Is(err, local.ErrSegments) {
 					t.Errorf("not recognised: %v", err)
 				}
 				for _, says := range []string{"Delete " + path, path + "-wal", path + "-shm", "start again"} {

@@ -12,6 +12,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/directory"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom/companion"
 )
 
@@ -21,7 +22,7 @@ const namesEvery = 10 * time.Second
 // secret returns a secret of the simulated corp, made at the first start.
 func (s *System) secret(ctx context.Context, name string) (string, error) {
 	value, err := s.Secrets.Get(ctx, name)
-	if errors.Is(err, archive.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		value = uuid.NewString()
 		err = s.Secrets.Set(ctx, name, value)
 	}
@@ -31,11 +32,11 @@ func (s *System) secret(ctx context.Context, name string) (string, error) {
 // openDirectory starts the corp's companion API, on this machine only, and the stage
 // that asks it for names.
 func (s *System) openDirectory(ctx context.Context) error {
-	archiveKey, err := s.secret(ctx, archive.SecretArchive)
+	archiveKey, err := s.secret(ctx, store.SecretArchive)
 	if err != nil {
 		return err
 	}
-	appKey, err := s.secret(ctx, archive.SecretCompanion)
+	appKey, err := s.secret(ctx, store.SecretCompanion)
 	if err != nil {
 		return err
 	}

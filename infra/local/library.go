@@ -9,10 +9,10 @@ import (
 	"runtime"
 	"time"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/mediafetch"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom/financesdk"
 	"wecom-archive/shared/wecom/wecomtest"
 )
@@ -42,7 +42,7 @@ func (s *System) openLibrary(ctx context.Context) (library, error) {
 	if err != nil {
 		return library{}, err
 	}
-	secret, err := s.Secrets.Get(ctx, archive.SecretArchive)
+	secret, err := s.Secrets.Get(ctx, store.SecretArchive)
 	if err != nil {
 		return library{}, err
 	}

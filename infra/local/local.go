@@ -28,6 +28,7 @@ import (
 	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/mediafetch"
 	"wecom-archive/shared/mediatype"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -74,16 +75,16 @@ type Config struct {
 // System is the running system.
 type System struct {
 	Config
-	Objects archive.Objects
-	Derived archive.Derived
+	Objects store.Objects
+	Derived store.Derived
 	Catalog *archive.Catalog
 	Corp    *wecomtest.Corp // nil in an archive that OpenArchive opened
 
 	// For the operator's commands.
-	Versions archive.Versions // of Objects
-	Dropper  archive.Dropper  // of Catalog
+	Versions store.Versions // of Objects
+	Dropper  store.Dropper  // of Catalog
 	Ring     *keyring.Ring
-	Secrets  archive.Secrets
+	Secrets  store.Secrets
 
 	// EmptyLines is how many lines of the corpus file are not served.
 	EmptyLines int
@@ -184,13 +185,13 @@ func (s *System) openStores(ctx context.Context) error {
 	s.mediaQueue = localstore.NewQueue(localstore.QueueConfig{RetryAfter: 2 * time.Second, MaxReceives: maxReceives})
 	s.Derived = localstore.AnnouncingDerived(
 		awsstore.NewDerived(server.Client(), derivedBucket),
-		localstore.ByPrefix(map[string]archive.Notifier{archive.FetchPrefix: s.mediaQueue}),
+		localstore.ByPrefix(map[string]store.Notifier{archive.FetchPrefix: s.mediaQueue}),
 	)
 	stored := awsstore.NewObjects(server.Client(), server.Presigner(), archiveBucket)
 	s.Versions, s.Dropper = stored, index
 	s.Objects = localstore.Announcing(
 		stored,
-		localstore.ByPrefix(map[string]archive.Notifier{archive.PagesPrefix: s.queue}),
+		localstore.ByPrefix(map[string]store.Notifier{archive.PagesPrefix: s.queue}),
 	)
 	return nil
 }
@@ -224,10 +225,10 @@ func (s *System) openCorp(ctx context.Context) error {
 	}
 	config.Seed, config.Extents, config.Unreadable = set.Seed, set.Extents, set.Unreadable
 
-	if config.Secret, err = s.secret(ctx, archive.SecretArchive); err != nil {
+	if config.Secret, err = s.secret(ctx, store.SecretArchive); err != nil {
 		return err
 	}
-	if config.AppSecret, err = s.secret(ctx, archive.SecretCompanion); err != nil {
+	if config.AppSecret, err = s.secret(ctx, store.SecretCompanion); err != nil {
 		return err
 	}
 	if s.Corp, err = wecomtest.New(config); err != nil {
@@ -259,7 +260,7 @@ func (s *System) uploadKeys(ctx context.Context) error {
 		// The name fixes the order of upload, so a restart gives the same versions.
 		id := fmt.Sprintf("local-%d", i+1)
 		rec, err := s.Ring.Record(ctx, id)
-		if errors.Is(err, archive.ErrNotFound) {
+		if errors.Is(err, store.ErrNotFound) {
 			rec, err = s.Ring.Create(ctx, id)
 		}
 		if err != nil {

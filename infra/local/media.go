@@ -8,8 +8,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/mediafetch"
+	"wecom-archive/shared/store"
 )
 
 const (
@@ -55,7 +55,7 @@ func (s *System) fetch(ctx context.Context) error {
 			return err
 		}
 		err = s.media.Handle(ctx, d.Key)
-		if errors.Is(err, archive.ErrIndexDamaged) {
+		if errors.Is(err, store.ErrIndexDamaged) {
 			return err
 		}
 		if err != nil && ctx.Err() == nil {

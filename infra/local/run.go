@@ -11,6 +11,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
+	"wecom-archive/shared/store"
 )
 
 const (
@@ -68,7 +69,7 @@ func (s *System) archive(ctx context.Context) error {
 			return err
 		}
 		err = s.archiver.Handle(ctx, d.Key)
-		if errors.Is(err, archive.ErrIndexDamaged) {
+		if errors.Is(err, store.ErrIndexDamaged) {
 			return err // trying again cannot help
 		}
 		if err != nil && ctx.Err() == nil {
@@ -87,7 +88,7 @@ func (s *System) pull(ctx context.Context, once bool) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if errors.Is(err, archive.ErrIndexDamaged) {
+			if errors.Is(err, store.ErrIndexDamaged) {
 				return err
 			}
 			if once && run.Remedy != "" {

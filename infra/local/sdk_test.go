@@ -17,6 +17,7 @@ import (
 	"wecom-archive/infra/local"
 	"wecom-archive/infra/sdkstandin"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/financesdk"
 	"wecom-archive/shared/wecom/wecomtest"
@@ -184,7 +185,7 @@ func rows(t *testing.T, system *local.System) (all []archive.Row) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		body, err := archive.ReadObject(t.Context(), system.Objects, info.Key)
+		body, err := store.ReadObject(t.Context(), system.Objects, info.Key)
 		if err != nil {
 			t.Fatal(err)
 		}

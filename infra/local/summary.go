@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // Summary is what a run with --once ends with.
@@ -73,13 +74,13 @@ func (s *System) summary(ctx context.Context) (Summary, error) {
 	known, envelopes, next := 0, 0, uint64(0)
 	err = eachPage(ctx, s.Catalog.Pages, func(page archive.PageState) error {
 		if page.SeqAsked != next {
-			return fmt.Errorf("a page is asked after seq %d, the one before ends at %d: %w", page.SeqAsked, next, archive.ErrIndexDamaged)
+			return fmt.Errorf("a page is asked after seq %d, the one before ends at %d: %w", page.SeqAsked, next, store.ErrIndexDamaged)
 		}
 		known, envelopes, next = known+page.Parts, envelopes+page.Count, page.LastSeq
 		return nil
 	})
 	if err == nil && p.Pending == 0 && envelopes != p.Pulled {
-		err = fmt.Errorf("%d envelopes in pages, %d at the cursor: %w", envelopes, p.Pulled, archive.ErrIndexDamaged)
+		err = fmt.Errorf("%d envelopes in pages, %d at the cursor: %w", envelopes, p.Pulled, store.ErrIndexDamaged)
 	}
 	// A page that waits may have parts that are stored and not indexed yet.
 	if err == nil && (sum.Segments < known || sum.Segments > known && p.Pending == 0) {
@@ -91,7 +92,7 @@ func (s *System) summary(ctx context.Context) (Summary, error) {
 
 // withRemedy adds what to do to errors that a new index cures.
 func (s *System) withRemedy(err error) error {
-	if !errors.Is(err, archive.ErrIndexDamaged) && !errors.Is(err, ErrSegments) {
+	if !errors.Is(err, store.ErrIndexDamaged) && !errors.Is(err, ErrSegments) {
 		return err
 	}
 	index := filepath.Join(s.Dir, indexFile)

@@ -11,9 +11,10 @@ import (
 
 	locals3 "wecom-archive/infra/local/s3"
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/mediafetch"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom"
 )
 
@@ -62,7 +63,7 @@ func benchOnce(ctx context.Context, o options) (ratio float64, err error) {
 			return 0, err
 		}
 	}
-	objects := func(bucket string) archive.Objects {
+	objects := func(bucket string) store.Objects {
 		return awsstore.NewObjects(server.Client(), server.Presigner(), bucket)
 	}
 	lib := &source{dir: folder, latency: benchDelay}
@@ -76,12 +77,12 @@ func benchOnce(ctx context.Context, o options) (ratio float64, err error) {
 	}
 	loop := time.Since(started)
 
-	derived := archivetest.NewDerived()
+	derived := storetest.NewDerived()
 	if err := archive.PutFetchList(ctx, derived, list); err != nil {
 		return 0, err
 	}
 	stage := mediafetch.New(mediafetch.Config{
-		Corp: list.Corp, Program: "mediaload", Objects: objects("stage"), Derived: derived, Catalog: archive.NewCatalog(archivetest.NewIndex()),
+		Corp: list.Corp, Program: "mediaload", Objects: objects("stage"), Derived: derived, Catalog: archive.NewCatalog(storetest.NewIndex()),
 		Library: lib, Now: time.Now, Sleep: func(context.Context, time.Duration) error { return nil }, Log: slog.New(slog.DiscardHandler),
 		Spool: filepath.Join(folder, ".spool"),
 	})
@@ -114,7 +115,7 @@ func benchList() archive.FetchList {
 }
 
 // wrapper is the plain loop.
-func wrapper(ctx context.Context, lib mediafetch.Library, objects archive.Objects, job archive.MediaJob, path string) error {
+func wrapper(ctx context.Context, lib mediafetch.Library, objects store.Objects, job archive.MediaJob, path string) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err

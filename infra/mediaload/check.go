@@ -18,6 +18,7 @@ import (
 
 	"wecom-archive/infra/local"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // expected is the state, and the reason, that a fate ends in.
@@ -84,7 +85,7 @@ func check(ctx context.Context, o options) (err error) {
 }
 
 // allLinks are the links that count, by message and path.
-func allLinks(ctx context.Context, objects archive.Objects) (map[string]archive.Link, error) {
+func allLinks(ctx context.Context, objects store.Objects) (map[string]archive.Link, error) {
 	links := map[string]archive.Link{}
 	pages := map[uint64]bool{}
 	for info, err := range objects.List(ctx, archive.LinksPrefix, "") {
@@ -117,7 +118,7 @@ func allLinks(ctx context.Context, objects archive.Objects) (map[string]archive.
 // checkFiles reads all files, and takes those that are right from wanted. It says
 // how many there are, and how many should not be there or are not what their key
 // says.
-func checkFiles(ctx context.Context, objects archive.Objects, wanted map[string]bool) (files, bad int, bytes int64, err error) {
+func checkFiles(ctx context.Context, objects store.Objects, wanted map[string]bool) (files, bad int, bytes int64, err error) {
 	for info, err := range objects.List(ctx, archive.MediaPrefix, "") {
 		if err != nil {
 			return files, bad, bytes, err

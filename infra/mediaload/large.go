@@ -11,9 +11,9 @@ import (
 
 	locals3 "wecom-archive/infra/local/s3"
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/mediafetch"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom"
 )
 
@@ -47,12 +47,12 @@ func large(ctx context.Context, o options) (err error) {
 		FileID:     m.fileID(), MD5: sum, Size: m.size, Expires: now.Add(archive.Window),
 	}
 	list := archive.FetchList{Corp: "large", PulledAt: now, Jobs: []archive.MediaJob{job}}
-	derived := archivetest.NewDerived()
+	derived := storetest.NewDerived()
 	if err := archive.PutFetchList(ctx, derived, list); err != nil {
 		return err
 	}
 	stage := mediafetch.New(mediafetch.Config{
-		Corp: list.Corp, Program: "mediaload", Objects: objects, Derived: derived, Catalog: archive.NewCatalog(archivetest.NewIndex()),
+		Corp: list.Corp, Program: "mediaload", Objects: objects, Derived: derived, Catalog: archive.NewCatalog(storetest.NewIndex()),
 		Library: &source{dir: folder}, Now: time.Now, Sleep: func(context.Context, time.Duration) error { return nil }, Log: slog.New(slog.DiscardHandler),
 		Spool: filepath.Join(folder, ".spool"),
 	})

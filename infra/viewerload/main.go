@@ -27,6 +27,7 @@ import (
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/localstore"
+	"wecom-archive/shared/store"
 )
 
 const (
@@ -108,7 +109,7 @@ func crowded(ctx context.Context, dir string, readers int, reading time.Duration
 type load struct {
 	messages int
 	objects  *awsstore.Objects
-	derived  archive.Derived
+	derived  store.Derived
 	index    *localstore.Index
 }
 

@@ -20,7 +20,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/viewer"
 )
 
@@ -33,8 +33,8 @@ const (
 // site serves the pages of one archive.
 type site struct {
 	*load
-	index   *archivetest.IndexCounter
-	objects *archivetest.RequestCounter
+	index   *storetest.IndexCounter
+	objects *storetest.RequestCounter
 }
 
 // somebody is signed in.
@@ -45,7 +45,7 @@ func (somebody) Visitor(http.ResponseWriter, *http.Request) (viewer.Person, erro
 }
 
 func (l *load) site() *site {
-	return &site{load: l, index: &archivetest.IndexCounter{Index: l.index}, objects: archivetest.NewRequestCounter()}
+	return &site{load: l, index: &storetest.IndexCounter{Index: l.index}, objects: storetest.NewRequestCounter()}
 }
 
 // handler is what a process serves that has just started: nothing is remembered.

@@ -21,6 +21,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/signin"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/viewer"
 	"wecom-archive/shared/wecom/wecomtest"
 )
@@ -243,13 +244,13 @@ func (c crowd) reader(base string, n int) (*reader, error) {
 
 // compare matches what the readers saw with what the archive says that they saw, by the
 // id of the request.
-func (o *outcome) compare(ctx context.Context, objects archive.Objects, readers []*reader) error {
+func (o *outcome) compare(ctx context.Context, objects store.Objects, readers []*reader) error {
 	records := map[string]access.Look{}
 	for info, err := range objects.List(ctx, archive.AccessPrefix, "") {
 		if err != nil {
 			return err
 		}
-		doc, err := archive.ReadObject(ctx, objects, info.Key)
+		doc, err := store.ReadObject(ctx, objects, info.Key)
 		if err != nil {
 			return err
 		}

@@ -13,7 +13,8 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 var at = time.Date(2026, 11, 23, 23, 59, 59, 123_456_789, time.FixedZone("", -2*3600)) // the 24th in UTC
@@ -38,12 +39,12 @@ func ids(names ...string) func() string {
 
 // The stored format is locked for years: these bytes must not change.
 func TestStored(t *testing.T) {
-	objects := archivetest.NewObjects()
+	objects := storetest.NewObjects()
 	r := &access.Recorder{Objects: objects, Now: func() time.Time { return at }, NewID: ids("ABCDEFGH")}
 	if err := r.Record(t.Context(), look()); err != nil {
 		t.Fatal(err)
 	}
-	stored, err := archivetest.Contents(t.Context(), objects, "")
+	stored, err := storetest.Contents(t.Context(), objects, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +79,7 @@ func TestSeqsOf(t *testing.T) {
 }
 
 func TestIncomplete(t *testing.T) {
-	objects := archivetest.NewObjects()
+	objects := storetest.NewObjects()
 	r := &access.Recorder{Objects: objects, Now: func() time.Time { return at }, NewID: ids("ABCDEFGH")}
 	for name, spoil := range map[string]func(*access.Look){
 		"who": func(l *access.Look) { l.Who = "" }, "how": func(l *access.Look) { l.How = "" },
@@ -97,13 +98,13 @@ func TestIncomplete(t *testing.T) {
 			t.Errorf("name %q was taken", id)
 		}
 	}
-	if stored, err := archivetest.Contents(t.Context(), objects, ""); err != nil || len(stored) != 0 {
+	if stored, err := storetest.Contents(t.Context(), objects, ""); err != nil || len(stored) != 0 {
 		t.Errorf("stored %q, %v", stored, err)
 	}
 }
 
 func TestTakenNames(t *testing.T) {
-	objects := archivetest.NewObjects()
+	objects := storetest.NewObjects()
 	r := &access.Recorder{Objects: objects, Now: func() time.Time { return at }, NewID: ids("AAAAAAAA", "AAAAAAAA", "BBBBBBBB")}
 	other := look()
 	other.Who = "sub-2"
@@ -112,12 +113,12 @@ func TestTakenNames(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	stored, err := archivetest.Contents(t.Context(), objects, archive.AccessPrefix)
+	stored, err := storetest.Contents(t.Context(), objects, archive.AccessPrefix)
 	if err != nil || len(stored) != 2 || !bytes.Contains(stored[access.Key(at, "BBBBBBBB")], []byte("sub-2")) {
 		t.Errorf("stored %q, %v", stored, err)
 	}
 	r.NewID = ids("AAAAAAAA")
-	if err := r.Record(t.Context(), other); !errors.Is(err, archive.ErrExists) {
+	if err := r.Record(t.Context(), other); !errors.Is(err, store.ErrExists) {
 		t.Errorf("only taken names: %v", err)
 	}
 	if err := objects.Verify(); err != nil {
@@ -127,32 +128,32 @@ func TestTakenNames(t *testing.T) {
 
 // repeating answers a put that worked with "already there", as a store does
 // whose first answer got lost and whose client tried again.
-type repeating struct{ archive.Objects }
+type repeating struct{ store.Objects }
 
 func (o repeating) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeker) error {
 	if err := o.Objects.PutIfAbsent(ctx, key, body); err != nil {
 		return err
 	}
-	return archive.ErrExists
+	return store.ErrExists
 }
 
 func TestRepeatedPut(t *testing.T) {
-	objects := archivetest.NewObjects()
+	objects := storetest.NewObjects()
 	r := &access.Recorder{Objects: repeating{objects}, Now: func() time.Time { return at }, NewID: ids("AAAAAAAA", "BBBBBBBB")}
 	if err := r.Record(t.Context(), look()); err != nil {
 		t.Fatal(err)
 	}
-	if stored, err := archivetest.Contents(t.Context(), objects, ""); err != nil || len(stored) != 1 {
+	if stored, err := storetest.Contents(t.Context(), objects, ""); err != nil || len(stored) != 1 {
 		t.Errorf("stored %q, %v", stored, err)
 	}
 }
 
 func TestStoreFails(t *testing.T) {
-	for _, when := range []archivetest.When{archivetest.Before, archivetest.After} {
-		faults := archivetest.NewFaults()
+	for _, when := range []storetest.When{storetest.Before, storetest.After} {
+		faults := storetest.NewFaults()
 		faults.FailAt(1, when)
-		r := &access.Recorder{Objects: faults.Objects(archivetest.NewObjects()), Now: func() time.Time { return at }, NewID: ids("AAAAAAAA")}
-		if err := r.Record(t.Context(), look()); !errors.Is(err, archivetest.ErrInjected) {
+		r := &access.Recorder{Objects: faults.Objects(storetest.NewObjects()), Now: func() time.Time { return at }, NewID: ids("AAAAAAAA")}
+		if err := r.Record(t.Context(), look()); !errors.Is(err, storetest.ErrInjected) {
 			t.Errorf("%v: %v", when, err)
 		}
 		if err := r.Record(t.Context(), look()); err != nil {
@@ -163,12 +164,12 @@ func TestStoreFails(t *testing.T) {
 
 func TestDecodeRefuses(t *testing.T) {
 	for doc, want := range map[string]error{
-		``:             archive.ErrDamaged,
-		`[]`:           archive.ErrDamaged,
-		`{}`:           archive.ErrDamaged,
+		``:             store.ErrDamaged,
+		`[]`:           store.ErrDamaged,
+		`{}`:           store.ErrDamaged,
 		`{"format":3}`: archive.ErrNewFormat,
-		`{"format":1,"at":"2026-11-24T01:59:59.123Z"}`: archive.ErrDamaged,
-		`{"format":1,"at":"yesterday"}`:                archive.ErrDamaged,
+		`{"format":1,"at":"2026-11-24T01:59:59.123Z"}`: store.ErrDamaged,
+		`{"format":1,"at":"yesterday"}`:                store.ErrDamaged,
 	} {
 		if _, err := access.Decode([]byte(doc)); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", doc, err, want)
@@ -188,7 +189,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stored []byte) {
 		l, err := access.Decode(stored)
 		if err != nil {
-			if !errors.Is(err, archive.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
+			if !errors.Is(err, store.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
 				t.Errorf("error of no kind: %v", err)
 			}
 			return
@@ -206,13 +207,13 @@ func FuzzDecode(f *testing.F) {
 // A search is stored with its terms, also one that found nothing, and is limited to a
 // conversation or not.
 func TestStoredSearch(t *testing.T) {
-	objects := archivetest.NewObjects()
+	objects := storetest.NewObjects()
 	r := &access.Recorder{Objects: objects, Now: func() time.Time { return at }, NewID: ids("ABCDEFGH")}
 	l := access.Look{Who: "sub-1", How: access.HowWeb, What: access.WhatSearch, Search: map[string]string{"q": "合同", "person": "li.na"}, Conversations: []string{"room:b", "pair:a,b", "room:b"}, Request: "REQ1"}
 	if err := r.Record(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}
-	stored, err := archivetest.Contents(t.Context(), objects, "")
+	stored, err := storetest.Contents(t.Context(), objects, "")
 	if err != nil {
 		t.Fatal(err)
 	}

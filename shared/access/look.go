@@ -43,6 +43,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // Format is the newest version of the stored look. Whoever changes the meaning of a
@@ -153,12 +154,12 @@ func Encode(l Look) ([]byte, error) {
 	})
 }
 
-// Decode reads the object of a look. It returns archive.ErrDamaged for bytes
+// Decode reads the object of a look. It returns store.ErrDamaged for bytes
 // that are none, and archive.ErrNewFormat for one of a later program.
 func Decode(stored []byte) (Look, error) {
 	var r record
 	if err := json.Unmarshal(stored, &r); err != nil {
-		return Look{}, fmt.Errorf("look: %w: %w", archive.ErrDamaged, err)
+		return Look{}, fmt.Errorf("look: %w: %w", store.ErrDamaged, err)
 	}
 	if r.Format > Format {
 		return Look{}, fmt.Errorf("look: format %d: %w", r.Format, archive.ErrNewFormat)
@@ -168,10 +169,10 @@ func Decode(stored []byte) (Look, error) {
 		Seqs: r.Seqs, From: r.From, To: r.To, Remote: r.Remote, Request: r.Request, Reason: r.Reason,
 	}
 	if r.Format < 1 {
-		return Look{}, fmt.Errorf("look: no format: %w", archive.ErrDamaged)
+		return Look{}, fmt.Errorf("look: no format: %w", store.ErrDamaged)
 	}
 	if err := l.check(); err != nil {
-		return Look{}, fmt.Errorf("look: %w: %w", archive.ErrDamaged, err)
+		return Look{}, fmt.Errorf("look: %w: %w", store.ErrDamaged, err)
 	}
 	return l, nil
 }

@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // Recorder stores looks. All its fields are required; it is safe for concurrent
 // use.
 type Recorder struct {
-	Objects archive.Objects  // the archive bucket; its default retention locks the records
+	Objects store.Objects    // the archive bucket; its default retention locks the records
 	Now     func() time.Time // for looks without a time
 	NewID   func() string    // unique names: 8 to 64 letters, digits, "-" or "_"
 }
@@ -44,11 +45,11 @@ func (r *Recorder) Record(ctx context.Context, l Look) error {
 		if err == nil {
 			return nil
 		}
-		if !errors.Is(err, archive.ErrExists) {
+		if !errors.Is(err, store.ErrExists) {
 			return fmt.Errorf("recording a look as %s: %w", key, err)
 		}
 		// The store may have repeated our own put after an answer that got lost.
-		stored, err := archive.ReadObject(ctx, r.Objects, key)
+		stored, err := store.ReadObject(ctx, r.Objects, key)
 		if err != nil {
 			return fmt.Errorf("recording a look: %w", err)
 		}
@@ -56,7 +57,7 @@ func (r *Recorder) Record(ctx context.Context, l Look) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("recording a look: %d names were taken: %w", tries, archive.ErrExists)
+	return fmt.Errorf("recording a look: %d names were taken: %w", tries, store.ErrExists)
 }
 
 // Key is the key of a look's object.

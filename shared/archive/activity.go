@@ -8,6 +8,8 @@ import (
 	"hash/fnv"
 	"slices"
 	"strings"
+
+	"wecom-archive/shared/store"
 )
 
 // Who talked where, and when. All of it is presence: an item is there or not, its
@@ -95,7 +97,7 @@ func (c *Catalog) noteActivity(ctx context.Context, readings []Reading) error {
 	}
 	members := presence{}
 	for _, digest := range unknown {
-		for item := range rooms[digest.key()] {
+		for item := range rooms[keyOf(digest)] {
 			members[item] = struct{}{}
 		}
 	}
@@ -117,7 +119,7 @@ func digestOf(people []string) string {
 // itemKey names an item.
 type itemKey struct{ partition, sort string }
 
-func (i Item) key() itemKey { return itemKey{i.Partition, i.Sort} }
+func keyOf(i store.Item) itemKey { return itemKey{i.Partition, i.Sort} }
 
 // presence is a set of items without content.
 type presence map[itemKey]struct{}
@@ -144,16 +146,16 @@ func (p presence) addDay(r Reading, people []string) {
 	}
 }
 
-func (p presence) items() []Item {
-	items := make([]Item, 0, len(p))
+func (p presence) items() []store.Item {
+	items := make([]store.Item, 0, len(p))
 	for k := range p {
-		items = append(items, Item{Partition: k.partition, Sort: k.sort, Value: []byte("{}")})
+		items = append(items, store.Item{Partition: k.partition, Sort: k.sort, Value: []byte("{}")})
 	}
 	return items
 }
 
 // missing are the items of a set that the index does not have.
-func (c *Catalog) missing(ctx context.Context, p presence) ([]Item, error) {
+func (c *Catalog) missing(ctx context.Context, p presence) ([]store.Item, error) {
 	if len(p) == 0 {
 		return nil, nil
 	}
@@ -164,9 +166,9 @@ func (c *Catalog) missing(ctx context.Context, p presence) ([]Item, error) {
 	}
 	known := presence{}
 	for _, item := range found {
-		known[item.key()] = struct{}{}
+		known[keyOf(item)] = struct{}{}
 	}
-	return slices.DeleteFunc(items, func(item Item) bool { _, ok := known[item.key()]; return ok }), nil
+	return slices.DeleteFunc(items, func(item store.Item) bool { _, ok := known[keyOf(item)]; return ok }), nil
 }
 
 // putMissing writes the items of a set that are not there: reading is cheaper than

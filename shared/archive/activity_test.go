@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store/storetest"
 )
 
 // TestActivityLikeAPlainList draws segments with talk in pairs and rooms, indexes
@@ -21,14 +21,14 @@ import (
 func TestActivityLikeAPlainList(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ctx := context.Background()
-		index, faults := archivetest.NewIndex(), archivetest.NewFaults()
+		index, faults := storetest.NewIndex(), storetest.NewFaults()
 		segments := rapid.SliceOfN(rapid.Custom(drawTalk), 1, 6).Draw(t, "segments")
 		order := rapid.Permutation(numbers(len(segments))).Draw(t, "order")
 		for _, n := range append(order, order[0]) {
 			key := archive.SegmentKey(time.UnixMilli(0), uint64(n), 0)
-			faults.CrashAt(rapid.IntRange(1, 6).Draw(t, "crash"), rapid.SampledFrom([]archivetest.When{archivetest.Before, archivetest.Partly, archivetest.After}).Draw(t, "when"))
+			faults.CrashAt(rapid.IntRange(1, 6).Draw(t, "crash"), rapid.SampledFrom([]storetest.When{storetest.Before, storetest.Partly, storetest.After}).Draw(t, "when"))
 			err := archive.NewCatalog(faults.Index(index)).IndexSegment(ctx, key, segments[n])
-			if err != nil && !errors.Is(err, archivetest.ErrCrashed) {
+			if err != nil && !errors.Is(err, storetest.ErrCrashed) {
 				t.Fatal(err)
 			}
 			faults.Restart()
@@ -85,7 +85,7 @@ func pageTalks(t *rapid.T, catalog *archive.Catalog, person string, limit int, b
 // that stay quiet are all listed, once.
 func TestTalksWhileTheyGrow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		catalog := archive.NewCatalog(archivetest.NewIndex())
+		catalog := archive.NewCatalog(storetest.NewIndex())
 		asked := uint64(0)
 		say := func(conversation string, day int, people ...string) {
 			asked++
@@ -124,8 +124,8 @@ func TestTalksWhileTheyGrow(t *testing.T) {
 // TestRoomMembersOnce: a room whose members are known costs nothing for them,
 // however many there are.
 func TestRoomMembersOnce(t *testing.T) {
-	counter := archivetest.NewUnitCounter()
-	catalog := archive.NewCatalog(counter.Index(archivetest.NewIndex()))
+	counter := storetest.NewUnitCounter()
+	catalog := archive.NewCatalog(counter.Index(storetest.NewIndex()))
 	var members []string
 	for n := range 500 {
 		members = append(members, fmt.Sprintf("member%03d", n))

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"wecom-archive/shared/store"
 )
 
 // ActiveConversations returns at most limit ids of conversations with a message
@@ -45,7 +47,7 @@ func (c *Catalog) Knows(ctx context.Context, person string) (bool, error) {
 func (c *Catalog) sharded(ctx context.Context, shards int, partition func(int) string, after, prefix string, limit int) ([]string, error) {
 	var all []string
 	for shard := range shards {
-		q := IndexQuery{Partition: partition(shard), Limit: limit, From: prefix}
+		q := store.IndexQuery{Partition: partition(shard), Limit: limit, From: prefix}
 		if after != "" {
 			q.From = max(prefix, after+"\x00")
 		}
@@ -118,7 +120,7 @@ func (c *Catalog) roomTalks(ctx context.Context, person string, after *Talk) ([]
 
 // roomsOf are the conversations of rooms in which a person was seen.
 func (c *Catalog) roomsOf(ctx context.Context, person string) (rooms []string, err error) {
-	q := IndexQuery{Partition: partitionPerson + person, From: "r#", To: "r$", Limit: 1000}
+	q := store.IndexQuery{Partition: partitionPerson + person, From: "r#", To: "r$", Limit: 1000}
 	for {
 		items, err := c.index.Query(ctx, q)
 		if err != nil {
@@ -137,7 +139,7 @@ func (c *Catalog) roomsOf(ctx context.Context, person string) (rooms []string, e
 // addPairTalks adds the conversations outside of rooms, until no later one can be
 // among the first limit.
 func (c *Catalog) addPairTalks(ctx context.Context, person string, after *Talk, limit int, talks []Talk) ([]Talk, error) {
-	q := IndexQuery{Partition: partitionPerson + person, From: "d#", To: "d$", Descending: true, Limit: 500}
+	q := store.IndexQuery{Partition: partitionPerson + person, From: "d#", To: "d$", Descending: true, Limit: 500}
 	if after != nil {
 		q.To = "d#" + after.Day + "#" + after.Conversation
 	}
@@ -218,7 +220,7 @@ func (c *Catalog) lastDays(ctx context.Context, conversations []string) ([]strin
 	group.SetLimit(lastLookups)
 	for i, conversation := range conversations {
 		group.Go(func() error {
-			items, err := c.index.Query(ctx, IndexQuery{Partition: partitionConv + conversation, From: "a#", To: "a$", Descending: true, Limit: 1})
+			items, err := c.index.Query(ctx, store.IndexQuery{Partition: partitionConv + conversation, From: "a#", To: "a$", Descending: true, Limit: 1})
 			if err == nil && len(items) > 0 {
 				days[i] = strings.TrimPrefix(items[0].Sort, "a#")
 			}
@@ -234,7 +236,7 @@ func (c *Catalog) ActiveDays(ctx context.Context, conversation, month string) ([
 	if _, err := time.Parse(MonthLayout, month); err != nil {
 		return nil, fmt.Errorf("listing the days of a conversation: month: %w", err)
 	}
-	items, err := c.index.Query(ctx, IndexQuery{Partition: partitionConv + conversation, From: "a#" + month, To: "a#" + month + "-99", Limit: 31})
+	items, err := c.index.Query(ctx, store.IndexQuery{Partition: partitionConv + conversation, From: "a#" + month, To: "a#" + month + "-99", Limit: 31})
 	if err != nil {
 		return nil, fmt.Errorf("listing the days of a conversation: %w", err)
 	}

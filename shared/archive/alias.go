@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"wecom-archive/shared/store"
 )
 
 // Alias is the fact that WeCom changed an employee's userid: the same person wrote
@@ -130,7 +132,7 @@ func (c *Catalog) CheckAlias(ctx context.Context, n Alias) error {
 }
 
 // SayAlias stores an alias, after a look whether it contradicts another one.
-func SayAlias(ctx context.Context, objects Objects, catalog *Catalog, corp string, n Alias) error {
+func SayAlias(ctx context.Context, objects store.Objects, catalog *Catalog, corp string, n Alias) error {
 	if err := catalog.CheckAlias(ctx, n); err != nil {
 		return err
 	}

@@ -6,12 +6,12 @@ import (
 	"testing"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store/storetest"
 )
 
 func TestAliases(t *testing.T) {
 	ctx := t.Context()
-	catalog := archive.NewCatalog(archivetest.NewIndex())
+	catalog := archive.NewCatalog(storetest.NewIndex())
 	for _, tc := range []struct {
 		was, is string
 		refused bool

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+
+	"wecom-archive/shared/store"
 )
 
 // Asides is what a page shows beside messages of one conversation.
@@ -31,7 +33,7 @@ func (c *Catalog) Asides(ctx context.Context, q AsidesQuery) (a Asides, err erro
 	g := newGathering()
 	a.People, a.Rooms = g.entries(SubjectExternal, q.People), g.entries(SubjectRoom, q.Rooms)
 	a.Recalls, a.Files = g.recalls(q.Conversation, q.Messages), g.files(q.Files)
-	g.want(Item{Partition: partitionAliases, Sort: sortAliases}, func(value []byte) error { return json.Unmarshal(value, &a.Aliases) })
+	g.want(store.Item{Partition: partitionAliases, Sort: sortAliases}, func(value []byte) error { return json.Unmarshal(value, &a.Aliases) })
 	if err := g.read(ctx, c.index); err != nil {
 		return a, fmt.Errorf("reading what belongs to messages: %w", err)
 	}
@@ -40,29 +42,29 @@ func (c *Catalog) Asides(ctx context.Context, q AsidesQuery) (a Asides, err erro
 
 // gathering is items of any kind that are read together.
 type gathering struct {
-	items []Item
+	items []store.Item
 	take  map[itemKey]func(value []byte) error
 }
 
 func newGathering() *gathering { return &gathering{take: map[itemKey]func([]byte) error{}} }
 
 // want asks for an item, once; take gets its value if there is one.
-func (g *gathering) want(item Item, take func(value []byte) error) {
-	if _, twice := g.take[item.key()]; twice {
+func (g *gathering) want(item store.Item, take func(value []byte) error) {
+	if _, twice := g.take[keyOf(item)]; twice {
 		return
 	}
-	g.items, g.take[item.key()] = append(g.items, item), take
+	g.items, g.take[keyOf(item)] = append(g.items, item), take
 }
 
-func (g *gathering) read(ctx context.Context, index Index) error {
+func (g *gathering) read(ctx context.Context, index store.Index) error {
 	for chunk := range slices.Chunk(g.items, gatherAtOnce) {
 		found, err := index.GetMany(ctx, chunk...)
 		if err != nil {
 			return err
 		}
 		for _, item := range found {
-			if err := g.take[item.key()](item.Value); err != nil {
-				return fmt.Errorf("%s/%s: %w: %w", item.Partition, item.Sort, ErrIndexDamaged, err)
+			if err := g.take[keyOf(item)](item.Value); err != nil {
+				return fmt.Errorf("%s/%s: %w: %w", item.Partition, item.Sort, store.ErrIndexDamaged, err)
 			}
 		}
 	}
@@ -76,7 +78,7 @@ func (g *gathering) entries(kind string, ids []string) map[string]DirectoryEntry
 		if id == "" || len(id) > maxPersonID {
 			continue
 		}
-		g.want(Item{Partition: subjectPartition(kind, id), Sort: sortEntry}, func(value []byte) error {
+		g.want(store.Item{Partition: subjectPartition(kind, id), Sort: sortEntry}, func(value []byte) error {
 			var e DirectoryEntry
 			err := json.Unmarshal(value, &e)
 			found[e.ID] = e
@@ -108,7 +110,7 @@ func (g *gathering) files(hashes []string) map[string]MediaFile {
 	found := make(map[string]MediaFile, len(hashes))
 	for _, hash := range hashes {
 		found[hash] = MediaFile{FileIDSHA256: hash, State: MediaPending}
-		g.want(Item{Partition: partitionMediaFile + hash, Sort: mediaFileSort}, func(value []byte) error {
+		g.want(store.Item{Partition: partitionMediaFile + hash, Sort: mediaFileSort}, func(value []byte) error {
 			var f MediaFile
 			err := json.Unmarshal(value, &f)
 			found[hash] = f

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"wecom-archive/shared/store"
 )
 
 // EventCallback is the kind of events that record a Callback.
@@ -42,7 +44,7 @@ func (c *Catalog) PutCallback(ctx context.Context, cb Callback) error {
 
 // Callbacks returns the last callbacks, newest first.
 func (c *Catalog) Callbacks(ctx context.Context, limit int) ([]Callback, error) {
-	return list[Callback](ctx, c, IndexQuery{Partition: partitionCallback, From: "event#", To: "event$", Descending: true, Limit: limit})
+	return list[Callback](ctx, c, store.IndexQuery{Partition: partitionCallback, From: "event#", To: "event$", Descending: true, Limit: limit})
 }
 
 // heard are signatures of one minute, those that begin with the same two digits: many
@@ -102,7 +104,7 @@ func (c *Catalog) ClaimWake(ctx context.Context, now time.Time, delay time.Durat
 		return false, nil
 	}
 	err = c.putIf(ctx, partitionPuller, "wake", revision, wake{Due: now.Add(delay).UTC()})
-	if errors.Is(err, ErrConflict) {
+	if errors.Is(err, store.ErrConflict) {
 		return false, nil
 	}
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
+
+	"wecom-archive/shared/store"
 )
 
 // People and rooms are found by any part of any name they ever had:
@@ -38,8 +40,8 @@ func FoldName(name string) string {
 // calledName is as much of a folded name as the index keeps.
 func calledName(name string) string {
 	name = FoldName(name)
-	if len(name) > MaxIndexKey/2 {
-		name = strings.ToValidUTF8(name[:MaxIndexKey/2], "")
+	if len(name) > store.MaxIndexKey/2 {
+		name = strings.ToValidUTF8(name[:store.MaxIndexKey/2], "")
 	}
 	return name
 }
@@ -52,9 +54,9 @@ func calledPartition(room bool) string {
 }
 
 // calledItems are the items of one name.
-func calledItems(room bool, id, name string) ([]Item, error) {
+func calledItems(room bool, id, name string) ([]store.Item, error) {
 	c := Called{ID: id, Name: calledName(name)}
-	var items []Item
+	var items []store.Item
 	for start := range c.Name {
 		if len(items) == maxCalled {
 			break
@@ -83,10 +85,10 @@ func (c *Catalog) CalledRooms(ctx context.Context, text, after string, limit int
 
 func (c *Catalog) called(ctx context.Context, room bool, text, after string, limit int) (ids []string, next string, err error) {
 	text = FoldName(text)
-	if text == "" || len(text) > MaxIndexKey/2 {
+	if text == "" || len(text) > store.MaxIndexKey/2 {
 		return nil, "", nil
 	}
-	q := IndexQuery{Partition: calledPartition(room), From: text, Limit: limit + 1}
+	q := store.IndexQuery{Partition: calledPartition(room), From: text, Limit: limit + 1}
 	if after != "" {
 		q.From = max(text, after+"\x00")
 	}
@@ -117,7 +119,7 @@ func (c *Catalog) called(ctx context.Context, room bool, text, after string, lim
 
 // whoseNames decodes the items that begin with a text, and reads what is known of those
 // they name.
-func (c *Catalog) whoseNames(ctx context.Context, room bool, items []Item, text string) (entries map[string]DirectoryEntry, found []Called, err error) {
+func (c *Catalog) whoseNames(ctx context.Context, room bool, items []store.Item, text string) (entries map[string]DirectoryEntry, found []Called, err error) {
 	var ids []string
 	for _, item := range items {
 		if !strings.HasPrefix(item.Sort, text) {
@@ -125,7 +127,7 @@ func (c *Catalog) whoseNames(ctx context.Context, room bool, items []Item, text 
 		}
 		var f Called
 		if err := json.Unmarshal(item.Value, &f); err != nil {
-			return nil, nil, fmt.Errorf("%w: %w", ErrIndexDamaged, err)
+			return nil, nil, fmt.Errorf("%w: %w", store.ErrIndexDamaged, err)
 		}
 		found, ids = append(found, f), append(ids, f.ID)
 	}

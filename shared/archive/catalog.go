@@ -6,16 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"wecom-archive/shared/store"
 )
 
 // Catalog is what the index holds, by name. docs/format.md lists its partitions
 // and sort keys; nothing else knows them.
 type Catalog struct {
-	index Index
+	index store.Index
 }
 
 // NewCatalog reads and writes the catalog in index.
-func NewCatalog(index Index) *Catalog { return &Catalog{index: index} }
+func NewCatalog(index store.Index) *Catalog { return &Catalog{index: index} }
 
 // Partitions.
 const (
@@ -76,7 +78,7 @@ func (c *Catalog) Cursor(ctx context.Context) (Cursor, error) {
 func (c *Catalog) AdvanceCursor(ctx context.Context, from Cursor, page PageHeader) (Cursor, error) {
 	if page.SeqAsked != from.Seq || page.LastSeq <= from.Seq {
 		return from, fmt.Errorf("moving the cursor from %d over the page asked at %d that ends at %d: %w",
-			from.Seq, page.SeqAsked, page.LastSeq, ErrDamaged)
+			from.Seq, page.SeqAsked, page.LastSeq, store.ErrDamaged)
 	}
 	next := from.over(page)
 	if err := c.putIf(ctx, partitionPuller, "cursor", from.revision, next); err != nil {
@@ -92,7 +94,7 @@ func (c *Catalog) PutRun(ctx context.Context, r Run) error {
 
 // Runs returns the last runs of a stage, newest first.
 func (c *Catalog) Runs(ctx context.Context, stage string, limit int) ([]Run, error) {
-	return list[Run](ctx, c, IndexQuery{Partition: partitionRuns + stage, Descending: true, Limit: limit})
+	return list[Run](ctx, c, store.IndexQuery{Partition: partitionRuns + stage, Descending: true, Limit: limit})
 }
 
 // RunsBefore returns runs of a stage, newest first, of those that started before
@@ -108,7 +110,7 @@ func (c *Catalog) PutGap(ctx context.Context, g Gap) error {
 
 // Gaps returns the known gaps, newest first.
 func (c *Catalog) Gaps(ctx context.Context, limit int) ([]Gap, error) {
-	return list[Gap](ctx, c, IndexQuery{Partition: partitionGaps, Descending: true, Limit: limit})
+	return list[Gap](ctx, c, store.IndexQuery{Partition: partitionGaps, Descending: true, Limit: limit})
 }
 
 // GapsBefore is like RunsBefore, for gaps.
@@ -131,7 +133,7 @@ func (c *Catalog) Bind(ctx context.Context, b KeyBinding) error {
 
 // Bindings returns the known bindings in order of their version.
 func (c *Catalog) Bindings(ctx context.Context, limit int) ([]KeyBinding, error) {
-	return list[KeyBinding](ctx, c, IndexQuery{Partition: partitionKeys, From: "binding#", To: "binding$", Limit: limit})
+	return list[KeyBinding](ctx, c, store.IndexQuery{Partition: partitionKeys, From: "binding#", To: "binding$", Limit: limit})
 }
 
 func bindingName(version int64) string { return fmt.Sprintf("binding#%020d", version) }
@@ -140,14 +142,14 @@ func bindingName(version int64) string { return fmt.Sprintf("binding#%020d", ver
 // there is none.
 func (c *Catalog) get(ctx context.Context, partition, sort string, v any) (revision int64, err error) {
 	item, err := c.index.Get(ctx, partition, sort)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		return 0, nil
 	}
 	if err != nil {
 		return 0, fmt.Errorf("reading %s/%s of the index: %w", partition, sort, err)
 	}
 	if err := json.Unmarshal(item.Value, v); err != nil {
-		return 0, fmt.Errorf("reading %s/%s of the index: %w: %w", partition, sort, ErrIndexDamaged, err)
+		return 0, fmt.Errorf("reading %s/%s of the index: %w: %w", partition, sort, store.ErrIndexDamaged, err)
 	}
 	return item.Revision, nil
 }
@@ -189,24 +191,24 @@ func changeItem[T any](ctx context.Context, c *Catalog, partition, sort string, 
 		if err = c.putIf(ctx, partition, sort, revision, next); err == nil {
 			return nil
 		}
-		if !errors.Is(err, ErrConflict) {
+		if !errors.Is(err, store.ErrConflict) {
 			return fmt.Errorf("changing %s/%s of the index: %w", partition, sort, err)
 		}
 	}
-	return fmt.Errorf("changing %s/%s of the index: %d others were quicker: %w", partition, sort, tries, ErrConflict)
+	return fmt.Errorf("changing %s/%s of the index: %d others were quicker: %w", partition, sort, tries, store.ErrConflict)
 }
 
-func newItem(partition, sort string, v any) (Item, error) {
+func newItem(partition, sort string, v any) (store.Item, error) {
 	value, err := json.Marshal(v)
 	if err != nil {
-		return Item{}, fmt.Errorf("encoding %s/%s for the index: %w", partition, sort, err)
+		return store.Item{}, fmt.Errorf("encoding %s/%s for the index: %w", partition, sort, err)
 	}
-	return Item{Partition: partition, Sort: sort, Value: value}, nil
+	return store.Item{Partition: partition, Sort: sort, Value: value}, nil
 }
 
 // listBefore lists a partition from its end, item by item; next goes on.
 func listBefore[T any](ctx context.Context, c *Catalog, partition, before string, limit int) (out []T, next string, err error) {
-	items, err := c.index.Query(ctx, IndexQuery{Partition: partition, To: before, Descending: true, Limit: limit + 1})
+	items, err := c.index.Query(ctx, store.IndexQuery{Partition: partition, To: before, Descending: true, Limit: limit + 1})
 	if err != nil {
 		return nil, "", fmt.Errorf("listing %s of the index: %w", partition, err)
 	}
@@ -220,7 +222,7 @@ func listBefore[T any](ctx context.Context, c *Catalog, partition, before string
 	return out, next, nil
 }
 
-func list[T any](ctx context.Context, c *Catalog, q IndexQuery) ([]T, error) {
+func list[T any](ctx context.Context, c *Catalog, q store.IndexQuery) ([]T, error) {
 	items, err := c.index.Query(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("listing %s of the index: %w", q.Partition, err)
@@ -228,11 +230,11 @@ func list[T any](ctx context.Context, c *Catalog, q IndexQuery) ([]T, error) {
 	return decodeItems[T](items)
 }
 
-func decodeItems[T any](items []Item) ([]T, error) {
+func decodeItems[T any](items []store.Item) ([]T, error) {
 	out := make([]T, len(items))
 	for i, item := range items {
 		if err := json.Unmarshal(item.Value, &out[i]); err != nil {
-			return nil, fmt.Errorf("listing %s/%s of the index: %w: %w", item.Partition, item.Sort, ErrIndexDamaged, err)
+			return nil, fmt.Errorf("listing %s/%s of the index: %w: %w", item.Partition, item.Sort, store.ErrIndexDamaged, err)
 		}
 	}
 	return out, nil

@@ -11,7 +11,8 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -23,7 +24,7 @@ func header(asked, last uint64, count int) archive.PageHeader {
 // TestCursorMovesOverItsOwnPage: only the page asked at the cursor's seq moves
 // it, each page once, and the totals are those of the pages passed.
 func TestCursorMovesOverItsOwnPage(t *testing.T) {
-	ctx, catalog := t.Context(), archive.NewCatalog(archivetest.NewIndex())
+	ctx, catalog := t.Context(), archive.NewCatalog(storetest.NewIndex())
 	start, err := catalog.Cursor(ctx)
 	if err != nil || start.Seq != 0 {
 		t.Fatalf("%+v, %v", start, err)
@@ -38,7 +39,7 @@ func TestCursorMovesOverItsOwnPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := catalog.AdvanceCursor(ctx, start, header(0, 7, 9)); !errors.Is(err, archive.ErrConflict) {
+	if _, err := catalog.AdvanceCursor(ctx, start, header(0, 7, 9)); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("a second puller moved it too: %v", err)
 	}
 	next := header(5, 9, 2)
@@ -65,7 +66,7 @@ func TestPageStates(t *testing.T) {
 		}
 	}
 	t.Run("in order", func(t *testing.T) {
-		c := archive.NewCatalog(archivetest.NewIndex())
+		c := archive.NewCatalog(storetest.NewIndex())
 		mustDo(t, c.NotePage(ctx, header(0, 5, 3)))
 		mustDo(t, c.NotePage(ctx, header(0, 5, 3))) // adopted
 		pending(t, c, 1)
@@ -80,7 +81,7 @@ func TestPageStates(t *testing.T) {
 		}
 	})
 	t.Run("the archiver is quicker", func(t *testing.T) {
-		c := archive.NewCatalog(archivetest.NewIndex())
+		c := archive.NewCatalog(storetest.NewIndex())
 		mustDo(t, c.FinishPage(ctx, well))
 		mustDo(t, c.NotePage(ctx, header(0, 5, 3)))
 		pending(t, c, 0)
@@ -89,7 +90,7 @@ func TestPageStates(t *testing.T) {
 		}
 	})
 	t.Run("queued again while it is finished", func(t *testing.T) {
-		c := archive.NewCatalog(archivetest.NewIndex())
+		c := archive.NewCatalog(storetest.NewIndex())
 		mustDo(t, c.NotePage(ctx, header(0, 5, 3)))
 		waiting, err := c.PendingPages(ctx, 0, 10)
 		mustDo(t, err)
@@ -98,7 +99,7 @@ func TestPageStates(t *testing.T) {
 		pending(t, c, 0)
 	})
 	t.Run("an archiver that knows fewer parts comes late", func(t *testing.T) {
-		c := archive.NewCatalog(archivetest.NewIndex())
+		c := archive.NewCatalog(storetest.NewIndex())
 		late, newer := finished, well
 		late.Parts, newer.Parts = 1, 2
 		mustDo(t, c.FinishPage(ctx, newer))
@@ -110,13 +111,13 @@ func TestPageStates(t *testing.T) {
 			t.Errorf("quarantine %+v, %v", q, err)
 		}
 	})
-	if _, err := archive.NewCatalog(archivetest.NewIndex()).Page(ctx, 7); !errors.Is(err, archive.ErrNotFound) {
+	if _, err := archive.NewCatalog(storetest.NewIndex()).Page(ctx, 7); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a page that is not there: %v", err)
 	}
 }
 
 func TestLease(t *testing.T) {
-	ctx, c := t.Context(), archive.NewCatalog(archivetest.NewIndex())
+	ctx, c := t.Context(), archive.NewCatalog(storetest.NewIndex())
 	const ttl = time.Minute
 	first, err := c.AcquireLease(ctx, "a", noon, ttl)
 	mustDo(t, err)
@@ -145,7 +146,7 @@ func TestLease(t *testing.T) {
 }
 
 func TestBindings(t *testing.T) {
-	ctx, c := t.Context(), archive.NewCatalog(archivetest.NewIndex())
+	ctx, c := t.Context(), archive.NewCatalog(storetest.NewIndex())
 	if key, err := c.Binding(ctx, 3); err != nil || key != "" {
 		t.Errorf("%q, %v before it is bound", key, err)
 	}
@@ -169,21 +170,21 @@ func mustDo(t *testing.T, err error) {
 
 // interleaved is an index that lets somebody else act just before an operation.
 type interleaved struct {
-	archive.Index
+	store.Index
 	before func(op, partition string)
 }
 
-func (x *interleaved) Put(ctx context.Context, items ...archive.Item) error {
+func (x *interleaved) Put(ctx context.Context, items ...store.Item) error {
 	x.before("put", items[0].Partition)
 	return x.Index.Put(ctx, items...)
 }
 
-func (x *interleaved) PutIf(ctx context.Context, item archive.Item) error {
+func (x *interleaved) PutIf(ctx context.Context, item store.Item) error {
 	x.before("putif", item.Partition)
 	return x.Index.PutIf(ctx, item)
 }
 
-func (x *interleaved) Delete(ctx context.Context, items ...archive.Item) error {
+func (x *interleaved) Delete(ctx context.Context, items ...store.Item) error {
 	x.before("delete", items[0].Partition)
 	return x.Index.Delete(ctx, items...)
 }
@@ -193,7 +194,7 @@ func (x *interleaved) Delete(ctx context.Context, items ...archive.Item) error {
 func TestFinishedWhileNoted(t *testing.T) {
 	ctx := t.Context()
 	for at := range 3 {
-		index := archivetest.NewIndex()
+		index := storetest.NewIndex()
 		direct := archive.NewCatalog(index)
 		n := 0
 		slow := archive.NewCatalog(&interleaved{index, func(string, string) {
@@ -225,7 +226,7 @@ func TestOvertakenFinish(t *testing.T) {
 		{Key: archive.PageKey(0), Count: 3, OK: 2, Parts: 2, Unreadable: map[archive.Outcome]int{archive.OutcomeBadKey: 1}},
 	} {
 		for at := range 6 {
-			index := archivetest.NewIndex()
+			index := storetest.NewIndex()
 			direct := archive.NewCatalog(index)
 			mustDo(t, direct.NotePage(ctx, header(0, 5, 3)))
 			n := 0
@@ -258,12 +259,12 @@ func TestOvertakenFinish(t *testing.T) {
 func TestFinishCrashes(t *testing.T) {
 	ctx := t.Context()
 	state := archive.PageState{Key: archive.PageKey(0), Count: 3, OK: 1, Parts: 1, Unreadable: map[archive.Outcome]int{archive.OutcomeUnknownKey: 2}}
-	for _, when := range []archivetest.When{archivetest.Before, archivetest.After} {
+	for _, when := range []storetest.When{storetest.Before, storetest.After} {
 		for k := 1; ; k++ {
-			index := archivetest.NewIndex()
+			index := storetest.NewIndex()
 			direct := archive.NewCatalog(index)
 			mustDo(t, direct.NotePage(ctx, header(0, 5, 3)))
-			faults := archivetest.NewFaults()
+			faults := storetest.NewFaults()
 			faults.CrashAt(k, when)
 			err := archive.NewCatalog(faults.Index(index)).FinishPage(ctx, state)
 			if !faults.Crashed() {
@@ -284,15 +285,15 @@ func TestFinishCrashes(t *testing.T) {
 
 // lossyIndex does what it is told, but the reply is lost and the adapter's next
 // try finds its own write.
-type lossyIndex struct{ archive.Index }
+type lossyIndex struct{ store.Index }
 
-func (x lossyIndex) PutIf(ctx context.Context, item archive.Item) error {
+func (x lossyIndex) PutIf(ctx context.Context, item store.Item) error {
 	return errors.Join(x.Index.PutIf(ctx, item), x.Index.PutIf(ctx, item))
 }
 
 // TestLeaseReplyLost: a puller is not locked out by its own lease.
 func TestLeaseReplyLost(t *testing.T) {
-	ctx, c := t.Context(), archive.NewCatalog(lossyIndex{archivetest.NewIndex()})
+	ctx, c := t.Context(), archive.NewCatalog(lossyIndex{storetest.NewIndex()})
 	lease, err := c.AcquireLease(ctx, "a", noon, time.Minute)
 	mustDo(t, err)
 	lease, err = c.RenewLease(ctx, lease, noon.Add(time.Second), time.Minute)
@@ -308,7 +309,7 @@ func TestLeaseReplyLost(t *testing.T) {
 
 // TestLeaseIsOneAtATime: of many who want it at once one gets it.
 func TestLeaseIsOneAtATime(t *testing.T) {
-	c := archive.NewCatalog(archivetest.NewIndex())
+	c := archive.NewCatalog(storetest.NewIndex())
 	var got atomic.Int32
 	var wg sync.WaitGroup
 	for i := range 20 {
@@ -330,7 +331,7 @@ func TestLeaseIsOneAtATime(t *testing.T) {
 
 // TestPullStateUnderContention: changes by several writers all stand.
 func TestPullStateUnderContention(t *testing.T) {
-	c := archive.NewCatalog(archivetest.NewIndex())
+	c := archive.NewCatalog(storetest.NewIndex())
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -353,22 +354,22 @@ func TestPullStateUnderContention(t *testing.T) {
 
 // TestDamagedIndex: what is no JSON in the index is an error that says where.
 func TestDamagedIndex(t *testing.T) {
-	index := archivetest.NewIndex()
-	mustDo(t, index.Put(t.Context(), archive.Item{Partition: "puller", Sort: "cursor", Value: []byte("{")},
-		archive.Item{Partition: "pages:pending", Sort: "00000000000000000007", Value: []byte("{")}))
+	index := storetest.NewIndex()
+	mustDo(t, index.Put(t.Context(), store.Item{Partition: "puller", Sort: "cursor", Value: []byte("{")},
+		store.Item{Partition: "pages:pending", Sort: "00000000000000000007", Value: []byte("{")}))
 	c := archive.NewCatalog(index)
-	if _, err := c.Cursor(t.Context()); !errors.Is(err, archive.ErrIndexDamaged) {
+	if _, err := c.Cursor(t.Context()); !errors.Is(err, store.ErrIndexDamaged) {
 		t.Errorf("cursor: %v", err)
 	}
-	if _, err := c.PendingPages(t.Context(), 0, 10); !errors.Is(err, archive.ErrIndexDamaged) {
+	if _, err := c.PendingPages(t.Context(), 0, 10); !errors.Is(err, store.ErrIndexDamaged) {
 		t.Errorf("pending: %v", err)
 	}
 }
 
 // objectsWith is a bucket with one object.
-func objectsWith(t *testing.T, key, body string) *archivetest.Objects {
+func objectsWith(t *testing.T, key, body string) *storetest.Objects {
 	t.Helper()
-	objects := archivetest.NewObjects()
+	objects := storetest.NewObjects()
 	mustDo(t, objects.PutIfAbsent(t.Context(), key, strings.NewReader(body)))
 	return objects
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"wecom-archive/shared/store"
 )
 
 // Checkup is what a look at the whole installation found; package doctor makes it.
@@ -61,7 +63,7 @@ func CheckupKey(c Checkup) string {
 }
 
 // PutCheckup stores a checkup as an event.
-func PutCheckup(ctx context.Context, objects Objects, corp string, c Checkup) error {
+func PutCheckup(ctx context.Context, objects store.Objects, corp string, c Checkup) error {
 	return PutEvent(ctx, objects, CheckupKey(c), EventCheckup, corp, c.At, c)
 }
 

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"wecom-archive/shared/store"
 )
 
 // Compaction of one month, by pull date. Its item is the switch: readers see the
@@ -96,7 +98,7 @@ func (c *Catalog) Compaction(ctx context.Context, month string) (Compaction, err
 
 // Compactions returns the states of all months that have one, in order.
 func (c *Catalog) Compactions(ctx context.Context) ([]Compaction, error) {
-	return list[Compaction](ctx, c, IndexQuery{Partition: partitionCompaction, Limit: 12 * 8000})
+	return list[Compaction](ctx, c, store.IndexQuery{Partition: partitionCompaction, Limit: 12 * 8000})
 }
 
 // PutCompaction replaces the state of a month and returns the stored one, or
@@ -149,15 +151,15 @@ func (c *Catalog) CoverConversations(ctx context.Context, month string, spans ma
 	}
 	slices.Sort(names)
 	for chunk := range slices.Chunk(names, batch) {
-		keys := make([]Item, len(chunk))
+		keys := make([]store.Item, len(chunk))
 		for i, name := range chunk {
-			keys[i] = Item{Partition: partitionConv + name, Sort: "c#" + month}
+			keys[i] = store.Item{Partition: partitionConv + name, Sort: "c#" + month}
 		}
 		found, err := c.index.GetMany(ctx, keys...)
 		if err != nil {
 			return fmt.Errorf("reading the months of conversations: %w", err)
 		}
-		known := make(map[string]Item, len(found))
+		known := make(map[string]store.Item, len(found))
 		for _, item := range found {
 			known[item.Partition] = item
 		}
@@ -170,7 +172,7 @@ func (c *Catalog) CoverConversations(ctx context.Context, month string, spans ma
 	return nil
 }
 
-func (c *Catalog) coverConversation(ctx context.Context, month, conversation string, known Item, span [2]time.Time) error {
+func (c *Catalog) coverConversation(ctx context.Context, month, conversation string, known store.Item, span [2]time.Time) error {
 	want := widen(month, span[0], span[1])
 	const tries = 20
 	for range tries {
@@ -178,28 +180,28 @@ func (c *Catalog) coverConversation(ctx context.Context, month, conversation str
 		if known.Revision > 0 {
 			var have monthSpan
 			if err := json.Unmarshal(known.Value, &have); err != nil {
-				return fmt.Errorf("%w: %w", ErrDamaged, err)
+				return fmt.Errorf("%w: %w", store.ErrDamaged, err)
 			}
 			if wider.First, wider.Last = min(want.First, have.First), max(want.Last, have.Last); wider == have {
 				return nil
 			}
 		}
 		err := c.putIf(ctx, partitionConv+conversation, "c#"+month, known.Revision, wider)
-		if !errors.Is(err, ErrConflict) {
+		if !errors.Is(err, store.ErrConflict) {
 			return err
 		}
 		known, err = c.index.Get(ctx, partitionConv+conversation, "c#"+month)
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 	}
-	return fmt.Errorf("%d others were quicker: %w", tries, ErrConflict)
+	return fmt.Errorf("%d others were quicker: %w", tries, store.ErrConflict)
 }
 
 // ConversationMonths returns the months whose compaction may have messages of a
 // conversation, in order.
 func (c *Catalog) ConversationMonths(ctx context.Context, conversation string) ([]MonthSpan, error) {
-	q := IndexQuery{Partition: partitionConv + conversation, From: "c#", To: "c$", Limit: 1000}
+	q := store.IndexQuery{Partition: partitionConv + conversation, From: "c#", To: "c$", Limit: 1000}
 	var months []MonthSpan
 	for {
 		items, err := c.index.Query(ctx, q)
@@ -209,7 +211,7 @@ func (c *Catalog) ConversationMonths(ctx context.Context, conversation string) (
 		for _, item := range items {
 			var s monthSpan
 			if err := json.Unmarshal(item.Value, &s); err != nil {
-				return nil, fmt.Errorf("listing the months of a conversation: %w: %w", ErrDamaged, err)
+				return nil, fmt.Errorf("listing the months of a conversation: %w: %w", store.ErrDamaged, err)
 			}
 			months = append(months, MonthSpan{
 				Month: strings.TrimPrefix(item.Sort, "c#"),
@@ -250,7 +252,7 @@ func (c *Catalog) CompactedParts(ctx context.Context, day string) (CompactedPart
 	if len(day) < len(MonthLayout) {
 		return nil, fmt.Errorf("listing the compacted parts: %q is no day or month", day)
 	}
-	q := IndexQuery{Partition: partitionCompacted + day[:len(MonthLayout)], From: day, To: day + "~", Limit: 1000}
+	q := store.IndexQuery{Partition: partitionCompacted + day[:len(MonthLayout)], From: day, To: day + "~", Limit: 1000}
 	for {
 		items, err := c.index.Query(ctx, q)
 		if err != nil {
@@ -269,7 +271,7 @@ func (c *Catalog) CompactedParts(ctx context.Context, day string) (CompactedPart
 // OpenParts are the keys of at most limit parts of segments that are indexed and not in a
 // run yet, in order, greater than after.
 func (c *Catalog) OpenParts(ctx context.Context, after string, limit int) ([]string, error) {
-	q := IndexQuery{Partition: partitionOpen, Limit: limit}
+	q := store.IndexQuery{Partition: partitionOpen, Limit: limit}
 	if after != "" {
 		q.From = after + "\x00"
 	}
@@ -320,11 +322,11 @@ func (c *Catalog) MarkCompacted(ctx context.Context, key string, postings []Post
 	if !ok {
 		return fmt.Errorf("%s: not the key of a segment", key)
 	}
-	items := make([]Item, len(postings))
+	items := make([]store.Item, len(postings))
 	for i, p := range postings {
-		items[i] = Item{Partition: p.Partition, Sort: p.Sort}
+		items[i] = store.Item{Partition: p.Partition, Sort: p.Sort}
 	}
-	items = append(items, Item{Partition: partitionOpen, Sort: key})
+	items = append(items, store.Item{Partition: partitionOpen, Sort: key})
 	if err := c.index.Delete(ctx, items...); err != nil {
 		return fmt.Errorf("deleting the postings of %s: %w", key, err)
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"wecom-archive/shared/store"
 )
 
 // RowGroup is an entry of a run's directory: one row group of one of its objects.
@@ -135,7 +137,7 @@ var orderEscape = strings.NewReplacer("\x00", "\x01\x02", "\x01", "\x01\x03")
 
 // PutRowGroups writes entries of a run's directory.
 func (c *Catalog) PutRowGroups(ctx context.Context, run string, groups ...RowGroup) error {
-	items := make([]Item, len(groups))
+	items := make([]store.Item, len(groups))
 	for i, g := range groups {
 		item, err := newItem(partitionGroups+run, groupName(g.Last.Conversation, g.Last.Time, g.Number), g)
 		if err != nil {
@@ -152,13 +154,13 @@ func (c *Catalog) PutRowGroups(ctx context.Context, run string, groups ...RowGro
 // RowGroupsFrom returns at most limit row groups of a run, in order, from the first on
 // that ends with a message of the conversation at a time (ms) or with what comes after.
 func (c *Catalog) RowGroupsFrom(ctx context.Context, run, conversation string, ms int64, limit int) ([]RowGroup, error) {
-	return list[RowGroup](ctx, c, IndexQuery{Partition: partitionGroups + run, From: groupName(conversation, ms, 0), Limit: limit})
+	return list[RowGroup](ctx, c, store.IndexQuery{Partition: partitionGroups + run, From: groupName(conversation, ms, 0), Limit: limit})
 }
 
 // RowGroupsBefore returns at most limit row groups of a run before a given one (nil:
 // from its end), the last first.
 func (c *Catalog) RowGroupsBefore(ctx context.Context, run string, before *RowGroup, limit int) ([]RowGroup, error) {
-	q := IndexQuery{Partition: partitionGroups + run, Limit: limit, Descending: true}
+	q := store.IndexQuery{Partition: partitionGroups + run, Limit: limit, Descending: true}
 	if before != nil {
 		q.To = groupName(before.Last.Conversation, before.Last.Time, before.Number)
 	}
@@ -168,7 +170,7 @@ func (c *Catalog) RowGroupsBefore(ctx context.Context, run string, before *RowGr
 // AllRowGroups returns at most limit row groups of a run in order, after a given
 // one (nil: from the first).
 func (c *Catalog) AllRowGroups(ctx context.Context, run string, after *RowGroup, limit int) ([]RowGroup, error) {
-	q := IndexQuery{Partition: partitionGroups + run, Limit: limit}
+	q := store.IndexQuery{Partition: partitionGroups + run, Limit: limit}
 	if after != nil {
 		q.From = groupName(after.Last.Conversation, after.Last.Time, after.Number) + "\x00"
 	}
@@ -178,7 +180,7 @@ func (c *Catalog) AllRowGroups(ctx context.Context, run string, after *RowGroup,
 // DropRowGroups deletes the directory of a run.
 func (c *Catalog) DropRowGroups(ctx context.Context, run string) error {
 	for {
-		items, err := c.index.Query(ctx, IndexQuery{Partition: partitionGroups + run, Limit: 100})
+		items, err := c.index.Query(ctx, store.IndexQuery{Partition: partitionGroups + run, Limit: 100})
 		if err != nil {
 			return fmt.Errorf("deleting the directory of run %s: %w", run, err)
 		}

@@ -11,6 +11,8 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
+
+	"wecom-archive/shared/store"
 )
 
 // The footer of a compacted object describes all its row groups, in about 100 KB. The
@@ -88,10 +90,10 @@ const ownSum = 16
 func (g RowGroup) ownFooter() ([]byte, error) {
 	n := len(g.Own) - ownSum
 	if n < 0 {
-		return nil, fmt.Errorf("its own footer has %d bytes: %w", len(g.Own), ErrDamaged)
+		return nil, fmt.Errorf("its own footer has %d bytes: %w", len(g.Own), store.ErrDamaged)
 	}
 	if sum := sha256.Sum256(g.Own[:n]); !bytes.Equal(sum[:ownSum], g.Own[n:]) {
-		return nil, fmt.Errorf("its own footer differs from its SHA-256: %w", ErrDamaged)
+		return nil, fmt.Errorf("its own footer differs from its SHA-256: %w", store.ErrDamaged)
 	}
 	return g.Own[:n], nil
 }
@@ -157,7 +159,7 @@ func mendGroup(n int, err *error) {
 		*err = fmt.Errorf("the Parquet library gave up: %v", p)
 	}
 	if *err != nil && !errors.Is(*err, ErrNewFormat) {
-		*err = fmt.Errorf("row group %d of a compacted object: %w: %w", n, ErrDamaged, *err)
+		*err = fmt.Errorf("row group %d of a compacted object: %w: %w", n, store.ErrDamaged, *err)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // compacted is an object of two row groups, its rows, and what its directory says.
@@ -103,14 +104,14 @@ func TestOwnFooter(t *testing.T) {
 		}
 		damaged := bytes.Clone(data)
 		damaged[len(damaged)/2] ^= 1
-		if _, err := g.OpenOwn(damaged, ""); !errors.Is(err, archive.ErrDamaged) {
+		if _, err := g.OpenOwn(damaged, ""); !errors.Is(err, store.ErrDamaged) {
 			t.Errorf("row group %d, damaged: %v", n, err)
 		}
 		for i := range g.Own {
 			of := g
 			of.Own = bytes.Clone(g.Own)
 			of.Own[i] ^= 0x55
-			if _, err := of.OpenOwn(data, ""); !errors.Is(err, archive.ErrDamaged) {
+			if _, err := of.OpenOwn(data, ""); !errors.Is(err, store.ErrDamaged) {
 				t.Fatalf("row group %d, byte %d of its own footer altered: %v", n, i, err)
 			}
 		}

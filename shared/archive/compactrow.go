@@ -13,6 +13,8 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress"
+
+	"wecom-archive/shared/store"
 )
 
 // CompactFormat is the version of the columns of compacted objects. They are
@@ -205,7 +207,7 @@ func hexSum(b []byte) string {
 // CheckFooter compares the bytes of a footer with the layout.
 func (l CompactLayout) CheckFooter(footer []byte) error {
 	if int64(len(footer)) != l.Size-l.Footer || hexSum(footer) != l.FooterSHA256 {
-		return fmt.Errorf("footer of a compacted object: %w: differs from its SHA-256", ErrDamaged)
+		return fmt.Errorf("footer of a compacted object: %w: differs from its SHA-256", store.ErrDamaged)
 	}
 	return nil
 }

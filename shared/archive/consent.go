@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+
+	"wecom-archive/shared/store"
 )
 
 // Who agreed to being archived. What is known comes from three sides: messages of the
@@ -86,7 +88,7 @@ func (c *Catalog) changeConsent(ctx context.Context, conversation string, change
 
 // putFacts comes before the state: what only the timeline has, the next try adds.
 func (c *Catalog) putFacts(ctx context.Context, facts []ConsentFact) error {
-	var items []Item
+	var items []store.Item
 	seen := presence{}
 	for _, f := range facts {
 		f.At = f.At.UTC()
@@ -94,8 +96,8 @@ func (c *Catalog) putFacts(ctx context.Context, facts []ConsentFact) error {
 		if err != nil {
 			return err
 		}
-		if _, again := seen[item.key()]; !again { // a message twice, a person listed twice
-			seen[item.key()] = struct{}{}
+		if _, again := seen[keyOf(item)]; !again { // a message twice, a person listed twice
+			seen[keyOf(item)] = struct{}{}
 			items = append(items, item)
 		}
 	}
@@ -163,7 +165,7 @@ func (c *Catalog) noteAsked(ctx context.Context, r DirectoryRecord) error {
 func (c *Catalog) Consents(ctx context.Context, after string, limit int) ([]ConsentState, error) {
 	var all []ConsentState
 	for shard := range consentShards {
-		q := IndexQuery{Partition: partitionConsents + fmt.Sprint(shard), Limit: limit}
+		q := store.IndexQuery{Partition: partitionConsents + fmt.Sprint(shard), Limit: limit}
 		if after != "" {
 			q.From = after + "\x00"
 		}
@@ -190,10 +192,10 @@ func (c *Catalog) Consents(ctx context.Context, after string, limit int) ([]Cons
 }
 
 func (c *Catalog) fillConsents(ctx context.Context, states []ConsentState) error {
-	keys := make([]Item, len(states))
+	keys := make([]store.Item, len(states))
 	at := map[string]int{}
 	for i, s := range states {
-		keys[i] = Item{Partition: partitionConsent + s.Conversation, Sort: "state"}
+		keys[i] = store.Item{Partition: partitionConsent + s.Conversation, Sort: "state"}
 		at[s.Conversation] = i
 	}
 	items, err := c.index.GetMany(ctx, keys...)
@@ -228,7 +230,7 @@ func (c *Catalog) ConsentOf(ctx context.Context, conversation string) (s Consent
 
 // ConsentFacts returns at most limit facts of a conversation, newest first.
 func (c *Catalog) ConsentFacts(ctx context.Context, conversation string, limit int) ([]ConsentFact, error) {
-	return list[ConsentFact](ctx, c, IndexQuery{Partition: partitionConsent + conversation, From: "f#", To: "f$", Descending: true, Limit: limit})
+	return list[ConsentFact](ctx, c, store.IndexQuery{Partition: partitionConsent + conversation, From: "f#", To: "f$", Descending: true, Limit: limit})
 }
 
 // MoveConsent gives what is known of one conversation to another: they turned out to be
@@ -240,7 +242,7 @@ func (c *Catalog) MoveConsent(ctx context.Context, from, to string) error {
 			return fmt.Errorf("moving what is known of consent: %w", err)
 		}
 		// Somebody who did not know yet that they are one may have added something.
-		left, err := c.index.Query(ctx, IndexQuery{Partition: partitionConsent + from, Limit: 1})
+		left, err := c.index.Query(ctx, store.IndexQuery{Partition: partitionConsent + from, Limit: 1})
 		if err != nil || len(left) == 0 {
 			return err
 		}
@@ -248,7 +250,7 @@ func (c *Catalog) MoveConsent(ctx context.Context, from, to string) error {
 			return err
 		}
 	}
-	return fmt.Errorf("moving what is known of consent: %d times somebody added more: %w", tries, ErrConflict)
+	return fmt.Errorf("moving what is known of consent: %d times somebody added more: %w", tries, store.ErrConflict)
 }
 
 func (c *Catalog) moveConsent(ctx context.Context, from, to string) error {
@@ -261,7 +263,7 @@ func (c *Catalog) moveConsent(ctx context.Context, from, to string) error {
 		return err
 	}
 	var facts []ConsentFact
-	gone := []Item{{Partition: partitionConsent + from, Sort: "state"}}
+	gone := []store.Item{{Partition: partitionConsent + from, Sort: "state"}}
 	for item, err := range c.walk(ctx, partitionConsent+from) {
 		if err != nil {
 			return err
@@ -269,12 +271,12 @@ func (c *Catalog) moveConsent(ctx context.Context, from, to string) error {
 		if !strings.HasPrefix(item.Sort, "f#") {
 			continue
 		}
-		f, err := decodeItems[ConsentFact]([]Item{item})
+		f, err := decodeItems[ConsentFact]([]store.Item{item})
 		if err != nil {
 			return err
 		}
 		f[0].Conversation = to
-		facts, gone = append(facts, f[0]), append(gone, Item{Partition: item.Partition, Sort: item.Sort})
+		facts, gone = append(facts, f[0]), append(gone, store.Item{Partition: item.Partition, Sort: item.Sort})
 	}
 	err := c.changeConsent(ctx, to, func(s *ConsentState) []ConsentFact {
 		for _, f := range facts {
@@ -299,7 +301,7 @@ func (c *Catalog) moveConsent(ctx context.Context, from, to string) error {
 	if err := c.index.Delete(ctx, gone...); err != nil {
 		return err
 	}
-	return c.index.Delete(ctx, Item{Partition: consentsKey(from).partition, Sort: from})
+	return c.index.Delete(ctx, store.Item{Partition: consentsKey(from).partition, Sort: from})
 }
 
 // addConsent notes that somebody outside takes part in a conversation.

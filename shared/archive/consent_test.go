@@ -13,7 +13,8 @@ import (
 	"pgregory.net/rapid"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 const consentPair = "pair:li.na,wmQx9ZDAAAexampleCust01"
@@ -79,7 +80,7 @@ func standing(facts []archive.ConsentFact) (status archive.ConsentStatus, since 
 func TestConsentLikeAPlainList(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ctx := context.Background()
-		index, faults := archivetest.NewIndex(), archivetest.NewFaults()
+		index, faults := storetest.NewIndex(), storetest.NewFaults()
 		var facts []archive.ConsentFact
 		var puts []func(*archive.Catalog) error
 		for _, f := range rapid.SliceOfN(rapid.Custom(drawFact), 0, 8).Draw(t, "facts") {
@@ -95,8 +96,8 @@ func TestConsentLikeAPlainList(t *testing.T) {
 			puts = append(puts, func(c *archive.Catalog) error { return c.PutConsent(ctx, some...) })
 		}
 		for _, put := range append(rapid.Permutation(puts).Draw(t, "order"), puts[0]) {
-			faults.CrashAt(rapid.IntRange(1, 4).Draw(t, "crash"), rapid.SampledFrom([]archivetest.When{archivetest.Before, archivetest.After}).Draw(t, "when"))
-			if err := put(archive.NewCatalog(faults.Index(index))); err != nil && !errors.Is(err, archivetest.ErrCrashed) {
+			faults.CrashAt(rapid.IntRange(1, 4).Draw(t, "crash"), rapid.SampledFrom([]storetest.When{storetest.Before, storetest.After}).Draw(t, "when"))
+			if err := put(archive.NewCatalog(faults.Index(index))); err != nil && !errors.Is(err, storetest.ErrCrashed) {
 				t.Fatal(err)
 			}
 			faults.Restart()
@@ -146,7 +147,7 @@ func TestConsentLikeAPlainList(t *testing.T) {
 // outside.
 func TestConsentInMessages(t *testing.T) {
 	ctx := t.Context()
-	catalog := archive.NewCatalog(archivetest.NewIndex())
+	catalog := archive.NewCatalog(storetest.NewIndex())
 	row := func(seq int64, kind, chat, conversation, from string) archive.Row {
 		return archive.Row{Seq: seq, HasSeq: true, Outcome: archive.OutcomeOK, Reading: archive.Reading{
 			Conversation: conversation, FromID: from, ToIDs: []string{"li.na"}, MsgType: kind, ChatKind: chat, MsgTime: asked.Add(time.Duration(seq) * time.Second),
@@ -187,7 +188,7 @@ func TestConsentInMessages(t *testing.T) {
 // answered says only when it was asked.
 func TestConsentChecked(t *testing.T) {
 	ctx := t.Context()
-	catalog := archive.NewCatalog(archivetest.NewIndex())
+	catalog := archive.NewCatalog(storetest.NewIndex())
 	check := func(at time.Time, agreements ...archive.Agreement) {
 		t.Helper()
 		p := archive.DirectoryPart{Run: "run", At: at, Records: []archive.DirectoryRecord{{Kind: archive.SubjectConsent, ID: consentPair, At: at, Answer: archive.Named, Agreements: agreements}}}
@@ -230,7 +231,7 @@ func TestMoveConsent(t *testing.T) {
 	const later = "pair:li.na2,wmQx9ZDAAAexampleCust01"
 	rapid.Check(t, func(t *rapid.T) {
 		ctx := context.Background()
-		index, whole, faults := archivetest.NewIndex(), archive.NewCatalog(archivetest.NewIndex()), archivetest.NewFaults()
+		index, whole, faults := storetest.NewIndex(), archive.NewCatalog(storetest.NewIndex()), storetest.NewFaults()
 		catalog := archive.NewCatalog(index)
 		for _, p := range rapid.SliceOfN(rapid.Custom(drawCheck), 1, 8).Draw(t, "checks") {
 			r := &p.Records[0]
@@ -245,8 +246,8 @@ func TestMoveConsent(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		faults.CrashAt(rapid.IntRange(1, 9).Draw(t, "crash"), rapid.SampledFrom([]archivetest.When{archivetest.Before, archivetest.After, archivetest.Partly}).Draw(t, "when"))
-		if err := archive.NewCatalog(faults.Index(index)).MoveConsent(ctx, later, consentPair); err != nil && !errors.Is(err, archivetest.ErrCrashed) {
+		faults.CrashAt(rapid.IntRange(1, 9).Draw(t, "crash"), rapid.SampledFrom([]storetest.When{storetest.Before, storetest.After, storetest.Partly}).Draw(t, "when"))
+		if err := archive.NewCatalog(faults.Index(index)).MoveConsent(ctx, later, consentPair); err != nil && !errors.Is(err, storetest.ErrCrashed) {
 			t.Fatal(err)
 		}
 		for c, err := range catalog.ConsentSubjects(ctx) {
@@ -275,11 +276,11 @@ func TestMoveConsent(t *testing.T) {
 
 // writesBefore is an index to which somebody else writes just before the first deletion.
 type writesBefore struct {
-	archive.Index
+	store.Index
 	write func()
 }
 
-func (w *writesBefore) Delete(ctx context.Context, items ...archive.Item) error {
+func (w *writesBefore) Delete(ctx context.Context, items ...store.Item) error {
 	if write := w.write; write != nil {
 		w.write = nil
 		write()
@@ -291,7 +292,7 @@ func (w *writesBefore) Delete(ctx context.Context, items ...archive.Item) error 
 // not knowing yet, moves too.
 func TestMoveConsentBesideOthers(t *testing.T) {
 	const later = "pair:li.na2,wmQx9ZDAAAexampleCust01"
-	index := archivetest.NewIndex()
+	index := storetest.NewIndex()
 	catalog := archive.NewCatalog(index)
 	fact := func(status archive.ConsentStatus, at time.Time) archive.ConsentFact {
 		return archive.ConsentFact{Conversation: later, Person: "wmA", Status: status, At: at, Source: archive.ConsentFromMessage}

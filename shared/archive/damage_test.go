@@ -16,7 +16,8 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 // TestFlippedBits flips every bit of a page: what is read is the reply, or an
@@ -30,7 +31,7 @@ func TestFlippedBits(t *testing.T) {
 		if err == nil && string(page.Reply) != goodReply {
 			t.Fatalf("bit %d of byte %d: read %q", i%8, i/8, page.Reply)
 		}
-		if err != nil && !errors.Is(err, archive.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
+		if err != nil && !errors.Is(err, store.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
 			t.Fatalf("bit %d of byte %d: %v", i%8, i/8, err)
 		}
 	}
@@ -51,7 +52,7 @@ func TestNewerDocuments(t *testing.T) {
 	if _, _, err := archive.DecodeReject(newer); !errors.Is(err, archive.ErrNewFormat) {
 		t.Errorf("reject header: %v", err)
 	}
-	for format, want := range map[string]error{"0": archive.ErrDamaged, "2": archive.ErrNewFormat, `"1"`: archive.ErrDamaged} {
+	for format, want := range map[string]error{"0": store.ErrDamaged, "2": archive.ErrNewFormat, `"1"`: store.ErrDamaged} {
 		objects := objectsWith(t, "events/dt=2026-11-23/x.json", `{"format":`+format+`,"at":7}`)
 		if _, err := archive.GetEvent(t.Context(), objects, "events/dt=2026-11-23/x.json", nil); !errors.Is(err, want) {
 			t.Errorf("event of format %s: %v", format, err)
@@ -63,11 +64,11 @@ func TestNewerDocuments(t *testing.T) {
 func TestDamagedEvent(t *testing.T) {
 	at := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 	gap := archive.Gap{Since: at.AddDate(0, 0, -6), Until: at.AddDate(0, 0, -5), Seq: 7, Run: `"event_sha256":"`, SeenAt: at}
-	objects := archivetest.NewObjects()
+	objects := storetest.NewObjects()
 	if err := archive.PutEvent(t.Context(), objects, archive.GapKey(gap), archive.EventGap, "ww1", at, gap); err != nil {
 		t.Fatal(err)
 	}
-	doc, err := archive.ReadObject(t.Context(), objects, archive.GapKey(gap))
+	doc, err := store.ReadObject(t.Context(), objects, archive.GapKey(gap))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,7 @@ func TestDamagedEvent(t *testing.T) {
 		flipped := slices.Clone(doc)
 		flipped[bit/8] ^= 1 << (bit % 8)
 		_, err := archive.GetEvent(t.Context(), objectsWith(t, "events/x", string(flipped)), "events/x", nil)
-		if !errors.Is(err, archive.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
+		if !errors.Is(err, store.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
 			t.Fatalf("bit %d of byte %d (%q): %v", bit%8, bit/8, doc[bit/8], err)
 		}
 	}
@@ -143,7 +144,7 @@ func TestPageWithMoreBehindIt(t *testing.T) {
 	}
 	defer enc.Close()
 	for name, tail := range map[string][]byte{"another frame": enc.EncodeAll([]byte("more"), nil), "noise": []byte("more")} {
-		if _, err := archive.DecodePage(append(samplePage(t), tail...)); !errors.Is(err, archive.ErrDamaged) {
+		if _, err := archive.DecodePage(append(samplePage(t), tail...)); !errors.Is(err, store.ErrDamaged) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -168,7 +169,7 @@ func unzstd(t *testing.T, stored []byte) []byte {
 func TestDamagedSegment(t *testing.T) {
 	good := encode(t, fuzzRows()...)
 	for n := range good {
-		if _, _, err := archive.DecodeSegment(good[:n]); !errors.Is(err, archive.ErrDamaged) {
+		if _, _, err := archive.DecodeSegment(good[:n]); !errors.Is(err, store.ErrDamaged) {
 			t.Fatalf("cut at %d: %v", n, err)
 		}
 	}
@@ -177,7 +178,7 @@ func TestDamagedSegment(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	for i := range good {
 		damaged[i] ^= 1 << (i % 8)
-		if _, rows, err := archive.DecodeSegment(damaged); !errors.Is(err, archive.ErrDamaged) || rows != nil {
+		if _, rows, err := archive.DecodeSegment(damaged); !errors.Is(err, store.ErrDamaged) || rows != nil {
 			t.Fatalf("bit %d of byte %d: %d rows, %v", i%8, i, len(rows), err)
 		}
 		damaged[i] = good[i]
@@ -209,7 +210,7 @@ func TestLyingFooters(t *testing.T) {
 		"twice the file": append(slices.Clone(good), good...),
 		"something more": append(slices.Clone(good), 0),
 	} {
-		if _, _, err := archive.DecodeSegment(stored); !errors.Is(err, archive.ErrDamaged) {
+		if _, _, err := archive.DecodeSegment(stored); !errors.Is(err, store.ErrDamaged) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

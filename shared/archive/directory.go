@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+
+	"wecom-archive/shared/store"
 )
 
 // DirectoryPrefix is where names lie in the archive bucket.
@@ -139,13 +141,13 @@ func ParseDirectoryKey(key string) (at time.Time, ok bool) {
 
 // PutDirectoryPart stores a part and returns its key. That it is already there is no
 // error.
-func PutDirectoryPart(ctx context.Context, objects Objects, p DirectoryPart) (key string, err error) {
+func PutDirectoryPart(ctx context.Context, objects store.Objects, p DirectoryPart) (key string, err error) {
 	key = DirectoryKey(p)
 	stored, err := encodeDirectoryPart(p)
 	if err != nil {
 		return key, fmt.Errorf("encoding %s: %w", key, err)
 	}
-	if err := objects.PutIfAbsent(ctx, key, bytes.NewReader(stored)); err != nil && !errors.Is(err, ErrExists) {
+	if err := objects.PutIfAbsent(ctx, key, bytes.NewReader(stored)); err != nil && !errors.Is(err, store.ErrExists) {
 		return key, fmt.Errorf("storing %s: %w", key, err)
 	}
 	return key, nil
@@ -169,14 +171,14 @@ func encodeDirectoryPart(p DirectoryPart) ([]byte, error) {
 }
 
 // GetDirectoryPart reads a part; ErrDamaged if it is not what was put there.
-func GetDirectoryPart(ctx context.Context, objects ObjectReader, key string) (DirectoryPart, error) {
-	stored, err := ReadObject(ctx, objects, key)
+func GetDirectoryPart(ctx context.Context, objects store.ObjectReader, key string) (DirectoryPart, error) {
+	stored, err := store.ReadObject(ctx, objects, key)
 	if err != nil {
 		return DirectoryPart{}, err
 	}
 	p, err := DecodeDirectoryPart(stored)
 	if err == nil && DirectoryKey(p) != key {
-		err = fmt.Errorf("its content belongs under %s: %w", DirectoryKey(p), ErrDamaged)
+		err = fmt.Errorf("its content belongs under %s: %w", DirectoryKey(p), store.ErrDamaged)
 	}
 	if err != nil {
 		return DirectoryPart{}, fmt.Errorf("reading %s: %w", key, err)
@@ -194,15 +196,15 @@ func DecodeDirectoryPart(stored []byte) (p DirectoryPart, err error) {
 	doc, err := io.ReadAll(io.LimitReader(dec, maxDirectoryPart+1))
 	switch {
 	case err != nil:
-		return p, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return p, fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	case len(doc) > maxDirectoryPart:
-		return p, fmt.Errorf("over %d bytes: %w", maxDirectoryPart, ErrDamaged)
+		return p, fmt.Errorf("over %d bytes: %w", maxDirectoryPart, store.ErrDamaged)
 	}
 	if err := decodeJSON(doc, DirectoryFormat, &p); err != nil {
 		return DirectoryPart{}, err
 	}
 	if err := checkSeal(doc, directorySeal); err != nil {
-		return DirectoryPart{}, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return DirectoryPart{}, fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
 	return p, nil
 }

@@ -15,7 +15,8 @@ import (
 	"pgregory.net/rapid"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 var asked = time.Date(2026, 11, 23, 19, 0, 0, 123e6, time.UTC)
@@ -34,7 +35,7 @@ func examplePart() archive.DirectoryPart {
 
 func TestDirectoryPart(t *testing.T) {
 	ctx := t.Context()
-	objects := archivetest.NewObjects()
+	objects := storetest.NewObjects()
 	want := examplePart()
 	key, err := archive.PutDirectoryPart(ctx, objects, want)
 	if err != nil || key != "directory/dt=2026-11-23/1795460400123-run-1-00003.json.zst" {
@@ -55,26 +56,26 @@ func TestDirectoryPart(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 	other := strings.Replace(key, "00003", "00004", 1)
-	stored, err := archive.ReadObject(ctx, objects, key)
+	stored, err := store.ReadObject(ctx, objects, key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := objects.PutIfAbsent(ctx, other, bytes.NewReader(stored)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := archive.GetDirectoryPart(ctx, objects, other); !errors.Is(err, archive.ErrDamaged) {
+	if _, err := archive.GetDirectoryPart(ctx, objects, other); !errors.Is(err, store.ErrDamaged) {
 		t.Errorf("under another key: %v", err)
 	}
 }
 
 // TestDamagedDirectoryPart: not one changed byte of the document is believed.
 func TestDamagedDirectoryPart(t *testing.T) {
-	objects := archivetest.NewObjects()
+	objects := storetest.NewObjects()
 	key, err := archive.PutDirectoryPart(t.Context(), objects, examplePart())
 	if err != nil {
 		t.Fatal(err)
 	}
-	stored, err := archive.ReadObject(t.Context(), objects, key)
+	stored, err := store.ReadObject(t.Context(), objects, key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +88,7 @@ func TestDamagedDirectoryPart(t *testing.T) {
 	for i := range doc {
 		altered := bytes.Clone(doc)
 		altered[i] ^= 1
-		if _, err := archive.DecodeDirectoryPart(enc.EncodeAll(altered, nil)); !errors.Is(err, archive.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
+		if _, err := archive.DecodeDirectoryPart(enc.EncodeAll(altered, nil)); !errors.Is(err, store.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
 			t.Fatalf("byte %d of %q: %v", i, doc, err)
 		}
 	}
@@ -98,12 +99,12 @@ func TestDamagedDirectoryPart(t *testing.T) {
 }
 
 func FuzzDecodeDirectoryPart(f *testing.F) {
-	objects := archivetest.NewObjects()
+	objects := storetest.NewObjects()
 	key, err := archive.PutDirectoryPart(f.Context(), objects, examplePart())
 	if err != nil {
 		f.Fatal(err)
 	}
-	stored, err := archive.ReadObject(f.Context(), objects, key)
+	stored, err := store.ReadObject(f.Context(), objects, key)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -112,13 +113,13 @@ func FuzzDecodeDirectoryPart(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stored []byte) {
 		p, err := archive.DecodeDirectoryPart(stored)
 		if err != nil {
-			if !errors.Is(err, archive.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
+			if !errors.Is(err, store.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
 				t.Errorf("%v is neither damage nor a newer format", err)
 			}
 			return
 		}
 		// What is believed can be put into an index.
-		catalog := archive.NewCatalog(archivetest.NewIndex())
+		catalog := archive.NewCatalog(storetest.NewIndex())
 		if err := catalog.ApplyDirectoryPart(t.Context(), "key", p); err != nil {
 			t.Log(err)
 		}
@@ -152,7 +153,7 @@ func TestNamePeriods(t *testing.T) {
 				want = append(want, archive.NamePeriod{Name: r.Name, From: r.At, To: r.At})
 			}
 		}
-		catalog := archive.NewCatalog(archivetest.NewIndex())
+		catalog := archive.NewCatalog(storetest.NewIndex())
 		apply := func(r archive.DirectoryRecord) {
 			p := archive.DirectoryPart{Corp: "ww1", Run: "run", At: r.At, Records: []archive.DirectoryRecord{r}}
 			if err := catalog.ApplyDirectoryPart(ctx, archive.DirectoryKey(p), p); err != nil {
@@ -186,7 +187,7 @@ func TestNamePeriods(t *testing.T) {
 func TestNamesInAnyOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ctx := t.Context()
-		catalog := archive.NewCatalog(archivetest.NewIndex())
+		catalog := archive.NewCatalog(storetest.NewIndex())
 		n := rapid.IntRange(1, 8).Draw(t, "n")
 		var records []archive.DirectoryRecord
 		for i := range n {
@@ -211,7 +212,7 @@ func TestNamesInAnyOrder(t *testing.T) {
 // TestSeats: who comes, goes and comes back.
 func TestSeats(t *testing.T) {
 	ctx := t.Context()
-	catalog := archive.NewCatalog(archivetest.NewIndex())
+	catalog := archive.NewCatalog(storetest.NewIndex())
 	day := func(n int) time.Time { return asked.AddDate(0, 0, n) }
 	for n, seats := range []map[string][]string{
 		{"1": {"Li.Na", "wang.wei"}},
@@ -246,7 +247,7 @@ func TestSeats(t *testing.T) {
 func TestSeatList(t *testing.T) {
 	ctx := t.Context()
 	now := asked
-	list := archive.SeatList{Catalog: archive.NewCatalog(archivetest.NewIndex()), Now: func() time.Time { return now }}
+	list := archive.SeatList{Catalog: archive.NewCatalog(storetest.NewIndex()), Now: func() time.Time { return now }}
 	if ids, err := list.Seats(ctx); err == nil {
 		t.Errorf("nobody asked yet: %v", ids)
 	}

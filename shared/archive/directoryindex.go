@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"wecom-archive/shared/store"
 )
 
 // What the index knows of names. It is made from the parts below directory/ alone,
@@ -217,7 +219,7 @@ func (c *Catalog) applyRecords(ctx context.Context, key string, records []Direct
 	if err != nil {
 		return err
 	}
-	var items, called []Item
+	var items, called []store.Item
 	for _, r := range records {
 		known, room := known, r.Kind == SubjectRoom
 		if room {
@@ -237,8 +239,10 @@ func (c *Catalog) applyRecords(ctx context.Context, key string, records []Direct
 		e.add(r, key)
 		known[r.ID] = e
 	}
-	slices.SortFunc(called, func(a, b Item) int { return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Sort, b.Sort)) })
-	called = slices.CompactFunc(called, func(a, b Item) bool { return a.key() == b.key() })
+	slices.SortFunc(called, func(a, b store.Item) int {
+		return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Sort, b.Sort))
+	})
+	called = slices.CompactFunc(called, func(a, b store.Item) bool { return keyOf(a) == keyOf(b) })
 	// First: an entry says that its names are noted.
 	if err := c.index.Put(ctx, called...); err != nil {
 		return err

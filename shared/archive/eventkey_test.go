@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store/storetest"
 )
 
 func TestParseEventKey(t *testing.T) {
@@ -32,7 +32,7 @@ func TestParseEventKey(t *testing.T) {
 // TestBindingEvents: of two bindings of a version on one day the later comes later
 // in the listing, whatever the keys are called, and a fact is not repeated.
 func TestBindingEvents(t *testing.T) {
-	objects := archivetest.NewObjects()
+	objects := storetest.NewObjects()
 	at := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 	for i, key := range []string{"zebra", "zebra", "ant", "ant", "zebra", "zebra"} {
 		b := archive.KeyBinding{PublicKeyVer: 3, Key: key, MsgID: "m"}

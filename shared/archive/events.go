@@ -6,11 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"wecom-archive/shared/store"
 )
 
 // EventFormat is the version of the objects below events/. A reader refuses a
@@ -116,7 +117,7 @@ func PullRequestKey(r PullRequest) string {
 }
 
 // PutPullRequest stores a request. On AWS that it is there starts the puller.
-func PutPullRequest(ctx context.Context, objects Objects, corp string, r PullRequest) error {
+func PutPullRequest(ctx context.Context, objects store.Objects, corp string, r PullRequest) error {
 	if err := PutEvent(ctx, objects, PullRequestKey(r), EventPullRequest, corp, r.At, r); err != nil {
 		return fmt.Errorf("recording who asks for a pull: %w", err)
 	}
@@ -179,7 +180,7 @@ func EventsFrom(at time.Time) string {
 }
 
 // PutEvent stores an event. That it is already there is no error.
-func PutEvent(ctx context.Context, objects Objects, key, kind, corp string, at time.Time, body any) error {
+func PutEvent(ctx context.Context, objects store.Objects, key, kind, corp string, at time.Time, body any) error {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return fmt.Errorf("encoding event %s: %w", key, err)
@@ -191,7 +192,7 @@ func PutEvent(ctx context.Context, objects Objects, key, kind, corp string, at t
 	if err != nil {
 		return fmt.Errorf("encoding event %s: %w", key, err)
 	}
-	if err := objects.PutIfAbsent(ctx, key, bytes.NewReader(doc)); err != nil && !errors.Is(err, ErrExists) {
+	if err := objects.PutIfAbsent(ctx, key, bytes.NewReader(doc)); err != nil && !errors.Is(err, store.ErrExists) {
 		return fmt.Errorf("storing event %s: %w", key, err)
 	}
 	return nil
@@ -199,7 +200,7 @@ func PutEvent(ctx context.Context, objects Objects, key, kind, corp string, at t
 
 // PutBinding stores the event of a key binding, unless the last one of that day
 // for its version names the same key: that a try broke off later is no news.
-func PutBinding(ctx context.Context, objects Objects, corp string, b KeyBinding, at time.Time) error {
+func PutBinding(ctx context.Context, objects store.Objects, corp string, b KeyBinding, at time.Time) error {
 	prefix := eventDay(at) + bindingPrefix(b.PublicKeyVer)
 	last := ""
 	for info, err := range objects.List(ctx, prefix, "") {
@@ -218,9 +219,9 @@ func PutBinding(ctx context.Context, objects Objects, corp string, b KeyBinding,
 }
 
 // GetEvent reads an event and, if body is not nil, decodes its body.
-func GetEvent(ctx context.Context, objects ObjectReader, key string, body any) (Event, error) {
+func GetEvent(ctx context.Context, objects store.ObjectReader, key string, body any) (Event, error) {
 	var e Event
-	doc, err := ReadObject(ctx, objects, key)
+	doc, err := store.ReadObject(ctx, objects, key)
 	if err != nil {
 		return e, err
 	}
@@ -228,33 +229,20 @@ func GetEvent(ctx context.Context, objects ObjectReader, key string, body any) (
 		return Event{}, fmt.Errorf("event %s: %w", key, err)
 	}
 	if err := checkSeal(doc, eventSeal); err != nil {
-		return Event{}, fmt.Errorf("event %s: %w: %w", key, ErrDamaged, err)
+		return Event{}, fmt.Errorf("event %s: %w: %w", key, store.ErrDamaged, err)
 	}
 	if body != nil {
 		if err := json.Unmarshal(e.Body, body); err != nil {
-			return e, fmt.Errorf("event %s: body: %w: %w", key, ErrDamaged, err)
+			return e, fmt.Errorf("event %s: body: %w: %w", key, store.ErrDamaged, err)
 		}
 	}
 	return e, nil
 }
 
-// ReadObject reads a whole object. What the store finds damaged is read once more,
-// since it may have been altered on the way.
-func ReadObject(ctx context.Context, objects ObjectReader, key string) ([]byte, error) {
-	body, err := readOnce(ctx, objects, key)
-	if errors.Is(err, ErrDamaged) {
-		body, err = readOnce(ctx, objects, key)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", key, err)
-	}
-	return body, nil
-}
-
 // ReadSegment reads a part of a segment. ErrDamaged also if the store itself says
 // so.
-func ReadSegment(ctx context.Context, objects ObjectReader, key string) (SegmentMeta, []Row, error) {
-	stored, err := ReadObject(ctx, objects, key)
+func ReadSegment(ctx context.Context, objects store.ObjectReader, key string) (SegmentMeta, []Row, error) {
+	stored, err := store.ReadObject(ctx, objects, key)
 	if err != nil {
 		return SegmentMeta{}, nil, err
 	}
@@ -263,17 +251,4 @@ func ReadSegment(ctx context.Context, objects ObjectReader, key string) (Segment
 		return meta, nil, fmt.Errorf("reading %s: %w", key, err)
 	}
 	return meta, rows, nil
-}
-
-func readOnce(ctx context.Context, objects ObjectReader, key string) ([]byte, error) {
-	body, info, err := objects.Get(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	buf := bytes.NewBuffer(make([]byte, 0, info.Size+bytes.MinRead))
-	if _, err := io.Copy(buf, body); err != nil {
-		return nil, err
-	}
-	return buf.Bytes(), nil
 }

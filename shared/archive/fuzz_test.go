@@ -12,6 +12,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 const goodReply = `{"errcode":0,"errmsg":"ok","chatdata":[` +
@@ -32,7 +33,7 @@ func FuzzDecodePage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stored []byte) {
 		page, err := archive.DecodePage(stored)
 		if err != nil {
-			if !errors.Is(err, archive.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
+			if !errors.Is(err, store.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
 				t.Fatalf("neither damaged nor newer: %v", err)
 			}
 			return
@@ -105,7 +106,7 @@ func FuzzDecodeSegment(f *testing.F) {
 	f.Add([]byte("PAR1PAR1"))
 	f.Fuzz(func(t *testing.T, stored []byte) {
 		_, rows, err := archive.DecodeSegment(stored)
-		if err != nil && !errors.Is(err, archive.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
+		if err != nil && !errors.Is(err, store.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
 			t.Fatalf("neither damaged nor newer: %v", err)
 		}
 		if err != nil && rows != nil {

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"iter"
 	"time"
+
+	"wecom-archive/shared/store"
 )
 
 // EventIncident is the kind of events that record an Incident.
@@ -45,7 +47,7 @@ func shortHash(s string) string {
 
 // Incidents yields what is wrong below prefix, in byte order of the keys. The
 // first error ends the sequence.
-func Incidents(ctx context.Context, versions Versions, prefix string) iter.Seq2[Incident, error] {
+func Incidents(ctx context.Context, versions store.Versions, prefix string) iter.Seq2[Incident, error] {
 	return func(yield func(Incident, error) bool) {
 		for v, err := range versions.ListVersions(ctx, prefix, "") {
 			if err != nil {
@@ -76,7 +78,7 @@ type IncidentCount struct {
 // recorded yet: as an event in objects, then in the catalog. It may run again at
 // any time, and at several places at once; the incidents that were recorded before
 // an error stay recorded.
-func RecordIncidents(ctx context.Context, versions Versions, objects Objects, catalog *Catalog, corp, prefix string) (IncidentCount, error) {
+func RecordIncidents(ctx context.Context, versions store.Versions, objects store.Objects, catalog *Catalog, corp, prefix string) (IncidentCount, error) {
 	var count IncidentCount
 	for incident, err := range Incidents(ctx, versions, prefix) {
 		if err != nil {
@@ -114,7 +116,7 @@ func (c *Catalog) knowsIncident(ctx context.Context, i Incident) (bool, error) {
 
 // PutIncident lists an incident. That it is listed already is no error.
 func (c *Catalog) PutIncident(ctx context.Context, i Incident) error {
-	if err := c.putIf(ctx, partitionIncidents, incidentName(i), 0, i); err != nil && !errors.Is(err, ErrConflict) {
+	if err := c.putIf(ctx, partitionIncidents, incidentName(i), 0, i); err != nil && !errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("listing an incident on %s: %w", i.Key, err)
 	}
 	return nil
@@ -122,7 +124,7 @@ func (c *Catalog) PutIncident(ctx context.Context, i Incident) error {
 
 // Incidents returns the last known incidents, newest first.
 func (c *Catalog) Incidents(ctx context.Context, limit int) ([]Incident, error) {
-	return list[Incident](ctx, c, IndexQuery{Partition: partitionIncidents, Descending: true, Limit: limit})
+	return list[Incident](ctx, c, store.IndexQuery{Partition: partitionIncidents, Descending: true, Limit: limit})
 }
 
 // IncidentsBefore is like RunsBefore, for incidents.

@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store/storetest"
 )
 
-func plantIncidents(t *testing.T) (objects *archivetest.Objects, want []string) {
+func plantIncidents(t *testing.T) (objects *storetest.Objects, want []string) {
 	t.Helper()
-	objects = archivetest.NewObjects()
+	objects = storetest.NewObjects()
 	for _, key := range []string{"pages/1", "pages/2", "pages/3", "keys/k.json"} {
 		if err := objects.PutIfAbsent(t.Context(), key, strings.NewReader("truth")); err != nil {
 			t.Fatal(err)
@@ -61,12 +61,12 @@ func TestIncidents(t *testing.T) {
 func TestRecordIncidents(t *testing.T) {
 	for k := 1; ; k++ {
 		objects, want := plantIncidents(t)
-		index := archivetest.NewIndex()
-		faults := archivetest.NewFaults()
+		index := storetest.NewIndex()
+		faults := storetest.NewFaults()
 		scan := func() (archive.IncidentCount, error) {
 			return archive.RecordIncidents(t.Context(), objects, faults.Objects(objects), archive.NewCatalog(faults.Index(index)), "ww1", "pages/")
 		}
-		faults.CrashAt(k, archivetest.After)
+		faults.CrashAt(k, storetest.After)
 		_, err := scan()
 		crashed := faults.Crashed()
 		if crashed == (err == nil) {
@@ -86,7 +86,7 @@ func TestRecordIncidents(t *testing.T) {
 	}
 }
 
-func wantRecorded(t *testing.T, objects *archivetest.Objects, index *archivetest.Index, want []string) {
+func wantRecorded(t *testing.T, objects *storetest.Objects, index *storetest.Index, want []string) {
 	t.Helper()
 	listed, err := archive.NewCatalog(index).Incidents(t.Context(), 100)
 	if err != nil {
@@ -126,10 +126,10 @@ func TestIncidentKey(t *testing.T) {
 
 func TestIncidentsFail(t *testing.T) {
 	objects, _ := plantIncidents(t)
-	faults := archivetest.NewFaults()
-	faults.FailAt(1, archivetest.Before)
-	count, err := archive.RecordIncidents(t.Context(), objects, faults.Objects(objects), archive.NewCatalog(archivetest.NewIndex()), "ww1", "")
-	if !errors.Is(err, archivetest.ErrInjected) || count.New != 0 {
+	faults := storetest.NewFaults()
+	faults.FailAt(1, storetest.Before)
+	count, err := archive.RecordIncidents(t.Context(), objects, faults.Objects(objects), archive.NewCatalog(storetest.NewIndex()), "ww1", "")
+	if !errors.Is(err, storetest.ErrInjected) || count.New != 0 {
 		t.Errorf("RecordIncidents = %+v, %v; want the store's error", count, err)
 	}
 }

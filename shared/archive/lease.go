@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"wecom-archive/shared/store"
 )
 
 // Lease says who may pull, or run another stage. The puller's only spares WeCom
@@ -71,7 +73,7 @@ func (c *Catalog) ReleaseLease(ctx context.Context, l Lease) error {
 
 func (c *Catalog) writeLease(ctx context.Context, l Lease) (Lease, error) {
 	err := c.putIf(ctx, l.partition, "lease", l.revision, l)
-	if errors.Is(err, ErrConflict) {
+	if errors.Is(err, store.ErrConflict) {
 		var held Lease
 		rev, err := c.get(ctx, l.partition, "lease", &held)
 		if err != nil {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"wecom-archive/shared/store"
 )
 
 // LinksFormat is the version of the objects below links/.
@@ -81,7 +83,7 @@ const linksSeal = `"links_sha256":"`
 func (l Links) Key() string { return LinksKey(l.PulledAt, l.SeqAsked, l.Number) }
 
 // PutLinks stores links. ErrExists if the number is taken.
-func PutLinks(ctx context.Context, objects Objects, l Links) error {
+func PutLinks(ctx context.Context, objects store.Objects, l Links) error {
 	l.Format, l.SHA256 = LinksFormat, unsealed
 	doc, err := encodeSealed(l, linksSeal)
 	if err == nil {
@@ -100,7 +102,7 @@ func DecodeLinks(doc []byte) (Links, error) {
 		return Links{}, err
 	}
 	if err := checkSeal(doc, linksSeal); err != nil {
-		return Links{}, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return Links{}, fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
 	return l, nil
 }
@@ -123,14 +125,14 @@ type numbered struct {
 }
 
 // ReadPageLinks reads what is stored.
-func ReadPageLinks(ctx context.Context, objects ObjectReader, pulledAt time.Time, asked uint64) (*PageLinks, error) {
+func ReadPageLinks(ctx context.Context, objects store.ObjectReader, pulledAt time.Time, asked uint64) (*PageLinks, error) {
 	p := &PageLinks{SeqAsked: asked, PulledAt: pulledAt, latest: map[mediaRef]numbered{}}
 	return p, p.Reload(ctx, objects)
 }
 
 // Reload reads what was stored since. Names sort as strings, so that -10 comes
 // before -2: numbers are read in turn until one is missing.
-func (p *PageLinks) Reload(ctx context.Context, objects ObjectReader) error {
+func (p *PageLinks) Reload(ctx context.Context, objects store.ObjectReader) error {
 	stored := map[int]bool{}
 	for info, err := range objects.List(ctx, LinksStem(p.PulledAt, p.SeqAsked), "") {
 		if err != nil {
@@ -148,17 +150,17 @@ func (p *PageLinks) Reload(ctx context.Context, objects ObjectReader) error {
 	return nil
 }
 
-func (p *PageLinks) read(ctx context.Context, objects ObjectReader, key string) error {
-	doc, err := ReadObject(ctx, objects, key)
+func (p *PageLinks) read(ctx context.Context, objects store.ObjectReader, key string) error {
+	doc, err := store.ReadObject(ctx, objects, key)
 	var links Links
 	if err == nil {
 		links, err = DecodeLinks(doc)
 	}
 	if err == nil && links.Key() != key {
-		err = fmt.Errorf("belongs at %s: %w", links.Key(), ErrDamaged)
+		err = fmt.Errorf("belongs at %s: %w", links.Key(), store.ErrDamaged)
 	}
 	if err != nil {
-		if errors.Is(err, ErrDamaged) || errors.Is(err, ErrNewFormat) { // what it says can be found out again, or asked for again
+		if errors.Is(err, store.ErrDamaged) || errors.Is(err, ErrNewFormat) { // what it says can be found out again, or asked for again
 			p.Damaged = append(p.Damaged, key)
 			return nil
 		}
@@ -179,7 +181,7 @@ func (p *PageLinks) add(links []Link, number int) {
 
 // Add stores links as the page's next object. When somebody else was quicker, what
 // that one says is left out. It returns those that were stored.
-func (p *PageLinks) Add(ctx context.Context, objects Objects, l Links) ([]Link, error) {
+func (p *PageLinks) Add(ctx context.Context, objects store.Objects, l Links) ([]Link, error) {
 	wanted := l.Links
 	for {
 		l.SeqAsked, l.PulledAt, l.Number = p.SeqAsked, p.PulledAt, p.Objects
@@ -199,7 +201,7 @@ func (p *PageLinks) Add(ctx context.Context, objects Objects, l Links) ([]Link, 
 			return l.Links, nil
 		}
 		before := p.Objects
-		if !errors.Is(err, ErrExists) {
+		if !errors.Is(err, store.ErrExists) {
 			return nil, err
 		}
 		if err := p.Reload(ctx, objects); err != nil {

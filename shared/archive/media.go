@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+
+	"wecom-archive/shared/store"
 )
 
 // FetchFormat is the version of job lists below fetch/.
@@ -96,14 +98,14 @@ func encodeSealed(v any, prefix string) ([]byte, error) {
 
 // ReadFetchList reads a job list. ErrDamaged if it is not whole, or belongs
 // elsewhere.
-func ReadFetchList(ctx context.Context, derived ObjectReader, key string) (FetchList, error) {
-	doc, err := ReadObject(ctx, derived, key)
+func ReadFetchList(ctx context.Context, derived store.ObjectReader, key string) (FetchList, error) {
+	doc, err := store.ReadObject(ctx, derived, key)
 	if err != nil {
 		return FetchList{}, err
 	}
 	list, err := DecodeFetchList(doc)
 	if err == nil && list.Key() != key {
-		err = fmt.Errorf("belongs at %s: %w", list.Key(), ErrDamaged)
+		err = fmt.Errorf("belongs at %s: %w", list.Key(), store.ErrDamaged)
 	}
 	if err != nil {
 		return FetchList{}, fmt.Errorf("reading %s: %w", key, err)
@@ -118,13 +120,13 @@ func DecodeFetchList(doc []byte) (FetchList, error) {
 		return FetchList{}, err
 	}
 	if err := checkSeal(doc, listSeal); err != nil {
-		return FetchList{}, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return FetchList{}, fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
 	return l, nil
 }
 
 // PutFetchList stores a job list in place of an earlier one.
-func PutFetchList(ctx context.Context, derived Derived, l FetchList) error {
+func PutFetchList(ctx context.Context, derived store.Derived, l FetchList) error {
 	doc, err := l.Encode()
 	if err == nil {
 		err = derived.Put(ctx, l.Key(), bytes.NewReader(doc))

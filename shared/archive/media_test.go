@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 var mediaPulled = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
@@ -95,7 +96,7 @@ func TestVerdicts(t *testing.T) {
 // TestFetchListStored: what is stored comes back, and one that was altered or lies
 // at a wrong key is refused. It shows no sdkfileid when printed.
 func TestFetchListStored(t *testing.T) {
-	derived := archivetest.NewDerived()
+	derived := storetest.NewDerived()
 	list := mediaList(mediaJob(0, "image", "a"), mediaJob(3, "mixed.item[1]", "b"))
 	if err := archive.PutFetchList(t.Context(), derived, list); err != nil {
 		t.Fatal(err)
@@ -107,14 +108,14 @@ func TestFetchListStored(t *testing.T) {
 	if text := fmt.Sprintf("%v %+v %#v", got.Jobs[0], got, got.Jobs); strings.Contains(text, "secret-") {
 		t.Errorf("the sdkfileid is printed: %s", text)
 	}
-	doc, err := archive.ReadObject(t.Context(), derived, list.Key())
+	doc, err := store.ReadObject(t.Context(), derived, list.Key())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range doc {
 		bad := bytes.Clone(doc)
 		bad[i] ^= 1
-		if _, err := archive.DecodeFetchList(bad); !errors.Is(err, archive.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
+		if _, err := archive.DecodeFetchList(bad); !errors.Is(err, store.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
 			t.Fatalf("with byte %d altered: %v", i, err)
 		}
 	}
@@ -122,7 +123,7 @@ func TestFetchListStored(t *testing.T) {
 	if err := derived.Put(t.Context(), elsewhere, bytes.NewReader(doc)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := archive.ReadFetchList(t.Context(), derived, elsewhere); !errors.Is(err, archive.ErrDamaged) {
+	if _, err := archive.ReadFetchList(t.Context(), derived, elsewhere); !errors.Is(err, store.ErrDamaged) {
 		t.Errorf("a list at another's key: %v", err)
 	}
 }
@@ -144,7 +145,7 @@ func link(job archive.MediaJob, state archive.MediaState) archive.Link {
 // TestLinksByMany: many write links of one page at a time; each reference is
 // linked once, and only "stored" supersedes.
 func TestLinksByMany(t *testing.T) {
-	objects := archivetest.NewObjects()
+	objects := storetest.NewObjects()
 	var jobs []archive.MediaJob
 	for i := range 12 {
 		jobs = append(jobs, mediaJob(i, "image", fmt.Sprint(i)))
@@ -189,7 +190,7 @@ func TestLinksByMany(t *testing.T) {
 // TestDamagedLinks: an object that cannot be read says nothing, and its number is
 // taken.
 func TestDamagedLinks(t *testing.T) {
-	objects := archivetest.NewObjects()
+	objects := storetest.NewObjects()
 	if err := objects.PutIfAbsent(t.Context(), archive.LinksKey(mediaPulled, 7, 0), strings.NewReader(`{"format":1}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -207,8 +208,8 @@ func TestDamagedLinks(t *testing.T) {
 
 // TestMediaCounts follows a list from the archiver to a redrive.
 func TestMediaCounts(t *testing.T) {
-	ctx, objects := t.Context(), archivetest.NewObjects()
-	catalog := archive.NewCatalog(archivetest.NewIndex())
+	ctx, objects := t.Context(), storetest.NewObjects()
+	catalog := archive.NewCatalog(storetest.NewIndex())
 	jobs := []archive.MediaJob{mediaJob(0, "image", "a"), mediaJob(1, "video", "b"), mediaJob(2, "file", "c")}
 	list := mediaList(jobs...)
 	page, err := archive.ReadPageLinks(ctx, objects, mediaPulled, 7)
@@ -278,12 +279,12 @@ func TestMediaCounts(t *testing.T) {
 }
 
 func FuzzDecodeLinks(f *testing.F) {
-	objects := archivetest.NewObjects()
+	objects := storetest.NewObjects()
 	links := archive.Links{SeqAsked: 7, PulledAt: mediaPulled, Links: []archive.Link{link(mediaJob(0, "image", "a"), archive.MediaStored)}}
 	if err := archive.PutLinks(f.Context(), objects, links); err != nil {
 		f.Fatal(err)
 	}
-	doc, err := archive.ReadObject(f.Context(), objects, links.Key())
+	doc, err := store.ReadObject(f.Context(), objects, links.Key())
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -294,10 +295,10 @@ func FuzzDecodeLinks(f *testing.F) {
 	}
 	f.Add(list)
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		if _, err := archive.DecodeLinks(doc); err != nil && !errors.Is(err, archive.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
+		if _, err := archive.DecodeLinks(doc); err != nil && !errors.Is(err, store.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
 			t.Error(err)
 		}
-		if _, err := archive.DecodeFetchList(doc); err != nil && !errors.Is(err, archive.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
+		if _, err := archive.DecodeFetchList(doc); err != nil && !errors.Is(err, store.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
 			t.Error(err)
 		}
 	})

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"wecom-archive/shared/store"
 )
 
 // MediaTrouble is a reference to a file that was lost or failed.
@@ -28,7 +30,7 @@ func (c *Catalog) putMediaTrouble(ctx context.Context, t MediaTrouble) error {
 
 // forgetMediaTrouble takes one from the list whose file came after all.
 func (c *Catalog) forgetMediaTrouble(ctx context.Context, t MediaTrouble) error {
-	if err := c.index.Delete(ctx, Item{Partition: partitionMediaTrouble, Sort: t.name()}); err != nil {
+	if err := c.index.Delete(ctx, store.Item{Partition: partitionMediaTrouble, Sort: t.name()}); err != nil {
 		return fmt.Errorf("forgetting a failed file: %w", err)
 	}
 	return nil

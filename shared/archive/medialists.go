@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"wecom-archive/shared/store"
 )
 
 // MediaList is how far a job list is.
@@ -110,7 +112,7 @@ func (l MediaList) pendingName() string {
 // longer pending, unless redriven: then some of those that failed are to be tried
 // again.
 func (c *Catalog) NoteMediaList(ctx context.Context, l MediaList, redriven bool) error {
-	pending := Item{Partition: partitionMediaPending, Sort: l.pendingName()}
+	pending := store.Item{Partition: partitionMediaPending, Sort: l.pendingName()}
 	open := l.Pending() > 0 || redriven
 	if open { // before it is listed: nobody would look for what is missing
 		if err := c.put(ctx, pending.Partition, pending.Sort, l); err != nil {
@@ -164,7 +166,7 @@ func (c *Catalog) countMediaDay(ctx context.Context, day string) error {
 		sum := MediaDay{Day: day}
 		for from := ""; ; {
 			const batch = 1000
-			lists, err := list[MediaList](ctx, c, IndexQuery{Partition: partitionMediaLists + day, From: from, Limit: batch})
+			lists, err := list[MediaList](ctx, c, store.IndexQuery{Partition: partitionMediaLists + day, From: from, Limit: batch})
 			if err != nil {
 				return err
 			}
@@ -180,22 +182,22 @@ func (c *Catalog) countMediaDay(ctx context.Context, day string) error {
 		if err = c.putIf(ctx, partitionMediaDays, day, revision, sum); err == nil {
 			return nil
 		}
-		if !errors.Is(err, ErrConflict) {
+		if !errors.Is(err, store.ErrConflict) {
 			return fmt.Errorf("counting the files of %s: %w", day, err)
 		}
 	}
-	return fmt.Errorf("counting the files of %s: %d others were quicker: %w", day, tries, ErrConflict)
+	return fmt.Errorf("counting the files of %s: %d others were quicker: %w", day, tries, store.ErrConflict)
 }
 
 // MediaDays returns at most limit sums, from a day on, in order of the days.
 func (c *Catalog) MediaDays(ctx context.Context, from string, limit int) ([]MediaDay, error) {
-	return list[MediaDay](ctx, c, IndexQuery{Partition: partitionMediaDays, From: from, Limit: limit})
+	return list[MediaDay](ctx, c, store.IndexQuery{Partition: partitionMediaDays, From: from, Limit: limit})
 }
 
 // PendingMedia returns at most limit unfinished job lists, those first whose files
 // expire first; after continues behind a list.
 func (c *Catalog) PendingMedia(ctx context.Context, after *MediaList, limit int) ([]MediaList, error) {
-	q := IndexQuery{Partition: partitionMediaPending, Limit: limit}
+	q := store.IndexQuery{Partition: partitionMediaPending, Limit: limit}
 	if after != nil {
 		q.From = after.pendingName() + "\x00"
 	}

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store/storetest"
 )
 
 // TestTypesOfAPage: however many types a page has and whatever they are called, each
@@ -32,7 +32,7 @@ func TestTypesOfAPage(t *testing.T) {
 		for _, n := range types {
 			all += n
 		}
-		catalog := archive.NewCatalog(archivetest.NewIndex())
+		catalog := archive.NewCatalog(storetest.NewIndex())
 		if err := catalog.FinishPage(t.Context(), archive.PageState{Key: archive.PageKey(0), OK: all, Types: types}); err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+
+	"wecom-archive/shared/store"
 )
 
 // PageFormat is the version of the stored page. Whoever changes what a reader
@@ -60,11 +62,8 @@ type Page struct {
 	Reply  []byte // exactly what GetChatData returned
 }
 
-// Errors of DecodePage.
-var (
-	ErrDamaged   = errors.New("damaged")
-	ErrNewFormat = errors.New("format is newer than this program")
-)
+// ErrNewFormat: what is stored is of a later version of this program.
+var ErrNewFormat = errors.New("format is newer than this program")
 
 // EncodePage packs a reply and the facts about it. Size, the hashes and Format of
 // the header are set here. It refuses what DecodePage would not read back: a
@@ -123,7 +122,7 @@ func DecodePageHeader(stored []byte) (PageHeader, error) {
 		return PageHeader{}, fmt.Errorf("page header: %w", err)
 	}
 	if err := h.check(); err != nil {
-		return PageHeader{}, fmt.Errorf("page header: %w: %w", ErrDamaged, err)
+		return PageHeader{}, fmt.Errorf("page header: %w: %w", store.ErrDamaged, err)
 	}
 	return h, nil
 }
@@ -136,7 +135,7 @@ func decodeHeader(stored []byte, header any) error {
 	}
 	// Before the format: every format keeps the seal.
 	if err := checkSeal(head, headerSeal); err != nil {
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
+		return fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
 	return decodeJSON(head, PageFormat, header)
 }
@@ -148,16 +147,16 @@ func decodeJSON(doc []byte, newest int, v any) error {
 		Format int `json:"format"`
 	}
 	if err := json.Unmarshal(doc, &version); err != nil {
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
+		return fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
 	switch {
 	case version.Format > newest:
 		return fmt.Errorf("format %d: %w", version.Format, ErrNewFormat)
 	case version.Format < 1:
-		return fmt.Errorf("format %d: %w", version.Format, ErrDamaged)
+		return fmt.Errorf("format %d: %w", version.Format, store.ErrDamaged)
 	}
 	if err := json.Unmarshal(doc, v); err != nil {
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
+		return fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
 	return nil
 }
@@ -167,11 +166,11 @@ const HeaderProbe = 4 << 10
 
 func splitHeader(stored []byte) (head, rest []byte, err error) {
 	if len(stored) < 8 || binary.LittleEndian.Uint32(stored) != headerMagic {
-		return nil, nil, fmt.Errorf("no skippable frame at the start: %w", ErrDamaged)
+		return nil, nil, fmt.Errorf("no skippable frame at the start: %w", store.ErrDamaged)
 	}
 	n := binary.LittleEndian.Uint32(stored[4:])
 	if n > maxHeaderSize || int(n) > len(stored)-8 {
-		return nil, nil, fmt.Errorf("%d bytes announced, %d there: %w", n, len(stored)-8, ErrDamaged)
+		return nil, nil, fmt.Errorf("%d bytes announced, %d there: %w", n, len(stored)-8, store.ErrDamaged)
 	}
 	return stored[8 : 8+n], stored[8+n:], nil
 }
@@ -193,7 +192,7 @@ func DecodePage(stored []byte) (Page, error) {
 // unpackVerified returns what follows the header, if it is what the header says.
 func unpackVerified(stored []byte, size int64, hash string) ([]byte, error) {
 	if size < 0 || size > MaxReplySize {
-		return nil, fmt.Errorf("a size of %d in the header: %w", size, ErrDamaged)
+		return nil, fmt.Errorf("a size of %d in the header: %w", size, store.ErrDamaged)
 	}
 	_, body, err := splitHeader(stored)
 	if err != nil {
@@ -204,7 +203,7 @@ func unpackVerified(stored []byte, size int64, hash string) ([]byte, error) {
 		return nil, err
 	}
 	if sum := sha256.Sum256(reply); hex.EncodeToString(sum[:]) != hash {
-		return nil, fmt.Errorf("SHA-256 differs from the header's: %w", ErrDamaged)
+		return nil, fmt.Errorf("SHA-256 differs from the header's: %w", store.ErrDamaged)
 	}
 	return reply, nil
 }
@@ -219,10 +218,10 @@ func unpack(body []byte, size int64) ([]byte, error) {
 	var out bytes.Buffer
 	n, err := io.Copy(&out, io.LimitReader(dec, size+1))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return nil, fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
 	if n != size {
-		return nil, fmt.Errorf("not the %d bytes that the header announces: %w", size, ErrDamaged)
+		return nil, fmt.Errorf("not the %d bytes that the header announces: %w", size, store.ErrDamaged)
 	}
 	return out.Bytes(), nil
 }

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -110,7 +111,7 @@ func TestPageVerbatim(t *testing.T) {
 func TestDamagedPage(t *testing.T) {
 	stored := samplePage(t)
 	for n := range stored {
-		if _, err := archive.DecodePage(stored[:n]); !errors.Is(err, archive.ErrDamaged) {
+		if _, err := archive.DecodePage(stored[:n]); !errors.Is(err, store.ErrDamaged) {
 			t.Fatalf("cut at %d: %v", n, err)
 		}
 		flipped := slices.Clone(stored)
@@ -140,7 +141,7 @@ func TestDamagedHeader(t *testing.T) {
 		for bit := range 8 * length {
 			flipped := slices.Clone(test.stored)
 			flipped[bit/8] ^= 1 << (bit % 8)
-			if err := test.decode(flipped); !errors.Is(err, archive.ErrDamaged) {
+			if err := test.decode(flipped); !errors.Is(err, store.ErrDamaged) {
 				t.Fatalf("%s, bit %d of byte %d (%q): %v", name, bit%8, bit/8, test.stored[bit/8], err)
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"wecom-archive/shared/store"
 )
 
 // PageState is what the index knows of a page.
@@ -45,7 +47,7 @@ func (c *Catalog) NotePage(ctx context.Context, h PageHeader) error {
 		return fmt.Errorf("noting page %d: %w", h.SeqAsked, err)
 	}
 	err := c.putIf(ctx, partitionPages, name, 0, state)
-	if !errors.Is(err, ErrConflict) {
+	if !errors.Is(err, store.ErrConflict) {
 		if err != nil {
 			return fmt.Errorf("noting page %d: %w", h.SeqAsked, err)
 		}
@@ -55,7 +57,7 @@ func (c *Catalog) NotePage(ctx context.Context, h PageHeader) error {
 	if _, err := c.get(ctx, partitionPages, name, &known); err != nil || !known.Archived {
 		return err
 	}
-	if err := c.index.Delete(ctx, Item{Partition: partitionPending, Sort: name}); err != nil {
+	if err := c.index.Delete(ctx, store.Item{Partition: partitionPending, Sort: name}); err != nil {
 		return fmt.Errorf("noting page %d: %w", h.SeqAsked, err)
 	}
 	return nil
@@ -83,7 +85,7 @@ func (c *Catalog) FinishPage(ctx context.Context, s PageState) error {
 		}
 	}
 	// Last: until then the page counts as waiting and is handled again.
-	if err := c.index.Delete(ctx, Item{Partition: partitionPending, Sort: name}); err != nil {
+	if err := c.index.Delete(ctx, store.Item{Partition: partitionPending, Sort: name}); err != nil {
 		return fmt.Errorf("finishing page %d: %w", s.SeqAsked, err)
 	}
 	return nil
@@ -95,7 +97,7 @@ func (c *Catalog) putQuarantine(ctx context.Context, name string, s PageState) e
 	if s.troubled() {
 		err = c.put(ctx, partitionQuarantine, name, s)
 	} else {
-		err = c.index.Delete(ctx, Item{Partition: partitionQuarantine, Sort: name})
+		err = c.index.Delete(ctx, store.Item{Partition: partitionQuarantine, Sort: name})
 	}
 	if err != nil {
 		return fmt.Errorf("finishing page %d: quarantine: %w", s.SeqAsked, err)
@@ -123,11 +125,11 @@ func (c *Catalog) replaceState(ctx context.Context, name string, s PageState) (r
 		if err == nil {
 			return s, nil
 		}
-		if !errors.Is(err, ErrConflict) {
+		if !errors.Is(err, store.ErrConflict) {
 			return s, fmt.Errorf("finishing page %d: %w", s.SeqAsked, err)
 		}
 	}
-	return s, fmt.Errorf("finishing page %d: %d others were quicker: %w", s.SeqAsked, tries, ErrConflict)
+	return s, fmt.Errorf("finishing page %d: %d others were quicker: %w", s.SeqAsked, tries, store.ErrConflict)
 }
 
 // Page returns the state of the page asked at seq, or ErrNotFound.
@@ -135,20 +137,20 @@ func (c *Catalog) Page(ctx context.Context, asked uint64) (PageState, error) {
 	var s PageState
 	rev, err := c.get(ctx, partitionPages, seqName(asked), &s)
 	if err == nil && rev == 0 {
-		err = fmt.Errorf("page %d: %w", asked, ErrNotFound)
+		err = fmt.Errorf("page %d: %w", asked, store.ErrNotFound)
 	}
 	return s, err
 }
 
 // Pages returns at most limit pages, from seq from on.
 func (c *Catalog) Pages(ctx context.Context, from uint64, limit int) ([]PageState, error) {
-	return list[PageState](ctx, c, IndexQuery{Partition: partitionPages, From: seqName(from), Limit: limit})
+	return list[PageState](ctx, c, store.IndexQuery{Partition: partitionPages, From: seqName(from), Limit: limit})
 }
 
 // PendingPages returns at most limit pages without a finished segment, from seq
 // from on.
 func (c *Catalog) PendingPages(ctx context.Context, from uint64, limit int) ([]PageState, error) {
-	return list[PageState](ctx, c, IndexQuery{Partition: partitionPending, From: seqName(from), Limit: limit})
+	return list[PageState](ctx, c, store.IndexQuery{Partition: partitionPending, From: seqName(from), Limit: limit})
 }
 
 // MarkQueued notes that a pending page was put on the queue again, so that a
@@ -161,7 +163,7 @@ func (c *Catalog) MarkQueued(ctx context.Context, s PageState, at time.Time) err
 		return err // archived meanwhile
 	}
 	err = c.putIf(ctx, partitionPending, seqName(s.SeqAsked), rev, s)
-	if errors.Is(err, ErrConflict) {
+	if errors.Is(err, store.ErrConflict) {
 		return nil
 	}
 	return err
@@ -170,18 +172,18 @@ func (c *Catalog) MarkQueued(ctx context.Context, s PageState, at time.Time) err
 // Quarantined returns at most limit pages that have unreadable envelopes, or
 // damaged parts of their segment, from seq from on.
 func (c *Catalog) Quarantined(ctx context.Context, from uint64, limit int) ([]PageState, error) {
-	return list[PageState](ctx, c, IndexQuery{Partition: partitionQuarantine, From: seqName(from), Limit: limit})
+	return list[PageState](ctx, c, store.IndexQuery{Partition: partitionQuarantine, From: seqName(from), Limit: limit})
 }
 
 // PageOf returns the state of the page that has the messages around a seq: the last
 // one asked before it. ErrNotFound if that ends before.
 func (c *Catalog) PageOf(ctx context.Context, seq uint64) (PageState, error) {
-	pages, err := list[PageState](ctx, c, IndexQuery{Partition: partitionPages, To: seqName(seq), Descending: true, Limit: 1})
+	pages, err := list[PageState](ctx, c, store.IndexQuery{Partition: partitionPages, To: seqName(seq), Descending: true, Limit: 1})
 	if err != nil {
 		return PageState{}, err
 	}
 	if len(pages) == 0 || pages[0].LastSeq < seq {
-		return PageState{}, fmt.Errorf("the page with seq %d: %w", seq, ErrNotFound)
+		return PageState{}, fmt.Errorf("the page with seq %d: %w", seq, store.ErrNotFound)
 	}
 	return pages[0], nil
 }

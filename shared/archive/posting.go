@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"wecom-archive/shared/store"
 )
 
 // Place is where a message of a conversation lies.
@@ -75,11 +77,11 @@ func (c *Catalog) IndexSegment(ctx context.Context, key string, rows []Row) erro
 	}
 	if compacted {
 		items = nil
-		if err := c.index.Delete(ctx, Item{Partition: partitionOpen, Sort: key}); err != nil {
+		if err := c.index.Delete(ctx, store.Item{Partition: partitionOpen, Sort: key}); err != nil {
 			return fmt.Errorf("indexing %s: %w", key, err)
 		}
 	} else { // first: a part with postings is open
-		items = append([]Item{{Partition: partitionOpen, Sort: key, Value: []byte("{}")}}, items...)
+		items = append([]store.Item{{Partition: partitionOpen, Sort: key, Value: []byte("{}")}}, items...)
 	}
 	if err := c.index.Put(ctx, items...); err != nil {
 		return fmt.Errorf("indexing %s: %w", key, err)
@@ -103,7 +105,7 @@ func (c *Catalog) IndexSegment(ctx context.Context, key string, rows []Row) erro
 }
 
 // postings are the items that IndexSegment writes for the messages of a segment.
-func postings(key string, rows []Row) ([]Item, error) {
+func postings(key string, rows []Row) ([]store.Item, error) {
 	_, asked, part, ok := ParseSegmentKey(key)
 	if !ok {
 		return nil, errors.New("not the key of a segment")
@@ -117,7 +119,7 @@ func postings(key string, rows []Row) ([]Item, error) {
 		g := group{r.Conversation, hourName(r.MsgTime)}
 		entries[g] = append(entries[g], [4]int64{int64(i), r.Seq, r.MsgTime.UnixMilli(), int64(r.Position)})
 	}
-	var items []Item
+	var items []store.Item
 	for g, all := range entries {
 		for n := 0; len(all) > 0; n++ {
 			k := min(len(all), maxPostingEntries)
@@ -161,7 +163,7 @@ func (c *Catalog) Places(ctx context.Context, q PlaceQuery) ([]Place, error) {
 			lower = later(lower, q.After.Time)
 		}
 	}
-	iq := IndexQuery{Partition: partitionConv + q.Conversation, From: "m#", To: "m$", Descending: q.Descending, Limit: 100}
+	iq := store.IndexQuery{Partition: partitionConv + q.Conversation, From: "m#", To: "m$", Descending: q.Descending, Limit: 100}
 	if !lower.IsZero() {
 		iq.From = "m#" + hourName(lower)
 	}
@@ -184,7 +186,7 @@ func (c *Catalog) Places(ctx context.Context, q PlaceQuery) ([]Place, error) {
 			}
 			var p posting
 			if err := json.Unmarshal(item.Value, &p); err != nil {
-				return nil, fmt.Errorf("posting %s: %w: %w", item.Sort, ErrDamaged, err)
+				return nil, fmt.Errorf("posting %s: %w: %w", item.Sort, store.ErrDamaged, err)
 			}
 			wanted, err := q.wanted(p)
 			if err != nil {
@@ -211,7 +213,7 @@ func (c *Catalog) Places(ctx context.Context, q PlaceQuery) ([]Place, error) {
 func (q PlaceQuery) wanted(p posting) ([]Place, error) {
 	_, asked, _, ok := ParseSegmentKey(p.Object)
 	if !ok {
-		return nil, fmt.Errorf("%q is not the key of a segment: %w", p.Object, ErrDamaged)
+		return nil, fmt.Errorf("%q is not the key of a segment: %w", p.Object, store.ErrDamaged)
 	}
 	if slices.Contains(q.Without, p.Object) {
 		return nil, nil

@@ -11,7 +11,8 @@ import (
 	"pgregory.net/rapid"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 // TestPlacesLikeAPlainList draws conversations, pages in any order and questions
@@ -19,7 +20,7 @@ import (
 func TestPlacesLikeAPlainList(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ctx := context.Background()
-		catalog := archive.NewCatalog(archivetest.NewIndex())
+		catalog := archive.NewCatalog(storetest.NewIndex())
 		all := map[string][]archive.Place{}
 		for _, page := range drawPages(t) {
 			key := archive.SegmentKey(time.UnixMilli(0), page.asked, page.part)
@@ -120,7 +121,7 @@ func wantPlaces(all []archive.Place, q archive.PlaceQuery) []archive.Place {
 // TestPlacesOnce: a message that two parts hold is shown once; two messages with
 // the same seq and time are both shown.
 func TestPlacesOnce(t *testing.T) {
-	catalog := archive.NewCatalog(archivetest.NewIndex())
+	catalog := archive.NewCatalog(storetest.NewIndex())
 	row := archive.Row{Seq: 5, HasSeq: true, Outcome: archive.OutcomeOK, Reading: archive.Reading{Conversation: "room:r", MsgTime: time.UnixMilli(1)}}
 	twin := row
 	twin.Position = 1
@@ -139,7 +140,7 @@ func TestPlacesOnce(t *testing.T) {
 // index when the conversation is a hundred times as long.
 func TestScreenCostsTheSame(t *testing.T) {
 	queries := func(days int) int {
-		index := &countingIndex{Index: archivetest.NewIndex()}
+		index := &countingIndex{Index: storetest.NewIndex()}
 		catalog := archive.NewCatalog(index)
 		for day := range days {
 			at := time.UnixMilli(1_700_000_000_000).Add(time.Duration(day) * 24 * time.Hour)
@@ -161,17 +162,17 @@ func TestScreenCostsTheSame(t *testing.T) {
 }
 
 type countingIndex struct {
-	archive.Index
+	store.Index
 	queries int
 }
 
-func (x *countingIndex) Query(ctx context.Context, q archive.IndexQuery) ([]archive.Item, error) {
+func (x *countingIndex) Query(ctx context.Context, q store.IndexQuery) ([]store.Item, error) {
 	x.queries++
 	return x.Index.Query(ctx, q)
 }
 
 func TestActiveConversations(t *testing.T) {
-	catalog := archive.NewCatalog(archivetest.NewIndex())
+	catalog := archive.NewCatalog(storetest.NewIndex())
 	at := time.Date(2026, 11, 23, 23, 59, 59, 0, time.UTC)
 	var rows []archive.Row
 	var want []string
@@ -203,7 +204,7 @@ func TestActiveConversations(t *testing.T) {
 // TestPagingCost: a screen costs the same number of queries wherever in the
 // conversation the reader is, in both directions.
 func TestPagingCost(t *testing.T) {
-	index := &countingIndex{Index: archivetest.NewIndex()}
+	index := &countingIndex{Index: storetest.NewIndex()}
 	catalog := archive.NewCatalog(index)
 	start := time.Date(2026, 1, 1, 0, 30, 0, 0, time.UTC)
 	const hours = 2000
@@ -239,7 +240,7 @@ func TestPagingCost(t *testing.T) {
 // TestBusyHour: a page's rows of one hour fill several items of the index, none
 // too large for it, and paging through the hour neither skips nor repeats.
 func TestBusyHour(t *testing.T) {
-	index := archivetest.NewIndex()
+	index := storetest.NewIndex()
 	catalog := archive.NewCatalog(index)
 	at := time.UnixMilli(253_402_300_799_999).UTC() // the longest time there is
 	rows := make([]archive.Row, 9000)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"wecom-archive/shared/store"
 )
 
 // PullState is what the puller remembers to judge its own health. All of it can
@@ -55,11 +57,11 @@ func (c *Catalog) UpdatePullState(ctx context.Context, change func(*PullState)) 
 		if err == nil {
 			return s, nil
 		}
-		if !errors.Is(err, ErrConflict) {
+		if !errors.Is(err, store.ErrConflict) {
 			return s, fmt.Errorf("writing the puller's state: %w", err)
 		}
 	}
-	return PullState{}, fmt.Errorf("writing the puller's state: %d others were quicker: %w", tries, ErrConflict)
+	return PullState{}, fmt.Errorf("writing the puller's state: %d others were quicker: %w", tries, store.ErrConflict)
 }
 
 // LastProof is when it was last sure that nothing older waits at WeCom: the end

@@ -5,25 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"time"
-)
 
-// Dropper empties an index. Adapters of Index have it for whoever makes the index
-// again; the stages do not.
-type Dropper interface {
-	// Drop removes all items, but not those of the partitions to keep. It reads
-	// the whole table, item by item where the store cannot do better. It is not
-	// atomic: after an error some are left, and the same call again goes on. What
-	// others write meanwhile may be removed or not.
-	Drop(ctx context.Context, keep ...string) error
-}
+	"wecom-archive/shared/store"
+)
 
 // Drop empties the index, but for the puller's lease and for what SaveProgress
 // has saved. The caller holds the lease.
-func (c *Catalog) Drop(ctx context.Context, dropper Dropper) error {
+func (c *Catalog) Drop(ctx context.Context, dropper store.Dropper) error {
 	if err := dropper.Drop(ctx, partitionPuller, partitionRebuild); err != nil {
 		return fmt.Errorf("emptying the index: %w", err)
 	}
-	if err := c.index.Delete(ctx, Item{Partition: partitionPuller, Sort: "cursor"}, Item{Partition: partitionPuller, Sort: "state"}); err != nil {
+	if err := c.index.Delete(ctx, store.Item{Partition: partitionPuller, Sort: "cursor"}, store.Item{Partition: partitionPuller, Sort: "state"}); err != nil {
 		return fmt.Errorf("emptying the index: %w", err)
 	}
 	return nil
@@ -43,7 +35,7 @@ func (c *Catalog) SaveProgress(ctx context.Context, name string, progress any) e
 
 // ForgetProgress says that a rebuild is done.
 func (c *Catalog) ForgetProgress(ctx context.Context, name string) error {
-	if err := c.index.Delete(ctx, Item{Partition: partitionRebuild, Sort: name}); err != nil {
+	if err := c.index.Delete(ctx, store.Item{Partition: partitionRebuild, Sort: name}); err != nil {
 		return fmt.Errorf("ending %s: %w", name, err)
 	}
 	return nil
@@ -117,7 +109,7 @@ func (c *Catalog) changePage(ctx context.Context, name string, change func(known
 		next, changed := change(known, revision > 0)
 		if changed {
 			err := c.putIf(ctx, partitionPages, name, revision, next)
-			if errors.Is(err, ErrConflict) {
+			if errors.Is(err, store.ErrConflict) {
 				continue
 			}
 			if err != nil {
@@ -132,5 +124,5 @@ func (c *Catalog) changePage(ctx context.Context, name string, change func(known
 		}
 		copied = revision // an archiver may have finished the page meanwhile: look again
 	}
-	return fmt.Errorf("changing page %s: %d others were quicker: %w", name, tries, ErrConflict)
+	return fmt.Errorf("changing page %s: %d others were quicker: %w", name, tries, store.ErrConflict)
 }

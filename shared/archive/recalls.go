@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+
+	"wecom-archive/shared/store"
 )
 
 // recall says in the index that a message was recalled. The message itself stays
@@ -15,9 +17,9 @@ type recall struct {
 
 // recallItem is the item of a recalled message. A msgid is what a message claims, so
 // that only its hash, of fixed length, is a key.
-func recallItem(conversation, msgid string) Item {
+func recallItem(conversation, msgid string) store.Item {
 	sum := sha256.Sum256([]byte(msgid))
-	return Item{Partition: partitionConv + conversation, Sort: "r#" + hex.EncodeToString(sum[:])}
+	return store.Item{Partition: partitionConv + conversation, Sort: "r#" + hex.EncodeToString(sum[:])}
 }
 
 // noteRecalls writes which messages the recalls among these rows recall. Only a recall
@@ -25,22 +27,22 @@ func recallItem(conversation, msgid string) Item {
 // often, the index says the same.
 func (c *Catalog) noteRecalls(ctx context.Context, rows []Row) error {
 	first := map[itemKey]recall{}
-	var items []Item
+	var items []store.Item
 	for _, r := range rows {
 		if !r.Readable() || r.RefMsgID == "" {
 			continue
 		}
 		item := recallItem(r.Conversation, r.RefMsgID)
-		known, found := first[item.key()]
+		known, found := first[keyOf(item)]
 		if !found {
 			items = append(items, item)
 		}
 		if !found || r.Seq < known.Seq {
-			first[item.key()] = recall{Seq: r.Seq}
+			first[keyOf(item)] = recall{Seq: r.Seq}
 		}
 	}
 	for _, item := range items {
-		r := first[item.key()]
+		r := first[keyOf(item)]
 		err := changeItem(ctx, c, item.Partition, item.Sort, func(known recall, found bool) (recall, bool) {
 			return r, !found || r.Seq < known.Seq
 		})

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store/storetest"
 )
 
 // TestRecalls: whatever the order in which segments come, and however often, the
@@ -27,7 +27,7 @@ func TestRecalls(t *testing.T) {
 	}
 	want := map[string]int64{"m1": 5, long: 8}
 	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 0, 2, 0, 1}} {
-		catalog := archive.NewCatalog(archivetest.NewIndex())
+		catalog := archive.NewCatalog(storetest.NewIndex())
 		for _, n := range order {
 			if err := catalog.IndexSegment(t.Context(), archive.SegmentKey(at, uint64(n), 0), segments[n]); err != nil {
 				t.Fatal(err)

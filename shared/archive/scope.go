@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"wecom-archive/shared/store"
 )
 
 // Scope is whom the company says it archives: the list that somebody entered in
@@ -35,7 +37,7 @@ type scopeRef struct {
 const partitionScope = "scope"
 
 // PutScope stores a scope. From now on it is the one that counts.
-func PutScope(ctx context.Context, objects Objects, catalog *Catalog, corp string, s Scope) error {
+func PutScope(ctx context.Context, objects store.Objects, catalog *Catalog, corp string, s Scope) error {
 	if len(s.UserIDs) == 0 || len(s.UserIDs) > MaxScope {
 		return fmt.Errorf("a scope has 1 to %d userids, not %d", MaxScope, len(s.UserIDs))
 	}
@@ -53,11 +55,11 @@ func (c *Catalog) NoteScope(ctx context.Context, s Scope) error {
 }
 
 // CurrentScope reads the scope that counts; ErrNotFound if nobody said one.
-func (c *Catalog) CurrentScope(ctx context.Context, objects ObjectReader) (s Scope, err error) {
+func (c *Catalog) CurrentScope(ctx context.Context, objects store.ObjectReader) (s Scope, err error) {
 	var ref scopeRef
 	revision, err := c.get(ctx, partitionScope, "current", &ref)
 	if err == nil && revision == 0 {
-		err = fmt.Errorf("the scope: %w", ErrNotFound)
+		err = fmt.Errorf("the scope: %w", store.ErrNotFound)
 	}
 	if err == nil {
 		_, err = GetEvent(ctx, objects, ref.Object, &s)
@@ -96,7 +98,7 @@ func (c *Catalog) LastActive(ctx context.Context, person, from, to string) (day 
 // lastDay is the last day from one to another that stands after a prefix in the names
 // of a partition's items.
 func (c *Catalog) lastDay(ctx context.Context, partition, prefix, from, to string) (day string, err error) {
-	q := IndexQuery{Partition: partition, From: prefix + from, To: prefix + to + "$", Descending: true, Limit: 1}
+	q := store.IndexQuery{Partition: partition, From: prefix + from, To: prefix + to + "$", Descending: true, Limit: 1}
 	items, err := c.index.Query(ctx, q)
 	if err != nil || len(items) == 0 {
 		return "", err
@@ -108,7 +110,7 @@ func (c *Catalog) lastDay(ctx context.Context, partition, prefix, from, to strin
 // AnyOn says whether a message was written on a UTC day.
 func (c *Catalog) AnyOn(ctx context.Context, day string) (bool, error) {
 	for shard := range dayShards {
-		items, err := c.index.Query(ctx, IndexQuery{Partition: dayShard(day, shard), Limit: 1})
+		items, err := c.index.Query(ctx, store.IndexQuery{Partition: dayShard(day, shard), Limit: 1})
 		if err != nil || len(items) > 0 {
 			return len(items) > 0, err
 		}

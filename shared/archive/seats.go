@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"wecom-archive/shared/store"
 )
 
 // Seat is a member whose messages are archived, or were.
@@ -41,7 +43,7 @@ func (c *Catalog) Seats(ctx context.Context) iter.Seq2[Seat, error] {
 			var s Seat
 			if err == nil {
 				if err = json.Unmarshal(item.Value, &s); err != nil {
-					err = fmt.Errorf("%w: %w", ErrIndexDamaged, err)
+					err = fmt.Errorf("%w: %w", store.ErrIndexDamaged, err)
 				}
 			}
 			if err != nil {
@@ -113,7 +115,7 @@ func (c *Catalog) applySeats(ctx context.Context, r DirectoryRecord) error {
 			}
 		}
 	}
-	var items []Item
+	var items []store.Item
 	put := func(s Seat) error {
 		if n := len(s.Periods) - maxSeatPeriods; n > 0 {
 			s.Periods = s.Periods[n:]

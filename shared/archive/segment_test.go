@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 func encode(t testing.TB, rows ...archive.Row) []byte {
@@ -167,7 +168,7 @@ func TestForeignSegments(t *testing.T) {
 	if err := parquet.Write(&foreign, []struct{ A int }{{1}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := archive.DecodeSegment(foreign.Bytes()); !errors.Is(err, archive.ErrDamaged) {
+	if _, _, err := archive.DecodeSegment(foreign.Bytes()); !errors.Is(err, store.ErrDamaged) {
 		t.Errorf("a Parquet file of somebody else: %v", err)
 	}
 	// The footer holds the format's number as text, just after its key.
@@ -224,12 +225,12 @@ func TestKeys(t *testing.T) {
 
 // someObjects has one object.
 type someObjects struct {
-	archive.ObjectReader
+	store.ObjectReader
 	body []byte
 }
 
-func (o someObjects) Get(context.Context, string) (io.ReadCloser, archive.ObjectInfo, error) {
-	return io.NopCloser(bytes.NewReader(o.body)), archive.ObjectInfo{Size: int64(len(o.body))}, nil
+func (o someObjects) Get(context.Context, string) (io.ReadCloser, store.ObjectInfo, error) {
+	return io.NopCloser(bytes.NewReader(o.body)), store.ObjectInfo{Size: int64(len(o.body))}, nil
 }
 
 // TestSomeRows: rows that are read alone are those that are read with all, and no byte of
@@ -268,10 +269,10 @@ func TestSomeRows(t *testing.T) {
 			t.Fatalf("%d seqs too many", seqs)
 		}
 		stored[rapid.IntRange(0, len(stored)-1).Draw(t, "at")] ^= 0x20
-		if _, err := archive.FetchSegment(context.Background(), someObjects{body: stored}, "key"); !errors.Is(err, archive.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
+		if _, err := archive.FetchSegment(context.Background(), someObjects{body: stored}, "key"); !errors.Is(err, store.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
 			t.Fatalf("altered: %v", err)
 		}
-		if _, err := segment.Rows(0, len(all)+1); !errors.Is(err, archive.ErrDamaged) {
+		if _, err := segment.Rows(0, len(all)+1); !errors.Is(err, store.ErrDamaged) {
 			t.Fatalf("a row too many: %v", err)
 		}
 	})

@@ -9,6 +9,8 @@ import (
 	"io"
 
 	"github.com/parquet-go/parquet-go"
+
+	"wecom-archive/shared/store"
 )
 
 // StoredSegment is a segment of which only some rows are read: unpacking all takes
@@ -22,8 +24,8 @@ type StoredSegment struct {
 
 // FetchSegment reads the bytes of a segment and verifies them. Its errors are those of
 // ReadSegment.
-func FetchSegment(ctx context.Context, objects ObjectReader, key string) (*StoredSegment, error) {
-	stored, err := ReadObject(ctx, objects, key)
+func FetchSegment(ctx context.Context, objects store.ObjectReader, key string) (*StoredSegment, error) {
+	stored, err := store.ReadObject(ctx, objects, key)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +63,7 @@ func mendSegment(err *error) {
 	case errors.Is(*err, ErrNewFormat):
 		*err = fmt.Errorf("segment: %w", *err)
 	default:
-		*err = fmt.Errorf("segment: %w: %w", ErrDamaged, *err)
+		*err = fmt.Errorf("segment: %w: %w", store.ErrDamaged, *err)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"iter"
 	"strconv"
 	"time"
+
+	"wecom-archive/shared/store"
 )
 
 // asked is the value of an item of people# and rooms#.
@@ -60,7 +62,7 @@ func (c *Catalog) askable(ctx context.Context, partition string) iter.Seq2[Subje
 			var a asked
 			if err == nil {
 				if err = json.Unmarshal(item.Value, &a); err != nil {
-					err = fmt.Errorf("%w: %w", ErrIndexDamaged, err)
+					err = fmt.Errorf("%w: %w", store.ErrIndexDamaged, err)
 				}
 			}
 			if err != nil {
@@ -82,13 +84,13 @@ func seenPartition(room bool, shard int) string {
 }
 
 // walk yields the items of a partition.
-func (c *Catalog) walk(ctx context.Context, partition string) iter.Seq2[Item, error] {
-	return func(yield func(Item, error) bool) {
-		q := IndexQuery{Partition: partition, Limit: 1000}
+func (c *Catalog) walk(ctx context.Context, partition string) iter.Seq2[store.Item, error] {
+	return func(yield func(store.Item, error) bool) {
+		q := store.IndexQuery{Partition: partition, Limit: 1000}
 		for {
 			items, err := c.index.Query(ctx, q)
 			if err != nil {
-				yield(Item{}, err)
+				yield(store.Item{}, err)
 				return
 			}
 			for _, item := range items {

@@ -16,7 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // bucket asks S3 for what the adapters of both buckets need. What is worth
@@ -88,7 +88,7 @@ func (b *bucket) get(ctx context.Context, key string, version, byteRange *string
 		Bucket: &b.name, Key: &key, VersionId: version, Range: byteRange, ChecksumMode: types.ChecksumModeEnabled,
 	})
 	if status(err) == http.StatusNotFound {
-		return nil, archive.ErrNotFound
+		return nil, store.ErrNotFound
 	}
 	if err == nil {
 		out.Body = checkedBody{out.Body}
@@ -96,14 +96,14 @@ func (b *bucket) get(ctx context.Context, key string, version, byteRange *string
 	return out, err
 }
 
-// checkedBody says archive.ErrDamaged where the SDK says that what was read is not
+// checkedBody says store.ErrDamaged where the SDK says that what was read is not
 // what was put. The SDK has no type or value for that error, so its words count.
 type checkedBody struct{ io.ReadCloser }
 
 func (b checkedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && err != io.EOF && strings.Contains(err.Error(), "checksum did not match") {
-		err = fmt.Errorf("%w: %w", archive.ErrDamaged, err)
+		err = fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
 	return n, err
 }

@@ -15,14 +15,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
-// Derived is an archive.Derived on one S3 bucket, versioned or not. It is safe
+// Derived is an store.Derived on one S3 bucket, versioned or not. It is safe
 // for concurrent use. In a versioned bucket what is replaced or deleted stays as
 // an older version, which the bucket's lifecycle removes.
 type Derived struct{ bucket }
 
-var _ archive.Derived = (*Derived)(nil)
+var _ store.Derived = (*Derived)(nil)
 
 // NewDerived uses the bucket, which exists.
 func NewDerived(client *s3.Client, name string) *Derived {
@@ -41,9 +42,9 @@ func (d *Derived) WithCaptureKey(arn string) *Derived {
 	return d
 }
 
-// Put implements archive.Derived.
+// Put implements store.Derived.
 func (d *Derived) Put(ctx context.Context, key string, body io.ReadSeeker) error {
-	err := archive.CheckObjectKey(key)
+	err := store.CheckObjectKey(key)
 	var p payload
 	if err == nil {
 		p, err = newPayload(body)
@@ -57,25 +58,25 @@ func (d *Derived) Put(ctx context.Context, key string, body io.ReadSeeker) error
 	return nil
 }
 
-// Get implements archive.ObjectReader.
-func (d *Derived) Get(ctx context.Context, key string) (io.ReadCloser, archive.ObjectInfo, error) {
-	err := archive.CheckObjectKey(key)
+// Get implements store.ObjectReader.
+func (d *Derived) Get(ctx context.Context, key string) (io.ReadCloser, store.ObjectInfo, error) {
+	err := store.CheckObjectKey(key)
 	var out *s3.GetObjectOutput
 	if err == nil {
 		out, err = d.get(ctx, key, nil, nil)
 	}
 	if err != nil {
-		return nil, archive.ObjectInfo{}, d.failed("getting", key, err)
+		return nil, store.ObjectInfo{}, d.failed("getting", key, err)
 	}
-	return out.Body, archive.ObjectInfo{
+	return out.Body, store.ObjectInfo{
 		Key: key, Size: aws.ToInt64(out.ContentLength),
 		Modified: aws.ToTime(out.LastModified).UTC(), Version: aws.ToString(out.VersionId),
 	}, nil
 }
 
-// GetRange implements archive.ObjectReader.
+// GetRange implements store.ObjectReader.
 func (d *Derived) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
-	err := errors.Join(archive.CheckObjectKey(key), checkRange(offset, length))
+	err := errors.Join(store.CheckObjectKey(key), checkRange(offset, length))
 	var part []byte
 	switch {
 	case err != nil:
@@ -90,36 +91,36 @@ func (d *Derived) GetRange(ctx context.Context, key string, offset, length int64
 	return part, nil
 }
 
-// Head implements archive.ObjectReader.
-func (d *Derived) Head(ctx context.Context, key string) (archive.ObjectInfo, error) {
-	err := archive.CheckObjectKey(key)
-	var info archive.ObjectInfo
+// Head implements store.ObjectReader.
+func (d *Derived) Head(ctx context.Context, key string) (store.ObjectInfo, error) {
+	err := store.CheckObjectKey(key)
+	var info store.ObjectInfo
 	if err == nil {
 		info, err = d.head(ctx, key)
 	}
 	if err != nil {
-		return archive.ObjectInfo{}, d.failed("head of", key, err)
+		return store.ObjectInfo{}, d.failed("head of", key, err)
 	}
 	return info, nil
 }
 
-func (d *Derived) head(ctx context.Context, key string) (archive.ObjectInfo, error) {
+func (d *Derived) head(ctx context.Context, key string) (store.ObjectInfo, error) {
 	out, err := d.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &d.name, Key: &key})
 	if status(err) == http.StatusNotFound {
-		return archive.ObjectInfo{}, archive.ErrNotFound
+		return store.ObjectInfo{}, store.ErrNotFound
 	}
 	if err != nil {
-		return archive.ObjectInfo{}, err
+		return store.ObjectInfo{}, err
 	}
-	return archive.ObjectInfo{
+	return store.ObjectInfo{
 		Key: key, Size: aws.ToInt64(out.ContentLength),
 		Modified: aws.ToTime(out.LastModified).UTC(), Version: aws.ToString(out.VersionId),
 	}, nil
 }
 
-// List implements archive.ObjectReader.
-func (d *Derived) List(ctx context.Context, prefix, after string) iter.Seq2[archive.ObjectInfo, error] {
-	return func(yield func(archive.ObjectInfo, error) bool) {
+// List implements store.ObjectReader.
+func (d *Derived) List(ctx context.Context, prefix, after string) iter.Seq2[store.ObjectInfo, error] {
+	return func(yield func(store.ObjectInfo, error) bool) {
 		input := &s3.ListObjectsV2Input{Bucket: &d.name, Prefix: &prefix}
 		if after != "" {
 			input.StartAfter = &after
@@ -128,11 +129,11 @@ func (d *Derived) List(ctx context.Context, prefix, after string) iter.Seq2[arch
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
-				yield(archive.ObjectInfo{}, d.failed("listing", prefix, err))
+				yield(store.ObjectInfo{}, d.failed("listing", prefix, err))
 				return
 			}
 			for _, object := range page.Contents {
-				if !yield(archive.ObjectInfo{
+				if !yield(store.ObjectInfo{
 					Key:      aws.ToString(object.Key),
 					Size:     aws.ToInt64(object.Size),
 					Modified: aws.ToTime(object.LastModified).UTC(),
@@ -146,10 +147,10 @@ func (d *Derived) List(ctx context.Context, prefix, after string) iter.Seq2[arch
 
 const maxDeletes = 1000 // keys in a DeleteObjects
 
-// Delete implements archive.Derived.
+// Delete implements store.Derived.
 func (d *Derived) Delete(ctx context.Context, keys ...string) error {
 	for _, key := range keys {
-		if err := archive.CheckObjectKey(key); err != nil {
+		if err := store.CheckObjectKey(key); err != nil {
 			return d.failed("deleting", key, err)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // Attributes of the table's items. Their names count towards the size of an
@@ -29,7 +29,7 @@ const (
 // connections to a host; more writers would open new ones all the time.
 const parallelPuts = 8
 
-// Index is an archive.Index in one DynamoDB table with partition key "p" and sort
+// Index is an store.Index in one DynamoDB table with partition key "p" and sort
 // key "s", both strings, and no secondary index. It is safe for concurrent use.
 // Throttling and broken connections the client's own retryer retries.
 //
@@ -39,37 +39,37 @@ type Index struct {
 	table  string
 }
 
-var _ archive.Index = (*Index)(nil)
+var _ store.Index = (*Index)(nil)
 
 // NewIndex uses the table, which exists.
 func NewIndex(client *dynamodb.Client, table string) *Index { return &Index{client, table} }
 
-// Get implements archive.Index.
-func (x *Index) Get(ctx context.Context, partition, sort string) (archive.Item, error) {
+// Get implements store.Index.
+func (x *Index) Get(ctx context.Context, partition, sort string) (store.Item, error) {
 	item, err := x.get(ctx, partition, sort)
 	if err != nil {
-		return archive.Item{}, x.failed("getting", partition, sort, err)
+		return store.Item{}, x.failed("getting", partition, sort, err)
 	}
 	return item, nil
 }
 
-func (x *Index) get(ctx context.Context, partition, sort string) (archive.Item, error) {
-	if err := archive.CheckIndexKey(partition, sort); err != nil {
-		return archive.Item{}, err
+func (x *Index) get(ctx context.Context, partition, sort string) (store.Item, error) {
+	if err := store.CheckIndexKey(partition, sort); err != nil {
+		return store.Item{}, err
 	}
 	out, err := x.client.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: &x.table, Key: keyOf(partition, sort), ConsistentRead: aws.Bool(true),
 	})
 	if err != nil {
-		return archive.Item{}, err
+		return store.Item{}, err
 	}
 	if len(out.Item) == 0 {
-		return archive.Item{}, archive.ErrNotFound
+		return store.Item{}, store.ErrNotFound
 	}
 	return decodeItem(out.Item)
 }
 
-// Put implements archive.Index.
+// Put implements store.Index.
 //
 // It updates item by item, since a BatchWriteItem cannot count: it would have to
 // write a revision that it does not know, and a PutIf that read the item before
@@ -77,8 +77,8 @@ func (x *Index) get(ctx context.Context, partition, sort string) (archive.Item, 
 // in a batch; what it costs more is requests, which are free, and some
 // milliseconds, which parallelPuts divides. If the answer to an update gets lost
 // the SDK repeats it, and the revision grows by two; it only has to grow.
-func (x *Index) Put(ctx context.Context, items ...archive.Item) error {
-	if err := archive.CheckItems(items...); err != nil {
+func (x *Index) Put(ctx context.Context, items ...store.Item) error {
+	if err := store.CheckItems(items...); err != nil {
 		return fmt.Errorf("putting items into table %s: %w", x.table, err)
 	}
 	if err := ctx.Err(); err != nil {
@@ -98,7 +98,7 @@ func (x *Index) Put(ctx context.Context, items ...archive.Item) error {
 }
 
 // update writes the value and counts the write, whatever was there before.
-func (x *Index) update(item archive.Item) *dynamodb.UpdateItemInput {
+func (x *Index) update(item store.Item) *dynamodb.UpdateItemInput {
 	return &dynamodb.UpdateItemInput{
 		TableName:                 &x.table,
 		Key:                       keyOf(item.Partition, item.Sort),
@@ -107,20 +107,20 @@ func (x *Index) update(item archive.Item) *dynamodb.UpdateItemInput {
 	}
 }
 
-// PutIf implements archive.Index.
+// PutIf implements store.Index.
 //
 // If the answer to the write gets lost the SDK sends it again, and the condition
 // then fails because of our own first try. Each call therefore leaves a name of
 // its own in the item, by which it knows its write.
-func (x *Index) PutIf(ctx context.Context, item archive.Item) error {
+func (x *Index) PutIf(ctx context.Context, item store.Item) error {
 	if err := x.putIf(ctx, item); err != nil {
 		return x.failed(fmt.Sprintf("putting at revision %d", item.Revision), item.Partition, item.Sort, err)
 	}
 	return nil
 }
 
-func (x *Index) putIf(ctx context.Context, item archive.Item) error {
-	if err := archive.CheckItems(item); err != nil {
+func (x *Index) putIf(ctx context.Context, item store.Item) error {
+	if err := store.CheckItems(item); err != nil {
 		return err
 	}
 	name := rand.Text()
@@ -142,7 +142,7 @@ func (x *Index) putIf(ctx context.Context, item archive.Item) error {
 	if stored, ok := failed.Item[attrWrite].(*types.AttributeValueMemberB); ok && string(stored.Value) == name {
 		return nil
 	}
-	return archive.ErrConflict
+	return store.ErrConflict
 }
 
 func keyOf(partition, sort string) map[string]types.AttributeValue {
@@ -161,19 +161,19 @@ func number(n int64) types.AttributeValue {
 }
 
 // decodeItem refuses items that this adapter did not write.
-func decodeItem(attrs map[string]types.AttributeValue) (archive.Item, error) {
+func decodeItem(attrs map[string]types.AttributeValue) (store.Item, error) {
 	partition, okP := attrs[attrPartition].(*types.AttributeValueMemberS)
 	sort, okS := attrs[attrSort].(*types.AttributeValueMemberS)
 	value, okV := attrs[attrValue].(*types.AttributeValueMemberB)
 	revision, okR := attrs[attrRevision].(*types.AttributeValueMemberN)
 	if !okP || !okS || !okV || !okR {
-		return archive.Item{}, fmt.Errorf("the stored item lacks keys, value or revision: %w", archive.ErrDamaged)
+		return store.Item{}, fmt.Errorf("the stored item lacks keys, value or revision: %w", store.ErrDamaged)
 	}
 	n, err := strconv.ParseInt(revision.Value, 10, 64)
 	if err != nil || n < 1 {
-		return archive.Item{}, fmt.Errorf("the stored item has revision %q: %w", revision.Value, archive.ErrDamaged)
+		return store.Item{}, fmt.Errorf("the stored item has revision %q: %w", revision.Value, store.ErrDamaged)
 	}
-	return archive.Item{Partition: partition.Value, Sort: sort.Value, Value: value.Value, Revision: n}, nil
+	return store.Item{Partition: partition.Value, Sort: sort.Value, Value: value.Value, Revision: n}, nil
 }
 
 func (x *Index) failed(doing, partition, sort string, err error) error {

@@ -18,8 +18,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/store"
 )
 
 // dynamo answers DynamoDB's requests with what no stand-in does: throttling,
@@ -94,7 +94,7 @@ func TestPutRequests(t *testing.T) {
 	d := &dynamo{answer: func(n int, _ dynamoCall) dynamoReply {
 		return dynamoReply{fault: []string{"ProvisionedThroughputExceededException", "", "ThrottlingException", "", ""}[n-1]}
 	}}
-	item := archive.Item{Partition: "p", Sort: "s", Value: []byte("{}")}
+	item := store.Item{Partition: "p", Sort: "s", Value: []byte("{}")}
 	if err := d.index().Put(t.Context(), item); err != nil {
 		t.Fatal(err)
 	}
@@ -122,9 +122,9 @@ func TestPutGivesUp(t *testing.T) {
 		}
 		return dynamoReply{}
 	}}
-	var items []archive.Item
+	var items []store.Item
 	for i := range 40 {
-		items = append(items, archive.Item{Partition: "p", Sort: fmt.Sprintf("%02d", i), Value: []byte("1")})
+		items = append(items, store.Item{Partition: "p", Sort: fmt.Sprintf("%02d", i), Value: []byte("1")})
 	}
 	err := d.index().Put(t.Context(), items...)
 	if err == nil || !strings.Contains(err.Error(), `"07"`) || !strings.Contains(err.Error(), "table") {
@@ -138,7 +138,7 @@ func TestPutGivesUp(t *testing.T) {
 // TestGetIsConsistent: the port promises that reads see every earlier write.
 func TestGetIsConsistent(t *testing.T) {
 	d := &dynamo{answer: func(int, dynamoCall) dynamoReply { return dynamoReply{} }}
-	if _, err := d.index().Get(t.Context(), "p", "s"); !errors.Is(err, archive.ErrNotFound) {
+	if _, err := d.index().Get(t.Context(), "p", "s"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("Get = %v, want ErrNotFound", err)
 	}
 	if d.calls[0].Operation != "GetItem" || d.calls[0].Body["ConsistentRead"] != true {
@@ -169,9 +169,9 @@ func (s *slow) Do(r *http.Request) (*http.Response, error) {
 func TestPutParallel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{dynamo: &dynamo{answer: func(int, dynamoCall) dynamoReply { return dynamoReply{} }}}
-		var items []archive.Item
+		var items []store.Item
 		for i := range 80 {
-			items = append(items, archive.Item{Partition: "p", Sort: fmt.Sprint(i)})
+			items = append(items, store.Item{Partition: "p", Sort: fmt.Sprint(i)})
 		}
 		begin := time.Now()
 		if err := indexOver(s).Put(t.Context(), items...); err != nil {
@@ -192,8 +192,8 @@ func TestPutIfLostAnswer(t *testing.T) {
 		want error
 	}{
 		{"our own write", func(first dynamoCall) any { return at(first.Body, "ExpressionAttributeValues", ":w") }, nil},
-		{"somebody else's", func(dynamoCall) any { return map[string]any{"B": "b3RoZXI="} }, archive.ErrConflict},
-		{"a Put's", func(dynamoCall) any { return nil }, archive.ErrConflict},
+		{"somebody else's", func(dynamoCall) any { return map[string]any{"B": "b3RoZXI="} }, store.ErrConflict},
+		{"a Put's", func(dynamoCall) any { return nil }, store.ErrConflict},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := &dynamo{}
@@ -210,7 +210,7 @@ func TestPutIfLostAnswer(t *testing.T) {
 				}
 				return dynamoReply{fault: "ConditionalCheckFailedException", body: map[string]any{"Item": stored}}
 			}
-			err := d.index().PutIf(t.Context(), archive.Item{Partition: "p", Sort: "s", Value: []byte("1"), Revision: 7})
+			err := d.index().PutIf(t.Context(), store.Item{Partition: "p", Sort: "s", Value: []byte("1"), Revision: 7})
 			if !errors.Is(err, test.want) || len(d.calls) != 2 {
 				t.Errorf("PutIf = %v after %d calls, want %v after 2", err, len(d.calls), test.want)
 			}
@@ -228,7 +228,7 @@ func TestPutIfNames(t *testing.T) {
 	}}
 	index := d.index()
 	for range 100 {
-		if err := index.PutIf(t.Context(), archive.Item{Partition: "p", Sort: "s"}); err != nil {
+		if err := index.PutIf(t.Context(), store.Item{Partition: "p", Sort: "s"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -269,11 +269,11 @@ func TestDeleteUnprocessed(t *testing.T) {
 			left, _ := at(call.Body, "RequestItems", "table").([]any)
 			return dynamoReply{body: map[string]any{"UnprocessedItems": map[string]any{"table": left[n:]}}}
 		}
-		var items []archive.Item
+		var items []store.Item
 		var want []string
 		for i := range 60 {
 			want = append(want, fmt.Sprintf("%02d", i))
-			items = append(items, archive.Item{Partition: "p", Sort: want[i]}, archive.Item{Partition: "p", Sort: want[i]})
+			items = append(items, store.Item{Partition: "p", Sort: want[i]}, store.Item{Partition: "p", Sort: want[i]})
 		}
 		begin := time.Now()
 		if err := d.index().Delete(t.Context(), items...); err != nil {
@@ -296,7 +296,7 @@ func TestDeleteGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &dynamo{answer: nothingProcessed}
 		begin := time.Now()
-		err := d.index().Delete(t.Context(), archive.Item{Partition: "p", Sort: "s"})
+		err := d.index().Delete(t.Context(), store.Item{Partition: "p", Sort: "s"})
 		if err == nil || !strings.Contains(err.Error(), "out of capacity") {
 			t.Errorf("Delete = %v", err)
 		}
@@ -311,7 +311,7 @@ func TestDeleteCancelledWhileWaiting(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		d := &dynamo{answer: nothingProcessed}
-		if err := d.index().Delete(ctx, archive.Item{Partition: "p", Sort: "s"}); !errors.Is(err, context.DeadlineExceeded) {
+		if err := d.index().Delete(ctx, store.Item{Partition: "p", Sort: "s"}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Delete = %v, want context.DeadlineExceeded", err)
 		}
 	})
@@ -335,10 +335,10 @@ func TestForeignItems(t *testing.T) {
 			d := &dynamo{answer: func(_ int, call dynamoCall) dynamoReply {
 				return dynamoReply{body: map[string]any{"Item": item, "Items": []any{item}}}
 			}}
-			if _, err := d.index().Get(t.Context(), "p", "s"); !errors.Is(err, archive.ErrDamaged) {
+			if _, err := d.index().Get(t.Context(), "p", "s"); !errors.Is(err, store.ErrDamaged) {
 				t.Errorf("Get = %v, want ErrDamaged", err)
 			}
-			if _, err := d.index().Query(t.Context(), archive.IndexQuery{Partition: "p", Limit: 1}); !errors.Is(err, archive.ErrDamaged) {
+			if _, err := d.index().Query(t.Context(), store.IndexQuery{Partition: "p", Limit: 1}); !errors.Is(err, store.ErrDamaged) {
 				t.Errorf("Query = %v, want ErrDamaged", err)
 			}
 		})
@@ -349,15 +349,15 @@ func TestForeignItems(t *testing.T) {
 // "there is no such item".
 func TestNoTable(t *testing.T) {
 	d := &dynamo{answer: func(int, dynamoCall) dynamoReply { return dynamoReply{fault: "ResourceNotFoundException"} }}
-	item := archive.Item{Partition: "p", Sort: "s"}
+	item := store.Item{Partition: "p", Sort: "s"}
 	_, errGet := d.index().Get(t.Context(), "p", "s")
 	_, errMany := d.index().GetMany(t.Context(), item)
-	_, errQuery := d.index().Query(t.Context(), archive.IndexQuery{Partition: "p", Limit: 1})
+	_, errQuery := d.index().Query(t.Context(), store.IndexQuery{Partition: "p", Limit: 1})
 	for call, err := range map[string]error{
 		"Get": errGet, "GetMany": errMany, "Query": errQuery, "Put": d.index().Put(t.Context(), item),
 		"PutIf": d.index().PutIf(t.Context(), item), "Delete": d.index().Delete(t.Context(), item),
 	} {
-		if err == nil || errors.Is(err, archive.ErrNotFound) || errors.Is(err, archive.ErrConflict) || !strings.Contains(err.Error(), "table") {
+		if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict) || !strings.Contains(err.Error(), "table") {
 			t.Errorf("%s = %v", call, err)
 		}
 	}

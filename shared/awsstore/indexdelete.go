@@ -8,18 +8,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 const maxWrites = 25 // requests in a BatchWriteItem
 
-// Delete implements archive.Index.
-func (x *Index) Delete(ctx context.Context, items ...archive.Item) error {
+// Delete implements store.Index.
+func (x *Index) Delete(ctx context.Context, items ...store.Item) error {
 	type key struct{ partition, sort string }
 	seen := make(map[key]bool, len(items))
 	var requests []types.WriteRequest
 	for _, item := range items {
-		if err := archive.CheckIndexKey(item.Partition, item.Sort); err != nil {
+		if err := store.CheckIndexKey(item.Partition, item.Sort); err != nil {
 			return fmt.Errorf("deleting items from table %s: %w", x.table, err)
 		}
 		k := key{item.Partition, item.Sort}

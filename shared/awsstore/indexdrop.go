@@ -9,12 +9,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
-var _ archive.Dropper = (*Index)(nil)
+var _ store.Dropper = (*Index)(nil)
 
-// Drop implements archive.Dropper with a Scan and deletions: read units for the
+// Drop implements store.Dropper with a Scan and deletions: read units for the
 // whole table, and a write unit for each KB of an item. It is the one Scan there
 // is; nothing but a rebuild calls it.
 func (x *Index) Drop(ctx context.Context, keep ...string) error {
@@ -26,12 +26,12 @@ func (x *Index) Drop(ctx context.Context, keep ...string) error {
 		if err != nil {
 			return fmt.Errorf("dropping the items of table %s: %w", x.table, err)
 		}
-		var items []archive.Item
+		var items []store.Item
 		for _, attrs := range out.Items {
 			partition, okP := attrs[attrPartition].(*types.AttributeValueMemberS)
 			sort, okS := attrs[attrSort].(*types.AttributeValueMemberS)
 			if okP && okS && !slices.Contains(keep, partition.Value) {
-				items = append(items, archive.Item{Partition: partition.Value, Sort: sort.Value})
+				items = append(items, store.Item{Partition: partition.Value, Sort: sort.Value})
 			}
 		}
 		if err := x.Delete(ctx, items...); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 const (
@@ -18,8 +18,8 @@ const (
 	parallelReads = 4   // BatchGetItems at a time
 )
 
-// GetMany implements archive.Index.
-func (x *Index) GetMany(ctx context.Context, items ...archive.Item) ([]archive.Item, error) {
+// GetMany implements store.Index.
+func (x *Index) GetMany(ctx context.Context, items ...store.Item) ([]store.Item, error) {
 	found, err := x.getMany(ctx, items)
 	if err != nil {
 		return nil, fmt.Errorf("getting %d items from table %s: %w", len(items), x.table, err)
@@ -27,15 +27,15 @@ func (x *Index) GetMany(ctx context.Context, items ...archive.Item) ([]archive.I
 	return found, nil
 }
 
-func (x *Index) getMany(ctx context.Context, items []archive.Item) ([]archive.Item, error) {
-	if err := archive.CheckItems(items...); err != nil {
+func (x *Index) getMany(ctx context.Context, items []store.Item) ([]store.Item, error) {
+	if err := store.CheckItems(items...); err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	batches := slices.Collect(slices.Chunk(items, maxReads))
-	found := make([][]archive.Item, len(batches))
+	found := make([][]store.Item, len(batches))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelReads)
 	for i, batch := range batches {
@@ -51,7 +51,7 @@ func (x *Index) getMany(ctx context.Context, items []archive.Item) ([]archive.It
 }
 
 // getBatch puts the items in the order of wanted: DynamoDB has none.
-func (x *Index) getBatch(ctx context.Context, wanted []archive.Item) ([]archive.Item, error) {
+func (x *Index) getBatch(ctx context.Context, wanted []store.Item) ([]store.Item, error) {
 	type key struct{ partition, sort string }
 	place := make(map[key]int, len(wanted))
 	keys := make([]map[string]types.AttributeValue, len(wanted))
@@ -59,7 +59,7 @@ func (x *Index) getBatch(ctx context.Context, wanted []archive.Item) ([]archive.
 		place[key{item.Partition, item.Sort}] = i
 		keys[i] = keyOf(item.Partition, item.Sort)
 	}
-	found := make([]archive.Item, len(wanted))
+	found := make([]store.Item, len(wanted))
 	err := untilProcessed(ctx, func() (left int, err error) {
 		out, err := x.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{
 			x.table: {Keys: keys, ConsistentRead: aws.Bool(true)},
@@ -75,7 +75,7 @@ func (x *Index) getBatch(ctx context.Context, wanted []archive.Item) ([]archive.
 				}
 				i, ok := place[key{item.Partition, item.Sort}]
 				if !ok {
-					return 0, fmt.Errorf("item %q of %q came unasked: %w", item.Sort, item.Partition, archive.ErrDamaged)
+					return 0, fmt.Errorf("item %q of %q came unasked: %w", item.Sort, item.Partition, store.ErrDamaged)
 				}
 				found[i] = item
 			}
@@ -89,5 +89,5 @@ func (x *Index) getBatch(ctx context.Context, wanted []archive.Item) ([]archive.
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(found, func(item archive.Item) bool { return item.Partition == "" }), nil
+	return slices.DeleteFunc(found, func(item store.Item) bool { return item.Partition == "" }), nil
 }

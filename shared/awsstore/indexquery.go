@@ -10,12 +10,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
-// Query implements archive.Index. DynamoDB answers at most 1 MB at a time; it
+// Query implements store.Index. DynamoDB answers at most 1 MB at a time; it
 // goes on until it has what was asked for.
-func (x *Index) Query(ctx context.Context, q archive.IndexQuery) ([]archive.Item, error) {
+func (x *Index) Query(ctx context.Context, q store.IndexQuery) ([]store.Item, error) {
 	items, err := x.query(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("querying %q in table %s: %w", q.Partition, x.table, err)
@@ -23,18 +23,18 @@ func (x *Index) Query(ctx context.Context, q archive.IndexQuery) ([]archive.Item
 	return items, nil
 }
 
-func (x *Index) query(ctx context.Context, q archive.IndexQuery) ([]archive.Item, error) {
+func (x *Index) query(ctx context.Context, q store.IndexQuery) ([]store.Item, error) {
 	if q.Limit < 1 {
 		return nil, fmt.Errorf("limit %d is not at least 1", q.Limit)
 	}
-	if err := archive.CheckIndexKey(q.Partition); err != nil {
+	if err := store.CheckIndexKey(q.Partition); err != nil {
 		return nil, err
 	}
 	input, exact, err := x.queryInput(q)
 	if err != nil || q.To != "" && q.From >= q.To {
 		return nil, err // nothing lies between; DynamoDB would call it an error
 	}
-	var items []archive.Item
+	var items []store.Item
 	for {
 		want := q.Limit - len(items)
 		if !exact {
@@ -66,7 +66,7 @@ func (x *Index) query(ctx context.Context, q archive.IndexQuery) ([]archive.Item
 
 // queryInput asks for the range of q. It is not exact if the range that DynamoDB
 // is asked for holds one key more, at the end where reading begins.
-func (x *Index) queryInput(q archive.IndexQuery) (input *dynamodb.QueryInput, exact bool, err error) {
+func (x *Index) queryInput(q store.IndexQuery) (input *dynamodb.QueryInput, exact bool, err error) {
 	values := map[string]types.AttributeValue{":p": text(q.Partition)}
 	condition := "p = :p"
 	from, fromCut, err := bound(q.From)
@@ -107,11 +107,11 @@ func (x *Index) queryInput(q archive.IndexQuery) (input *dynamodb.QueryInput, ex
 // longer one can only be the longest key with a NUL behind it, which is how a
 // caller goes on after that key; it is cut, and no other key lies between.
 func bound(s string) (_ string, cut bool, err error) {
-	if len(s) == archive.MaxIndexKey+1 && s[archive.MaxIndexKey] == 0 {
-		s, cut = s[:archive.MaxIndexKey], true
+	if len(s) == store.MaxIndexKey+1 && s[store.MaxIndexKey] == 0 {
+		s, cut = s[:store.MaxIndexKey], true
 	}
-	if len(s) > archive.MaxIndexKey || !utf8.ValidString(s) {
-		return "", false, fmt.Errorf("bound of %d bytes is not at most %d bytes of UTF-8", len(s), archive.MaxIndexKey)
+	if len(s) > store.MaxIndexKey || !utf8.ValidString(s) {
+		return "", false, fmt.Errorf("bound of %d bytes is not at most %d bytes of UTF-8", len(s), store.MaxIndexKey)
 	}
 	return s, cut, nil
 }

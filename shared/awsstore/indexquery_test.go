@@ -7,7 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 func storedItem(sort, value, revision string) map[string]any {
@@ -30,7 +30,7 @@ func TestQueryGoesOn(t *testing.T) {
 		}
 		return dynamoReply{body: body}
 	}}
-	items, err := d.index().Query(t.Context(), archive.IndexQuery{Partition: "p", Limit: 3})
+	items, err := d.index().Query(t.Context(), store.IndexQuery{Partition: "p", Limit: 3})
 	if err != nil || len(items) != 3 || items[1].Revision != 9 || string(items[2].Value) != "3" {
 		t.Errorf("Query = %+v, %v", items, err)
 	}
@@ -42,23 +42,23 @@ func TestQueryGoesOn(t *testing.T) {
 // TestQueryBounds: what DynamoDB is asked for. It bounds twice with BETWEEN only,
 // which includes both ends.
 func TestQueryBounds(t *testing.T) {
-	longest := strings.Repeat("k", archive.MaxIndexKey)
+	longest := strings.Repeat("k", store.MaxIndexKey)
 	for _, test := range []struct {
 		name      string
-		q         archive.IndexQuery
+		q         store.IndexQuery
 		condition string
 		from, to  any
 		limit     float64
 	}{
-		{"all", archive.IndexQuery{}, "p = :p", nil, nil, 5},
-		{"from", archive.IndexQuery{From: "a"}, "p = :p AND s >= :from", "a", nil, 5},
-		{"to", archive.IndexQuery{To: "b"}, "p = :p AND s <= :to", nil, "b", 5},
-		{"to, downwards", archive.IndexQuery{To: "b", Descending: true}, "p = :p AND s <= :to", nil, "b", 6},
-		{"both", archive.IndexQuery{From: "a", To: "b"}, "p = :p AND s BETWEEN :from AND :to", "a", "b", 5},
-		{"both, downwards", archive.IndexQuery{From: "a", To: "b", Descending: true}, "p = :p AND s BETWEEN :from AND :to", "a", "b", 6},
-		{"after a key", archive.IndexQuery{From: "a\x00"}, "p = :p AND s >= :from", "a\x00", nil, 5},
-		{"after the longest key", archive.IndexQuery{From: longest + "\x00"}, "p = :p AND s >= :from", longest, nil, 6},
-		{"to after the longest key", archive.IndexQuery{To: longest + "\x00"}, "p = :p AND s <= :to", nil, longest, 5},
+		{"all", store.IndexQuery{}, "p = :p", nil, nil, 5},
+		{"from", store.IndexQuery{From: "a"}, "p = :p AND s >= :from", "a", nil, 5},
+		{"to", store.IndexQuery{To: "b"}, "p = :p AND s <= :to", nil, "b", 5},
+		{"to, downwards", store.IndexQuery{To: "b", Descending: true}, "p = :p AND s <= :to", nil, "b", 6},
+		{"both", store.IndexQuery{From: "a", To: "b"}, "p = :p AND s BETWEEN :from AND :to", "a", "b", 5},
+		{"both, downwards", store.IndexQuery{From: "a", To: "b", Descending: true}, "p = :p AND s BETWEEN :from AND :to", "a", "b", 6},
+		{"after a key", store.IndexQuery{From: "a\x00"}, "p = :p AND s >= :from", "a\x00", nil, 5},
+		{"after the longest key", store.IndexQuery{From: longest + "\x00"}, "p = :p AND s >= :from", longest, nil, 6},
+		{"to after the longest key", store.IndexQuery{To: longest + "\x00"}, "p = :p AND s <= :to", nil, longest, 5},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := &dynamo{answer: func(int, dynamoCall) dynamoReply {
@@ -80,7 +80,7 @@ func TestQueryBounds(t *testing.T) {
 		})
 	}
 	d := &dynamo{answer: func(int, dynamoCall) dynamoReply { return dynamoReply{} }}
-	for _, bad := range []archive.IndexQuery{{From: longest + "kk"}, {To: longest + "k"}, {From: "\xff"}, {To: "会"[:1]}} {
+	for _, bad := range []store.IndexQuery{{From: longest + "kk"}, {To: longest + "k"}, {From: "\xff"}, {To: "会"[:1]}} {
 		bad.Partition, bad.Limit = "p", 1
 		if _, err := d.index().Query(t.Context(), bad); err == nil || len(d.calls) > 0 {
 			t.Errorf("Query(%.20q, %.20q) = %v after %d calls, want it refused", bad.From, bad.To, err, len(d.calls))
@@ -92,7 +92,7 @@ func TestQueryBounds(t *testing.T) {
 // round; it is a range without items, and not worth a request.
 func TestQueryOfNothing(t *testing.T) {
 	d := &dynamo{answer: func(int, dynamoCall) dynamoReply { return dynamoReply{fault: "ValidationException"} }}
-	for _, q := range []archive.IndexQuery{{From: "b", To: "a"}, {From: "a", To: "a"}} {
+	for _, q := range []store.IndexQuery{{From: "b", To: "a"}, {From: "a", To: "a"}} {
 		q.Partition, q.Limit = "p", 1
 		if items, err := d.index().Query(t.Context(), q); err != nil || len(items) > 0 || len(d.calls) > 0 {
 			t.Errorf("Query from %q to %q = %v, %v after %d calls", q.From, q.To, items, err, len(d.calls))
@@ -127,11 +127,11 @@ func TestGetManyUnprocessed(t *testing.T) {
 			}
 			return dynamoReply{body: body}
 		}
-		var asked []archive.Item
+		var asked []store.Item
 		var want []string
 		for i := range 150 {
 			s := fmt.Sprintf("%03d", i)
-			asked = append(asked, archive.Item{Partition: "p", Sort: s})
+			asked = append(asked, store.Item{Partition: "p", Sort: s})
 			if i%10 != 5 {
 				want = append(want, s)
 			}
@@ -152,7 +152,7 @@ func TestGetManyGivesUp(t *testing.T) {
 		d := &dynamo{answer: func(_ int, call dynamoCall) dynamoReply {
 			return dynamoReply{body: map[string]any{"UnprocessedKeys": call.Body["RequestItems"]}}
 		}}
-		found, err := d.index().GetMany(t.Context(), archive.Item{Partition: "p", Sort: "s"})
+		found, err := d.index().GetMany(t.Context(), store.Item{Partition: "p", Sort: "s"})
 		if err == nil || found != nil || !strings.Contains(err.Error(), "out of capacity") || len(d.calls) != 10 {
 			t.Errorf("GetMany = %v, %v after %d calls", found, err, len(d.calls))
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 const (
@@ -19,7 +19,7 @@ const (
 	maxCiphertext = 6144 // bytes that Decrypt takes
 )
 
-// Keyring is an archive.Keyring on one symmetric KMS key. KMS makes the pairs and
+// Keyring is an store.Keyring on one symmetric KMS key. KMS makes the pairs and
 // encrypts the private halves under an encryption context, which the key's policy
 // can demand. It is safe for concurrent use.
 //
@@ -30,14 +30,14 @@ type Keyring struct {
 	keyID  string
 }
 
-var _ archive.Keyring = (*Keyring)(nil)
+var _ store.Keyring = (*Keyring)(nil)
 
 // NewKeyring uses the KMS key with this id, ARN or alias, which exists.
 func NewKeyring(client *kms.Client, keyID string) *Keyring { return &Keyring{client, keyID} }
 
-// NewPair implements archive.Keyring. The private half never leaves KMS in
+// NewPair implements store.Keyring. The private half never leaves KMS in
 // plaintext. KMS makes about one pair a second.
-func (k *Keyring) NewPair(ctx context.Context, kc archive.KeyContext) (public, wrapped []byte, err error) {
+func (k *Keyring) NewPair(ctx context.Context, kc store.KeyContext) (public, wrapped []byte, err error) {
 	public, wrapped, err = k.newPair(ctx, kc)
 	if err != nil {
 		return nil, nil, k.failed("making key pair", kc, err)
@@ -45,7 +45,7 @@ func (k *Keyring) NewPair(ctx context.Context, kc archive.KeyContext) (public, w
 	return public, wrapped, nil
 }
 
-func (k *Keyring) newPair(ctx context.Context, kc archive.KeyContext) (public, wrapped []byte, err error) {
+func (k *Keyring) newPair(ctx context.Context, kc store.KeyContext) (public, wrapped []byte, err error) {
 	bound, err := encryptionContext(kc)
 	if err != nil {
 		return nil, nil, err
@@ -66,9 +66,9 @@ func (k *Keyring) newPair(ctx context.Context, kc archive.KeyContext) (public, w
 	return out.PublicKey, out.PrivateKeyCiphertextBlob, nil
 }
 
-// Wrap implements archive.Keyring. A PKCS#8 key of RSA-2048 has about 1,220
+// Wrap implements store.Keyring. A PKCS#8 key of RSA-2048 has about 1,220
 // bytes; KMS encrypts up to 4,096.
-func (k *Keyring) Wrap(ctx context.Context, kc archive.KeyContext, pkcs8 []byte) ([]byte, error) {
+func (k *Keyring) Wrap(ctx context.Context, kc store.KeyContext, pkcs8 []byte) ([]byte, error) {
 	wrapped, err := k.wrap(ctx, kc, pkcs8)
 	if err != nil {
 		return nil, k.failed("wrapping private key", kc, err)
@@ -76,7 +76,7 @@ func (k *Keyring) Wrap(ctx context.Context, kc archive.KeyContext, pkcs8 []byte)
 	return wrapped, nil
 }
 
-func (k *Keyring) wrap(ctx context.Context, kc archive.KeyContext, pkcs8 []byte) ([]byte, error) {
+func (k *Keyring) wrap(ctx context.Context, kc store.KeyContext, pkcs8 []byte) ([]byte, error) {
 	bound, err := encryptionContext(kc)
 	if err != nil {
 		return nil, err
@@ -95,8 +95,8 @@ func (k *Keyring) wrap(ctx context.Context, kc archive.KeyContext, pkcs8 []byte)
 	return out.CiphertextBlob, nil
 }
 
-// Unwrap implements archive.Keyring.
-func (k *Keyring) Unwrap(ctx context.Context, kc archive.KeyContext, wrapped []byte) ([]byte, error) {
+// Unwrap implements store.Keyring.
+func (k *Keyring) Unwrap(ctx context.Context, kc store.KeyContext, wrapped []byte) ([]byte, error) {
 	pkcs8, err := k.unwrap(ctx, kc, wrapped)
 	if err != nil {
 		return nil, k.failed("unwrapping private key", kc, err)
@@ -104,22 +104,22 @@ func (k *Keyring) Unwrap(ctx context.Context, kc archive.KeyContext, wrapped []b
 	return pkcs8, nil
 }
 
-func (k *Keyring) unwrap(ctx context.Context, kc archive.KeyContext, wrapped []byte) ([]byte, error) {
+func (k *Keyring) unwrap(ctx context.Context, kc store.KeyContext, wrapped []byte) ([]byte, error) {
 	bound, err := encryptionContext(kc)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", archive.ErrDamaged, err)
+		return nil, fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
 	if len(wrapped) == 0 || len(wrapped) > maxCiphertext {
-		return nil, fmt.Errorf("%w: %d bytes are not what KMS wraps", archive.ErrDamaged, len(wrapped))
+		return nil, fmt.Errorf("%w: %d bytes are not what KMS wraps", store.ErrDamaged, len(wrapped))
 	}
 	// KMS would find its key in the ciphertext; naming it refuses keys that others
 	// wrapped for us.
 	out, err := k.client.Decrypt(ctx, &kms.DecryptInput{KeyId: &k.keyID, CiphertextBlob: wrapped, EncryptionContext: bound})
 	if _, ok := errors.AsType[*types.InvalidCiphertextException](err); ok {
-		return nil, fmt.Errorf("%w: it was wrapped under another context, or changed: %w", archive.ErrDamaged, err)
+		return nil, fmt.Errorf("%w: it was wrapped under another context, or changed: %w", store.ErrDamaged, err)
 	}
 	if _, ok := errors.AsType[*types.IncorrectKeyException](err); ok {
-		return nil, fmt.Errorf("%w: it was wrapped under another KMS key: %w", archive.ErrDamaged, err)
+		return nil, fmt.Errorf("%w: it was wrapped under another KMS key: %w", store.ErrDamaged, err)
 	}
 	if err != nil {
 		return nil, err
@@ -128,13 +128,13 @@ func (k *Keyring) unwrap(ctx context.Context, kc archive.KeyContext, wrapped []b
 }
 
 // encryptionContext is the KMS encryption context of design §6.
-func encryptionContext(kc archive.KeyContext) (map[string]string, error) {
+func encryptionContext(kc store.KeyContext) (map[string]string, error) {
 	if kc.Corp == "" || kc.Key == "" || !utf8.ValidString(kc.Corp) || !utf8.ValidString(kc.Key) {
 		return nil, errors.New("the key context does not name corp and key")
 	}
 	return map[string]string{"app": "wecom-archive", "corp": kc.Corp, "key": kc.Key}, nil
 }
 
-func (k *Keyring) failed(doing string, kc archive.KeyContext, err error) error {
+func (k *Keyring) failed(doing string, kc store.KeyContext, err error) error {
 	return fmt.Errorf("%s %q of corp %q with KMS key %s: %w", doing, kc.Key, kc.Corp, k.keyID, err)
 }

@@ -13,18 +13,18 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
-	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 func TestKeyring(t *testing.T) {
-	archivetest.TestKeyring(t, func(t *testing.T) archive.Keyring {
+	storetest.TestKeyring(t, func(t *testing.T) store.Keyring {
 		return awsstore.NewKeyring((&fakeKMS{}).start(t, "keyring"), "keyring")
 	})
 }
 
-var keyContext = archive.KeyContext{Corp: "ww5117a9e0c0ffee01", Key: "2026-11-a"}
+var keyContext = store.KeyContext{Corp: "ww5117a9e0c0ffee01", Key: "2026-11-a"}
 
 // TestKeyringRequests: every request names our key and the whole context, which
 // is what the key's policy demands, and a pair is made without its plaintext.
@@ -70,7 +70,7 @@ func TestUnwrapRefusals(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		keyring *awsstore.Keyring
-		kc      archive.KeyContext
+		kc      store.KeyContext
 		fail    []string
 		kind    func(error) bool
 		says    string
@@ -90,7 +90,7 @@ func TestUnwrapRefusals(t *testing.T) {
 			if err == nil || pkcs8 != nil {
 				t.Fatalf("Unwrap gives %d bytes, %v", len(pkcs8), err)
 			}
-			if errors.Is(err, archive.ErrDamaged) != test.damaged {
+			if errors.Is(err, store.ErrDamaged) != test.damaged {
 				t.Errorf("Unwrap = %v; ErrDamaged: want %v", err, test.damaged)
 			}
 			if test.kind != nil && !test.kind(err) {

@@ -8,17 +8,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
-// CheckLock implements archive.Objects.
+// CheckLock implements store.Objects.
 func (o *Objects) CheckLock(ctx context.Context) error {
 	missing, err := o.missingLock(ctx)
 	if err != nil {
 		return fmt.Errorf("checking the lock of bucket %s: %w", o.name, err)
 	}
 	if missing != "" {
-		return fmt.Errorf("checking the lock of bucket %s: %w: %s", o.name, archive.ErrNotLocked, missing)
+		return fmt.Errorf("checking the lock of bucket %s: %w: %s", o.name, store.ErrNotLocked, missing)
 	}
 	return nil
 }

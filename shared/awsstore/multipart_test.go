@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"golang.org/x/sync/errgroup"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 const leastPart = 5 << 20 // bytes; S3 takes no smaller one but the last
@@ -23,11 +23,11 @@ const leastPart = 5 << 20 // bytes; S3 takes no smaller one but the last
 func TestOnePart(t *testing.T) {
 	objects := newBucket(t, 30).WithParts(1, leastPart)
 	for _, body := range []string{"first", "second"} {
-		if err := objects.PutIfAbsent(t.Context(), "a", strings.NewReader(body)); errors.Is(err, archive.ErrExists) != (body == "second") || body == "first" && err != nil {
+		if err := objects.PutIfAbsent(t.Context(), "a", strings.NewReader(body)); errors.Is(err, store.ErrExists) != (body == "second") || body == "first" && err != nil {
 			t.Errorf("putting %s: %v", body, err)
 		}
 	}
-	if body, err := archive.ReadObject(t.Context(), objects, "a"); err != nil || string(body) != "first" {
+	if body, err := store.ReadObject(t.Context(), objects, "a"); err != nil || string(body) != "first" {
 		t.Errorf("%q, %v", body, err)
 	}
 	if part, err := objects.GetRange(t.Context(), "a", 1, 3); err != nil || string(part) != "irs" {
@@ -49,7 +49,7 @@ func TestManyParts(t *testing.T) {
 		group.Go(func() error {
 			err := objects.PutIfAbsent(t.Context(), "media/2026-11/a", bytes.NewReader(bodies[i]))
 			won[i] = err == nil
-			if errors.Is(err, archive.ErrExists) {
+			if errors.Is(err, store.ErrExists) {
 				err = nil
 			}
 			return err
@@ -59,7 +59,7 @@ func TestManyParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	winner := strings.Index(fmt.Sprint(won), "true")
-	stored, err := archive.ReadObject(t.Context(), objects, "media/2026-11/a")
+	stored, err := store.ReadObject(t.Context(), objects, "media/2026-11/a")
 	if err != nil || winner < 0 || strings.Count(fmt.Sprint(won), "true") != 1 {
 		t.Fatalf("%v, %v", won, err)
 	}
@@ -82,7 +82,7 @@ func TestPartsNeedPlaces(t *testing.T) {
 	if err := objects.PutIfAbsent(t.Context(), "a", body); err == nil {
 		t.Error("it was stored")
 	}
-	if _, err := objects.Head(t.Context(), "a"); !errors.Is(err, archive.ErrNotFound) {
+	if _, err := objects.Head(t.Context(), "a"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("something is stored: %v", err)
 	}
 }

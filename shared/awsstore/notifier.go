@@ -12,15 +12,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsevents"
+	"wecom-archive/shared/store"
 )
 
 // maxMessages is how many messages a SendMessageBatch takes. With the longest
 // keys they have 30 KB together; it takes 256.
 const maxMessages = 10
 
-// Notifier is an archive.Notifier on an SQS queue. Its messages are those that S3
+// Notifier is an store.Notifier on an SQS queue. Its messages are those that S3
 // sends itself when an object appears. It is safe for concurrent use.
 type Notifier struct {
 	client *sqs.Client
@@ -28,7 +28,7 @@ type Notifier struct {
 	bucket string // that the objects are in
 }
 
-var _ archive.Notifier = (*Notifier)(nil)
+var _ store.Notifier = (*Notifier)(nil)
 
 // NewNotifier sends to the queue with this URL, which exists, about objects of
 // bucket.
@@ -36,7 +36,7 @@ func NewNotifier(client *sqs.Client, queueURL, bucket string) *Notifier {
 	return &Notifier{client, queueURL, bucket}
 }
 
-// Notify implements archive.Notifier. One batch that fails does not keep the
+// Notify implements store.Notifier. One batch that fails does not keep the
 // others from being sent; the error says which keys were not.
 func (n *Notifier) Notify(ctx context.Context, keys ...string) error {
 	var errs []error

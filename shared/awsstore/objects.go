@@ -16,9 +16,10 @@ import (
 	"github.com/hashicorp/golang-lru/v2"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
-// Objects is an archive.Objects and an archive.Versions on one S3 bucket. It is
+// Objects is an store.Objects and an store.Versions on one S3 bucket. It is
 // safe for concurrent use.
 //
 // S3 has no name for the earliest version of a key: it takes a listing of its
@@ -29,12 +30,12 @@ import (
 type Objects struct {
 	bucket
 	presigner *s3.PresignClient
-	known     *lru.Cache[string, archive.ObjectInfo] // the earliest version, by key
+	known     *lru.Cache[string, store.ObjectInfo] // the earliest version, by key
 }
 
 var (
-	_ archive.Objects  = (*Objects)(nil)
-	_ archive.Versions = (*Objects)(nil)
+	_ store.Objects  = (*Objects)(nil)
+	_ store.Versions = (*Objects)(nil)
 )
 
 // knownKeys bounds what is remembered, to some megabytes.
@@ -43,7 +44,7 @@ const knownKeys = 10_000
 // NewObjects uses the bucket, which exists. presigner may have other credentials
 // than client, with the right to read objects only.
 func NewObjects(client *s3.Client, presigner *s3.PresignClient, name string) *Objects {
-	known, _ := lru.New[string, archive.ObjectInfo](knownKeys) // fails for a size below one
+	known, _ := lru.New[string, store.ObjectInfo](knownKeys) // fails for a size below one
 	return &Objects{bucket{client: client, name: name}, presigner, known}
 }
 
@@ -69,7 +70,7 @@ const (
 	conflictWait  = 20 * time.Millisecond // before the second try, doubled for each more
 )
 
-// PutIfAbsent implements archive.Objects.
+// PutIfAbsent implements store.Objects.
 //
 // ErrExists does not mean that somebody else wrote the object: if the reply to a
 // put gets lost, the SDK sends the put again, and is told that the key is taken,
@@ -82,7 +83,7 @@ func (o *Objects) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeke
 }
 
 func (o *Objects) putIfAbsent(ctx context.Context, key string, body io.ReadSeeker) error {
-	if err := archive.CheckObjectKey(key); err != nil {
+	if err := store.CheckObjectKey(key); err != nil {
 		return err
 	}
 	p, err := newPayload(body)
@@ -100,7 +101,7 @@ func (o *Objects) putIfAbsent(ctx context.Context, key string, body io.ReadSeeke
 		return fmt.Errorf("it is stored as version %s; whether that is the earliest: %w", version, err)
 	}
 	if earliest.Version != version {
-		return fmt.Errorf("an earlier version lies under a delete marker: %w", archive.ErrExists)
+		return fmt.Errorf("an earlier version lies under a delete marker: %w", store.ErrExists)
 	}
 	return nil
 }
@@ -112,16 +113,16 @@ func (o *Objects) putAlone(ctx context.Context, key string, p payload) (version 
 		version, err := o.put(ctx, key, p, aws.String("*"))
 		switch status(err) {
 		case http.StatusPreconditionFailed:
-			return "", archive.ErrExists
+			return "", store.ErrExists
 		case http.StatusConflict:
 			// ConditionalRequestConflict: another put of this key was under way.
 			// It may have failed since, so this alone does not prove that the
 			// object is there; ask, and if it is not, try again.
 			_, lookErr := o.earliest(ctx, key)
 			if lookErr == nil {
-				return "", archive.ErrExists
+				return "", store.ErrExists
 			}
-			if !errors.Is(lookErr, archive.ErrNotFound) {
+			if !errors.Is(lookErr, store.ErrNotFound) {
 				return "", errors.Join(err, lookErr)
 			}
 			if try == conflictTries {
@@ -139,8 +140,8 @@ func (o *Objects) putAlone(ctx context.Context, key string, p payload) (version 
 	}
 }
 
-// Get implements archive.Objects.
-func (o *Objects) Get(ctx context.Context, key string) (io.ReadCloser, archive.ObjectInfo, error) {
+// Get implements store.Objects.
+func (o *Objects) Get(ctx context.Context, key string) (io.ReadCloser, store.ObjectInfo, error) {
 	var body io.ReadCloser
 	info, err := o.withEarliest(ctx, key, func(version *string) error {
 		out, err := o.get(ctx, key, version, nil)
@@ -150,12 +151,12 @@ func (o *Objects) Get(ctx context.Context, key string) (io.ReadCloser, archive.O
 		return err
 	})
 	if err != nil {
-		return nil, archive.ObjectInfo{}, o.failed("getting", key, err)
+		return nil, store.ObjectInfo{}, o.failed("getting", key, err)
 	}
 	return body, info, nil
 }
 
-// GetRange implements archive.Objects.
+// GetRange implements store.Objects.
 func (o *Objects) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
 	var part []byte
 	err := checkRange(offset, length)
@@ -175,25 +176,25 @@ func (o *Objects) GetRange(ctx context.Context, key string, offset, length int64
 	return part, nil
 }
 
-// Head implements archive.Objects. It is one listing.
-func (o *Objects) Head(ctx context.Context, key string) (archive.ObjectInfo, error) {
-	err := archive.CheckObjectKey(key)
-	var info archive.ObjectInfo
+// Head implements store.Objects. It is one listing.
+func (o *Objects) Head(ctx context.Context, key string) (store.ObjectInfo, error) {
+	err := store.CheckObjectKey(key)
+	var info store.ObjectInfo
 	if err == nil {
 		info, err = o.earliest(ctx, key)
 	}
 	if err != nil {
-		return archive.ObjectInfo{}, o.failed("head of", key, err)
+		return store.ObjectInfo{}, o.failed("head of", key, err)
 	}
 	return info, nil
 }
 
-// List implements archive.Objects. It lists versions, 1,000 in a request.
-func (o *Objects) List(ctx context.Context, prefix, after string) iter.Seq2[archive.ObjectInfo, error] {
-	return func(yield func(archive.ObjectInfo, error) bool) {
+// List implements store.Objects. It lists versions, 1,000 in a request.
+func (o *Objects) List(ctx context.Context, prefix, after string) iter.Seq2[store.ObjectInfo, error] {
+	return func(yield func(store.ObjectInfo, error) bool) {
 		for v, err := range o.ListVersions(ctx, prefix, after) {
 			if err != nil {
-				yield(archive.ObjectInfo{}, err)
+				yield(store.ObjectInfo{}, err)
 				return
 			}
 			if !v.Earliest {
@@ -207,7 +208,7 @@ func (o *Objects) List(ctx context.Context, prefix, after string) iter.Seq2[arch
 	}
 }
 
-// PresignGet implements archive.Objects. Signed with the credentials of a role,
+// PresignGet implements store.Objects. Signed with the credentials of a role,
 // the URL ends with these, if that is earlier than ttl.
 func (o *Objects) PresignGet(ctx context.Context, key, fileName string, ttl time.Duration) (string, error) {
 	url, err := o.presignGet(ctx, key, fileName, ttl)
@@ -218,8 +219,8 @@ func (o *Objects) PresignGet(ctx context.Context, key, fileName string, ttl time
 }
 
 func (o *Objects) presignGet(ctx context.Context, key, fileName string, ttl time.Duration) (url string, err error) {
-	if ttl < time.Second || ttl > archive.MaxPresign {
-		return "", fmt.Errorf("a time of %v is not between 1 s and %v", ttl, archive.MaxPresign)
+	if ttl < time.Second || ttl > store.MaxPresign {
+		return "", fmt.Errorf("a time of %v is not between 1 s and %v", ttl, store.MaxPresign)
 	}
 	_, err = o.withEarliest(ctx, key, func(version *string) error {
 		request, err := o.presigner.PresignGetObject(ctx, &s3.GetObjectInput{
@@ -227,7 +228,7 @@ func (o *Objects) presignGet(ctx context.Context, key, fileName string, ttl time
 			Key:       &key,
 			VersionId: version,
 			// Whatever the file is, no browser shows or runs it in place.
-			ResponseContentDisposition: aws.String(archive.Attachment(fileName)),
+			ResponseContentDisposition: aws.String(store.Attachment(fileName)),
 			ResponseContentType:        aws.String("application/octet-stream"),
 		}, s3.WithPresignExpires(ttl))
 		if err == nil {

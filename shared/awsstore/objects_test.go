@@ -13,9 +13,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"wecom-archive/infra/local/s3"
-	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 // server is the one embedded S3 of this process.
@@ -65,12 +65,12 @@ func bucketName(t testing.TB, lockDays int32) string {
 }
 
 // versioned is a new bucket, with an intruder who has all rights in it.
-func versioned(t *testing.T) archivetest.VersionedBucket {
+func versioned(t *testing.T) storetest.VersionedBucket {
 	name, client := bucketName(t, 30), server.Client()
 	objects := openBucket(name)
-	return archivetest.VersionedBucket{
+	return storetest.VersionedBucket{
 		Objects: objects, Versions: objects,
-		Reopen: func() archive.Objects { return openBucket(name) },
+		Reopen: func() store.Objects { return openBucket(name) },
 		DeleteMarker: func(ctx context.Context, key string) (string, error) {
 			out, err := client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &name, Key: &key})
 			if err != nil {
@@ -91,14 +91,14 @@ func versioned(t *testing.T) archivetest.VersionedBucket {
 }
 
 func TestDerived(t *testing.T) {
-	archivetest.TestDerived(t, func(t *testing.T) archive.Derived {
+	storetest.TestDerived(t, func(t *testing.T) store.Derived {
 		return awsstore.NewDerived(server.Client(), bucketName(t, 0))
 	})
 }
 
-func TestVersions(t *testing.T) { archivetest.TestVersions(t, versioned) }
+func TestVersions(t *testing.T) { storetest.TestVersions(t, versioned) }
 
 func TestObjects(t *testing.T) {
-	archivetest.TestObjects(t, func(t *testing.T) archive.Objects { return newBucket(t, 30) })
-	archivetest.TestNotLocked(t, func(t *testing.T) archive.Objects { return newBucket(t, 0) })
+	storetest.TestObjects(t, func(t *testing.T) store.Objects { return newBucket(t, 30) })
+	storetest.TestNotLocked(t, func(t *testing.T) store.Objects { return newBucket(t, 0) })
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/store"
 )
 
 // script answers requests with what S3 answers rarely, one reply after another,
@@ -100,20 +100,20 @@ func TestPutReplies(t *testing.T) {
 		want    error // nil: none; errAny: some other error
 	}{
 		{"stored", []reply{put(200, ""), ours}, nil},
-		{"taken", []reply{put(412, "PreconditionFailed")}, archive.ErrExists},
-		{"over a delete marker", []reply{put(200, ""), versions("", "pages/1 v1", "!pages/1 m", "pages/1 v0")}, archive.ErrExists},
+		{"taken", []reply{put(412, "PreconditionFailed")}, store.ErrExists},
+		{"over a delete marker", []reply{put(200, ""), versions("", "pages/1 v1", "!pages/1 m", "pages/1 v0")}, store.ErrExists},
 		{"over a delete marker on nothing", []reply{put(200, ""), versions("", "pages/1 v1", "!pages/1 m")}, nil},
-		{"over more than a listing holds", []reply{put(200, ""), versions("pages/1 m", "pages/1 v1", "!pages/1 m"), versions("", "pages/1 v0", "pages/10 w")}, archive.ErrExists},
+		{"over more than a listing holds", []reply{put(200, ""), versions("pages/1 m", "pages/1 v1", "!pages/1 m"), versions("", "pages/1 v0", "pages/10 w")}, store.ErrExists},
 		{"beside a longer key", []reply{put(200, ""), versions("pages/10 w", "pages/1 v1", "pages/10 w")}, nil},
 		{"overwritten at once", []reply{put(200, ""), versions("", "pages/1 v2", "pages/1 v1")}, nil},
 		{"stored, and no right to look", []reply{put(200, ""), forbidden}, errAny},
-		{"a race that the other put won", []reply{conflict, theirs}, archive.ErrExists},
+		{"a race that the other put won", []reply{conflict, theirs}, store.ErrExists},
 		{"a race that the other put lost", []reply{conflict, none, put(200, ""), ours}, nil},
-		{"two races", []reply{conflict, none, conflict, theirs}, archive.ErrExists},
-		{"then taken", []reply{conflict, none, put(412, "PreconditionFailed")}, archive.ErrExists},
+		{"two races", []reply{conflict, none, conflict, theirs}, store.ErrExists},
+		{"then taken", []reply{conflict, none, put(412, "PreconditionFailed")}, store.ErrExists},
 		{"a conflict, and no right to look", []reply{conflict, forbidden}, errAny},
 		{"throttled, then stored", []reply{put(503, "SlowDown"), put(200, ""), ours}, nil},
-		{"the reply got lost", []reply{{method: http.MethodPut, lost: true}, put(412, "PreconditionFailed")}, archive.ErrExists},
+		{"the reply got lost", []reply{{method: http.MethodPut, lost: true}, put(412, "PreconditionFailed")}, store.ErrExists},
 		{"forbidden", []reply{put(403, "AccessDenied")}, errAny},
 		{"no bucket", []reply{put(404, "NoSuchBucket")}, errAny},
 		{"the body arrived damaged", []reply{put(400, "BadDigest")}, errAny},
@@ -132,7 +132,7 @@ func testPutReplies(t *testing.T, replies []reply, want error) {
 	s := &script{replies: replies}
 	err := s.objects().PutIfAbsent(t.Context(), "pages/1", strings.NewReader("body"))
 	switch {
-	case want == errAny && (err == nil || errors.Is(err, archive.ErrExists) || errors.Is(err, archive.ErrNotFound)):
+	case want == errAny && (err == nil || errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrNotFound)):
 		t.Errorf("PutIfAbsent = %v, want another error", err)
 	case want != errAny && !errors.Is(err, want):
 		t.Errorf("PutIfAbsent = %v, want %v", err, want)
@@ -236,16 +236,16 @@ func TestCheckLockReplies(t *testing.T) {
 	}{
 		{"days", []reply{ok(enabled), ok(lock("Enabled", rule("<Mode>GOVERNANCE</Mode><Days>1</Days>")))}, nil},
 		{"years", []reply{ok(enabled), ok(lock("Enabled", rule("<Mode>COMPLIANCE</Mode><Years>7</Years>")))}, nil},
-		{"no versioning", []reply{ok("<VersioningConfiguration/>")}, archive.ErrNotLocked},
-		{"suspended", []reply{ok("<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>")}, archive.ErrNotLocked},
-		{"no lock", []reply{ok(enabled), {method: http.MethodGet, status: 404, code: "ObjectLockConfigurationNotFoundError"}}, archive.ErrNotLocked},
-		{"not enabled", []reply{ok(enabled), ok(lock("", rule("<Mode>COMPLIANCE</Mode><Years>7</Years>")))}, archive.ErrNotLocked},
-		{"no rule", []reply{ok(enabled), ok(lock("Enabled", ""))}, archive.ErrNotLocked},
-		{"empty rule", []reply{ok(enabled), ok(lock("Enabled", "<Rule/>"))}, archive.ErrNotLocked},
-		{"no period", []reply{ok(enabled), ok(lock("Enabled", rule("<Mode>COMPLIANCE</Mode>")))}, archive.ErrNotLocked},
-		{"zero days", []reply{ok(enabled), ok(lock("Enabled", rule("<Mode>COMPLIANCE</Mode><Days>0</Days>")))}, archive.ErrNotLocked},
-		{"no mode", []reply{ok(enabled), ok(lock("Enabled", rule("<Days>5</Days>")))}, archive.ErrNotLocked},
-		{"empty reply", []reply{ok(enabled), ok("")}, archive.ErrNotLocked},
+		{"no versioning", []reply{ok("<VersioningConfiguration/>")}, store.ErrNotLocked},
+		{"suspended", []reply{ok("<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>")}, store.ErrNotLocked},
+		{"no lock", []reply{ok(enabled), {method: http.MethodGet, status: 404, code: "ObjectLockConfigurationNotFoundError"}}, store.ErrNotLocked},
+		{"not enabled", []reply{ok(enabled), ok(lock("", rule("<Mode>COMPLIANCE</Mode><Years>7</Years>")))}, store.ErrNotLocked},
+		{"no rule", []reply{ok(enabled), ok(lock("Enabled", ""))}, store.ErrNotLocked},
+		{"empty rule", []reply{ok(enabled), ok(lock("Enabled", "<Rule/>"))}, store.ErrNotLocked},
+		{"no period", []reply{ok(enabled), ok(lock("Enabled", rule("<Mode>COMPLIANCE</Mode>")))}, store.ErrNotLocked},
+		{"zero days", []reply{ok(enabled), ok(lock("Enabled", rule("<Mode>COMPLIANCE</Mode><Days>0</Days>")))}, store.ErrNotLocked},
+		{"no mode", []reply{ok(enabled), ok(lock("Enabled", rule("<Days>5</Days>")))}, store.ErrNotLocked},
+		{"empty reply", []reply{ok(enabled), ok("")}, store.ErrNotLocked},
 		{"no bucket", []reply{{method: http.MethodGet, status: 404, code: "NoSuchBucket"}}, errAny},
 		{"bucket goes away", []reply{ok(enabled), {method: http.MethodGet, status: 404, code: "NoSuchBucket"}}, errAny},
 		{"no right", []reply{ok(enabled), {method: http.MethodGet, status: 403, code: "AccessDenied"}}, errAny},
@@ -254,7 +254,7 @@ func TestCheckLockReplies(t *testing.T) {
 			s := &script{replies: test.replies}
 			err := s.objects().CheckLock(t.Context())
 			switch {
-			case test.want == errAny && (err == nil || errors.Is(err, archive.ErrNotLocked)):
+			case test.want == errAny && (err == nil || errors.Is(err, store.ErrNotLocked)):
 				t.Errorf("CheckLock = %v, want another error", err)
 			case test.want != errAny && !errors.Is(err, test.want):
 				t.Errorf("CheckLock = %v, want %v", err, test.want)

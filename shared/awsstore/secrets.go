@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // maxSecret is the size of a standard parameter, in bytes.
@@ -20,7 +20,7 @@ const maxSecret = 4096
 // secretName keeps a secret below its prefix: no slash.
 var secretName = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
 
-// Secrets is an archive.Secrets in Systems Manager's Parameter Store: one
+// Secrets is an store.Secrets in Systems Manager's Parameter Store: one
 // SecureString parameter for each. It is safe for concurrent use.
 type Secrets struct {
 	client *ssm.Client
@@ -28,7 +28,7 @@ type Secrets struct {
 	keyID  string
 }
 
-var _ archive.Secrets = (*Secrets)(nil)
+var _ store.Secrets = (*Secrets)(nil)
 
 // NewSecrets stores secrets as parameters named prefix + name, encrypted under
 // the KMS key with this id, ARN or alias. The prefix, as /wecom-archive/prod/,
@@ -37,7 +37,7 @@ func NewSecrets(client *ssm.Client, prefix, keyID string) *Secrets {
 	return &Secrets{client, prefix, keyID}
 }
 
-// Get implements archive.Secrets.
+// Get implements store.Secrets.
 func (s *Secrets) Get(ctx context.Context, name string) (string, error) {
 	value, err := s.get(ctx, name)
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *Secrets) get(ctx context.Context, name string) (string, error) {
 	}
 	out, err := s.client.GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(s.prefix + name), WithDecryption: aws.Bool(true)})
 	if _, ok := errors.AsType[*types.ParameterNotFound](err); ok {
-		return "", archive.ErrNotFound
+		return "", store.ErrNotFound
 	}
 	if err != nil {
 		return "", err
@@ -63,7 +63,7 @@ func (s *Secrets) get(ctx context.Context, name string) (string, error) {
 	return aws.ToString(out.Parameter.Value), nil
 }
 
-// Set implements archive.Secrets. Parameter Store keeps the older values as
+// Set implements store.Secrets. Parameter Store keeps the older values as
 // versions of the parameter.
 func (s *Secrets) Set(ctx context.Context, name, value string) error {
 	if err := s.set(ctx, name, value); err != nil {

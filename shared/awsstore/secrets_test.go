@@ -11,8 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/store"
 )
 
 // parameters answers every request with one reply and keeps the request.
@@ -54,7 +54,7 @@ func TestSecretsGet(t *testing.T) {
 		err    error
 	}{
 		{"found", 200, `{"Parameter":{"Name":"n","Type":"SecureString","Value":"密钥 "}}`, "密钥 ", nil},
-		{"unknown", 400, `{"__type":"ParameterNotFound"}`, "", archive.ErrNotFound},
+		{"unknown", 400, `{"__type":"ParameterNotFound"}`, "", store.ErrNotFound},
 		{"no right", 400, `{"__type":"AccessDeniedException"}`, "", errAny},
 		{"stored in the clear", 200, wrongType, "", errAny},
 		{"empty reply", 200, `{}`, "", errAny},
@@ -66,7 +66,7 @@ func TestSecretsGet(t *testing.T) {
 				t.Errorf("Get = %q", got)
 			}
 			switch {
-			case test.err == errAny && (err == nil || errors.Is(err, archive.ErrNotFound) || strings.Contains(err.Error(), "leaky")):
+			case test.err == errAny && (err == nil || errors.Is(err, store.ErrNotFound) || strings.Contains(err.Error(), "leaky")):
 				t.Errorf("Get = %v, want another error that does not quote the value", err)
 			case test.err != errAny && !errors.Is(err, test.err):
 				t.Errorf("Get = %v, want %v", err, test.err)
@@ -98,7 +98,7 @@ func TestSecretsSet(t *testing.T) {
 			t.Errorf("Set(%q, %.5q) = %v", bad[0], bad[1], err)
 		}
 	}
-	if _, err := secrets.Get(t.Context(), "../other/n"); err == nil || errors.Is(err, archive.ErrNotFound) {
+	if _, err := secrets.Get(t.Context(), "../other/n"); err == nil || errors.Is(err, store.ErrNotFound) {
 		t.Errorf("Get beside the prefix = %v", err)
 	}
 	if p.calls != 1 {

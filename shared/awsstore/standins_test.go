@@ -24,10 +24,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
-	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/awsevents"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 // Addresses of the stand-ins; infra/aws/test.sh starts them and sets these.
@@ -96,7 +96,7 @@ func TestIndexOnStandIns(t *testing.T) {
 	for _, variable := range []string{motoVar, dynaliteVar} {
 		t.Run(variable, func(t *testing.T) {
 			t.Parallel()
-			archivetest.TestIndex(t, func(t *testing.T) archive.Index { return newTable(t, variable) })
+			storetest.TestIndex(t, func(t *testing.T) store.Index { return newTable(t, variable) })
 		})
 	}
 }
@@ -123,7 +123,7 @@ func TestWrapOnStandIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kc := archive.KeyContext{Corp: "ww5117a9e0c0ffee01", Key: "imported-导入"}
+	kc := store.KeyContext{Corp: "ww5117a9e0c0ffee01", Key: "imported-导入"}
 	wrapped, err := keyring.Wrap(t.Context(), kc, pkcs8)
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +133,7 @@ func TestWrapOnStandIn(t *testing.T) {
 	}
 	for name, unwrap := range map[string]func() ([]byte, error){
 		"another key id": func() ([]byte, error) {
-			return keyring.Unwrap(t.Context(), archive.KeyContext{Corp: kc.Corp, Key: "other"}, wrapped)
+			return keyring.Unwrap(t.Context(), store.KeyContext{Corp: kc.Corp, Key: "other"}, wrapped)
 		},
 		"a byte changed": func() ([]byte, error) {
 			damaged := bytes.Clone(wrapped)
@@ -142,7 +142,7 @@ func TestWrapOnStandIn(t *testing.T) {
 		},
 		"cut": func() ([]byte, error) { return keyring.Unwrap(t.Context(), kc, wrapped[:len(wrapped)-1]) },
 	} {
-		if got, err := unwrap(); !errors.Is(err, archive.ErrDamaged) || got != nil {
+		if got, err := unwrap(); !errors.Is(err, store.ErrDamaged) || got != nil {
 			t.Errorf("%s: Unwrap gives %d bytes, %v", name, len(got), err)
 		}
 	}
@@ -151,7 +151,7 @@ func TestWrapOnStandIn(t *testing.T) {
 func TestSecretsOnStandIn(t *testing.T) {
 	client, key := ssm.NewFromConfig(standIn(t, motoVar)), newKMSKey(t)
 	prefix := fmt.Sprintf("/wecom-archive/test-%d/", os.Getpid())
-	archivetest.TestSecrets(t, func(t *testing.T) archive.Secrets { return awsstore.NewSecrets(client, prefix, key) })
+	storetest.TestSecrets(t, func(t *testing.T) store.Secrets { return awsstore.NewSecrets(client, prefix, key) })
 
 	out, err := client.GetParameter(t.Context(), &ssm.GetParameterInput{Name: aws.String(prefix + "archive-secret")})
 	if err != nil || out.Parameter.Type != "SecureString" || aws.ToString(out.Parameter.Value) == "replaced" {
@@ -192,34 +192,34 @@ func TestNotifierOnStandIn(t *testing.T) {
 	}
 }
 
-// TestUnitsOnStandIn: archivetest.UnitCounter counts what dynalite says that each
+// TestUnitsOnStandIn: storetest.UnitCounter counts what dynalite says that each
 // call took. (moto makes capacity up.)
 func TestUnitsOnStandIn(t *testing.T) {
 	var meter awsstore.Meter
-	counter := archivetest.NewUnitCounter()
+	counter := storetest.NewUnitCounter()
 	index := newTable(t, dynaliteVar, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, meter.Attach) })
-	counted := counter.Index(archivetest.NewIndex())
-	item := func(sort string, size int) archive.Item {
-		return archive.Item{Partition: "conversation#room:x", Sort: sort, Value: bytes.Repeat([]byte("x"), size)}
+	counted := counter.Index(storetest.NewIndex())
+	item := func(sort string, size int) store.Item {
+		return store.Item{Partition: "conversation#room:x", Sort: sort, Value: bytes.Repeat([]byte("x"), size)}
 	}
 	ctx := t.Context()
 	for _, test := range []struct {
 		name string
-		call func(x archive.Index) error
+		call func(x store.Index) error
 	}{
-		{"new", func(x archive.Index) error { return x.Put(ctx, item("a", 10), item("b", 1100), item("c", 2500)) }},
-		{"replaced", func(x archive.Index) error { return x.Put(ctx, item("a", 3500), item("b", 11)) }},
-		{"new, on a condition", func(x archive.Index) error { return x.PutIf(ctx, item("d", 1500)) }},
-		{"get", func(x archive.Index) error { _, err := x.Get(ctx, "conversation#room:x", "a"); return err }},
-		{"get many", func(x archive.Index) error {
+		{"new", func(x store.Index) error { return x.Put(ctx, item("a", 10), item("b", 1100), item("c", 2500)) }},
+		{"replaced", func(x store.Index) error { return x.Put(ctx, item("a", 3500), item("b", 11)) }},
+		{"new, on a condition", func(x store.Index) error { return x.PutIf(ctx, item("d", 1500)) }},
+		{"get", func(x store.Index) error { _, err := x.Get(ctx, "conversation#room:x", "a"); return err }},
+		{"get many", func(x store.Index) error {
 			_, err := x.GetMany(ctx, item("a", 0), item("none", 0), item("c", 0))
 			return err
 		}},
-		{"query", func(x archive.Index) error {
-			_, err := x.Query(ctx, archive.IndexQuery{Partition: "conversation#room:x", Limit: 10})
+		{"query", func(x store.Index) error {
+			_, err := x.Query(ctx, store.IndexQuery{Partition: "conversation#room:x", Limit: 10})
 			return err
 		}},
-		{"delete", func(x archive.Index) error { return x.Delete(ctx, item("a", 0), item("b", 0), item("none", 0)) }},
+		{"delete", func(x store.Index) error { return x.Delete(ctx, item("a", 0), item("b", 0), item("none", 0)) }},
 	} {
 		meter.Reset()
 		counter.Reset()

@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // earliestPage is how many versions are asked for to find the earliest of a key:
@@ -17,20 +17,20 @@ import (
 const earliestPage = 20
 
 // withEarliest lets f read the earliest version of key.
-func (o *Objects) withEarliest(ctx context.Context, key string, f func(version *string) error) (archive.ObjectInfo, error) {
-	if err := archive.CheckObjectKey(key); err != nil {
-		return archive.ObjectInfo{}, err
+func (o *Objects) withEarliest(ctx context.Context, key string, f func(version *string) error) (store.ObjectInfo, error) {
+	if err := store.CheckObjectKey(key); err != nil {
+		return store.ObjectInfo{}, err
 	}
 	info, remembered := o.known.Get(key)
 	for {
 		if !remembered {
 			var err error
 			if info, err = o.earliest(ctx, key); err != nil {
-				return archive.ObjectInfo{}, err
+				return store.ObjectInfo{}, err
 			}
 		}
 		err := f(&info.Version)
-		if !remembered || !errors.Is(err, archive.ErrNotFound) {
+		if !remembered || !errors.Is(err, store.ErrNotFound) {
 			return info, err
 		}
 		// It was there and is gone: its lock has ended. Look once more.
@@ -40,13 +40,13 @@ func (o *Objects) withEarliest(ctx context.Context, key string, f func(version *
 }
 
 // earliest asks for the earliest version of key, and remembers it.
-func (o *Objects) earliest(ctx context.Context, key string) (archive.ObjectInfo, error) {
+func (o *Objects) earliest(ctx context.Context, key string) (store.ObjectInfo, error) {
 	pages := o.versionPages(key, "", earliestPage)
-	found := archive.ObjectInfo{}
+	found := store.ObjectInfo{}
 	for passed := false; !passed && pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return archive.ObjectInfo{}, err
+			return store.ObjectInfo{}, err
 		}
 		// The key itself comes before the keys that it is a prefix of, and its
 		// earliest version last.
@@ -62,22 +62,22 @@ func (o *Objects) earliest(ctx context.Context, key string) (archive.ObjectInfo,
 		}
 	}
 	if found.Key == "" {
-		return archive.ObjectInfo{}, archive.ErrNotFound
+		return store.ObjectInfo{}, store.ErrNotFound
 	}
 	o.known.Add(key, found)
 	return found, nil
 }
 
-// ListVersions implements archive.Versions. Its memory does not grow with the
+// ListVersions implements store.Versions. Its memory does not grow with the
 // number of versions.
-func (o *Objects) ListVersions(ctx context.Context, prefix, after string) iter.Seq2[archive.ObjectVersion, error] {
-	return func(yield func(archive.ObjectVersion, error) bool) {
+func (o *Objects) ListVersions(ctx context.Context, prefix, after string) iter.Seq2[store.ObjectVersion, error] {
+	return func(yield func(store.ObjectVersion, error) bool) {
 		l := versionLister{after: after, yield: yield}
 		pages := o.versionPages(prefix, after, 1000)
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
-				yield(archive.ObjectVersion{}, o.failed("listing versions of", prefix, err))
+				yield(store.ObjectVersion{}, o.failed("listing versions of", prefix, err))
 				return
 			}
 			if !l.page(page) {
@@ -102,8 +102,8 @@ func (o *Objects) versionPages(prefix, after string, limit int32) *s3.ListObject
 // last one back until it sees what follows.
 type versionLister struct {
 	after string
-	yield func(archive.ObjectVersion, error) bool
-	held  archive.ObjectVersion // no key: none
+	yield func(store.ObjectVersion, error) bool
+	held  store.ObjectVersion // no key: none
 }
 
 // page yields what a page holds; false if the consumer has had enough.
@@ -128,7 +128,7 @@ func (l *versionLister) page(page *s3.ListObjectVersionsOutput) bool {
 	return true
 }
 
-func (l *versionLister) version(v archive.ObjectVersion) bool {
+func (l *versionLister) version(v store.ObjectVersion) bool {
 	if v.Key <= l.after {
 		return true
 	}
@@ -151,7 +151,7 @@ func (l *versionLister) marker(m types.DeleteMarkerEntry) bool {
 	if l.held.Key != key && !l.flush() {
 		return false
 	}
-	return l.yield(archive.ObjectVersion{
+	return l.yield(store.ObjectVersion{
 		Key: key, Version: aws.ToString(m.VersionId), Modified: aws.ToTime(m.LastModified).UTC(), DeleteMarker: true,
 	}, nil)
 }
@@ -159,7 +159,7 @@ func (l *versionLister) marker(m types.DeleteMarkerEntry) bool {
 // flush yields the version held back: no other of its key follows.
 func (l *versionLister) flush() bool {
 	held := l.held
-	l.held = archive.ObjectVersion{}
+	l.held = store.ObjectVersion{}
 	if held.Key == "" {
 		return true
 	}
@@ -167,13 +167,13 @@ func (l *versionLister) flush() bool {
 	return l.yield(held, nil)
 }
 
-func versionOf(v types.ObjectVersion) archive.ObjectVersion {
-	return archive.ObjectVersion{
+func versionOf(v types.ObjectVersion) store.ObjectVersion {
+	return store.ObjectVersion{
 		Key: aws.ToString(v.Key), Version: aws.ToString(v.VersionId),
 		Modified: aws.ToTime(v.LastModified).UTC(), Size: aws.ToInt64(v.Size),
 	}
 }
 
-func infoOf(v archive.ObjectVersion) archive.ObjectInfo {
-	return archive.ObjectInfo{Key: v.Key, Size: v.Size, Modified: v.Modified, Version: v.Version}
+func infoOf(v store.ObjectVersion) store.ObjectInfo {
+	return store.ObjectInfo{Key: v.Key, Size: v.Size, Modified: v.Modified, Version: v.Version}
 }

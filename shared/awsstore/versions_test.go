@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // versions is a listing of versions: "key version" or, a delete marker, "!key
@@ -101,7 +101,7 @@ func TestRemembers(t *testing.T) {
 	}}
 	objects := s.objects()
 	read := func() error {
-		_, err := archive.ReadObject(t.Context(), objects, "a")
+		_, err := store.ReadObject(t.Context(), objects, "a")
 		return err
 	}
 	for i := range 4 {
@@ -110,7 +110,7 @@ func TestRemembers(t *testing.T) {
 		}
 	}
 	for i := range 2 {
-		if err := read(); !errors.Is(err, archive.ErrNotFound) {
+		if err := read(); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("read %d of what is gone = %v, want ErrNotFound", i, err)
 		}
 	}

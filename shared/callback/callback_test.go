@@ -18,8 +18,8 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/callback"
+	"wecom-archive/shared/store/storetest"
 )
 
 type vector struct {
@@ -89,7 +89,7 @@ type endpoint struct {
 	*callback.Handler
 	v       vector
 	cipher  *callback.Cipher
-	objects *archivetest.Objects
+	objects *storetest.Objects
 	now     time.Time
 	log     bytes.Buffer
 
@@ -110,11 +110,11 @@ func (e *endpoint) Wake(_ context.Context, delay time.Duration) error {
 
 func newEndpoint(t testing.TB) *endpoint {
 	t.Helper()
-	e := &endpoint{v: vectors(t)[0], now: time.Unix(1767000003, 0), objects: archivetest.NewObjects()}
+	e := &endpoint{v: vectors(t)[0], now: time.Unix(1767000003, 0), objects: storetest.NewObjects()}
 	e.cipher = newCipher(t, e.v)
 	e.Handler = callback.New(callback.Config{
 		Corp: e.v.Corp, Cipher: func(context.Context, *callback.Cipher) (*callback.Cipher, error) { return e.cipher, nil },
-		Objects: e.objects, Catalog: archive.NewCatalog(archivetest.NewIndex()), Waker: e,
+		Objects: e.objects, Catalog: archive.NewCatalog(storetest.NewIndex()), Waker: e,
 		Now: func() time.Time { return e.now }, Log: slog.New(slog.NewTextHandler(&e.log, nil)),
 	})
 	return e

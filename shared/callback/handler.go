@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 )
 
@@ -42,7 +43,7 @@ type Config struct {
 	// nil, as they are now: they may have changed since refused was made, which did not
 	// open a message. It may give refused back.
 	Cipher  func(ctx context.Context, refused *Cipher) (*Cipher, error)
-	Objects archive.Objects
+	Objects store.Objects
 	Catalog *archive.Catalog
 	Waker   Waker
 	Delay   time.Duration // that pulls are put together over; 0: DefaultDelay

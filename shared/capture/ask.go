@@ -10,6 +10,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 )
 
@@ -146,7 +147,7 @@ func (r *run) reject(ctx context.Context, reply []byte, errcode int, reason erro
 		return fmt.Errorf("%w: packing a rejected reply: %w", errStoring, err)
 	}
 	key := archive.RejectKey(r.cursor.Seq, r.ID, r.Rejects)
-	if err := putBytes(ctx, r.Objects, key, stored); err != nil && !errors.Is(err, archive.ErrExists) {
+	if err := putBytes(ctx, r.Objects, key, stored); err != nil && !errors.Is(err, store.ErrExists) {
 		return fmt.Errorf("%w: %w", errStoring, err)
 	}
 	r.kept++
@@ -156,7 +157,7 @@ func (r *run) reject(ctx context.Context, reply []byte, errcode int, reason erro
 	return nil
 }
 
-func putBytes(ctx context.Context, objects archive.Objects, key string, body []byte) error {
+func putBytes(ctx context.Context, objects store.Objects, key string, body []byte) error {
 	if err := objects.PutIfAbsent(ctx, key, bytes.NewReader(body)); err != nil {
 		return fmt.Errorf("storing %s: %w", key, err)
 	}

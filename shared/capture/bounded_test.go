@@ -11,19 +11,20 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/capture"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 // loseIndex starts again with an empty index on the same objects.
 func (w *world) loseIndex() {
-	w.index = archivetest.NewIndex()
+	w.index = storetest.NewIndex()
 	w.catalog = archive.NewCatalog(w.index)
 }
 
 // forgetfulObjects take pages and forget them; forgetfulIndex keeps the puller's
 // own items only. What grows beside them grows in the puller.
-type forgetfulObjects struct{ archive.Objects }
+type forgetfulObjects struct{ store.Objects }
 
 func (o forgetfulObjects) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeker) error {
 	if strings.HasPrefix(key, archive.PagesPrefix) {
@@ -32,13 +33,13 @@ func (o forgetfulObjects) PutIfAbsent(ctx context.Context, key string, body io.R
 	return o.Objects.PutIfAbsent(ctx, key, body)
 }
 
-type forgetfulIndex struct{ archive.Index }
+type forgetfulIndex struct{ store.Index }
 
-func (x forgetfulIndex) Put(ctx context.Context, items ...archive.Item) error {
+func (x forgetfulIndex) Put(ctx context.Context, items ...store.Item) error {
 	return ctx.Err()
 }
 
-func (x forgetfulIndex) PutIf(ctx context.Context, item archive.Item) error {
+func (x forgetfulIndex) PutIf(ctx context.Context, item store.Item) error {
 	if item.Partition == "puller" {
 		return x.Index.PutIf(ctx, item)
 	}
@@ -86,11 +87,11 @@ func (w *world) waiting(t *testing.T, n int, pulled time.Time) {
 
 // pagedIndex notes the greatest limit of a query.
 type pagedIndex struct {
-	archive.Index
+	store.Index
 	most int
 }
 
-func (x *pagedIndex) Query(ctx context.Context, q archive.IndexQuery) ([]archive.Item, error) {
+func (x *pagedIndex) Query(ctx context.Context, q store.IndexQuery) ([]store.Item, error) {
 	x.most = max(x.most, q.Limit)
 	return x.Index.Query(ctx, q)
 }
@@ -167,10 +168,10 @@ func TestRequeueStopsInTime(t *testing.T) {
 func TestQueueThatFails(t *testing.T) {
 	w := newWorld(30)
 	w.waiting(t, 3, w.Now().Add(-time.Hour))
-	faults := archivetest.NewFaults()
+	faults := storetest.NewFaults()
 	c := w.config()
 	c.Queue = faults.Notifier(w.queue)
-	faults.FailAt(1, archivetest.Partly)
+	faults.FailAt(1, storetest.Partly)
 	run, err := capture.New(c).Run(t.Context())
 	if err == nil || run.Stopped != capture.StoppedEnd || run.Error == "" {
 		t.Fatalf("run %+v: %v", run, err)

@@ -10,8 +10,9 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/capture"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 // TestEveryFailureHasARemedy: whichever durable operation of a run fails, the run
@@ -21,11 +22,11 @@ func TestEveryFailureHasARemedy(t *testing.T) {
 	for k := 1; ; k++ {
 		w := newWorld(50)
 		w.waiting(t, 3, w.Now().Add(-time.Hour))
-		faults := archivetest.NewFaults()
+		faults := storetest.NewFaults()
 		c := w.config()
 		index := faults.Index(w.index)
 		c.Objects, c.Catalog, c.Queue = faults.Objects(w.objects), archive.NewCatalog(index), faults.Notifier(w.queue)
-		faults.FailAt(k, archivetest.Before)
+		faults.FailAt(k, storetest.Before)
 		run, err := capture.New(c).Run(t.Context())
 		if faults.Count() < k {
 			break
@@ -48,7 +49,7 @@ func TestDamagedPageHasARemedy(t *testing.T) {
 	w := newWorld(50)
 	w.put(t, archive.PageKey(0), "garbage")
 	run, err := w.pull(t)
-	if !errors.Is(err, archive.ErrDamaged) || !strings.Contains(run.Remedy, "pages/") || run.Calls > 0 {
+	if !errors.Is(err, store.ErrDamaged) || !strings.Contains(run.Remedy, "pages/") || run.Calls > 0 {
 		t.Fatalf("run %+v: %v", run, err)
 	}
 	if _, f := w.judge(t); f.State.LastRemedy != run.Remedy {
@@ -159,11 +160,11 @@ func TestDamagedIndexHasARemedy(t *testing.T) {
 	for _, sort := range []string{"cursor", "state"} {
 		w := newWorld(50)
 		w.mustPull(t)
-		if err := w.index.Put(t.Context(), archive.Item{Partition: "puller", Sort: sort, Value: []byte("{")}); err != nil {
+		if err := w.index.Put(t.Context(), store.Item{Partition: "puller", Sort: sort, Value: []byte("{")}); err != nil {
 			t.Fatal(err)
 		}
 		run, err := w.pull(t)
-		if !errors.Is(err, archive.ErrIndexDamaged) || !strings.Contains(run.Remedy, "Drop it") || run.Calls > 0 {
+		if !errors.Is(err, store.ErrIndexDamaged) || !strings.Contains(run.Remedy, "Drop it") || run.Calls > 0 {
 			t.Errorf("%s: run %+v: %v", sort, run, err)
 		}
 	}

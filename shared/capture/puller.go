@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // Chats is WeCom's native library, as far as the puller needs it.
@@ -30,9 +31,9 @@ type Seats interface {
 // Config is what a Puller works with. Fields without a default must be set.
 type Config struct {
 	Corp    string           // corpid
-	Objects archive.Objects  // archive bucket
+	Objects store.Objects    // archive bucket
 	Catalog *archive.Catalog //
-	Queue   archive.Notifier // of the archiver
+	Queue   store.Notifier   // of the archiver
 	Chats   Chats            //
 	Seats   Seats            // optional: without it an empty stream is never proof of health
 	Now     func() time.Time //
@@ -183,10 +184,10 @@ func (r *run) checkCursor(ctx context.Context) error {
 		return nil
 	}
 	wrong := func(why error) error {
-		return own(fmt.Errorf("the cursor says seq %d, behind page %d: %w: %w", c.Seq, c.Page, archive.ErrIndexDamaged, why))
+		return own(fmt.Errorf("the cursor says seq %d, behind page %d: %w: %w", c.Seq, c.Page, store.ErrIndexDamaged, why))
 	}
 	head, err := r.Objects.GetRange(ctx, archive.PageKey(c.Page), 0, archive.HeaderProbe)
-	if errors.Is(err, archive.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		return wrong(err)
 	}
 	if err != nil {
@@ -197,7 +198,7 @@ func (r *run) checkCursor(ctx context.Context) error {
 	switch {
 	case err == nil:
 		end = h.LastSeq
-	case errors.Is(err, archive.ErrDamaged): // then the index has to agree with itself
+	case errors.Is(err, store.ErrDamaged): // then the index has to agree with itself
 		state, err := r.Catalog.Page(ctx, c.Page)
 		if err != nil {
 			return own(err)
@@ -248,7 +249,7 @@ func (r *run) store(ctx context.Context, reply []byte, parsed archive.Reply) err
 		return fmt.Errorf("packing page %d: %w", h.SeqAsked, err)
 	}
 	switch err := putBytes(ctx, r.Objects, archive.PageKey(h.SeqAsked), stored); {
-	case errors.Is(err, archive.ErrExists):
+	case errors.Is(err, store.ErrExists):
 		// Another run stored it, or a lost reply hid that we did. What is stored wins.
 		return r.adopt(ctx)
 	case err != nil:
@@ -269,7 +270,7 @@ func (r *run) advance(ctx context.Context, h archive.PageHeader) (ours bool, err
 		return false, own(err)
 	}
 	next, err := r.Catalog.AdvanceCursor(ctx, r.cursor, h)
-	if errors.Is(err, archive.ErrConflict) {
+	if errors.Is(err, store.ErrConflict) {
 		r.cursor, err = r.Catalog.Cursor(ctx)
 		return false, own(err)
 	}
@@ -289,7 +290,7 @@ func (r *run) adopt(ctx context.Context) error {
 			return err
 		}
 		h, err := r.storedPage(ctx)
-		if errors.Is(err, archive.ErrNotFound) {
+		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
 		if err != nil {
@@ -314,7 +315,7 @@ func (r *run) adopt(ctx context.Context) error {
 // header; it must agree with the reply.
 func (r *run) storedPage(ctx context.Context) (archive.PageHeader, error) {
 	key := archive.PageKey(r.cursor.Seq)
-	stored, err := archive.ReadObject(ctx, r.Objects, key)
+	stored, err := store.ReadObject(ctx, r.Objects, key)
 	if err != nil {
 		return archive.PageHeader{}, own(fmt.Errorf("looking for page %d: %w", r.cursor.Seq, err))
 	}
@@ -325,13 +326,13 @@ func (r *run) storedPage(ctx context.Context) (archive.PageHeader, error) {
 	h := page.Header
 	if h.SeqAsked != r.cursor.Seq || h.Corp != r.Corp {
 		return h, fmt.Errorf("adopting %s: its header says page %d of corp %s, not of %s: %w",
-			key, h.SeqAsked, h.Corp, r.Corp, archive.ErrDamaged)
+			key, h.SeqAsked, h.Corp, r.Corp, store.ErrDamaged)
 	}
 	// Whether its steps are believable was judged when it was stored.
 	parsed, err := archive.ParseReply(page.Reply, h.SeqAsked, archive.SeqLimits{MaxJump: math.MaxUint64, MaxFirst: math.MaxUint64})
 	if err != nil || parsed.FirstSeq != h.FirstSeq || parsed.LastSeq != h.LastSeq || len(parsed.Envelopes) != h.Count {
 		return h, fmt.Errorf("adopting %s: its header (%d to %d, %d envelopes) is not that of its reply: %w",
-			key, h.FirstSeq, h.LastSeq, h.Count, archive.ErrDamaged)
+			key, h.FirstSeq, h.LastSeq, h.Count, store.ErrDamaged)
 	}
 	return h, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
+	"wecom-archive/shared/store"
 )
 
 // turns lets several pullers run one at a time: each stops before every call of a
@@ -69,7 +70,7 @@ func (tn *turns) run(start []func(), pick func(ready []int) int) {
 
 // steppedObjects, steppedIndex and steppedChats wait for their puller's turn.
 type steppedObjects struct {
-	archive.Objects
+	store.Objects
 	step func()
 }
 
@@ -78,32 +79,32 @@ func (o steppedObjects) PutIfAbsent(ctx context.Context, key string, body io.Rea
 	return o.Objects.PutIfAbsent(ctx, key, body)
 }
 
-func (o steppedObjects) Get(ctx context.Context, key string) (io.ReadCloser, archive.ObjectInfo, error) {
+func (o steppedObjects) Get(ctx context.Context, key string) (io.ReadCloser, store.ObjectInfo, error) {
 	o.step()
 	return o.Objects.Get(ctx, key)
 }
 
-func (o steppedObjects) List(ctx context.Context, prefix, after string) iter.Seq2[archive.ObjectInfo, error] {
+func (o steppedObjects) List(ctx context.Context, prefix, after string) iter.Seq2[store.ObjectInfo, error] {
 	o.step()
 	return o.Objects.List(ctx, prefix, after)
 }
 
 type steppedIndex struct {
-	archive.Index
+	store.Index
 	step func()
 }
 
-func (x steppedIndex) Get(ctx context.Context, partition, sort string) (archive.Item, error) {
+func (x steppedIndex) Get(ctx context.Context, partition, sort string) (store.Item, error) {
 	x.step()
 	return x.Index.Get(ctx, partition, sort)
 }
 
-func (x steppedIndex) Put(ctx context.Context, items ...archive.Item) error {
+func (x steppedIndex) Put(ctx context.Context, items ...store.Item) error {
 	x.step()
 	return x.Index.Put(ctx, items...)
 }
 
-func (x steppedIndex) PutIf(ctx context.Context, item archive.Item) error {
+func (x steppedIndex) PutIf(ctx context.Context, item store.Item) error {
 	x.step()
 	return x.Index.PutIf(ctx, item)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 )
 
@@ -77,13 +78,13 @@ func remedy(err error) string {
 		return "Look at the reply below rejects/. If the seq is real, raise the puller's limit for jumps of seq."
 	case errors.Is(err, archive.ErrNotJSON), errors.Is(err, archive.ErrBadSeq):
 		return "What came is no answer of WeCom's. Look at the replies below rejects/, and for a proxy on the way. The next run asks again."
-	case errors.Is(err, archive.ErrNotLocked):
+	case errors.Is(err, store.ErrNotLocked):
 		return "Switch on versioning and Object Lock with a default retention for the archive bucket. Nothing is stored before."
 	case errors.Is(err, archive.ErrNewFormat):
 		return "A newer version of this program wrote what the error names. Run that version."
-	case errors.Is(err, archive.ErrIndexDamaged):
+	case errors.Is(err, store.ErrIndexDamaged):
 		return "The index holds what cannot be read. Drop it: it is built again from the objects."
-	case errors.Is(err, archive.ErrDamaged):
+	case errors.Is(err, store.ErrDamaged):
 		return "Look at what the error names. A page below pages/: only it says where the next one begins, so the puller does not pass it; find out who wrote or altered it, and look at the earliest version of its key and at copies of the bucket."
 	case errors.Is(err, errQueue):
 		return "Look at the archiver's queue and the right to send to it. The pages are stored, and are queued again by the next run."

@@ -8,8 +8,9 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/capture"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/wecomtest"
 )
@@ -229,12 +230,12 @@ func TestRejectsAreBounded(t *testing.T) {
 func TestRejectThatCannotBeStored(t *testing.T) {
 	w := newWorld(50)
 	w.stream.fail(1, wecomtest.Garbage)
-	faults := archivetest.NewFaults()
+	faults := storetest.NewFaults()
 	c := w.config()
 	c.Objects = faults.Objects(w.objects)
-	faults.FailAt(1, archivetest.Before) // the first object of this run is the reject
+	faults.FailAt(1, storetest.Before) // the first object of this run is the reject
 	run, err := capture.New(c).Run(t.Context())
-	if !errors.Is(err, archivetest.ErrInjected) || run.Calls != 1 {
+	if !errors.Is(err, storetest.ErrInjected) || run.Calls != 1 {
 		t.Fatalf("run %+v: %v", run, err)
 	}
 	w.mustPull(t)
@@ -245,9 +246,9 @@ func TestRejectThatCannotBeStored(t *testing.T) {
 func TestUnlockedBucket(t *testing.T) {
 	w := newWorld(10)
 	c := w.config()
-	c.Objects = archivetest.NewUnlockedObjects()
+	c.Objects = storetest.NewUnlockedObjects()
 	run, err := capture.New(c).Run(t.Context())
-	if !errors.Is(err, archive.ErrNotLocked) || run.Stopped != capture.StoppedError || run.Remedy == "" {
+	if !errors.Is(err, store.ErrNotLocked) || run.Stopped != capture.StoppedError || run.Remedy == "" {
 		t.Fatalf("run %+v: %v", run, err)
 	}
 	state, err := w.catalog.PullState(t.Context())
@@ -260,11 +261,11 @@ func TestUnlockedBucket(t *testing.T) {
 func TestForeignPage(t *testing.T) {
 	w := newWorld(30)
 	w.mustPull(t)
-	index := archivetest.NewIndex()
+	index := storetest.NewIndex()
 	w.catalog = archive.NewCatalog(index)
 	c := w.config()
 	c.Corp = "wwsomebodyelse"
-	if run, err := capture.New(c).Run(t.Context()); !errors.Is(err, archive.ErrDamaged) || run.Adopted != 0 || run.Calls != 0 {
+	if run, err := capture.New(c).Run(t.Context()); !errors.Is(err, store.ErrDamaged) || run.Adopted != 0 || run.Calls != 0 {
 		t.Fatalf("run %+v: %v", run, err)
 	}
 }

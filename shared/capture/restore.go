@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // catchUp returns the puller's state, after the index has been told what stands in
@@ -183,9 +184,9 @@ func readEvent[T any](ctx context.Context, r *run, key, kind string, keyOf func(
 		return read, true, nil
 	}
 	if err == nil {
-		err = fmt.Errorf("event %s: its content, of corp %s, belongs under another key: %w", key, event.Corp, archive.ErrDamaged)
+		err = fmt.Errorf("event %s: its content, of corp %s, belongs under another key: %w", key, event.Corp, store.ErrDamaged)
 	}
-	if !errors.Is(err, archive.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) && !errors.Is(err, archive.ErrNotFound) {
+	if !errors.Is(err, store.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) && !errors.Is(err, store.ErrNotFound) {
 		return body, false, err
 	}
 	r.Log.Error("an event cannot be read and is passed over", "key", key, "error", err)

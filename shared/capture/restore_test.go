@@ -11,8 +11,9 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/capture"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -137,16 +138,16 @@ func TestUnreadableEvents(t *testing.T) {
 
 // brokenReads fails to read some objects, and counts those that it reads.
 type brokenReads struct {
-	archive.Objects
+	store.Objects
 	prefix string
 	broken bool
 	reads  int
 }
 
-func (o *brokenReads) Get(ctx context.Context, key string) (io.ReadCloser, archive.ObjectInfo, error) {
+func (o *brokenReads) Get(ctx context.Context, key string) (io.ReadCloser, store.ObjectInfo, error) {
 	if strings.HasPrefix(key, o.prefix) {
 		if o.reads++; o.broken {
-			return nil, archive.ObjectInfo{}, errors.New("the network is away")
+			return nil, store.ObjectInfo{}, errors.New("the network is away")
 		}
 	}
 	return o.Objects.Get(ctx, key)
@@ -184,8 +185,8 @@ func TestEventsNotReadNow(t *testing.T) {
 func TestLockFailsFirst(t *testing.T) {
 	w := newWorld(10)
 	c := w.config()
-	c.Objects = archivetest.NewUnlockedObjects()
-	if _, err := capture.New(c).Run(t.Context()); !errors.Is(err, archive.ErrNotLocked) {
+	c.Objects = storetest.NewUnlockedObjects()
+	if _, err := capture.New(c).Run(t.Context()); !errors.Is(err, store.ErrNotLocked) {
 		t.Fatal(err)
 	}
 	if codes, _ := w.judge(t); !slices.Contains(codes, archive.AlarmPull) {
@@ -200,7 +201,7 @@ func TestBackupOfTheIndex(t *testing.T) {
 		t.Run(fmt.Sprintf("%d days old", age), func(t *testing.T) {
 			w := newWorld(50)
 			w.mustPull(t)
-			backup := archivetest.NewIndex()
+			backup := storetest.NewIndex()
 			if err := backup.Put(t.Context(), w.index.All()...); err != nil {
 				t.Fatal(err)
 			}
@@ -229,7 +230,7 @@ func TestBackupOfTheIndex(t *testing.T) {
 
 	w := eventful(t)
 	_, want := w.judge(t)
-	old := archivetest.NewIndex() // knows the beginning only
+	old := storetest.NewIndex() // knows the beginning only
 	w.index, w.catalog = old, archive.NewCatalog(old)
 	if _, err := w.catalog.UpdatePullState(t.Context(), func(s *archive.PullState) {
 		s.FirstRunAt, s.EndReachedAt, s.EventsAt = morning, morning, morning
@@ -280,10 +281,10 @@ func TestCrashWhileRestoring(t *testing.T) {
 		w.advance(time.Hour)
 		w.put(t, archive.GapKey(archive.Gap{Since: morning, SeenAt: w.Now()}), "{")
 		w.advance(time.Hour)
-		faults := archivetest.NewFaults()
+		faults := storetest.NewFaults()
 		c := w.config()
 		c.Objects, c.Catalog = faults.Objects(w.objects), archive.NewCatalog(faults.Index(w.index))
-		faults.CrashAt(k, archivetest.After)
+		faults.CrashAt(k, storetest.After)
 		_, _ = capture.New(c).Run(t.Context())
 		crashed := faults.Crashed()
 		w.advance(time.Hour)

@@ -17,8 +17,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/capture"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -132,17 +133,17 @@ func (r *recorder) Notify(ctx context.Context, keys ...string) error {
 // world is everything around a puller.
 type world struct {
 	*clock
-	objects *archivetest.Objects
-	index   *archivetest.Index
+	objects *storetest.Objects
+	index   *storetest.Index
 	catalog *archive.Catalog
 	queue   *recorder
 	stream  *stream
 }
 
 func newWorld(messages int) *world {
-	index := archivetest.NewIndex()
+	index := storetest.NewIndex()
 	return &world{
-		clock: &clock{now: morning}, objects: archivetest.NewObjects(), index: index,
+		clock: &clock{now: morning}, objects: storetest.NewObjects(), index: index,
 		catalog: archive.NewCatalog(index), queue: &recorder{}, stream: newStream(messages),
 	}
 }
@@ -196,7 +197,7 @@ func (w *world) checkChain(t tester) (headers []archive.PageHeader, seqs []uint6
 		if info.Key != archive.PageKey(next) {
 			t.Fatalf("%s does not continue the chain, which is at %d", info.Key, next)
 		}
-		stored, err := archive.ReadObject(ctx, w.objects, info.Key)
+		stored, err := store.ReadObject(ctx, w.objects, info.Key)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,11 +263,11 @@ func (w *world) rejects(t *testing.T) []reject {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stored, err := archive.ReadObject(t.Context(), w.objects, info.Key)
+		stored, err := store.ReadObject(t.Context(), w.objects, info.Key)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := archive.DecodePage(stored); !errors.Is(err, archive.ErrDamaged) {
+		if _, err := archive.DecodePage(stored); !errors.Is(err, store.ErrDamaged) {
 			t.Errorf("%s could be taken for a page: %v", info.Key, err)
 		}
 		var r reject

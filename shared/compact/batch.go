@@ -16,6 +16,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/reading"
+	"wecom-archive/shared/store"
 )
 
 // batch is the parts of segments that one round merges: their messages, sorted on
@@ -140,7 +141,7 @@ func (b *batch) addParts(ctx context.Context, keys []string) error {
 // rows again as another part.
 func (c *Compactor) readPart(ctx context.Context, key string) (part, error) {
 	_, rows, err := archive.ReadSegment(ctx, c.Objects, key)
-	if errors.Is(err, archive.ErrDamaged) {
+	if errors.Is(err, store.ErrDamaged) {
 		c.Log.Error("a part of a segment cannot be read and is left out", "key", key, "error", err)
 		return part{key: key, damaged: true}, nil
 	}

@@ -12,8 +12,8 @@ import (
 	"pgregory.net/rapid"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/store/storetest"
 )
 
 // TestModel: whatever is stored, compacted, crashed and rebuilt in whatever order,
@@ -115,14 +115,14 @@ func TestModel(t *testing.T) {
 				}
 			},
 			"crash": func(t *rapid.T) {
-				w.faults.CrashAt(rapid.IntRange(1, 60).Draw(t, "step"), rapid.SampledFrom([]archivetest.When{archivetest.Before, archivetest.After, archivetest.Partly}).Draw(t, "when"))
+				w.faults.CrashAt(rapid.IntRange(1, 60).Draw(t, "step"), rapid.SampledFrom([]storetest.When{storetest.Before, storetest.After, storetest.Partly}).Draw(t, "when"))
 				var err error
 				if rapid.Bool().Draw(t, "rebuild") {
 					_, err = w.compactor(tiny).Rebuild(ctx, compact.All, w.now)
 				} else {
 					_, err = w.compactor(tiny).Run(ctx, w.now)
 				}
-				if err != nil && !errors.Is(err, archivetest.ErrCrashed) {
+				if err != nil && !errors.Is(err, storetest.ErrCrashed) {
 					t.Fatalf("%v", err)
 				}
 				w.faults.Restart()
@@ -153,7 +153,7 @@ func TestModel(t *testing.T) {
 // TestCrashAtEveryStep: a crash at any durable step changes no answer, and the next
 // run completes the work.
 func TestCrashAtEveryStep(t *testing.T) {
-	for _, when := range []archivetest.When{archivetest.Before, archivetest.After, archivetest.Partly} {
+	for _, when := range []storetest.When{storetest.Before, storetest.After, storetest.Partly} {
 		t.Run(fmt.Sprint(when), func(t *testing.T) {
 			t.Parallel()
 			for k := 1; ; k++ {
@@ -163,7 +163,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 				w.faults.CrashAt(k, when)
 				_, err := w.compactor(tiny).Run(t.Context(), w.now)
 				crashed := w.faults.Crashed()
-				if err == nil && crashed || err != nil && !errors.Is(err, archivetest.ErrCrashed) {
+				if err == nil && crashed || err != nil && !errors.Is(err, storetest.ErrCrashed) {
 					t.Fatalf("step %d: %v", k, err)
 				}
 				w.checkAll(t, 20)

@@ -14,12 +14,13 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/reading"
+	"wecom-archive/shared/store"
 )
 
 // Config is what a Compactor works with.
 type Config struct {
-	Objects archive.ObjectReader // archive bucket
-	Derived archive.Derived
+	Objects store.ObjectReader // archive bucket
+	Derived store.Derived
 	Catalog *archive.Catalog
 	Program string // our version
 
@@ -242,7 +243,7 @@ func (c *Compactor) month(ctx context.Context, now time.Time, m archive.Compacti
 		began := time.Now()
 		done, err := c.round(ctx, now, &m, &after, sum)
 		longest = max(longest, time.Since(began))
-		if errors.Is(err, archive.ErrConflict) {
+		if errors.Is(err, store.ErrConflict) {
 			return false, fmt.Errorf("another compactor is at work: %w", err)
 		}
 		if err != nil {
@@ -370,7 +371,7 @@ func (c *Compactor) clean(ctx context.Context, now time.Time, m archive.Compacti
 		return nil
 	}
 	m.Replaced = left
-	if _, err := c.Catalog.PutCompaction(ctx, m); err != nil && !errors.Is(err, archive.ErrConflict) {
+	if _, err := c.Catalog.PutCompaction(ctx, m); err != nil && !errors.Is(err, store.ErrConflict) {
 		return err
 	}
 	return nil

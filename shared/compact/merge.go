@@ -14,6 +14,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/extract"
+	"wecom-archive/shared/store"
 )
 
 // source gives sorted rows in batches; none at the end.
@@ -78,7 +79,7 @@ func (s *runSource) next(ctx context.Context) (rows []archive.CompactRow, err er
 		}
 		if len(s.ahead) == 0 {
 			if s.rows != s.run.Rows {
-				return nil, fmt.Errorf("%d rows of %d are in its directory: %w", s.rows, s.run.Rows, archive.ErrDamaged)
+				return nil, fmt.Errorf("%d rows of %d are in its directory: %w", s.rows, s.run.Rows, store.ErrDamaged)
 			}
 			return nil, nil
 		}

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/transcript"
 )
 
@@ -64,7 +64,7 @@ func mostRequests(t *testing.T, perDay int) (most int) {
 	if n := w.tail(); n != 0 {
 		t.Fatalf("%d postings are left", n)
 	}
-	counter := archivetest.NewRequestCounter()
+	counter := storetest.NewRequestCounter()
 	for _, descending := range []bool{true, false} {
 		q := archive.PlaceQuery{Conversation: "pair:u500,u501", Descending: descending, Limit: screen + 1}
 		total := 0

@@ -10,6 +10,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/store"
 )
 
 // TestDerivedLost: without compacted objects a read says what to do; after a
@@ -29,7 +30,7 @@ func TestDerivedLost(t *testing.T) {
 	damage := map[string]func(key string) error{
 		"missing": func(key string) error { return w.derived.Delete(t.Context(), key) },
 		"changed": func(key string) error {
-			body, err := archive.ReadObject(t.Context(), w.derived, key)
+			body, err := store.ReadObject(t.Context(), w.derived, key)
 			if err != nil {
 				return err
 			}

@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/reading"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/transcript"
 )
 
@@ -28,10 +28,10 @@ type tb interface {
 
 // world is an archive in memory, and beside it the plain list of its messages.
 type world struct {
-	objects *archivetest.Objects
-	derived *archivetest.Derived
-	index   *archivetest.Index
-	faults  *archivetest.Faults
+	objects *storetest.Objects
+	derived *storetest.Derived
+	index   *storetest.Index
+	faults  *storetest.Faults
 	reader  *transcript.Reader
 	catalog *archive.Catalog
 	runs    int // names of runs so far
@@ -53,8 +53,8 @@ var day0 = time.Date(2026, 9, 20, 0, 0, 0, 0, time.UTC)
 
 func newWorld() *world {
 	w := &world{
-		objects: archivetest.NewObjects(), derived: archivetest.NewDerived(), index: archivetest.NewIndex(),
-		faults: archivetest.NewFaults(), now: day0,
+		objects: storetest.NewObjects(), derived: storetest.NewDerived(), index: storetest.NewIndex(),
+		faults: storetest.NewFaults(), now: day0,
 	}
 	w.catalog = archive.NewCatalog(w.index)
 	w.reader = transcript.New(w.objects, w.derived, w.catalog)

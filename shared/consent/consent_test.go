@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/consent"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/transcript"
 )
 
@@ -36,7 +36,7 @@ func (w written) Messages(_ context.Context, q archive.PlaceQuery) ([]transcript
 // TestPages: however the pages are cut, within a room too, they have every person once;
 // and however many refused in a conversation, one look says whether anybody wrote later.
 func TestPages(t *testing.T) {
-	catalog := archive.NewCatalog(archivetest.NewIndex())
+	catalog := archive.NewCatalog(storetest.NewIndex())
 	at := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 	var want []string
 	for _, room := range []string{"room:wrA", "room:wrB", "room:wrC"} {
@@ -99,7 +99,7 @@ func TestMessagesAfter(t *testing.T) {
 		{archive.ConsentFromCheck, at.Truncate(time.Second), at, false},
 		{archive.ConsentFromCheck, at.Truncate(time.Second), at.Truncate(time.Second).Add(time.Second), true},
 	} {
-		catalog := archive.NewCatalog(archivetest.NewIndex())
+		catalog := archive.NewCatalog(storetest.NewIndex())
 		fact := archive.ConsentFact{Conversation: conversation, Person: "wmQx9ZDAAAexampleCust01", Status: archive.ConsentRefused, At: tc.since, Source: tc.source}
 		if err := catalog.PutConsent(t.Context(), fact); err != nil {
 			t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 )
 
@@ -65,7 +66,7 @@ const (
 
 // Reporter makes reports.
 type Reporter struct {
-	Objects archive.ObjectReader
+	Objects store.ObjectReader
 	Catalog *archive.Catalog
 	Now     func() time.Time
 }
@@ -219,7 +220,7 @@ func (k *look) readSubjects(ctx context.Context) error {
 // scope compares the company's list with the seats.
 func (k *look) scope(ctx context.Context) error {
 	scope, err := k.Catalog.CurrentScope(ctx, k.Objects)
-	if errors.Is(err, archive.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
 	if err != nil {

@@ -8,21 +8,21 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/coverage"
+	"wecom-archive/shared/store/storetest"
 )
 
 var now = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 
 type world struct {
 	*testing.T
-	objects *archivetest.Objects
+	objects *storetest.Objects
 	catalog *archive.Catalog
 	coverage.Reporter
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{T: t, objects: archivetest.NewObjects(), catalog: archive.NewCatalog(archivetest.NewIndex())}
+	w := &world{T: t, objects: storetest.NewObjects(), catalog: archive.NewCatalog(storetest.NewIndex())}
 	w.Reporter = coverage.Reporter{Objects: w.objects, Catalog: w.catalog, Now: func() time.Time { return now }}
 	return w
 }

@@ -12,6 +12,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/reading"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 )
 
@@ -34,8 +35,8 @@ type Keys interface {
 type Config struct {
 	Corp    string // corpid
 	Program string // our version
-	Objects archive.Objects
-	Derived archive.Derived // for job lists of the media stage; nil: none are written
+	Objects store.Objects
+	Derived store.Derived // for job lists of the media stage; nil: none are written
 	Catalog *archive.Catalog
 	Keys    Keys
 	Library Library
@@ -92,7 +93,7 @@ func (a *Archiver) handle(ctx context.Context, pageKey string) error {
 	if !ok {
 		return errors.New("not the key of a page")
 	}
-	stored, err := archive.ReadObject(ctx, a.Objects, pageKey)
+	stored, err := store.ReadObject(ctx, a.Objects, pageKey)
 	if err != nil {
 		return err
 	}
@@ -101,7 +102,7 @@ func (a *Archiver) handle(ctx context.Context, pageKey string) error {
 		return err
 	}
 	if h := page.Header; h.SeqAsked != asked || h.Corp != a.Corp {
-		return fmt.Errorf("its header says page %d of corp %s, not of %s: %w", h.SeqAsked, h.Corp, a.Corp, archive.ErrDamaged)
+		return fmt.Errorf("its header says page %d of corp %s, not of %s: %w", h.SeqAsked, h.Corp, a.Corp, store.ErrDamaged)
 	}
 	envelopes, err := archive.ParseStored(page)
 	if err != nil {
@@ -143,7 +144,7 @@ func (a *Archiver) complete(ctx context.Context, seg *segment, rows []archive.Ro
 			return nil
 		}
 		err := a.putPart(ctx, seg, missing)
-		if !errors.Is(err, archive.ErrExists) {
+		if !errors.Is(err, store.ErrExists) {
 			return err
 		}
 		switch more, err := seg.reload(ctx, a.Objects, a.Log); {
@@ -199,7 +200,7 @@ func (a *Archiver) redriveAt(ctx context.Context, seg *segment) (time.Time, erro
 		return time.Time{}, nil
 	}
 	state, err := a.Catalog.Page(ctx, seg.page.SeqAsked)
-	if errors.Is(err, archive.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		err = nil
 	}
 	return state.RedriveAt, err

@@ -11,9 +11,10 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/reading"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 // TestVerbatim: raw is what DecryptData returned, whatever it is.
@@ -100,7 +101,7 @@ func TestIndexSaysWhatIsStored(t *testing.T) {
 func TestNoPage(t *testing.T) {
 	w := newWorld(t)
 	good := w.page(t, 0, seal(t, 0, 1, 1, message(1)))
-	stored, err := archive.ReadObject(t.Context(), w.objects, good)
+	stored, err := store.ReadObject(t.Context(), w.objects, good)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,8 +115,8 @@ func TestNoPage(t *testing.T) {
 	}
 	w.put(t, archive.PageKey(999), foreign)
 	for key, want := range map[string]error{
-		elsewhere: archive.ErrDamaged, damaged: archive.ErrDamaged, archive.PageKey(999): archive.ErrDamaged,
-		archive.PageKey(5): archive.ErrNotFound, "pages/x": nil, archive.SegmentKey(noon, 0, 0): nil,
+		elsewhere: store.ErrDamaged, damaged: store.ErrDamaged, archive.PageKey(999): store.ErrDamaged,
+		archive.PageKey(5): store.ErrNotFound, "pages/x": nil, archive.SegmentKey(noon, 0, 0): nil,
 	} {
 		if err := w.archiver().Handle(t.Context(), key); err == nil || want != nil && !errors.Is(err, want) {
 			t.Errorf("%s: error %v, want %v", key, err, want)
@@ -159,7 +160,7 @@ func TestDamagedParts(t *testing.T) {
 					if stored++; info.Key == bad {
 						continue
 					}
-					body, err := archive.ReadObject(t.Context(), w.objects, info.Key)
+					body, err := store.ReadObject(t.Context(), w.objects, info.Key)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -302,8 +303,8 @@ func TestUnlockedBucket(t *testing.T) {
 		t.Error(err)
 	}
 	c := w.archiver().Config
-	c.Objects = archivetest.NewUnlockedObjects()
-	if err := decode.New(c).Ready(t.Context()); !errors.Is(err, archive.ErrNotLocked) {
+	c.Objects = storetest.NewUnlockedObjects()
+	if err := decode.New(c).Ready(t.Context()); !errors.Is(err, store.ErrNotLocked) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/localstore"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -47,7 +47,7 @@ func BenchmarkPageToSegment(b *testing.B) {
 		openKeys(b, ring, parsed.Envelopes)
 		bare += time.Since(start)
 
-		objects, catalog := archivetest.NewObjects(), archive.NewCatalog(archivetest.NewIndex())
+		objects, catalog := storetest.NewObjects(), archive.NewCatalog(storetest.NewIndex())
 		if err := objects.PutIfAbsent(ctx, archive.PageKey(0), bytes.NewReader(stored)); err != nil {
 			b.Fatal(err)
 		}
@@ -76,8 +76,8 @@ func benchCorp(b *testing.B, messages int) (*keyring.Ring, *wecomtest.Corp) {
 		b.Fatal(err)
 	}
 	ring := keyring.New(keyring.Config{
-		Corp: benchCorpID, Objects: archivetest.NewObjects(), Port: port,
-		Catalog: archive.NewCatalog(archivetest.NewIndex()), Now: time.Now,
+		Corp: benchCorpID, Objects: storetest.NewObjects(), Port: port,
+		Catalog: archive.NewCatalog(storetest.NewIndex()), Now: time.Now,
 	})
 	rec, err := ring.Create(ctx, "bench")
 	if err != nil {

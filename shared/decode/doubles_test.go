@@ -8,6 +8,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/decode"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 )
 
@@ -34,13 +35,13 @@ func (l limited) DecryptData(ctx context.Context, batch []wecom.Sealed) ([]wecom
 // interrupted calls f once, before the first write to the item sort of the
 // quarantine: where an archiver begins to mark a page.
 type interrupted struct {
-	archive.Index
+	store.Index
 	sort string
 	f    func()
 	once sync.Once
 }
 
-func (x *interrupted) Put(ctx context.Context, items ...archive.Item) error {
+func (x *interrupted) Put(ctx context.Context, items ...store.Item) error {
 	if len(items) == 1 && items[0].Partition == "quarantine" && items[0].Sort == x.sort {
 		x.once.Do(x.f)
 	}
@@ -49,7 +50,7 @@ func (x *interrupted) Put(ctx context.Context, items ...archive.Item) error {
 
 // overtaken calls f once, before the first segment is put.
 type overtaken struct {
-	archive.Objects
+	store.Objects
 	f    func()
 	once sync.Once
 }

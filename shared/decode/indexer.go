@@ -5,13 +5,14 @@ import (
 	"log/slog"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // Indexer brings the index up to the segments that are stored. It opens no
 // envelope, so it needs no keys.
 type Indexer struct {
-	Objects archive.Objects
-	Derived archive.Derived // for job lists of the media stage; nil: none are written
+	Objects store.Objects
+	Derived store.Derived // for job lists of the media stage; nil: none are written
 	Catalog *archive.Catalog
 	Log     *slog.Logger
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // segment is what is stored of a page's segment.
@@ -29,21 +30,21 @@ type part struct {
 
 // reload reads the parts that are stored and not known yet, and says whether
 // there were any.
-func (s *segment) reload(ctx context.Context, objects archive.Objects, log *slog.Logger) (more bool, err error) {
+func (s *segment) reload(ctx context.Context, objects store.Objects, log *slog.Logger) (more bool, err error) {
 	for info, err := range objects.List(ctx, archive.SegmentStem(s.page), "") {
 		if err != nil {
 			return more, fmt.Errorf("listing the segment: %w", err)
 		}
 		_, asked, number, ok := archive.ParseSegmentKey(info.Key)
 		if !ok || asked != s.page.SeqAsked {
-			return more, fmt.Errorf("%s: not a part of the segment: %w", info.Key, archive.ErrDamaged)
+			return more, fmt.Errorf("%s: not a part of the segment: %w", info.Key, store.ErrDamaged)
 		}
 		if slices.ContainsFunc(slices.Concat(s.parts, s.damaged), func(p part) bool { return p.number == number }) {
 			continue
 		}
 		meta, rows, err := s.read(ctx, objects, info.Key)
 		switch {
-		case errors.Is(err, archive.ErrDamaged):
+		case errors.Is(err, store.ErrDamaged):
 			log.Error("a part of the segment cannot be read; its rows are stored again", "key", info.Key, "error", err)
 			s.damaged = append(s.damaged, part{key: info.Key, number: number})
 		case err != nil:
@@ -58,10 +59,10 @@ func (s *segment) reload(ctx context.Context, objects archive.Objects, log *slog
 
 // read reads a part, or says that it is damaged. Of a page whose header cannot be
 // read the hash is not known.
-func (s *segment) read(ctx context.Context, objects archive.ObjectReader, key string) (archive.SegmentMeta, []archive.Row, error) {
+func (s *segment) read(ctx context.Context, objects store.ObjectReader, key string) (archive.SegmentMeta, []archive.Row, error) {
 	meta, rows, err := archive.ReadSegment(ctx, objects, key)
 	if err == nil && s.page.SHA256 != "" && meta.PageSHA256 != s.page.SHA256 {
-		err = fmt.Errorf("made of another page: %w", archive.ErrDamaged)
+		err = fmt.Errorf("made of another page: %w", store.ErrDamaged)
 	}
 	return meta, rows, err
 }
@@ -174,12 +175,12 @@ func sameFacts(rows, stored []archive.Row) error {
 		at[r.Position] = r
 	}
 	if len(stored) != len(rows) || len(at) != len(rows) {
-		return fmt.Errorf("%d rows, not %d: %w", len(stored), len(rows), archive.ErrDamaged)
+		return fmt.Errorf("%d rows, not %d: %w", len(stored), len(rows), store.ErrDamaged)
 	}
 	for _, r := range rows {
 		if got := at[r.Position]; got.Outcome != r.Outcome || got.Seq != r.Seq || got.HasSeq != r.HasSeq ||
 			got.RawSHA256 != r.RawSHA256 || (got.Raw == nil) != (r.Raw == nil) || !bytes.Equal(got.Raw, r.Raw) {
-			return fmt.Errorf("position %d differs: %w", r.Position, archive.ErrDamaged)
+			return fmt.Errorf("position %d differs: %w", r.Position, store.ErrDamaged)
 		}
 	}
 	return nil

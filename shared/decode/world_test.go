@@ -19,10 +19,11 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/reading"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom"
 )
 
@@ -42,13 +43,13 @@ var rsaKeys = sync.OnceValue(func() []*rsa.PrivateKey {
 })
 
 // openPort is a keyring port that wraps nothing.
-type openPort struct{ archive.Keyring }
+type openPort struct{ store.Keyring }
 
-func (openPort) Wrap(_ context.Context, _ archive.KeyContext, pkcs8 []byte) ([]byte, error) {
+func (openPort) Wrap(_ context.Context, _ store.KeyContext, pkcs8 []byte) ([]byte, error) {
 	return pkcs8, nil
 }
 
-func (openPort) Unwrap(_ context.Context, _ archive.KeyContext, wrapped []byte) ([]byte, error) {
+func (openPort) Unwrap(_ context.Context, _ store.KeyContext, wrapped []byte) ([]byte, error) {
 	return wrapped, nil
 }
 
@@ -115,8 +116,8 @@ func message(seq int) string {
 
 // world is an archiver with two keys of ours and a page to work on.
 type world struct {
-	objects *archivetest.Objects
-	index   *archivetest.Index
+	objects *storetest.Objects
+	index   *storetest.Index
 	catalog *archive.Catalog
 	library *library
 	read    reading.Func
@@ -124,8 +125,8 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	index := archivetest.NewIndex()
-	w := &world{objects: archivetest.NewObjects(), index: index, catalog: archive.NewCatalog(index), library: &library{}}
+	index := storetest.NewIndex()
+	w := &world{objects: storetest.NewObjects(), index: index, catalog: archive.NewCatalog(index), library: &library{}}
 	for i, key := range rsaKeys()[:2] {
 		w.addKey(t, i, key)
 	}
@@ -206,7 +207,7 @@ func (w *world) parts(t *testing.T, pageKey string) [][]archive.Row {
 		if _, err := w.objects.Head(t.Context(), key); err != nil {
 			return parts
 		}
-		body, err := archive.ReadObject(t.Context(), w.objects, key)
+		body, err := store.ReadObject(t.Context(), w.objects, key)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -88,12 +88,12 @@ func TestRebuild(t *testing.T) {
 	}
 	want := w.answers()
 	full := w.catalog
-	for name, catalog := range map[string]*archive.Catalog{"an empty index": archive.NewCatalog(archivetest.NewIndex()), "the same index": full} {
+	for name, catalog := range map[string]*archive.Catalog{"an empty index": archive.NewCatalog(storetest.NewIndex()), "the same index": full} {
 		w.catalog = catalog
 		w.everybodyTalks() // the pages do this; here are none
 		log := &bytes.Buffer{}
 		report, err := rebuild.NewReindexer(rebuild.Config{
-			Corp: corpid, Objects: w.objects, Versions: w.objects.(*archivetest.Objects), Catalog: catalog, Now: w.clock, Log: slog.New(slog.NewTextHandler(log, nil)),
+			Corp: corpid, Objects: w.objects, Versions: w.objects.(*storetest.Objects), Catalog: catalog, Now: w.clock, Log: slog.New(slog.NewTextHandler(log, nil)),
 		}).Run(t.Context(), false)
 		if err != nil || report.Names < 31 || report.DamagedNames != 0 || strings.Contains(log.String(), "ERROR") {
 			t.Fatalf("%s: %+v, %v, %s", name, report, err, log)
@@ -127,10 +127,10 @@ func TestDamagedPart(t *testing.T) {
 	}
 	w.mustRun(appSecret, true)
 	w.wantNames("beside a rotten part", w.truth(true, true, true, true))
-	w.catalog = archive.NewCatalog(archivetest.NewIndex())
+	w.catalog = archive.NewCatalog(storetest.NewIndex())
 	w.everybodyTalks()
 	report, err := rebuild.NewReindexer(rebuild.Config{
-		Corp: corpid, Objects: w.objects, Versions: w.objects.(*archivetest.Objects), Catalog: w.catalog, Now: w.clock, Log: slog.New(slog.DiscardHandler),
+		Corp: corpid, Objects: w.objects, Versions: w.objects.(*storetest.Objects), Catalog: w.catalog, Now: w.clock, Log: slog.New(slog.DiscardHandler),
 	}).Run(t.Context(), false)
 	if err != nil || report.DamagedNames != 1 {
 		t.Errorf("%+v, %v", report, err)
@@ -141,7 +141,7 @@ func TestDamagedPart(t *testing.T) {
 // TestCrashAtEveryStep: wherever a run breaks off, the next one goes on, and the index
 // says what the objects say.
 func TestCrashAtEveryStep(t *testing.T) {
-	for _, when := range []archivetest.When{archivetest.Before, archivetest.After, archivetest.Partly} {
+	for _, when := range []storetest.When{storetest.Before, storetest.After, storetest.Partly} {
 		for _, crash := range []bool{true, false} {
 			for k := 1; ; k++ {
 				if k > 200 {
@@ -150,7 +150,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 				w := newWorld(t, wecomtest.Config{Employees: 6, Customers: 8, Rooms: 2})
 				w.everybodyTalks()
 				objects, index := w.objects, w.index
-				faults := archivetest.NewFaults()
+				faults := storetest.NewFaults()
 				w.objects, w.catalog = faults.Objects(objects), archive.NewCatalog(faults.Index(index))
 				hit := false
 				if crash {
@@ -170,14 +170,14 @@ func TestCrashAtEveryStep(t *testing.T) {
 				if faults.Count() < k {
 					break
 				}
-				if !hit && !crash && when != archivetest.After {
+				if !hit && !crash && when != storetest.After {
 					t.Errorf("step %d %v: the failure was not told", k, when)
 				}
 				got := w.answers()
-				w.catalog = archive.NewCatalog(archivetest.NewIndex())
+				w.catalog = archive.NewCatalog(storetest.NewIndex())
 				w.everybodyTalks()
 				if _, err := rebuild.NewReindexer(rebuild.Config{
-					Corp: corpid, Objects: objects, Versions: objects.(*archivetest.Objects), Catalog: w.catalog, Now: w.clock, Log: slog.New(slog.DiscardHandler),
+					Corp: corpid, Objects: objects, Versions: objects.(*storetest.Objects), Catalog: w.catalog, Now: w.clock, Log: slog.New(slog.DiscardHandler),
 				}).Run(t.Context(), false); err != nil {
 					t.Fatal(err)
 				}

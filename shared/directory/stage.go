@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/companion"
 )
@@ -38,7 +39,7 @@ type AppAPI interface {
 type Config struct {
 	Corp    string
 	Program string
-	Objects archive.Objects
+	Objects store.Objects
 	Catalog *archive.Catalog
 	Archive ArchiveAPI
 	App     AppAPI // nil: there is no second secret
@@ -278,7 +279,7 @@ func (r *run) catchUp(ctx context.Context) error {
 			continue
 		}
 		p, err := archive.GetDirectoryPart(ctx, r.Objects, info.Key)
-		if errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrNewFormat) {
+		if errors.Is(err, store.ErrDamaged) || errors.Is(err, archive.ErrNewFormat) {
 			r.Log.ErrorContext(ctx, "a part of the directory cannot be read and is passed over", "key", info.Key, "error", err)
 			continue
 		}

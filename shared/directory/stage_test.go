@@ -9,8 +9,9 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/directory"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/companion"
 	"wecom-archive/shared/wecom/wecomtest"
@@ -364,8 +365,8 @@ func TestTwoAtOnce(t *testing.T) {
 // TestNotLocked: nothing is asked for that could not be kept.
 func TestNotLocked(t *testing.T) {
 	w := small(t)
-	w.objects = archivetest.NewUnlockedObjects()
-	if _, err := w.run(appSecret, true); !errors.Is(err, archive.ErrNotLocked) {
+	w.objects = storetest.NewUnlockedObjects()
+	if _, err := w.run(appSecret, true); !errors.Is(err, store.ErrNotLocked) {
 		t.Errorf("%v", err)
 	}
 	if got := w.corp.CompanionCalls(); len(got) != 0 {

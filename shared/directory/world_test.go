@@ -14,8 +14,9 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/directory"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/companion"
 	"wecom-archive/shared/wecom/wecomtest"
@@ -27,8 +28,8 @@ type world struct {
 	t       testing.TB
 	corp    *wecomtest.Corp
 	url     string
-	objects archive.Objects
-	index   archive.Index
+	objects store.Objects
+	index   store.Index
 	catalog *archive.Catalog
 	limits  *companion.Limits
 	log     bytes.Buffer
@@ -40,8 +41,8 @@ type world struct {
 
 func newWorld(t testing.TB, config wecomtest.Config) *world {
 	t.Helper()
-	w := &world{t: t, now: time.Date(2026, 11, 23, 19, 0, 0, 0, time.UTC), objects: archivetest.NewObjects(), limits: companion.NewLimits()}
-	w.index = archivetest.NewIndex()
+	w := &world{t: t, now: time.Date(2026, 11, 23, 19, 0, 0, 0, time.UTC), objects: storetest.NewObjects(), limits: companion.NewLimits()}
+	w.index = storetest.NewIndex()
 	w.catalog = archive.NewCatalog(w.index)
 	config.Corp, config.Secret, config.AppSecret, config.Now = corpid, secret, appSecret, w.clock
 	var err error

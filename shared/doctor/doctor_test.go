@@ -14,9 +14,10 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/doctor"
 	"wecom-archive/shared/localstore"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/financesdk"
 )
@@ -102,7 +103,7 @@ func TestSecret(t *testing.T) {
 	want(t, examine(t, doctor.Secret(refusing{})), archive.CheckupAct, "AccessDenied")
 }
 
-type refusing struct{ archive.Secrets }
+type refusing struct{ store.Secrets }
 
 func (refusing) Get(context.Context, string) (string, error) { return "", errors.New("AccessDenied") }
 
@@ -152,28 +153,28 @@ func TestOutside(t *testing.T) {
 // TestRights breaks every write to the stores, one after the other: the line of the
 // store asks for an action, and never ends the checkup.
 func TestRights(t *testing.T) {
-	clean := archivetest.NewFaults()
-	checkup := func(f *archivetest.Faults, objects archive.Objects) archive.Checkup {
-		index := f.Index(archivetest.NewIndex())
+	clean := storetest.NewFaults()
+	checkup := func(f *storetest.Faults, objects store.Objects) archive.Checkup {
+		index := f.Index(storetest.NewIndex())
 		return doctor.Examine(t.Context(), head(), doctor.Corp(corpID),
 			doctor.Bucket(f.Objects(objects), corpID), doctor.Table(archive.NewCatalog(index)))
 	}
-	if c := checkup(clean, archivetest.NewObjects()); !c.Well() || len(c.Lines) != 3 {
+	if c := checkup(clean, storetest.NewObjects()); !c.Well() || len(c.Lines) != 3 {
 		t.Fatalf("%+v", c)
 	}
 	for k := 1; k <= clean.Count(); k++ {
-		f := archivetest.NewFaults()
-		f.FailAt(k, archivetest.Before)
-		if c := checkup(f, archivetest.NewObjects()); c.Well() || len(c.Lines) != 3 {
+		f := storetest.NewFaults()
+		f.FailAt(k, storetest.Before)
+		if c := checkup(f, storetest.NewObjects()); c.Well() || len(c.Lines) != 3 {
 			t.Errorf("call %d fails: %+v", k, c)
 		}
 	}
-	want(t, examine(t, doctor.Bucket(archivetest.NewUnlockedObjects(), corpID)), archive.CheckupAct, "retention")
+	want(t, examine(t, doctor.Bucket(storetest.NewUnlockedObjects(), corpID)), archive.CheckupAct, "retention")
 }
 
 // TestKept: what was found is in the archive and in the index.
 func TestKept(t *testing.T) {
-	objects, catalog := archivetest.NewObjects(), archive.NewCatalog(archivetest.NewIndex())
+	objects, catalog := storetest.NewObjects(), archive.NewCatalog(storetest.NewIndex())
 	if _, found, err := catalog.LastCheckup(t.Context(), archive.CheckedHere); found || err != nil {
 		t.Fatalf("before: %v, %v", found, err)
 	}
@@ -196,10 +197,10 @@ type ring struct {
 func (r ring) Records(context.Context) ([]archive.KeyRecord, error) { return r.recs, r.err }
 
 func TestKeys(t *testing.T) {
-	catalog := archive.NewCatalog(archivetest.NewIndex())
+	catalog := archive.NewCatalog(storetest.NewIndex())
 	recs := []archive.KeyRecord{{ID: "spring"}, {ID: "summer"}}
 	want(t, examine(t, doctor.Keys(ring{}, catalog)), archive.CheckupAct, "keys create")
-	want(t, examine(t, doctor.Keys(ring{err: archive.ErrDamaged}, catalog)), archive.CheckupAct, "cannot be read")
+	want(t, examine(t, doctor.Keys(ring{err: store.ErrDamaged}, catalog)), archive.CheckupAct, "cannot be read")
 	want(t, examine(t, doctor.Keys(ring{recs: recs}, catalog)), archive.CheckupLook, "spring, summer")
 	for _, version := range []int64{3, 4} {
 		if err := catalog.Bind(t.Context(), archive.KeyBinding{PublicKeyVer: version, Key: "spring", MsgID: "m"}); err != nil {
@@ -211,17 +212,17 @@ func TestKeys(t *testing.T) {
 	want(t, l, archive.CheckupOK, "Not used yet: summer")
 	want(t, examine(t, doctor.Keys(ring{recs: recs[1:]}, catalog)), archive.CheckupAct, "keys import spring")
 	want(t, examine(t, doctor.Keys(ring{recs: recs}, archive.NewCatalog(unreadable{}))), archive.CheckupAct, "versions")
-	want(t, examine(t, doctor.Table(archive.NewCatalog(unreadable{archivetest.NewIndex()}))), archive.CheckupAct, "no right")
+	want(t, examine(t, doctor.Table(archive.NewCatalog(unreadable{storetest.NewIndex()}))), archive.CheckupAct, "no right")
 }
 
 // unreadable is an index that may be written only.
-type unreadable struct{ archive.Index }
+type unreadable struct{ store.Index }
 
-func (unreadable) Get(context.Context, string, string) (archive.Item, error) {
-	return archive.Item{}, errors.New("no right to read")
+func (unreadable) Get(context.Context, string, string) (store.Item, error) {
+	return store.Item{}, errors.New("no right to read")
 }
 
-func (unreadable) Query(context.Context, archive.IndexQuery) ([]archive.Item, error) {
+func (unreadable) Query(context.Context, store.IndexQuery) ([]store.Item, error) {
 	return nil, errors.New("no right to read")
 }
 
@@ -242,7 +243,7 @@ func (c *chats) GetChatData(_ context.Context, seq uint64, limit int) ([]byte, e
 func (c *chats) Close() error { c.closed = true; return nil }
 
 func TestWeCom(t *testing.T) {
-	catalog := archive.NewCatalog(archivetest.NewIndex())
+	catalog := archive.NewCatalog(storetest.NewIndex())
 	for _, test := range []struct {
 		chats   chats
 		state   archive.CheckupState
@@ -273,7 +274,7 @@ func TestNotAsked(t *testing.T) {
 		doctor.WeCom(func(context.Context) (doctor.Chats, error) {
 			t.Error("WeCom was asked")
 			return nil, errors.New("no")
-		}, archive.NewCatalog(archivetest.NewIndex())))
+		}, archive.NewCatalog(storetest.NewIndex())))
 	if l := c.Lines[1]; l.State != archive.CheckupLook || !strings.Contains(l.Found.English, "secret") {
 		t.Errorf("%+v", l)
 	}

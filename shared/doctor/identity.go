@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // What corpids and secrets look like: seen, not documented. Others are doubtful,
@@ -38,14 +39,14 @@ func notPlain(r rune) bool { return r > unicode.MaxASCII || !unicode.IsPrint(r) 
 
 // Secret looks whether the archive's secret is there, and at its shape. It says
 // nothing of what is in it.
-func Secret(secrets archive.Secrets) Check {
+func Secret(secrets store.Secrets) Check {
 	return one(CheckSecret, func(ctx context.Context, _ archive.Checkup) finding {
 		remedy := say(
 			"Ask for the secret on the page 会话内容存档 of the console: it arrives in the administrator's WeCom. Store it with `wecom-archive secrets set %s`.",
-			"在管理后台“会话内容存档”页获取 Secret（会发到管理员的企业微信），用 `wecom-archive secrets set %s` 保存。", archive.SecretArchive)
-		value, err := secrets.Get(ctx, archive.SecretArchive)
+			"在管理后台“会话内容存档”页获取 Secret（会发到管理员的企业微信），用 `wecom-archive secrets set %s` 保存。", store.SecretArchive)
+		value, err := secrets.Get(ctx, store.SecretArchive)
 		switch {
-		case errors.Is(err, archive.ErrNotFound):
+		case errors.Is(err, store.ErrNotFound):
 			return act(say("There is no secret yet.", "尚未保存 Secret。"), remedy)
 		case err != nil:
 			return act(say("The secret cannot be read: %v.", "Secret 无法读取：%v。", err), say(

@@ -8,6 +8,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/search"
+	"wecom-archive/shared/store"
 )
 
 // Format is the version of what this package writes. Whoever changes it raises it:
@@ -122,7 +123,7 @@ func (b *Block) append(to []byte) []byte {
 // data.
 func DecodeDirectory(data []byte, d archive.ExtractDirectory) ([]Block, error) {
 	if DirectoryOf(data) != d {
-		return nil, fmt.Errorf("directory of extracts: %w: differs from its SHA-256", archive.ErrDamaged)
+		return nil, fmt.Errorf("directory of extracts: %w: differs from its SHA-256", store.ErrDamaged)
 	}
 	return parseDirectory(data)
 }
@@ -138,7 +139,7 @@ func parseDirectory(data []byte) ([]Block, error) {
 		blocks[i].read(&r)
 	}
 	if err := r.end(); err != nil {
-		return nil, fmt.Errorf("directory of extracts: %w: %w", archive.ErrDamaged, err)
+		return nil, fmt.Errorf("directory of extracts: %w: %w", store.ErrDamaged, err)
 	}
 	return blocks, nil
 }

@@ -17,6 +17,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/extract"
 	"wecom-archive/shared/search"
+	"wecom-archive/shared/store"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -204,18 +205,18 @@ func TestDamage(t *testing.T) {
 	for at := range object {
 		spoilt := bytes.Clone(object)
 		spoilt[at] ^= 4
-		if _, err := readAll(spoilt, blocks[0]); !errors.Is(err, archive.ErrDamaged) {
+		if _, err := readAll(spoilt, blocks[0]); !errors.Is(err, store.ErrDamaged) {
 			t.Fatalf("byte %d: %v", at, err)
 		}
 	}
 	for at := range data {
 		spoilt := bytes.Clone(data)
 		spoilt[at] ^= 4
-		if _, err := extract.DecodeDirectory(spoilt, said); !errors.Is(err, archive.ErrDamaged) {
+		if _, err := extract.DecodeDirectory(spoilt, said); !errors.Is(err, store.ErrDamaged) {
 			t.Fatalf("byte %d of the directory: %v", at, err)
 		}
 	}
-	if _, err := extract.DecodeDirectory(data[:len(data)-1], said); !errors.Is(err, archive.ErrDamaged) {
+	if _, err := extract.DecodeDirectory(data[:len(data)-1], said); !errors.Is(err, store.ErrDamaged) {
 		t.Errorf("cut off: %v", err)
 	}
 	other := append([]byte{2}, data[1:]...)

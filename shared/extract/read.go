@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // OpenTexts verifies and unpacks the texts of a row group into a buffer, of which the
@@ -134,7 +135,7 @@ func (f *Facts) Row(i int) (archive.CompactRow, error) {
 	if f.places == nil {
 		places, err := readPlaces(f.packed, len(f.Times))
 		if err != nil {
-			return archive.CompactRow{}, fmt.Errorf("places: %w: %w", archive.ErrDamaged, err)
+			return archive.CompactRow{}, fmt.Errorf("places: %w: %w", store.ErrDamaged, err)
 		}
 		f.places = places
 	}

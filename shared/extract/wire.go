@@ -8,7 +8,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // errShort is what every read beyond the end of a section comes to.
@@ -111,5 +111,5 @@ func (b *Block) damaged(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s of row group %d: %w: %w", what, b.Group, archive.ErrDamaged, err)
+	return fmt.Errorf("%s of row group %d: %w: %w", what, b.Group, store.ErrDamaged, err)
 }

@@ -18,8 +18,9 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/keyring"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 // put stores an object below keys/ as nobody should.
@@ -61,7 +62,7 @@ func TestWhatElseLiesBelowKeys(t *testing.T) {
 		t.Errorf("%v, %v", ids(keys), err)
 	}
 	recs, err := ring.Records(t.Context())
-	if len(recs) != 1 || recs[0].ID != "good" || !errors.Is(err, archive.ErrDamaged) {
+	if len(recs) != 1 || recs[0].ID != "good" || !errors.Is(err, store.ErrDamaged) {
 		t.Errorf("%d records, %v; want the good one, and to be told of the others", len(recs), err)
 	}
 }
@@ -76,11 +77,11 @@ func TestNewerRecord(t *testing.T) {
 
 // refusingPort cannot open one key, as when its KMS key is disabled.
 type refusingPort struct {
-	archive.Keyring
+	store.Keyring
 	key string
 }
 
-func (p refusingPort) Unwrap(ctx context.Context, kc archive.KeyContext, wrapped []byte) ([]byte, error) {
+func (p refusingPort) Unwrap(ctx context.Context, kc store.KeyContext, wrapped []byte) ([]byte, error) {
 	if kc.Key == p.key {
 		return nil, errDead
 	}
@@ -269,11 +270,11 @@ func TestManyAtOnce(t *testing.T) {
 // TestBindBreaksOff: the event is stored before the index says so, and a second
 // try completes what the first began.
 func TestBindBreaksOff(t *testing.T) {
-	for _, when := range []archivetest.When{archivetest.Before, archivetest.After} {
+	for _, when := range []storetest.When{storetest.Before, storetest.After} {
 		for k := 1; ; k++ {
 			f := newFixture(t)
 			f.create(t, "a")
-			faults := archivetest.NewFaults()
+			faults := storetest.NewFaults()
 			ring := keyring.New(keyring.Config{Corp: corpID, Objects: faults.Objects(f.objects), Port: f.port, Catalog: archive.NewCatalog(faults.Index(f.index)), Now: fixedNow})
 			keys, _, err := ring.Candidates(t.Context(), 1)
 			if err != nil {

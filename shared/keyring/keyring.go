@@ -21,13 +21,14 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // Config is what a Ring works with.
 type Config struct {
-	Corp    string          // corpid
-	Objects archive.Objects // archive bucket, for keys/ and events/
-	Port    archive.Keyring // makes and opens wrapped keys
+	Corp    string        // corpid
+	Objects store.Objects // archive bucket, for keys/ and events/
+	Port    store.Keyring // makes and opens wrapped keys
 	Catalog *archive.Catalog
 	Now     func() time.Time
 	Log     *slog.Logger // nil: none
@@ -101,7 +102,7 @@ func (r *Ring) Candidates(ctx context.Context, version int64) (keys []*Key, boun
 		switch key, err := r.openBound(ctx, id); {
 		case err == nil:
 			return []*Key{key}, true, nil
-		case !errors.Is(err, archive.ErrNotFound) && !errors.Is(err, archive.ErrDamaged):
+		case !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrDamaged):
 			return nil, false, err
 		}
 	}
@@ -183,7 +184,7 @@ func (r *Ring) load(ctx context.Context) error {
 			continue
 		}
 		_, err := r.add(ctx, id)
-		if errors.Is(err, archive.ErrDamaged) {
+		if errors.Is(err, store.ErrDamaged) {
 			// The other keys still open their messages.
 			r.Log.Error("a key cannot be read and is left out", "key", id, "error", err)
 			continue
@@ -198,17 +199,17 @@ func (r *Ring) load(ctx context.Context) error {
 }
 
 func (r *Ring) open(ctx context.Context, rec archive.KeyRecord) (*Key, error) {
-	der, err := r.Port.Unwrap(ctx, archive.KeyContext{Corp: rec.Corp, Key: rec.ID}, rec.Wrapped)
+	der, err := r.Port.Unwrap(ctx, store.KeyContext{Corp: rec.Corp, Key: rec.ID}, rec.Wrapped)
 	if err != nil {
 		return nil, fmt.Errorf("opening key %s: %w", rec.ID, err)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return nil, fmt.Errorf("opening key %s: no PKCS#8: %w", rec.ID, archive.ErrDamaged)
+		return nil, fmt.Errorf("opening key %s: no PKCS#8: %w", rec.ID, store.ErrDamaged)
 	}
 	private, ok := parsed.(*rsa.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("opening key %s: not an RSA key: %w", rec.ID, archive.ErrDamaged)
+		return nil, fmt.Errorf("opening key %s: not an RSA key: %w", rec.ID, store.ErrDamaged)
 	}
 	return &Key{ID: rec.ID, created: rec.CreatedAt, private: private}, nil
 }

@@ -15,21 +15,22 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/localstore"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 const corpID = "ww5117a9e0c0ffee01"
 
 // countingPort counts how often a private key is opened.
 type countingPort struct {
-	archive.Keyring
+	store.Keyring
 	mu      sync.Mutex
 	unwraps int
 }
 
-func (p *countingPort) Unwrap(ctx context.Context, kc archive.KeyContext, wrapped []byte) ([]byte, error) {
+func (p *countingPort) Unwrap(ctx context.Context, kc store.KeyContext, wrapped []byte) ([]byte, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.unwraps++
@@ -37,8 +38,8 @@ func (p *countingPort) Unwrap(ctx context.Context, kc archive.KeyContext, wrappe
 }
 
 type fixture struct {
-	objects *archivetest.Objects
-	index   *archivetest.Index
+	objects *storetest.Objects
+	index   *storetest.Index
 	port    *countingPort
 	now     time.Time
 }
@@ -49,7 +50,7 @@ func newFixture(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &fixture{archivetest.NewObjects(), archivetest.NewIndex(), &countingPort{Keyring: port}, time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)}
+	return &fixture{storetest.NewObjects(), storetest.NewIndex(), &countingPort{Keyring: port}, time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)}
 }
 
 // ring is a new process with the same stores.
@@ -220,13 +221,13 @@ func TestCreateTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, err := f.ring().Create(t.Context(), "one")
-	if !errors.Is(err, archive.ErrExists) || again.Fingerprint != first.Fingerprint {
+	if !errors.Is(err, store.ErrExists) || again.Fingerprint != first.Fingerprint {
 		t.Errorf("%v; the stored key must stay", err)
 	}
 	if recs, err := f.ring().Records(t.Context()); err != nil || len(recs) != 1 || recs[0].ID != "one" {
 		t.Errorf("%+v, %v", recs, err)
 	}
-	if _, err := f.ring().Record(t.Context(), "two"); !errors.Is(err, archive.ErrNotFound) {
+	if _, err := f.ring().Record(t.Context(), "two"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a key that is not there: %v", err)
 	}
 }
@@ -251,8 +252,8 @@ func TestDamagedRecord(t *testing.T) {
 
 var errDead = errors.New("does not answer")
 
-type deadPort struct{ archive.Keyring }
+type deadPort struct{ store.Keyring }
 
-func (deadPort) Unwrap(context.Context, archive.KeyContext, []byte) ([]byte, error) {
+func (deadPort) Unwrap(context.Context, store.KeyContext, []byte) ([]byte, error) {
 	return nil, errDead
 }

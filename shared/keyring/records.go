@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // Record returns the stored key with this id without opening it, or ErrNotFound.
@@ -24,7 +25,7 @@ func (r *Ring) Record(ctx context.Context, id string) (archive.KeyRecord, error)
 		return rec, err
 	}
 	if rec.Corp != r.Corp {
-		return rec, fmt.Errorf("key %s: its record is of corp %q: %w", id, rec.Corp, archive.ErrDamaged)
+		return rec, fmt.Errorf("key %s: its record is of corp %q: %w", id, rec.Corp, store.ErrDamaged)
 	}
 	return rec, nil
 }
@@ -79,7 +80,7 @@ func (r *Ring) Create(ctx context.Context, id string) (archive.KeyRecord, error)
 	if err := checkID(id); err != nil {
 		return archive.KeyRecord{}, err
 	}
-	public, wrapped, err := r.Port.NewPair(ctx, archive.KeyContext{Corp: r.Corp, Key: id})
+	public, wrapped, err := r.Port.NewPair(ctx, store.KeyContext{Corp: r.Corp, Key: id})
 	if err != nil {
 		return archive.KeyRecord{}, fmt.Errorf("making key %s: %w", id, err)
 	}
@@ -100,7 +101,7 @@ func (r *Ring) Import(ctx context.Context, id string, privatePEM []byte) (archiv
 	if err != nil {
 		return archive.KeyRecord{}, fmt.Errorf("importing key %s: %w", id, err)
 	}
-	wrapped, err := r.Port.Wrap(ctx, archive.KeyContext{Corp: r.Corp, Key: id}, der)
+	wrapped, err := r.Port.Wrap(ctx, store.KeyContext{Corp: r.Corp, Key: id}, der)
 	if err != nil {
 		return archive.KeyRecord{}, fmt.Errorf("importing key %s: %w", id, err)
 	}
@@ -124,12 +125,12 @@ func (r *Ring) store(ctx context.Context, id string, public, wrapped []byte, imp
 		return rec, fmt.Errorf("storing key %s: %w", id, err)
 	}
 	err = r.Objects.PutIfAbsent(ctx, archive.KeyRecordKey(id), bytes.NewReader(doc))
-	if errors.Is(err, archive.ErrExists) {
+	if errors.Is(err, store.ErrExists) {
 		stored, readErr := r.Record(ctx, id)
 		if readErr != nil {
 			return rec, readErr
 		}
-		return stored, fmt.Errorf("key %s: %w", id, archive.ErrExists)
+		return stored, fmt.Errorf("key %s: %w", id, store.ErrExists)
 	}
 	if err != nil {
 		return rec, fmt.Errorf("storing key %s: %w", id, err)

@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // Announcing makes a bucket send an event for each object that is created in it,
@@ -13,14 +13,14 @@ import (
 //
 // As with S3, a put that finds its key taken sends nothing, and an event can get
 // lost without the put failing.
-func Announcing(objects archive.Objects, route func(key string) archive.Notifier) archive.Objects {
+func Announcing(objects store.Objects, route func(key string) store.Notifier) store.Objects {
 	return &announcing{objects, route}
 }
 
 // ByPrefix routes a key to the notifier of the longest prefix that it has.
-func ByPrefix(notifiers map[string]archive.Notifier) func(key string) archive.Notifier {
-	return func(key string) archive.Notifier {
-		var found archive.Notifier
+func ByPrefix(notifiers map[string]store.Notifier) func(key string) store.Notifier {
+	return func(key string) store.Notifier {
+		var found store.Notifier
 		longest := -1
 		for prefix, n := range notifiers {
 			if strings.HasPrefix(key, prefix) && len(prefix) > longest {
@@ -32,8 +32,8 @@ func ByPrefix(notifiers map[string]archive.Notifier) func(key string) archive.No
 }
 
 type announcing struct {
-	archive.Objects
-	route func(key string) archive.Notifier
+	store.Objects
+	route func(key string) store.Notifier
 }
 
 func (a *announcing) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeker) error {
@@ -48,13 +48,13 @@ func (a *announcing) PutIfAbsent(ctx context.Context, key string, body io.ReadSe
 }
 
 // AnnouncingDerived is Announcing for the derived bucket: an event for each put.
-func AnnouncingDerived(derived archive.Derived, route func(key string) archive.Notifier) archive.Derived {
+func AnnouncingDerived(derived store.Derived, route func(key string) store.Notifier) store.Derived {
 	return &announcingDerived{derived, route}
 }
 
 type announcingDerived struct {
-	archive.Derived
-	route func(key string) archive.Notifier
+	store.Derived
+	route func(key string) store.Notifier
 }
 
 func (a *announcingDerived) Put(ctx context.Context, key string, body io.ReadSeeker) error {

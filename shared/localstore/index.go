@@ -12,10 +12,10 @@ import (
 	"modernc.org/sqlite" // the pure Go driver "sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
-// Index is an archive.Index in one SQLite file. It is safe for concurrent use,
+// Index is an store.Index in one SQLite file. It is safe for concurrent use,
 // also by several processes.
 //
 // A write that returned survives a crash of the process. After a power loss the
@@ -32,7 +32,7 @@ type Index struct {
 	put, insert, replace, delete_ *sql.Stmt
 }
 
-var _ archive.Index = (*Index)(nil)
+var _ store.Index = (*Index)(nil)
 
 // Keys are blobs: compared byte by byte, and NUL is a character like others.
 const schema = `
@@ -59,7 +59,7 @@ const (
 // OpenIndex opens the index in the file path, and creates it if there is none.
 // Nobody but its owner can read the file, nor the two that SQLite puts beside it
 // (path-wal and path-shm). Close it after use. A file that is no sound database
-// is reported as archive.ErrIndexDamaged, here or by the call that comes across
+// is reported as store.ErrIndexDamaged, here or by the call that comes across
 // the damage.
 func OpenIndex(ctx context.Context, path string) (*Index, error) {
 	x := &Index{}
@@ -120,31 +120,31 @@ func (x *Index) Close() error {
 	return errors.Join(errs...)
 }
 
-// Get implements archive.Index.
-func (x *Index) Get(ctx context.Context, partition, sort string) (archive.Item, error) {
-	item := archive.Item{Partition: partition}
-	err := archive.CheckIndexKey(partition, sort)
+// Get implements store.Index.
+func (x *Index) Get(ctx context.Context, partition, sort string) (store.Item, error) {
+	item := store.Item{Partition: partition}
+	err := store.CheckIndexKey(partition, sort)
 	if err == nil {
 		err = scanItem(x.get.QueryRowContext(ctx, []byte(partition), []byte(sort)), &item)
 	}
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return archive.Item{}, fmt.Errorf("getting index item %q of %q: %w", sort, partition, archive.ErrNotFound)
+		return store.Item{}, fmt.Errorf("getting index item %q of %q: %w", sort, partition, store.ErrNotFound)
 	case err != nil:
-		return archive.Item{}, failed(ctx, "getting an index item", err)
+		return store.Item{}, failed(ctx, "getting an index item", err)
 	}
 	return item, nil
 }
 
-// GetMany implements archive.Index.
-func (x *Index) GetMany(ctx context.Context, items ...archive.Item) ([]archive.Item, error) {
-	err := errors.Join(ctx.Err(), archive.CheckItems(items...))
+// GetMany implements store.Index.
+func (x *Index) GetMany(ctx context.Context, items ...store.Item) ([]store.Item, error) {
+	err := errors.Join(ctx.Err(), store.CheckItems(items...))
 	if err != nil {
 		return nil, failed(ctx, "getting index items", err)
 	}
-	var found []archive.Item
+	var found []store.Item
 	for _, item := range items {
-		stored := archive.Item{Partition: item.Partition}
+		stored := store.Item{Partition: item.Partition}
 		err := scanItem(x.get.QueryRowContext(ctx, []byte(item.Partition), []byte(item.Sort)), &stored)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
@@ -157,7 +157,7 @@ func (x *Index) GetMany(ctx context.Context, items ...archive.Item) ([]archive.I
 	return found, nil
 }
 
-func scanItem(row interface{ Scan(...any) error }, item *archive.Item) error {
+func scanItem(row interface{ Scan(...any) error }, item *store.Item) error {
 	var sort []byte
 	if err := row.Scan(&sort, &item.Revision, &item.Value); err != nil {
 		return err
@@ -166,8 +166,8 @@ func scanItem(row interface{ Scan(...any) error }, item *archive.Item) error {
 	return nil
 }
 
-// Query implements archive.Index.
-func (x *Index) Query(ctx context.Context, q archive.IndexQuery) ([]archive.Item, error) {
+// Query implements store.Index.
+func (x *Index) Query(ctx context.Context, q store.IndexQuery) ([]store.Item, error) {
 	items, err := x.runQuery(ctx, q)
 	if err != nil {
 		return nil, failed(ctx, "querying the index", err)
@@ -175,11 +175,11 @@ func (x *Index) Query(ctx context.Context, q archive.IndexQuery) ([]archive.Item
 	return items, nil
 }
 
-func (x *Index) runQuery(ctx context.Context, q archive.IndexQuery) ([]archive.Item, error) {
+func (x *Index) runQuery(ctx context.Context, q store.IndexQuery) ([]store.Item, error) {
 	if q.Limit < 1 {
 		return nil, fmt.Errorf("limit %d is not at least 1", q.Limit)
 	}
-	if err := archive.CheckIndexKey(q.Partition); err != nil {
+	if err := store.CheckIndexKey(q.Partition); err != nil {
 		return nil, err
 	}
 	var to []byte // NULL
@@ -195,9 +195,9 @@ func (x *Index) runQuery(ctx context.Context, q archive.IndexQuery) ([]archive.I
 		return nil, err
 	}
 	defer rows.Close()
-	var items []archive.Item
+	var items []store.Item
 	for rows.Next() {
-		item := archive.Item{Partition: q.Partition}
+		item := store.Item{Partition: q.Partition}
 		if err := scanItem(rows, &item); err != nil {
 			return nil, err
 		}
@@ -206,11 +206,11 @@ func (x *Index) runQuery(ctx context.Context, q archive.IndexQuery) ([]archive.I
 	return items, rows.Err()
 }
 
-// Put implements archive.Index. Here it is atomic.
-func (x *Index) Put(ctx context.Context, items ...archive.Item) error {
-	err := archive.CheckItems(items...)
+// Put implements store.Index. Here it is atomic.
+func (x *Index) Put(ctx context.Context, items ...store.Item) error {
+	err := store.CheckItems(items...)
 	if err == nil {
-		err = x.write(ctx, x.put, items, func(item archive.Item) []any {
+		err = x.write(ctx, x.put, items, func(item store.Item) []any {
 			return []any{[]byte(item.Partition), []byte(item.Sort), append([]byte{}, item.Value...)}
 		})
 	}
@@ -220,14 +220,14 @@ func (x *Index) Put(ctx context.Context, items ...archive.Item) error {
 	return nil
 }
 
-// Delete implements archive.Index. Here it is atomic.
-func (x *Index) Delete(ctx context.Context, items ...archive.Item) error {
+// Delete implements store.Index. Here it is atomic.
+func (x *Index) Delete(ctx context.Context, items ...store.Item) error {
 	for _, item := range items {
-		if err := archive.CheckIndexKey(item.Partition, item.Sort); err != nil {
+		if err := store.CheckIndexKey(item.Partition, item.Sort); err != nil {
 			return failed(ctx, "deleting index items", err)
 		}
 	}
-	err := x.write(ctx, x.delete_, items, func(item archive.Item) []any {
+	err := x.write(ctx, x.delete_, items, func(item store.Item) []any {
 		return []any{[]byte(item.Partition), []byte(item.Sort)}
 	})
 	if err != nil {
@@ -237,7 +237,7 @@ func (x *Index) Delete(ctx context.Context, items ...archive.Item) error {
 }
 
 // write runs stmt for each item, in one transaction.
-func (x *Index) write(ctx context.Context, stmt *sql.Stmt, items []archive.Item, args func(archive.Item) []any) error {
+func (x *Index) write(ctx context.Context, stmt *sql.Stmt, items []store.Item, args func(store.Item) []any) error {
 	if len(items) == 0 {
 		return ctx.Err()
 	}
@@ -255,9 +255,9 @@ func (x *Index) write(ctx context.Context, stmt *sql.Stmt, items []archive.Item,
 	return tx.Commit()
 }
 
-// PutIf implements archive.Index.
-func (x *Index) PutIf(ctx context.Context, item archive.Item) error {
-	err := archive.CheckItems(item)
+// PutIf implements store.Index.
+func (x *Index) PutIf(ctx context.Context, item store.Item) error {
+	err := store.CheckItems(item)
 	var result sql.Result
 	if err == nil {
 		partition, sort, value := []byte(item.Partition), []byte(item.Sort), append([]byte{}, item.Value...)
@@ -275,7 +275,7 @@ func (x *Index) PutIf(ctx context.Context, item archive.Item) error {
 	case err != nil:
 		return failed(ctx, "putting an index item", err)
 	case written == 0:
-		return fmt.Errorf("putting index item %q of %q at revision %d: %w", item.Sort, item.Partition, item.Revision, archive.ErrConflict)
+		return fmt.Errorf("putting index item %q of %q at revision %d: %w", item.Sort, item.Partition, item.Revision, store.ErrConflict)
 	}
 	return nil
 }
@@ -290,7 +290,7 @@ func failed(ctx context.Context, doing string, err error) error {
 	if errors.As(err, &refused) {
 		switch refused.Code() & 0xff { // the rest tells kinds of it apart
 		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-			return fmt.Errorf("%s: %w: %w", doing, archive.ErrIndexDamaged, err)
+			return fmt.Errorf("%s: %w: %w", doing, store.ErrIndexDamaged, err)
 		}
 	}
 	return fmt.Errorf("%s: %w", doing, err)

@@ -4,15 +4,15 @@ import (
 	"context"
 	"slices"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
-var _ archive.Dropper = (*Index)(nil)
+var _ store.Dropper = (*Index)(nil)
 
 // partitionsSQL steps from partition to partition; the table is ordered by them.
 const partitionsSQL = `SELECT partition FROM items WHERE partition > ? ORDER BY partition LIMIT 1000`
 
-// Drop implements archive.Dropper. Partitions go one by one, each whole.
+// Drop implements store.Dropper. Partitions go one by one, each whole.
 func (x *Index) Drop(ctx context.Context, keep ...string) error {
 	if err := x.drop(ctx, keep); err != nil {
 		return failed(ctx, "dropping the index", err)

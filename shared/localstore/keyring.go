@@ -14,7 +14,7 @@ import (
 	"os"
 	"unicode/utf8"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 const (
@@ -23,12 +23,12 @@ const (
 	wrapFormat     = 1    // first byte of a wrapped key; then nonce, ciphertext, tag
 )
 
-// Keyring is an archive.Keyring that wraps with AES-256-GCM under a key in a
+// Keyring is an store.Keyring that wraps with AES-256-GCM under a key in a
 // file, as KMS does under a key that never leaves it. It is safe for concurrent
 // use.
 type Keyring struct{ aead cipher.AEAD }
 
-var _ archive.Keyring = (*Keyring)(nil)
+var _ store.Keyring = (*Keyring)(nil)
 
 // OpenKeyring reads the wrapping key from the file path, and makes one if there
 // is none. Who loses the file loses every private key wrapped under it.
@@ -69,8 +69,8 @@ func wrappingKey(path string) ([]byte, error) {
 	return key, nil
 }
 
-// NewPair implements archive.Keyring.
-func (k *Keyring) NewPair(ctx context.Context, kc archive.KeyContext) (public, wrapped []byte, err error) {
+// NewPair implements store.Keyring.
+func (k *Keyring) NewPair(ctx context.Context, kc store.KeyContext) (public, wrapped []byte, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, fmt.Errorf("making a key pair: %w", err)
 	}
@@ -90,8 +90,8 @@ func (k *Keyring) NewPair(ctx context.Context, kc archive.KeyContext) (public, w
 	return public, wrapped, err
 }
 
-// Wrap implements archive.Keyring.
-func (k *Keyring) Wrap(ctx context.Context, kc archive.KeyContext, pkcs8 []byte) ([]byte, error) {
+// Wrap implements store.Keyring.
+func (k *Keyring) Wrap(ctx context.Context, kc store.KeyContext, pkcs8 []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("wrapping a private key: %w", err)
 	}
@@ -109,28 +109,28 @@ func (k *Keyring) Wrap(ctx context.Context, kc archive.KeyContext, pkcs8 []byte)
 	return k.aead.Seal([]byte{wrapFormat}, nil, pkcs8, bound), nil
 }
 
-// Unwrap implements archive.Keyring.
-func (k *Keyring) Unwrap(ctx context.Context, kc archive.KeyContext, wrapped []byte) ([]byte, error) {
+// Unwrap implements store.Keyring.
+func (k *Keyring) Unwrap(ctx context.Context, kc store.KeyContext, wrapped []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("unwrapping private key %q: %w", kc.Key, err)
 	}
 	bound, err := encryptionContext(kc)
 	if err != nil {
-		return nil, fmt.Errorf("unwrapping private key %q: %w: %w", kc.Key, archive.ErrDamaged, err)
+		return nil, fmt.Errorf("unwrapping private key %q: %w: %w", kc.Key, store.ErrDamaged, err)
 	}
 	if len(wrapped) == 0 || wrapped[0] != wrapFormat {
-		return nil, fmt.Errorf("unwrapping private key %q: %w: not wrapped by this keyring", kc.Key, archive.ErrDamaged)
+		return nil, fmt.Errorf("unwrapping private key %q: %w: not wrapped by this keyring", kc.Key, store.ErrDamaged)
 	}
 	pkcs8, err := k.aead.Open(nil, nil, wrapped[1:], bound)
 	if err != nil {
-		return nil, fmt.Errorf("unwrapping private key %q: %w: it was wrapped under another key or context, or changed: %w", kc.Key, archive.ErrDamaged, err)
+		return nil, fmt.Errorf("unwrapping private key %q: %w: it was wrapped under another key or context, or changed: %w", kc.Key, store.ErrDamaged, err)
 	}
 	return pkcs8, nil
 }
 
 // encryptionContext is the KMS encryption context of design §6 as canonical
 // JSON: keys in order, no spaces.
-func encryptionContext(kc archive.KeyContext) ([]byte, error) {
+func encryptionContext(kc store.KeyContext) ([]byte, error) {
 	if kc.Corp == "" || kc.Key == "" || !utf8.ValidString(kc.Corp) || !utf8.ValidString(kc.Key) {
 		return nil, errors.New("the key context does not name corp and key")
 	}

@@ -14,9 +14,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/localstore"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 func openIndex(t testing.TB, path string) *localstore.Index {
@@ -34,7 +34,7 @@ func openIndex(t testing.TB, path string) *localstore.Index {
 }
 
 func TestIndex(t *testing.T) {
-	archivetest.TestIndex(t, func(t *testing.T) archive.Index {
+	storetest.TestIndex(t, func(t *testing.T) store.Index {
 		return openIndex(t, filepath.Join(t.TempDir(), "index.db"))
 	})
 }
@@ -53,19 +53,19 @@ func TestIndexTwice(t *testing.T) {
 			for range 20 {
 				for {
 					item, err := index.Get(t.Context(), "p", "count")
-					if err != nil && !errors.Is(err, archive.ErrNotFound) {
+					if err != nil && !errors.Is(err, store.ErrNotFound) {
 						return err
 					}
-					item = archive.Item{Partition: "p", Sort: "count", Value: append(item.Value, 'x'), Revision: item.Revision}
+					item = store.Item{Partition: "p", Sort: "count", Value: append(item.Value, 'x'), Revision: item.Revision}
 					err = index.PutIf(t.Context(), item)
 					if err == nil {
 						break
 					}
-					if !errors.Is(err, archive.ErrConflict) {
+					if !errors.Is(err, store.ErrConflict) {
 						return err
 					}
 				}
-				if err := index.Put(t.Context(), archive.Item{Partition: "p", Sort: fmt.Sprint(i)}); err != nil {
+				if err := index.Put(t.Context(), store.Item{Partition: "p", Sort: fmt.Sprint(i)}); err != nil {
 					return err
 				}
 			}
@@ -87,7 +87,7 @@ func TestIndexReopened(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := archive.Item{Partition: "p", Sort: "s", Value: []byte("v")}
+	want := store.Item{Partition: "p", Sort: "s", Value: []byte("v")}
 	if err := first.Put(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestIndexUnusable(t *testing.T) {
 		if index, err := localstore.OpenIndex(t.Context(), path); err == nil {
 			index.Close()
 			t.Errorf("OpenIndex(%s) works", path)
-		} else if damaged := errors.Is(err, archive.ErrIndexDamaged); damaged != (path == garbage) {
+		} else if damaged := errors.Is(err, store.ErrIndexDamaged); damaged != (path == garbage) {
 			t.Errorf("OpenIndex(%s) = %v, damaged %v", path, err, damaged)
 		}
 	}
@@ -122,9 +122,9 @@ func TestIndexUnusable(t *testing.T) {
 // TestPutAtomic: a Put whose context ends writes all or nothing.
 func TestPutAtomic(t *testing.T) {
 	index := openIndex(t, filepath.Join(t.TempDir(), "index.db"))
-	var items []archive.Item
+	var items []store.Item
 	for i := range 500 {
-		items = append(items, archive.Item{Partition: "p", Sort: fmt.Sprint(i), Value: bytes.Repeat([]byte("v"), 1000)})
+		items = append(items, store.Item{Partition: "p", Sort: fmt.Sprint(i), Value: bytes.Repeat([]byte("v"), 1000)})
 	}
 	for range 20 {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -133,7 +133,7 @@ func TestPutAtomic(t *testing.T) {
 		if err != nil && !errors.Is(err, context.Canceled) {
 			t.Fatalf("Put = %v, want context.Canceled", err)
 		}
-		got, err := index.Query(t.Context(), archive.IndexQuery{Partition: "p", Limit: 5000})
+		got, err := index.Query(t.Context(), store.IndexQuery{Partition: "p", Limit: 5000})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +156,7 @@ func openKeyring(t *testing.T, path string) *localstore.Keyring {
 }
 
 func TestKeyring(t *testing.T) {
-	archivetest.TestKeyring(t, func(t *testing.T) archive.Keyring {
+	storetest.TestKeyring(t, func(t *testing.T) store.Keyring {
 		return openKeyring(t, filepath.Join(t.TempDir(), "wrapping.key"))
 	})
 }
@@ -164,7 +164,7 @@ func TestKeyring(t *testing.T) {
 func TestWrappingKeyStays(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "wrapping.key")
-	kc := archive.KeyContext{Corp: "corp", Key: "key"}
+	kc := store.KeyContext{Corp: "corp", Key: "key"}
 	keyrings := make([]*localstore.Keyring, 8)
 	var g errgroup.Group
 	for i := range keyrings { // first uses at once
@@ -244,7 +244,7 @@ func TestWrappingKeyRefused(t *testing.T) {
 }
 
 func TestSecrets(t *testing.T) {
-	archivetest.TestSecrets(t, func(t *testing.T) archive.Secrets {
+	storetest.TestSecrets(t, func(t *testing.T) store.Secrets {
 		return localstore.OpenSecrets(filepath.Join(t.TempDir(), "secrets.json"))
 	})
 }
@@ -266,7 +266,7 @@ func TestSecretsFile(t *testing.T) {
 		}
 		secrets := localstore.OpenSecrets(path)
 		_, err := secrets.Get(t.Context(), "a")
-		if err == nil || errors.Is(err, archive.ErrNotFound) || strings.Contains(err.Error(), "TOPSECRET") {
+		if err == nil || errors.Is(err, store.ErrNotFound) || strings.Contains(err.Error(), "TOPSECRET") {
 			t.Errorf("file %q: Get = %v", content, err)
 		}
 		if err := secrets.Set(t.Context(), "a", "TOPSECRET"); err == nil || strings.Contains(err.Error(), "TOPSECRET") {
@@ -291,10 +291,10 @@ func BenchmarkIndexPut(b *testing.B) {
 	for _, n := range []int{1, 25, 500} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			index := openIndex(b, filepath.Join(b.TempDir(), "index.db"))
-			items := make([]archive.Item, n)
+			items := make([]store.Item, n)
 			for i := 0; b.Loop(); i++ {
 				for j := range items {
-					items[j] = archive.Item{Partition: fmt.Sprint("c", j%50), Sort: fmt.Sprintf("%010d-%03d", i, j), Value: make([]byte, 200)}
+					items[j] = store.Item{Partition: fmt.Sprint("c", j%50), Sort: fmt.Sprintf("%010d-%03d", i, j), Value: make([]byte, 200)}
 				}
 				if err := index.Put(b.Context(), items...); err != nil {
 					b.Fatal(err)
@@ -307,7 +307,7 @@ func BenchmarkIndexPut(b *testing.B) {
 
 func BenchmarkIndexGet(b *testing.B) {
 	index := openIndex(b, filepath.Join(b.TempDir(), "index.db"))
-	if err := index.Put(b.Context(), archive.Item{Partition: "p", Sort: "s", Value: make([]byte, 200)}); err != nil {
+	if err := index.Put(b.Context(), store.Item{Partition: "p", Sort: "s", Value: make([]byte, 200)}); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {

@@ -9,8 +9,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 // TestIndexModel does the same random operations on the SQLite index and on the
@@ -22,17 +22,17 @@ func TestIndexModel(t *testing.T) {
 	bounds := rapid.OneOf(rapid.Just(""), keys)
 	rapid.Check(t, func(rt *rapid.T) {
 		run++
-		model := archivetest.NewIndex()
+		model := storetest.NewIndex()
 		partition := func() string { return fmt.Sprint(run, rapid.SampledFrom([]string{"p", "q"}).Draw(rt, "partition")) }
-		item := func() archive.Item {
-			return archive.Item{
+		item := func() store.Item {
+			return store.Item{
 				Partition: partition(), Sort: keys.Draw(rt, "sort"),
 				Value:    []byte(rapid.SampledFrom([]string{"1", "22", "{}"}).Draw(rt, "value")),
 				Revision: rapid.Int64Range(0, 4).Draw(rt, "revision"),
 			}
 		}
 		same := func(call string, got, want any, gotErr, wantErr error) {
-			for _, sentinel := range []error{archive.ErrConflict, archive.ErrNotFound} {
+			for _, sentinel := range []error{store.ErrConflict, store.ErrNotFound} {
 				if errors.Is(gotErr, sentinel) != errors.Is(wantErr, sentinel) {
 					rt.Fatalf("%s: SQLite says %v, memory %v", call, gotErr, wantErr)
 				}
@@ -43,7 +43,7 @@ func TestIndexModel(t *testing.T) {
 		}
 		rt.Repeat(map[string]func(*rapid.T){
 			"put": func(*rapid.T) {
-				items := []archive.Item{item(), item()}
+				items := []store.Item{item(), item()}
 				same("Put", nil, nil, index.Put(t.Context(), items...), model.Put(t.Context(), items...))
 			},
 			"putIf": func(*rapid.T) {
@@ -61,7 +61,7 @@ func TestIndexModel(t *testing.T) {
 				same("Get", got, want, gotErr, wantErr)
 			},
 			"query": func(*rapid.T) {
-				q := archive.IndexQuery{
+				q := store.IndexQuery{
 					Partition: partition(), From: bounds.Draw(rt, "from"), To: bounds.Draw(rt, "to"),
 					Descending: rapid.Bool().Draw(rt, "descending"), Limit: rapid.IntRange(0, 8).Draw(rt, "limit"),
 				}

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // Queue settings that NewQueue takes for zero values.
@@ -60,7 +60,7 @@ const (
 	dead
 )
 
-var _ archive.Notifier = (*Queue)(nil)
+var _ store.Notifier = (*Queue)(nil)
 
 // NewQueue makes an empty queue.
 func NewQueue(config QueueConfig) *Queue {
@@ -75,7 +75,7 @@ func NewQueue(config QueueConfig) *Queue {
 	return q
 }
 
-// Notify implements archive.Notifier. A key that waits already, also for its next
+// Notify implements store.Notifier. A key that waits already, also for its next
 // try, is not queued twice. One that is being worked on is delivered again
 // afterwards, since the worker may have looked too early. A dead letter starts
 // anew.

@@ -14,12 +14,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/localstore"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
-func notify(t *testing.T, n archive.Notifier, keys ...string) {
+func notify(t *testing.T, n store.Notifier, keys ...string) {
 	t.Helper()
 	if err := n.Notify(t.Context(), keys...); err != nil {
 		t.Fatal(err)
@@ -239,7 +239,7 @@ func (l *list) Notify(ctx context.Context, keys ...string) error {
 
 func TestAnnouncing(t *testing.T) {
 	pages, segments, all := &list{err: errors.New("event lost")}, &list{}, &list{}
-	objects := localstore.Announcing(archivetest.NewObjects(), localstore.ByPrefix(map[string]archive.Notifier{
+	objects := localstore.Announcing(storetest.NewObjects(), localstore.ByPrefix(map[string]store.Notifier{
 		"pages/": pages, "messages/": segments, "": all,
 	}))
 	for _, test := range []struct {
@@ -248,7 +248,7 @@ func TestAnnouncing(t *testing.T) {
 	}{
 		{"pages/1", nil},
 		{"messages/1", nil},
-		{"pages/1", archive.ErrExists},
+		{"pages/1", store.ErrExists},
 		{"keys/1", nil},
 	} {
 		if err := objects.PutIfAbsent(t.Context(), test.key, strings.NewReader("x")); !errors.Is(err, test.want) {
@@ -262,7 +262,7 @@ func TestAnnouncing(t *testing.T) {
 			t.Errorf("%s heard of %q, want %q", name, got[0], got[1])
 		}
 	}
-	silent := localstore.Announcing(archivetest.NewObjects(), localstore.ByPrefix(nil))
+	silent := localstore.Announcing(storetest.NewObjects(), localstore.ByPrefix(nil))
 	if err := silent.PutIfAbsent(t.Context(), "a", strings.NewReader("x")); err != nil {
 		t.Errorf("PutIfAbsent that nobody is interested in: %v", err)
 	}
@@ -270,7 +270,7 @@ func TestAnnouncing(t *testing.T) {
 
 // departing is a bucket whose caller has gone when the object is stored.
 type departing struct {
-	archive.Objects
+	store.Objects
 	leave func()
 }
 
@@ -282,7 +282,7 @@ func (d departing) PutIfAbsent(ctx context.Context, key string, body io.ReadSeek
 func TestAnnouncingToTheEnd(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	q := localstore.NewQueue(localstore.QueueConfig{})
-	objects := localstore.Announcing(departing{archivetest.NewObjects(), cancel}, func(string) archive.Notifier { return q })
+	objects := localstore.Announcing(departing{storetest.NewObjects(), cancel}, func(string) store.Notifier { return q })
 	if err := objects.PutIfAbsent(ctx, "pages/1", strings.NewReader("x")); err != nil {
 		t.Fatal(err)
 	}
@@ -290,8 +290,8 @@ func TestAnnouncingToTheEnd(t *testing.T) {
 }
 
 func TestAnnouncingContract(t *testing.T) {
-	archivetest.TestObjects(t, func(t *testing.T) archive.Objects {
-		objects := archivetest.NewObjects()
+	storetest.TestObjects(t, func(t *testing.T) store.Objects {
+		objects := storetest.NewObjects()
 		t.Cleanup(objects.Close)
 		return localstore.Announcing(objects, localstore.ByPrefix(nil))
 	})

@@ -10,10 +10,10 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
-// Secrets is an archive.Secrets in a file: one JSON object of names and values,
+// Secrets is an store.Secrets in a file: one JSON object of names and values,
 // which an operator may edit. It is safe for concurrent use in one process; of
 // two processes that set at once, one may undo the other.
 type Secrets struct {
@@ -21,12 +21,12 @@ type Secrets struct {
 	mu   sync.Mutex
 }
 
-var _ archive.Secrets = (*Secrets)(nil)
+var _ store.Secrets = (*Secrets)(nil)
 
 // OpenSecrets uses the file path, which Set creates.
 func OpenSecrets(path string) *Secrets { return &Secrets{path: path} }
 
-// Get implements archive.Secrets. It reads the file each time.
+// Get implements store.Secrets. It reads the file each time.
 func (s *Secrets) Get(ctx context.Context, name string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -36,12 +36,12 @@ func (s *Secrets) Get(ctx context.Context, name string) (string, error) {
 	}
 	value, ok := all[name]
 	if !ok {
-		return "", fmt.Errorf("getting secret %q: %w", name, archive.ErrNotFound)
+		return "", fmt.Errorf("getting secret %q: %w", name, store.ErrNotFound)
 	}
 	return value, nil
 }
 
-// Set implements archive.Secrets.
+// Set implements store.Secrets.
 func (s *Secrets) Set(ctx context.Context, name, value string) error {
 	if name == "" || value == "" || !utf8.ValidString(name) || !utf8.ValidString(value) {
 		return fmt.Errorf("setting secret %q: name and value must be text and not empty", name)

@@ -15,8 +15,9 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/mediafetch"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 // TestCrashAtEveryStep: wherever the stage dies, the next run ends as if nothing
@@ -34,11 +35,11 @@ func TestCrashAtEveryStep(t *testing.T) {
 	}
 	want := build(t)
 	want.handle(want.stage(), want.list())
-	for _, when := range []archivetest.When{archivetest.Before, archivetest.After, archivetest.Partly} {
+	for _, when := range []storetest.When{storetest.Before, storetest.After, storetest.Partly} {
 		for k := 1; ; k++ {
 			w := build(t)
 			key := w.list()
-			faults := archivetest.NewFaults()
+			faults := storetest.NewFaults()
 			faults.CrashAt(k, when)
 			s := w.stage(func(c *mediafetch.Config) {
 				c.Objects, c.Derived = faults.Objects(w.objects), faults.Derived(w.derived)
@@ -75,7 +76,7 @@ func fates(w *world) string {
 		}
 		fmt.Fprintln(&b, job.MsgID, l.State, l.Key, l.Reason, f.State, f.Key, f.Reason)
 	}
-	stored, err := archivetest.Contents(w.t.Context(), w.objects, archive.MediaPrefix)
+	stored, err := storetest.Contents(w.t.Context(), w.objects, archive.MediaPrefix)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -252,11 +253,11 @@ func TestRequeue(t *testing.T) {
 }
 
 // breaking is a bucket that breaks the connection where it should say ErrExists.
-type breaking struct{ archive.Objects }
+type breaking struct{ store.Objects }
 
 func (b breaking) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeker) error {
 	err := b.Objects.PutIfAbsent(ctx, key, body)
-	if errors.Is(err, archive.ErrExists) && strings.HasPrefix(key, archive.MediaPrefix) {
+	if errors.Is(err, store.ErrExists) && strings.HasPrefix(key, archive.MediaPrefix) {
 		return errHere
 	}
 	return err

@@ -10,6 +10,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 )
 
@@ -169,18 +170,18 @@ func (p *pass) store(ctx context.Context, from *spooled, fileHash string) (archi
 // connection under a body that is on its way.
 func (p *pass) put(ctx context.Context, file archive.MediaFile, from *spooled) error {
 	info, err := p.Objects.Head(ctx, file.Key)
-	if errors.Is(err, archive.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		var body io.ReadSeeker
 		if body, err = from.reader(); err != nil {
 			return err
 		}
-		if err = p.Objects.PutIfAbsent(ctx, file.Key, body); !errors.Is(err, archive.ErrExists) {
+		if err = p.Objects.PutIfAbsent(ctx, file.Key, body); !errors.Is(err, store.ErrExists) {
 			return err
 		}
 		info, err = p.Objects.Head(ctx, file.Key)
 	}
 	if err == nil && info.Size != file.Size {
-		err = fmt.Errorf("%s has %d bytes, the file with this SHA-256 has %d: %w", file.Key, info.Size, file.Size, archive.ErrDamaged)
+		err = fmt.Errorf("%s has %d bytes, the file with this SHA-256 has %d: %w", file.Key, info.Size, file.Size, store.ErrDamaged)
 	}
 	return err
 }
@@ -217,7 +218,7 @@ func (p *pass) copyToThisMonth(ctx context.Context, file archive.MediaFile, allR
 		}
 	}
 	if sum := spooled.sums(); sum.sha256 != file.SHA256 {
-		return file, own(fmt.Errorf("%s holds a file with SHA-256 %s: %w", file.Key, sum.sha256, archive.ErrDamaged))
+		return file, own(fmt.Errorf("%s holds a file with SHA-256 %s: %w", file.Key, sum.sha256, store.ErrDamaged))
 	}
 	copied, err := p.store(ctx, spooled, file.FileIDSHA256)
 	copied.Attempts = file.Attempts

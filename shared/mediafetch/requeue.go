@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // Requeuer queues job lists with unfinished files: their event was lost, the stage
 // failed on them, or a file is due for its next try. Run it now and then.
 type Requeuer struct {
 	Catalog *archive.Catalog
-	Queue   archive.Notifier // of the media stage
+	Queue   store.Notifier // of the media stage
 	Now     func() time.Time
 
 	After time.Duration // how long a new list is left to its event; default 10 min

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 )
 
@@ -28,8 +29,8 @@ type Library interface {
 type Config struct {
 	Corp    string // corpid
 	Program string // our version
-	Objects archive.Objects
-	Derived archive.ObjectReader
+	Objects store.Objects
+	Derived store.ObjectReader
 	Catalog *archive.Catalog
 	Library Library
 	Sniff   func(head []byte) string // media type of a file by its first bytes, up to 4 KiB; nil: none
@@ -133,7 +134,7 @@ func (s *Stage) handle(ctx context.Context, key string) error {
 		return err
 	}
 	if list.Corp != s.Corp {
-		return fmt.Errorf("it is of corp %s, not of %s: %w", list.Corp, s.Corp, archive.ErrDamaged)
+		return fmt.Errorf("it is of corp %s, not of %s: %w", list.Corp, s.Corp, store.ErrDamaged)
 	}
 	links, err := archive.ReadPageLinks(ctx, s.Objects, list.PulledAt, list.SeqAsked)
 	if err != nil {

@@ -13,8 +13,9 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/mediafetch"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 // TestStored: files of all sizes around slices are stored as they are, with a
@@ -128,7 +129,7 @@ func TestNextMonth(t *testing.T) {
 	if err != nil || file.Key != strings.Replace(november.Key, "2026-11", "2026-12", 1) {
 		t.Errorf("%+v, %v", file, err)
 	}
-	if body, err := archive.ReadObject(t.Context(), w.objects, file.Key); err != nil || !bytes.Equal(body, w.lib.files[job.FileID]) {
+	if body, err := store.ReadObject(t.Context(), w.objects, file.Key); err != nil || !bytes.Equal(body, w.lib.files[job.FileID]) {
 		t.Errorf("%d bytes, %v", len(body), err)
 	}
 	if w.lib.total != calls {
@@ -199,15 +200,15 @@ func TestStrangeLists(t *testing.T) {
 	w.add("a", content("a", 1))
 	key := w.list()
 	s := w.stage(func(c *mediafetch.Config) { c.Corp = "another" })
-	if err := s.Handle(t.Context(), key); !errors.Is(err, archive.ErrDamaged) {
+	if err := s.Handle(t.Context(), key); !errors.Is(err, store.ErrDamaged) {
 		t.Errorf("a list of another corp: %v", err)
 	}
-	if err := w.stage().Handle(t.Context(), archive.FetchKey(start, 8, 0)); !errors.Is(err, archive.ErrNotFound) {
+	if err := w.stage().Handle(t.Context(), archive.FetchKey(start, 8, 0)); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("no list: %v", err)
 	}
 	c := w.config()
-	c.Objects = archivetest.NewUnlockedObjects()
-	if err := mediafetch.New(c).Ready(t.Context()); !errors.Is(err, archive.ErrNotLocked) {
+	c.Objects = storetest.NewUnlockedObjects()
+	if err := mediafetch.New(c).Ready(t.Context()); !errors.Is(err, store.ErrNotLocked) {
 		t.Errorf("a bucket that does not lock: %v", err)
 	}
 }
@@ -243,7 +244,7 @@ func TestOtherFileUnderTheKey(t *testing.T) {
 	if err := w.objects.PutIfAbsent(t.Context(), key, strings.NewReader("another")); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.stage().Handle(t.Context(), w.list()); !errors.Is(err, archive.ErrDamaged) {
+	if err := w.stage().Handle(t.Context(), w.list()); !errors.Is(err, store.ErrDamaged) {
 		t.Errorf("%v, want ErrDamaged", err)
 	}
 	w.checkState(job, archive.MediaPending, "")

@@ -16,8 +16,9 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/mediafetch"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom"
 )
 
@@ -85,9 +86,9 @@ func (l *library) callsOf(fileID string) (n int) {
 // world is all that a stage works with. Its clock moves when somebody sleeps.
 type world struct {
 	t       *testing.T
-	objects *archivetest.Objects
-	derived *archivetest.Derived
-	index   *archivetest.Index
+	objects *storetest.Objects
+	derived *storetest.Derived
+	index   *storetest.Index
 	catalog *archive.Catalog
 	lib     *library
 	log     bytes.Buffer
@@ -103,7 +104,7 @@ var start = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 
 func newWorld(t *testing.T) *world {
 	w := &world{
-		t: t, objects: archivetest.NewObjects(), derived: archivetest.NewDerived(), index: archivetest.NewIndex(),
+		t: t, objects: storetest.NewObjects(), derived: storetest.NewDerived(), index: storetest.NewIndex(),
 		lib: newLibrary(), spool: t.TempDir(), now: start,
 	}
 	w.catalog = archive.NewCatalog(w.index)
@@ -229,7 +230,7 @@ func (w *world) checkStored(job *archive.MediaJob) archive.Link {
 		w.t.Errorf("%s is %q (%s %d), want it stored", job.MsgID, l.State, l.Reason, l.Code)
 		return l
 	}
-	body, err := archive.ReadObject(w.t.Context(), w.objects, l.Key)
+	body, err := store.ReadObject(w.t.Context(), w.objects, l.Key)
 	if err != nil {
 		w.t.Error(err)
 		return l

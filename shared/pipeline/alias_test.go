@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/reading"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/transcript"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/wecomtest"
@@ -67,7 +67,7 @@ func TestAlias(t *testing.T) {
 	// A page that came once more lists its old conversations, empty, until:
 	w.reparse(t, reading.Read, wecom.ParserVersion)
 	want := w.apiAnswers(t)
-	w.index, w.derived = archivetest.NewIndex(), archivetest.NewDerived()
+	w.index, w.derived = storetest.NewIndex(), storetest.NewDerived()
 	w.reindex(t, false)
 	refusal(t, was)
 	w.reparse(t, reading.Read, wecom.ParserVersion)

@@ -10,7 +10,8 @@ import (
 	"testing"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -39,7 +40,7 @@ func (w *world) read(t *testing.T) stored {
 		if err != nil {
 			t.Fatal(err)
 		}
-		body, err := archive.ReadObject(ctx, w.objects, info.Key)
+		body, err := store.ReadObject(ctx, w.objects, info.Key)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -273,7 +274,7 @@ func (w *world) checkRebuilt(t *testing.T) {
 	s := w.read(t)
 	before := w.answers(t, s)
 	c := w.copy(t)
-	c.index = archivetest.NewIndex()
+	c.index = storetest.NewIndex()
 	c.boot(nil).mustFinish(t)
 	if after := c.answers(t, c.read(t)); after != before {
 		t.Errorf("the rebuilt index answers differently:\n%s\nbefore:\n%s", after, before)

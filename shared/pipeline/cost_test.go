@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/decode"
+	"wecom-archive/shared/store/storetest"
 )
 
 // The reference corpus: one day of a company of 5,000 employees, made from a seed
@@ -98,9 +98,9 @@ func TestWriteUnits(t *testing.T) {
 	ctx := t.Context()
 	begin := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 	rows := refDay(begin)
-	counter := archivetest.NewUnitCounter()
-	objects, derived := archivetest.NewObjects(), archivetest.NewDerived()
-	catalog := archive.NewCatalog(counter.Index(archivetest.NewIndex()))
+	counter := storetest.NewUnitCounter()
+	objects, derived := storetest.NewObjects(), storetest.NewDerived()
+	catalog := archive.NewCatalog(counter.Index(storetest.NewIndex()))
 	indexer := &decode.Indexer{Objects: objects, Catalog: catalog, Log: slog.New(slog.DiscardHandler)}
 	cursor, err := catalog.Cursor(ctx)
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/capture"
 	"wecom-archive/shared/decode"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -37,7 +37,7 @@ func (r *remembered) GetChatData(ctx context.Context, seq uint64, limit int) ([]
 	return reply, err
 }
 
-var whens = []archivetest.When{archivetest.Before, archivetest.After, archivetest.Partly}
+var whens = []storetest.When{storetest.Before, storetest.After, storetest.Partly}
 
 // small is a corp of few messages, since all of it is archived hundreds of times.
 func small(t *testing.T) *world {
@@ -72,14 +72,14 @@ func undisturbed(t *testing.T, w *world) (answers string, operations int) {
 
 // eachStep calls f for every durable operation of an undisturbed run and every
 // way to break it, on all cores.
-func eachStep(t *testing.T, w *world, f func(t *testing.T, c *world, k int, when archivetest.When, want string)) {
+func eachStep(t *testing.T, w *world, f func(t *testing.T, c *world, k int, when storetest.When, want string)) {
 	want, operations := undisturbed(t, w)
 	if operations < 30 {
 		t.Fatalf("only %d durable operations", operations)
 	}
 	type job struct {
 		k    int
-		when archivetest.When
+		when storetest.When
 	}
 	jobs := make(chan job)
 	var group sync.WaitGroup
@@ -106,9 +106,9 @@ func eachStep(t *testing.T, w *world, f func(t *testing.T, c *world, k int, when
 // in the middle of and after its effect, starts it again, and finds the same
 // archive each time.
 func TestCrashAtEveryStep(t *testing.T) {
-	eachStep(t, small(t), func(t *testing.T, w *world, k int, when archivetest.When, want string) {
+	eachStep(t, small(t), func(t *testing.T, w *world, k int, when storetest.When, want string) {
 		w.faults.CrashAt(k, when)
-		if err := w.boot(nil).finish(t.Context()); !errors.Is(err, archivetest.ErrCrashed) {
+		if err := w.boot(nil).finish(t.Context()); !errors.Is(err, storetest.ErrCrashed) {
 			t.Fatalf("no crash: %v", err)
 		}
 		w.faults.Restart()
@@ -120,7 +120,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 // TestFailureAtEveryStep lets one operation fail, with and without effect, and
 // the program go on.
 func TestFailureAtEveryStep(t *testing.T) {
-	eachStep(t, small(t), func(t *testing.T, w *world, k int, when archivetest.When, want string) {
+	eachStep(t, small(t), func(t *testing.T, w *world, k int, when storetest.When, want string) {
 		w.faults.FailAt(k, when)
 		w.boot(nil).mustFinish(t)
 		w.checkSame(t, want)
@@ -147,11 +147,11 @@ func TestCrashTwice(t *testing.T) {
 	for first := 3; first <= operations; first += step {
 		for second := 1; second < 40; second += 9 {
 			c := w.copy(t)
-			c.faults.CrashAt(first, archivetest.After)
+			c.faults.CrashAt(first, storetest.After)
 			_ = c.boot(nil).finish(t.Context())
 			c.faults.Restart()
-			c.faults.CrashAt(second, archivetest.Partly)
-			if err := c.boot(nil).finish(t.Context()); err != nil && !errors.Is(err, archivetest.ErrCrashed) {
+			c.faults.CrashAt(second, storetest.Partly)
+			if err := c.boot(nil).finish(t.Context()); err != nil && !errors.Is(err, storetest.ErrCrashed) {
 				t.Fatal(err)
 			}
 			c.faults.Restart()

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/wecomtest"
 )
@@ -200,7 +200,7 @@ func (w *world) checkGapSurvives(t *testing.T) {
 	t.Helper()
 	facts, gaps := w.facts(t)
 	events := len(w.gapEvents(t))
-	w.index = archivetest.NewIndex()
+	w.index = storetest.NewIndex()
 	w.corp.Fail(-1, wecomtest.SDKCode(10009))
 	w.advance(time.Hour)
 	w.pull(t, wecom.ErrUntrustedIP)
@@ -227,7 +227,7 @@ func TestGapWithoutIndex(t *testing.T) {
 	w := talking(t)
 	before, _ := w.facts(t)
 	w.advance(6 * day)
-	w.index = archivetest.NewIndex()
+	w.index = storetest.NewIndex()
 	w.pull(t, nil)
 	events := w.gapEvents(t)
 	if len(events) != 1 || !events[0].Since.Equal(before.State.EndReachedAt) || events[0].Seq != before.Cursor.Seq {
@@ -274,7 +274,7 @@ func TestGapBeforeTheFirstPull(t *testing.T) {
 func TestIndexFromABackup(t *testing.T) {
 	w := talking(t)
 	w.boot(nil).mustFinish(t)
-	backup := archivetest.NewIndex()
+	backup := storetest.NewIndex()
 	if err := backup.Put(t.Context(), w.index.All()...); err != nil {
 		t.Fatal(err)
 	}

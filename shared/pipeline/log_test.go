@@ -21,6 +21,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/reading"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/viewer"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/wecomtest"
@@ -213,7 +214,7 @@ func (w *world) textBelow(t *testing.T, prefix string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		body, err := archive.ReadObject(t.Context(), w.objects, info.Key)
+		body, err := store.ReadObject(t.Context(), w.objects, info.Key)
 		if err != nil {
 			t.Fatal(err)
 		}

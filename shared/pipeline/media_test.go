@@ -13,9 +13,10 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/mediafetch"
 	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom"
 )
 
@@ -143,7 +144,7 @@ func TestMedia(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		doc, err := archive.ReadObject(t.Context(), w.objects, info.Key)
+		doc, err := store.ReadObject(t.Context(), w.objects, info.Key)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +164,7 @@ func TestMedia(t *testing.T) {
 		if l.State != archive.MediaStored {
 			continue
 		}
-		body, err := archive.ReadObject(t.Context(), w.objects, l.Key)
+		body, err := store.ReadObject(t.Context(), w.objects, l.Key)
 		sum := sha256.Sum256(body)
 		if err != nil || !bytes.Equal(body, fileOf(f.FileID)) || l.SHA256 != hex.EncodeToString(sum[:]) {
 			t.Errorf("%s: %q, %v", place, body, err)
@@ -172,7 +173,7 @@ func TestMedia(t *testing.T) {
 
 	// Neither the index nor the derived bucket holds a fact of its own.
 	calls := lib.calls.Load()
-	w.index, w.derived = archivetest.NewIndex(), archivetest.NewDerived()
+	w.index, w.derived = storetest.NewIndex(), storetest.NewDerived()
 	report := w.reindex(t, false)
 	if report.Media != 0 {
 		t.Errorf("%d pages with files to fetch, after all were", report.Media)
@@ -191,7 +192,7 @@ func TestMedia(t *testing.T) {
 func TestMediaAfterRebuild(t *testing.T) {
 	w := newWorld(t, 120, 40, nil)
 	w.boot(nil).mustFinish(t)
-	w.index, w.derived = archivetest.NewIndex(), archivetest.NewDerived()
+	w.index, w.derived = storetest.NewIndex(), storetest.NewDerived()
 	if report := w.reindex(t, false); report.Media != report.Pages {
 		t.Errorf("%+v, want files in each page", report)
 	}
@@ -220,7 +221,7 @@ func TestMediaRedrive(t *testing.T) {
 	if before.Facts.Failed == 0 {
 		t.Fatal("nothing failed")
 	}
-	w.derived = archivetest.NewDerived()
+	w.derived = storetest.NewDerived()
 	p := w.boot(nil)
 	pages, err := (&rebuild.Redriver{
 		Corp: corpID, Objects: w.objects, Catalog: p.catalog, Queue: p.queue, Now: w.Now, NewID: func() string { return "r1" },
@@ -234,7 +235,7 @@ func TestMediaRedrive(t *testing.T) {
 	if after.Facts.Failed != 0 || after.Facts.Stored != before.Facts.Stored+before.Facts.Failed || after.Facts.Lost != before.Facts.Lost {
 		t.Errorf("%+v, before %+v", after.Facts, before.Facts)
 	}
-	w.index = archivetest.NewIndex()
+	w.index = storetest.NewIndex()
 	w.reindex(t, false)
 	if again := w.mediaFacts(t); !reflect.DeepEqual(again.Facts, after.Facts) || len(again.Troubles) != len(after.Troubles) {
 		t.Errorf("after a rebuild: %+v, want %+v", again.Facts, after.Facts)
@@ -258,7 +259,7 @@ func TestJobListsSurviveCrashes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			doc, err := archive.ReadObject(t.Context(), w.derived, info.Key)
+			doc, err := store.ReadObject(t.Context(), w.derived, info.Key)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -271,7 +272,7 @@ func TestJobListsSurviveCrashes(t *testing.T) {
 	}
 	world := func() *world {
 		w := base.copy(t)
-		w.derived = archivetest.NewDerived()
+		w.derived = storetest.NewDerived()
 		return w
 	}
 	quiet := world()
@@ -282,7 +283,7 @@ func TestJobListsSurviveCrashes(t *testing.T) {
 	}
 	for k := 1; ; k++ {
 		w := world()
-		w.faults.CrashAt(k, archivetest.After)
+		w.faults.CrashAt(k, storetest.After)
 		err := w.boot(nil).finish(t.Context())
 		if !w.faults.Crashed() {
 			if k < 10 {
@@ -290,7 +291,7 @@ func TestJobListsSurviveCrashes(t *testing.T) {
 			}
 			return
 		}
-		if !errors.Is(err, archivetest.ErrCrashed) {
+		if !errors.Is(err, storetest.ErrCrashed) {
 			t.Fatalf("step %d: %v", k, err)
 		}
 		w.faults.Restart()

@@ -8,16 +8,17 @@ import (
 	"testing"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 // damaged is the world's bucket with some objects changed, or gone.
 func (w *world) damaged(t *testing.T, change func(key string, body []byte) []byte) *world {
 	t.Helper()
 	d := *w
-	d.clock, d.objects, d.index, d.faults = &clock{now: w.Now()}, archivetest.NewObjects(), archivetest.NewIndex(), archivetest.NewFaults()
+	d.clock, d.objects, d.index, d.faults = &clock{now: w.Now()}, storetest.NewObjects(), storetest.NewIndex(), storetest.NewFaults()
 	for _, key := range w.all(t) {
-		body, err := archive.ReadObject(t.Context(), w.objects, key)
+		body, err := store.ReadObject(t.Context(), w.objects, key)
 		if err != nil {
 			t.Fatal(err)
 		}

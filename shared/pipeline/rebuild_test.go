@@ -14,14 +14,15 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/viewer"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
 // reindexer works on the world's bucket and index, through its faults.
-func (w *world) reindexer(q archive.Notifier) *rebuild.Reindexer {
+func (w *world) reindexer(q store.Notifier) *rebuild.Reindexer {
 	return rebuild.NewReindexer(rebuild.Config{
 		Corp: corpID, Objects: w.faults.Objects(w.objects), Versions: w.objects, Catalog: archive.NewCatalog(w.faults.Index(w.index)),
 		Dropper: w.index, Queue: w.faults.Notifier(q), Now: w.Now, Log: w.log, Parallel: 2,
@@ -92,7 +93,7 @@ func (w *world) apiAnswers(t *testing.T) map[string]string {
 	everything := viewer.Person{Subject: "tester", Roles: []viewer.Role{viewer.RoleReader, viewer.RoleAuditor, viewer.RoleOperator}}
 	handler := viewer.New(viewer.Config{
 		Objects: w.objects, Derived: w.derived, Catalog: archive.NewCatalog(w.index), Read: w.newest,
-		Access: &access.Recorder{Objects: archivetest.NewObjects(), Now: w.Now, NewID: func() string { looks++; return fmt.Sprintf("look-%08d", looks) }},
+		Access: &access.Recorder{Objects: storetest.NewObjects(), Now: w.Now, NewID: func() string { looks++; return fmt.Sprintf("look-%08d", looks) }},
 		Auth:   viewer.StaticToken("token", everything), Now: w.Now, NewID: func() string { return "request" },
 	})
 	got := map[string]string{}
@@ -150,7 +151,7 @@ func wantSameAnswers(t *testing.T, got, want map[string]string) {
 
 // facts are the items of an index that follow from objects, without their
 // revisions: all but the lease, and of the puller's state what no object holds.
-func facts(t *testing.T, index *archivetest.Index) []string {
+func facts(t *testing.T, index *storetest.Index) []string {
 	t.Helper()
 	var all []string
 	for _, item := range index.All() {
@@ -173,7 +174,7 @@ func facts(t *testing.T, index *archivetest.Index) []string {
 	return all
 }
 
-func wantSameFacts(t *testing.T, got, want *archivetest.Index) {
+func wantSameFacts(t *testing.T, got, want *storetest.Index) {
 	t.Helper()
 	g, w := facts(t, got), facts(t, want)
 	for _, item := range w {
@@ -206,7 +207,7 @@ func TestReindexEqual(t *testing.T) {
 		t.Fatal(err)
 	}
 	answers := w.apiAnswers(t)
-	before := archivetest.NewIndex()
+	before := storetest.NewIndex()
 	if err := before.Put(t.Context(), w.index.All()...); err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +219,7 @@ func TestReindexEqual(t *testing.T) {
 	wantSameFacts(t, w.index, before)
 	wantSameAnswers(t, w.apiAnswers(t), answers)
 
-	w.index = archivetest.NewIndex()
+	w.index = storetest.NewIndex()
 	report := w.reindex(t, false)
 	wantSameFacts(t, w.index, before)
 	wantSameAnswers(t, w.apiAnswers(t), answers)
@@ -252,19 +253,19 @@ func (w *world) all(t *testing.T) (keys []string) {
 // stay; with it they go.
 func TestReindexDropsWhatIsStale(t *testing.T) {
 	w := eventful(t)
-	stale := archive.Item{Partition: "day#2020-01-01#0", Sort: "room:gone", Value: []byte("{}")}
+	stale := store.Item{Partition: "day#2020-01-01#0", Sort: "room:gone", Value: []byte("{}")}
 	if err := w.index.Put(t.Context(), stale); err != nil {
 		t.Fatal(err)
 	}
 	if w.reindex(t, false); w.has(t, stale) != nil {
 		t.Error("an item went without --drop")
 	}
-	if w.reindex(t, true); !errors.Is(w.has(t, stale), archive.ErrNotFound) {
+	if w.reindex(t, true); !errors.Is(w.has(t, stale), store.ErrNotFound) {
 		t.Error("a stale item survived --drop")
 	}
 }
 
-func (w *world) has(t *testing.T, item archive.Item) error {
+func (w *world) has(t *testing.T, item store.Item) error {
 	_, err := w.index.Get(t.Context(), item.Partition, item.Sort)
 	return err
 }
@@ -275,17 +276,17 @@ func (w *world) has(t *testing.T, item archive.Item) error {
 func TestReindexKilled(t *testing.T) {
 	base := eventful(t)
 	want := base.copy(t)
-	want.index = archivetest.NewIndex()
+	want.index = storetest.NewIndex()
 	want.reindex(t, false)
 	step := 1
 	if underRace || testing.Short() {
 		step = 7
 	}
-	for _, when := range []archivetest.When{archivetest.After, archivetest.Partly} {
+	for _, when := range []storetest.When{storetest.After, storetest.Partly} {
 		for k := 1; ; k += step {
 			w := *base
 			w.clock = &clock{now: base.Now()}
-			w.index, w.faults = archivetest.NewIndex(), archivetest.NewFaults()
+			w.index, w.faults = storetest.NewIndex(), storetest.NewFaults()
 			w.faults.CrashAt(k, when)
 			_, err := w.reindexer(&queue{}).Run(t.Context(), k%2 == 0)
 			crashed := w.faults.Crashed()
@@ -309,9 +310,9 @@ func TestReindexKilled(t *testing.T) {
 // done, and adds to its counts.
 func TestReindexResumes(t *testing.T) {
 	w := eventful(t)
-	w.index = archivetest.NewIndex()
-	w.faults.CrashAt(60, archivetest.Before)
-	if _, err := w.reindexer(&queue{}).Run(t.Context(), false); !errors.Is(err, archivetest.ErrCrashed) {
+	w.index = storetest.NewIndex()
+	w.faults.CrashAt(60, storetest.Before)
+	if _, err := w.reindexer(&queue{}).Run(t.Context(), false); !errors.Is(err, storetest.ErrCrashed) {
 		t.Fatal(err)
 	}
 	w.faults.Restart()
@@ -319,7 +320,7 @@ func TestReindexResumes(t *testing.T) {
 	report := w.reindex(t, false)
 	second := w.faults.Count() - first
 	whole := *w
-	whole.index, whole.faults = archivetest.NewIndex(), archivetest.NewFaults()
+	whole.index, whole.faults = storetest.NewIndex(), storetest.NewFaults()
 	want := whole.reindex(t, false)
 	if !report.Resumed || report.Pages != want.Pages || report.Events != want.Events {
 		t.Errorf("resumed: %+v, at once: %+v", report, want)

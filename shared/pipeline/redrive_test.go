@@ -10,6 +10,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/wecomtest"
 )
@@ -43,7 +44,7 @@ func TestRedriveOfCrashes(t *testing.T) {
 	}
 	missing := uint64(999)
 	r := &rebuild.Redriver{Corp: corpID, Objects: w.objects, Catalog: p.catalog, Queue: p.queue, Now: w.Now, NewID: func() string { return "x" }}
-	if _, err := r.Run(t.Context(), rebuild.Selection{Page: &missing}, "me"); !errors.Is(err, archive.ErrNotFound) {
+	if _, err := r.Run(t.Context(), rebuild.Selection{Page: &missing}, "me"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("redrive of a page that is not there: %v", err)
 	}
 }
@@ -58,7 +59,7 @@ type counted struct {
 // every message.
 func (w *world) plantCrash(t *testing.T, asked uint64) {
 	t.Helper()
-	body, err := archive.ReadObject(t.Context(), w.objects, archive.PageKey(asked))
+	body, err := store.ReadObject(t.Context(), w.objects, archive.PageKey(asked))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,10 +7,10 @@ import (
 	"testing"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/transcript"
 	"wecom-archive/shared/wecom"
 )
@@ -44,7 +44,7 @@ func TestReparse(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantSameAnswers(t, w.apiAnswers(t), old) // compacted, they are the same
-	locked, err := archivetest.Contents(t.Context(), w.objects, "")
+	locked, err := storetest.Contents(t.Context(), w.objects, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestReparse(t *testing.T) {
 	}
 	wantSameAnswers(t, w.apiAnswers(t), answers)
 
-	w.index, w.derived = archivetest.NewIndex(), archivetest.NewDerived()
+	w.index, w.derived = storetest.NewIndex(), storetest.NewDerived()
 	catalog := archive.NewCatalog(w.index)
 	w.reindex(t, false)
 	w.reparse(t, better, version)
@@ -95,7 +95,7 @@ func TestReparse(t *testing.T) {
 	delete(rebuilt, "/v1/status")
 	wantSameAnswers(t, rebuilt, answers)
 
-	now, err := archivetest.Contents(t.Context(), w.objects, "")
+	now, err := storetest.Contents(t.Context(), w.objects, "")
 	if err != nil || !maps.EqualFunc(now, locked, func(a, b []byte) bool { return string(a) == string(b) }) {
 		t.Errorf("locked objects changed: %v", err)
 	}

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/reading"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/wecomtest"
 )
@@ -88,7 +88,7 @@ func TestArchiverKilledThenAnotherParser(t *testing.T) {
 			w := base.copy(t)
 			w.faults.CrashAt(k, when)
 			err := w.boot(first).archiver.Handle(t.Context(), key)
-			if crashed = w.faults.Crashed(); crashed != errors.Is(err, archivetest.ErrCrashed) {
+			if crashed = w.faults.Crashed(); crashed != errors.Is(err, storetest.ErrCrashed) {
 				t.Fatalf("crashed %v: %v", crashed, err)
 			}
 			w.faults.Restart()
@@ -114,7 +114,7 @@ func TestArchiverKilledThenAnotherParser(t *testing.T) {
 			}
 			mixed = mixed || len(versions) == 3
 			rebuilt := w.copy(t)
-			rebuilt.index = archivetest.NewIndex()
+			rebuilt.index = storetest.NewIndex()
 			rebuilt.boot(third).mustFinish(t)
 			if got, want := rebuilt.answers(t, after), w.answers(t, after); got != want {
 				t.Errorf("step %d, %d: the rebuilt index answers\n%s\nwant\n%s", k, when, got, want)
@@ -228,7 +228,7 @@ func TestBackupOlderThanRecovery(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.boot(nil).mustFinish(t)
-	backup := archivetest.NewIndex()
+	backup := storetest.NewIndex()
 	if err := backup.Put(t.Context(), w.index.All()...); err != nil {
 		t.Fatal(err)
 	}

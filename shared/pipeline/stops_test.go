@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/transcript"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/wecomtest"
@@ -59,13 +59,13 @@ func twoMonths(t *testing.T) *world {
 // is the one that an uninterrupted one makes, and so is the report.
 func TestReindexGoesOn(t *testing.T) {
 	w := twoMonths(t)
-	w.index = archivetest.NewIndex()
+	w.index = storetest.NewIndex()
 	w.reindex(t, false) // records the incidents
-	w.index = archivetest.NewIndex()
+	w.index = storetest.NewIndex()
 	want := w.reindex(t, false)
 	answers := w.apiAnswers(t)
 	for _, steps := range []int{2, 3, 7, 50} {
-		w.index = archivetest.NewIndex()
+		w.index = storetest.NewIndex()
 		var report rebuild.Report
 		slices := 0
 		for err := rebuild.ErrUnfinished; err != nil; slices++ {
@@ -120,7 +120,7 @@ func TestReparseGoesOn(t *testing.T) {
 	var want rebuild.ReparseReport
 	var answers map[string]string
 	for i, looks := range []int{1 << 30, 2, 3, 10} {
-		w.index, w.derived = archivetest.NewIndex(), archivetest.NewDerived()
+		w.index, w.derived = storetest.NewIndex(), storetest.NewDerived()
 		w.reindex(t, false)
 		report := run(newSlice(t.Context(), looks))
 		slices := 1

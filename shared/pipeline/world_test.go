@@ -16,11 +16,12 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/capture"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/reading"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -68,13 +69,13 @@ var rsaKeys = sync.OnceValue(func() []*rsa.PrivateKey {
 })
 
 // openPort is a keyring port that wraps nothing.
-type openPort struct{ archive.Keyring }
+type openPort struct{ store.Keyring }
 
-func (openPort) Wrap(_ context.Context, _ archive.KeyContext, pkcs8 []byte) ([]byte, error) {
+func (openPort) Wrap(_ context.Context, _ store.KeyContext, pkcs8 []byte) ([]byte, error) {
 	return pkcs8, nil
 }
 
-func (openPort) Unwrap(_ context.Context, _ archive.KeyContext, wrapped []byte) ([]byte, error) {
+func (openPort) Unwrap(_ context.Context, _ store.KeyContext, wrapped []byte) ([]byte, error) {
 	return wrapped, nil
 }
 
@@ -83,10 +84,10 @@ type world struct {
 	*clock
 	corp    *wecomtest.Corp
 	chats   capture.Chats
-	objects *archivetest.Objects
-	index   *archivetest.Index
-	derived *archivetest.Derived
-	faults  *archivetest.Faults
+	objects *storetest.Objects
+	index   *storetest.Index
+	derived *storetest.Derived
+	faults  *storetest.Faults
 	limit   int // of the puller
 	log     *slog.Logger
 	runs    int
@@ -99,8 +100,8 @@ type world struct {
 func newWorld(t *testing.T, messages, limit int, change func(*wecomtest.Config)) *world {
 	t.Helper()
 	w := &world{
-		clock: &clock{now: start}, objects: archivetest.NewObjects(), index: archivetest.NewIndex(), derived: archivetest.NewDerived(),
-		faults: archivetest.NewFaults(), limit: limit, log: slog.New(slog.DiscardHandler),
+		clock: &clock{now: start}, objects: storetest.NewObjects(), index: storetest.NewIndex(), derived: storetest.NewDerived(),
+		faults: storetest.NewFaults(), limit: limit, log: slog.New(slog.DiscardHandler),
 	}
 	config := wecomtest.Config{
 		Corp: corpID, Secret: secret, Seed: 7, Unreadable: 7, KeyChanges: []int{messages / 2},
@@ -140,12 +141,12 @@ func (w *world) copy(t *testing.T) *world {
 	t.Helper()
 	c := *w
 	c.clock = &clock{now: w.Now()}
-	c.objects, c.index, c.faults = archivetest.NewObjects(), archivetest.NewIndex(), archivetest.NewFaults()
+	c.objects, c.index, c.faults = storetest.NewObjects(), storetest.NewIndex(), storetest.NewFaults()
 	for info, err := range w.objects.List(t.Context(), "", "") {
 		if err != nil {
 			t.Fatal(err)
 		}
-		body, err := archive.ReadObject(t.Context(), w.objects, info.Key)
+		body, err := store.ReadObject(t.Context(), w.objects, info.Key)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,9 +173,9 @@ type process struct {
 // boot starts the program. change, if not nil, changes its archiver.
 func (w *world) boot(change func(*decode.Config)) *process {
 	p := &process{world: w, queue: &queue{}, catalog: archive.NewCatalog(w.faults.Index(w.index))}
-	var notifier archive.Notifier = p.queue
+	var notifier store.Notifier = p.queue
 	if w.drop > 0 {
-		notifier = archivetest.Dropping(p.queue, w.drop)
+		notifier = storetest.Dropping(p.queue, w.drop)
 	}
 	// The store sends the event, whatever becomes of who put the object.
 	objects := w.faults.Objects(announcing{w.objects, notifier})
@@ -197,8 +198,8 @@ func (w *world) boot(change func(*decode.Config)) *process {
 
 // announcing tells a queue of each new page.
 type announcing struct {
-	archive.Objects
-	queue archive.Notifier
+	store.Objects
+	queue store.Notifier
 }
 
 func (a announcing) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeker) error {
@@ -240,12 +241,12 @@ var errUnfinished = errors.New("pages are waiting")
 // once pulls once and archives what is queued.
 func (p *process) once(ctx context.Context) error {
 	_, pullErr := p.puller.Run(ctx)
-	if errors.Is(pullErr, archivetest.ErrCrashed) {
+	if errors.Is(pullErr, storetest.ErrCrashed) {
 		return pullErr
 	}
 	for key, ok := p.queue.take(); ok; key, ok = p.queue.take() {
 		err := p.archiver.Handle(ctx, key)
-		if errors.Is(err, archivetest.ErrCrashed) {
+		if errors.Is(err, storetest.ErrCrashed) {
 			return err
 		}
 		if err != nil {
@@ -267,7 +268,7 @@ func (p *process) once(ctx context.Context) error {
 func (p *process) finish(ctx context.Context) error {
 	var err error
 	for range 12 {
-		if err = p.once(ctx); err == nil || errors.Is(err, archivetest.ErrCrashed) {
+		if err = p.once(ctx); err == nil || errors.Is(err, storetest.ErrCrashed) {
 			return err
 		}
 		p.advance(61 * time.Minute)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // directory puts names and seats into the index.
@@ -32,10 +33,10 @@ func (r *run) directory(ctx context.Context) error {
 func (r *run) names(ctx context.Context, key string) error {
 	p, err := archive.GetDirectoryPart(ctx, r.Objects, key)
 	if err == nil && p.Corp != r.Corp {
-		err = fmt.Errorf("%s is of corp %s: %w", key, p.Corp, archive.ErrDamaged)
+		err = fmt.Errorf("%s is of corp %s: %w", key, p.Corp, store.ErrDamaged)
 	}
 	r.Report.Names++
-	if errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrNewFormat) {
+	if errors.Is(err, store.ErrDamaged) || errors.Is(err, archive.ErrNewFormat) {
 		r.Log.Error("a part of the directory cannot be read and is passed over", "key", key, "error", err)
 		r.Report.DamagedNames++
 		return nil

@@ -9,6 +9,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/callback"
+	"wecom-archive/shared/store"
 )
 
 // learned is what events say that is not one item each. It grows with the number
@@ -47,7 +48,7 @@ func (r *run) events(ctx context.Context) error {
 			return err
 		}
 		switch err := r.event(ctx, info.Key); {
-		case errors.Is(err, archive.ErrDamaged), errors.Is(err, archive.ErrNewFormat):
+		case errors.Is(err, store.ErrDamaged), errors.Is(err, archive.ErrNewFormat):
 			r.Log.Error("an event cannot be read and is passed over", "key", info.Key, "error", err)
 			r.Report.DamagedEvents++
 			r.Learned.Unreadable = archive.Unreadable{Count: r.Learned.Unreadable.Count + 1, Key: info.Key, SeenAt: r.Now().UTC()}
@@ -78,7 +79,7 @@ func (r *run) keys(ctx context.Context) error {
 		}
 		rec, err := archive.GetKeyRecord(ctx, r.Objects, id)
 		switch {
-		case errors.Is(err, archive.ErrDamaged), errors.Is(err, archive.ErrNewFormat):
+		case errors.Is(err, store.ErrDamaged), errors.Is(err, archive.ErrNewFormat):
 			r.Log.Error("a key cannot be read and is passed over", "key", id, "error", err)
 			continue
 		case err != nil:
@@ -98,7 +99,7 @@ func (r *run) event(ctx context.Context, key string) error {
 		return err
 	}
 	if e.Corp != r.Corp {
-		return fmt.Errorf("event %s is of corp %s: %w", key, e.Corp, archive.ErrDamaged)
+		return fmt.Errorf("event %s is of corp %s: %w", key, e.Corp, store.ErrDamaged)
 	}
 	switch e.Kind {
 	case archive.EventRun:
@@ -132,10 +133,10 @@ func (r *run) event(ctx context.Context, key string) error {
 func apply[T any](ctx context.Context, e archive.Event, key string, keyOf func(T) string, do func(context.Context, T) error) error {
 	var body T
 	if err := json.Unmarshal(e.Body, &body); err != nil {
-		return fmt.Errorf("event %s: body: %w: %w", key, archive.ErrDamaged, err)
+		return fmt.Errorf("event %s: body: %w: %w", key, store.ErrDamaged, err)
 	}
 	if want := keyOf(body); want != key {
-		return fmt.Errorf("event %s: its content belongs under %s: %w", key, want, archive.ErrDamaged)
+		return fmt.Errorf("event %s: its content belongs under %s: %w", key, want, store.ErrDamaged)
 	}
 	return do(ctx, body)
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // stored is a page below pages/.
@@ -92,7 +93,7 @@ func (r *run) pageBatch(ctx context.Context, batch []*stored) error {
 // page indexes one page.
 func (r *run) page(ctx context.Context, p *stored) error {
 	h, err := r.header(ctx, p.key, p.asked)
-	if errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrNewFormat) {
+	if errors.Is(err, store.ErrDamaged) || errors.Is(err, archive.ErrNewFormat) {
 		r.Log.Error("the header of a page cannot be read", "key", p.key, "error", err)
 		return nil
 	}
@@ -114,7 +115,7 @@ func (r *run) header(ctx context.Context, key string, asked uint64) (archive.Pag
 	}
 	h, err := archive.DecodePageHeader(start)
 	if err == nil && (h.SeqAsked != asked || h.Corp != r.Corp) {
-		err = fmt.Errorf("%s: its header says page %d of corp %s: %w", key, h.SeqAsked, h.Corp, archive.ErrDamaged)
+		err = fmt.Errorf("%s: its header says page %d of corp %s: %w", key, h.SeqAsked, h.Corp, store.ErrDamaged)
 	}
 	return h, err
 }
@@ -184,7 +185,7 @@ func (r *run) neighbour(ctx context.Context, key string) (asked uint64, pulledAt
 		if err == nil {
 			return asked, h.PulledAt, nil
 		}
-		if !errors.Is(err, archive.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
+		if !errors.Is(err, store.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
 			return 0, pulledAt, err
 		}
 	}
@@ -195,9 +196,9 @@ func (r *run) neighbour(ctx context.Context, key string) (asked uint64, pulledAt
 // all were.
 type leased struct{ *run }
 
-// ListVersions implements archive.Versions.
-func (l leased) ListVersions(ctx context.Context, prefix, after string) iter.Seq2[archive.ObjectVersion, error] {
-	return func(yield func(archive.ObjectVersion, error) bool) {
+// ListVersions implements store.Versions.
+func (l leased) ListVersions(ctx context.Context, prefix, after string) iter.Seq2[store.ObjectVersion, error] {
+	return func(yield func(store.ObjectVersion, error) bool) {
 		key := ""
 		for v, err := range l.Versions.ListVersions(ctx, prefix, max(after, l.After)) {
 			if err == nil && v.Key != key {

@@ -8,15 +8,16 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // Redriver has pages tried again: after a key was imported, or a library or a
 // parser was mended.
 type Redriver struct {
 	Corp    string // corpid
-	Objects archive.Objects
+	Objects store.Objects
 	Catalog *archive.Catalog
-	Queue   archive.Notifier // of the archiver
+	Queue   store.Notifier // of the archiver
 	Now     func() time.Time
 	NewID   func() string // of requests, unique
 }

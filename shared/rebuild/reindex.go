@@ -9,16 +9,17 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/decode"
+	"wecom-archive/shared/store"
 )
 
 // Config is what a Reindexer works with. Fields without a default must be set.
 type Config struct {
 	Corp     string // corpid
-	Objects  archive.Objects
-	Versions archive.Versions // of the same bucket
+	Objects  store.Objects
+	Versions store.Versions // of the same bucket
 	Catalog  *archive.Catalog
-	Dropper  archive.Dropper // of the catalog's index
-	Queue    archive.Notifier
+	Dropper  store.Dropper // of the catalog's index
+	Queue    store.Notifier
 	Now      func() time.Time
 	Log      *slog.Logger
 

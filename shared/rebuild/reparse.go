@@ -11,6 +11,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/reading"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 )
 
@@ -24,7 +25,7 @@ type Transcript interface {
 // changed userids. Segments are locked and stay as they are: the new readings stand in
 // the compacted objects, which readers prefer.
 type Reparser struct {
-	Objects    archive.ObjectReader
+	Objects    store.ObjectReader
 	Catalog    *archive.Catalog
 	Compactor  *compact.Compactor // that reads with Read
 	Transcript Transcript
@@ -155,7 +156,7 @@ func activeIn(r archive.Reading) active {
 // segment brings the lists up to the new readings of one segment.
 func (r *Reparser) segment(ctx context.Context, key string, aliases archive.Aliases, at *reparsing) error {
 	_, rows, err := archive.ReadSegment(ctx, r.Objects, key)
-	if errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrNewFormat) {
+	if errors.Is(err, store.ErrDamaged) || errors.Is(err, archive.ErrNewFormat) {
 		r.Log.Error("a segment cannot be read and is passed over", "key", key, "error", err)
 		return nil
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // unit is a part of the archive that is read at once: a stretch of extracts, a row group
@@ -229,7 +230,7 @@ func (r *run) runGroups(ctx context.Context, c archive.CompactionRun) (out []arc
 		out = append(out, g)
 	}
 	if seen != c.Groups {
-		return nil, 0, fmt.Errorf("run %s: %d row groups of %d are in its directory: %w", c.ID, seen, c.Groups, archive.ErrNotFound)
+		return nil, 0, fmt.Errorf("run %s: %d row groups of %d are in its directory: %w", c.ID, seen, c.Groups, store.ErrNotFound)
 	}
 	return out, skipped, nil
 }
@@ -337,5 +338,5 @@ func (r *run) take(res result) {
 
 // isDamage says whether an error means that a part cannot be read, now or later.
 func (r *run) isDamage(err error) bool {
-	return errors.Is(err, archive.ErrDamaged) || r.last && errors.Is(err, archive.ErrNotFound)
+	return errors.Is(err, store.ErrDamaged) || r.last && errors.Is(err, store.ErrNotFound)
 }

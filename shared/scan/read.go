@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // result is what reading a unit gave.
@@ -134,7 +135,7 @@ func (t *taker) whole(row archive.Row, place archive.Place) {
 func (r *run) readSegment(ctx context.Context, key string, t *taker) error {
 	_, asked, _, _ := archive.ParseSegmentKey(key)
 	t.res.looked.Requests++
-	stored, err := archive.ReadObject(ctx, r.objects, key)
+	stored, err := store.ReadObject(ctx, r.objects, key)
 	t.res.looked.Bytes += int64(len(stored))
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/scan"
 	"wecom-archive/shared/search"
+	"wecom-archive/shared/store"
 )
 
 // TestOldDirectory: runs of a program without extracts, and without a footer for each row
@@ -64,12 +65,12 @@ func TestOldDirectory(t *testing.T) {
 
 // failing cannot read, for no fault of what is stored.
 type failing struct {
-	archive.ObjectReader
+	store.ObjectReader
 	err error
 }
 
-func (f failing) Get(context.Context, string) (io.ReadCloser, archive.ObjectInfo, error) {
-	return nil, archive.ObjectInfo{}, f.err
+func (f failing) Get(context.Context, string) (io.ReadCloser, store.ObjectInfo, error) {
+	return nil, store.ObjectInfo{}, f.err
 }
 
 func (f failing) GetRange(context.Context, string, int64, int64) ([]byte, error) { return nil, f.err }
@@ -166,7 +167,7 @@ func TestSpoiltExtract(t *testing.T) {
 		if strings.HasSuffix(key, ".parquet") {
 			continue
 		}
-		stored, err := archive.ReadObject(t.Context(), w.derived, key)
+		stored, err := store.ReadObject(t.Context(), w.derived, key)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,14 +187,14 @@ func TestSpoiltExtract(t *testing.T) {
 
 // spoiling changes bytes of objects.
 type spoiling struct {
-	archive.ObjectReader
+	store.ObjectReader
 	key  string
 	also []string
 }
 
 func (s *spoiling) spoils(key string) bool { return key == s.key || slices.Contains(s.also, key) }
 
-func (s *spoiling) Get(ctx context.Context, key string) (io.ReadCloser, archive.ObjectInfo, error) {
+func (s *spoiling) Get(ctx context.Context, key string) (io.ReadCloser, store.ObjectInfo, error) {
 	body, info, err := s.ObjectReader.Get(ctx, key)
 	if err != nil || !s.spoils(key) {
 		return body, info, err

@@ -13,6 +13,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/extract"
 	"wecom-archive/shared/search"
+	"wecom-archive/shared/store"
 )
 
 // MaxLimit bounds the hits of a page.
@@ -79,8 +80,8 @@ var textless = map[string]bool{"": true}
 
 // Scanner searches an archive. It is safe for concurrent use.
 type Scanner struct {
-	objects archive.ObjectReader
-	derived archive.ObjectReader
+	objects store.ObjectReader
+	derived store.ObjectReader
 	catalog *archive.Catalog
 	now     func() time.Time
 
@@ -100,7 +101,7 @@ const (
 
 // New returns a Scanner over the archive bucket, the derived bucket (nil: nothing is
 // compacted) and the index. now is the clock for time limits.
-func New(objects, derived archive.ObjectReader, catalog *archive.Catalog, now func() time.Time) *Scanner {
+func New(objects, derived store.ObjectReader, catalog *archive.Catalog, now func() time.Time) *Scanner {
 	s := &Scanner{objects: objects, derived: derived, catalog: catalog, now: now, slots: make(chan struct{}, 2*readers)}
 	s.blocks, _ = lru.New[string, []extract.Block](keptDirectories) // these fail for sizes below one
 	s.bounds, _ = lru.New[string, *archive.TimeBounds](keptBounds)
@@ -136,7 +137,7 @@ func (s *Scanner) Search(ctx context.Context, q Query) (Answer, error) {
 		}
 		// A run that was replaced is deleted a day later, and is not found by a
 		// search that has slept meanwhile. It looks again.
-		if err == nil || !errors.Is(err, archive.ErrNotFound) || r.last {
+		if err == nil || !errors.Is(err, store.ErrNotFound) || r.last {
 			return r.answer, err
 		}
 	}

@@ -11,10 +11,11 @@ import (
 	"pgregory.net/rapid"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/scan"
 	"wecom-archive/shared/search"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 // texts are what people write: Chinese, traditional too, English, mixed, emoji,
@@ -83,9 +84,9 @@ var stages = []struct {
 }{
 	{"not compacted", false, func(*testing.T, *world) {}},
 	{"half compacted", true, func(t *testing.T, w *world) {
-		faults := archivetest.NewFaults() // after the switch, before the marks
+		faults := storetest.NewFaults() // after the switch, before the marks
 		for k := 3; ; k += 2 {
-			faults.CrashAt(k, archivetest.Before)
+			faults.CrashAt(k, storetest.Before)
 			c := compact.New(compact.Config{Objects: faults.Objects(w.objects), Derived: faults.Derived(w.derived), Catalog: archive.NewCatalog(faults.Index(w.index)),
 				Program: "test", Limits: w.compactor().Limits, NewID: w.compactor().NewID})
 			_, err := c.Run(t.Context(), start.AddDate(0, 0, 6))
@@ -130,7 +131,7 @@ func (w *world) lose(t *testing.T) {
 	}
 }
 
-func keysBelow(t *testing.T, objects archive.ObjectReader, prefix string) (keys []string) {
+func keysBelow(t *testing.T, objects store.ObjectReader, prefix string) (keys []string) {
 	for info, err := range objects.List(t.Context(), prefix, "") {
 		if err != nil {
 			t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/extract"
 	"wecom-archive/shared/search"
+	"wecom-archive/shared/store"
 )
 
 // stretch is neighbours in an object of extracts, read with one request.
@@ -42,7 +43,7 @@ func end(b *extract.Block) int64   { return b.Facts.Offset + b.Facts.Length }
 // useless says whether an error means that extracts cannot be used, and the row groups
 // are to be read.
 func useless(err error) bool {
-	return errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrNotFound) || errors.Is(err, archive.ErrNewFormat)
+	return errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrNotFound) || errors.Is(err, archive.ErrNewFormat)
 }
 
 // runStretches are the stretches of a run that can hold what the filters want.
@@ -65,7 +66,7 @@ func (r *run) runStretches(ctx context.Context, month string, c archive.Compacti
 		units = append(units, stretches(month, c.ID, wanted)...)
 	}
 	if groups != c.Groups || rows != c.Rows {
-		return nil, 0, fmt.Errorf("run %s: %d row groups of %d are in the directories of its extracts: %w", c.ID, groups, c.Groups, archive.ErrDamaged)
+		return nil, 0, fmt.Errorf("run %s: %d row groups of %d are in the directories of its extracts: %w", c.ID, groups, c.Groups, store.ErrDamaged)
 	}
 	return units, skipped, nil
 }
@@ -197,7 +198,7 @@ func (r *run) rowGroup(ctx context.Context, run, object string, number int) (arc
 			return g, err
 		}
 	}
-	return archive.RowGroup{}, fmt.Errorf("row group %d of %s: %w", number, object, archive.ErrNotFound)
+	return archive.RowGroup{}, fmt.Errorf("row group %d of %s: %w", number, object, store.ErrNotFound)
 }
 
 // opened is a row group of whose extract as much is opened as is needed.
@@ -388,7 +389,7 @@ func (r *run) fetchSome(ctx context.Context, s *stretch, block int, hits []*Hit)
 		meant := false
 		h.Text = texts[i]
 		if h.Ranges, meant = r.matcher.Words().Match(h.Text); !meant {
-			err = fmt.Errorf("row %d was folded to another text: %w", rows[i], archive.ErrDamaged)
+			err = fmt.Errorf("row %d was folded to another text: %w", rows[i], store.ErrDamaged)
 		}
 		h.text = nil
 	}

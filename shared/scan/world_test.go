@@ -14,10 +14,10 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/scan"
 	"wecom-archive/shared/search"
+	"wecom-archive/shared/store/storetest"
 )
 
 // tb is what testing.TB and rapid.T share.
@@ -28,9 +28,9 @@ type tb interface {
 
 // world is an archive in memory, and beside it the plain list of its messages.
 type world struct {
-	objects  *archivetest.Objects
-	derived  *archivetest.Derived
-	index    *archivetest.Index
+	objects  *storetest.Objects
+	derived  *storetest.Derived
+	index    *storetest.Index
 	catalog  *archive.Catalog
 	runs     int
 	seq      int64
@@ -41,7 +41,7 @@ type world struct {
 var start = time.Date(2026, 9, 28, 0, 0, 0, 0, time.UTC)
 
 func newWorld() *world {
-	w := &world{objects: archivetest.NewObjects(), derived: archivetest.NewDerived(), index: archivetest.NewIndex()}
+	w := &world{objects: storetest.NewObjects(), derived: storetest.NewDerived(), index: storetest.NewIndex()}
 	w.catalog = archive.NewCatalog(w.index)
 	return w
 }

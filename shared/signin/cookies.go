@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"time"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/viewer"
 )
 
@@ -29,7 +29,7 @@ const KeySize = 32
 type Settings struct {
 	// Index keeps which sessions are over before their time. It is the same in every
 	// process that serves the pages; nil: the process is the only one, and remembers.
-	Index    archive.Index
+	Index    store.Index
 	Key      []byte           // KeySize random bytes, the same in every process that serves the pages
 	Insecure bool             // cookies also over http: for one machine only
 	Idle     time.Duration    // a session ends when it is not used for so long; 0: 30 minutes

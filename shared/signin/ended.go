@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 const (
@@ -77,8 +77,8 @@ func (s *Sessions) End(ctx context.Context, subject string) error {
 		if err != nil {
 			return err
 		}
-		err = s.Index.PutIf(ctx, archive.Item{Partition: partition, Sort: endedSort, Value: value, Revision: revision})
-		if errors.Is(err, archive.ErrConflict) {
+		err = s.Index.PutIf(ctx, store.Item{Partition: partition, Sort: endedSort, Value: value, Revision: revision})
+		if errors.Is(err, store.ErrConflict) {
 			continue
 		}
 		if err != nil {
@@ -87,7 +87,7 @@ func (s *Sessions) End(ctx context.Context, subject string) error {
 		s.ended.known, s.ended.read, s.ended.tried, s.ended.lost = next, now, now, nil
 		return nil
 	}
-	return fmt.Errorf("storing that sessions are over: %w %d times", archive.ErrConflict, endTries)
+	return fmt.Errorf("storing that sessions are over: %w %d times", store.ErrConflict, endTries)
 }
 
 // over says whether the session was ended before its time. An error means that this
@@ -106,7 +106,7 @@ func (s *Sessions) over(ctx context.Context, found session) (bool, error) {
 		}
 	}
 	switch e := &s.ended; {
-	case errors.Is(e.lost, archive.ErrIndexDamaged):
+	case errors.Is(e.lost, store.ErrIndexDamaged):
 		return false, e.lost
 	case e.lost != nil && (e.read.IsZero() || now.Sub(e.read) > endedLasts):
 		e.tried = time.Time{} // nothing is known: the next request asks again
@@ -126,7 +126,7 @@ func (s *Sessions) sealEnded(e ended) ([]byte, error) {
 // readEnded returns nothing ended, at revision 0, where nothing is stored.
 func (s *Sessions) readEnded(ctx context.Context) (found ended, revision int64, err error) {
 	item, err := s.Index.Get(ctx, partition, endedSort)
-	if errors.Is(err, archive.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		return ended{}, 0, nil
 	}
 	if err != nil {
@@ -134,14 +134,14 @@ func (s *Sessions) readEnded(ctx context.Context) (found ended, revision int64, 
 	}
 	var sealed sealedDoc
 	if err := json.Unmarshal(item.Value, &sealed); err != nil {
-		return ended{}, 0, fmt.Errorf("reading which sessions are over: %w", archive.ErrIndexDamaged)
+		return ended{}, 0, fmt.Errorf("reading which sessions are over: %w", store.ErrIndexDamaged)
 	}
 	doc, err := s.aead.Open(nil, nil, sealed.Sealed, []byte(endedSort))
 	if err != nil {
-		return ended{}, 0, fmt.Errorf("which sessions are over was not stored by sign-in: %w", archive.ErrIndexDamaged)
+		return ended{}, 0, fmt.Errorf("which sessions are over was not stored by sign-in: %w", store.ErrIndexDamaged)
 	}
 	if err := json.Unmarshal(doc, &found); err != nil {
-		return ended{}, 0, fmt.Errorf("reading which sessions are over: %w", archive.ErrIndexDamaged)
+		return ended{}, 0, fmt.Errorf("reading which sessions are over: %w", store.ErrIndexDamaged)
 	}
 	return found, item.Revision, nil
 }

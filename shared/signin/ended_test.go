@@ -11,21 +11,21 @@ import (
 	"testing"
 	"time"
 
-	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/signin"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/viewer"
 )
 
 // failing is an index whose reads fail while broken.
 type failing struct {
-	archive.Index
+	store.Index
 	broken bool
 }
 
-func (f *failing) Get(ctx context.Context, partition, sort string) (archive.Item, error) {
+func (f *failing) Get(ctx context.Context, partition, sort string) (store.Item, error) {
 	if f.broken {
-		return archive.Item{}, errors.New("throttled")
+		return store.Item{}, errors.New("throttled")
 	}
 	return f.Index.Get(ctx, partition, sort)
 }
@@ -39,7 +39,7 @@ type pair struct {
 }
 
 func newPair(t *testing.T) *pair {
-	p := &pair{t: t, now: noon, index: &failing{Index: archivetest.NewIndex()}}
+	p := &pair{t: t, now: noon, index: &failing{Index: storetest.NewIndex()}}
 	settings := signin.Settings{Key: signin.NewKey(), Index: p.index, Now: func() time.Time { return p.now }}
 	for _, to := range []**signin.Sessions{&p.signin, &p.pages} {
 		s, err := signin.NewSessions(settings)
@@ -154,14 +154,14 @@ func TestEndedUnknown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, value := range []string{`{}`, `{"sealed":"AAAA"}`, string(foreign.Value)} {
-		if err := p.index.Put(t.Context(), archive.Item{Partition: "signin", Sort: "ended", Value: []byte(value)}); err != nil {
+		if err := p.index.Put(t.Context(), store.Item{Partition: "signin", Sort: "ended", Value: []byte(value)}); err != nil {
 			t.Fatal(err)
 		}
 		p.now = p.now.Add(31 * time.Second)
-		if err := p.visit(c); !errors.Is(err, archive.ErrIndexDamaged) {
+		if err := p.visit(c); !errors.Is(err, store.ErrIndexDamaged) {
 			t.Errorf("%s: %v", value, err)
 		}
-		if err := p.signin.End(t.Context(), "li.na"); !errors.Is(err, archive.ErrIndexDamaged) {
+		if err := p.signin.End(t.Context(), "li.na"); !errors.Is(err, store.ErrIndexDamaged) {
 			t.Errorf("written over damage %s: %v", value, err)
 		}
 	}

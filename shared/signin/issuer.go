@@ -15,7 +15,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/viewer"
 )
 
@@ -43,7 +43,7 @@ type sealedDoc struct {
 // KeepKeys asks the issuer for its public keys and stores them for Verifier, sealed
 // with the key of sessions, so that nothing else that writes to the index can slip in
 // a key of its own.
-func KeepKeys(ctx context.Context, client *http.Client, issuer string, index archive.Index, s *Sessions) error {
+func KeepKeys(ctx context.Context, client *http.Client, issuer string, index store.Index, s *Sessions) error {
 	keys, err := fetchKeys(ctx, client, issuer)
 	if err != nil {
 		return fmt.Errorf("asking the issuer for its keys: %w", err)
@@ -56,7 +56,7 @@ func KeepKeys(ctx context.Context, client *http.Client, issuer string, index arc
 	if err != nil {
 		return fmt.Errorf("encoding the issuer's keys: %w", err)
 	}
-	if err := index.Put(ctx, archive.Item{Partition: partition, Sort: issuerSort, Value: value}); err != nil {
+	if err := index.Put(ctx, store.Item{Partition: partition, Sort: issuerSort, Value: value}); err != nil {
 		return fmt.Errorf("storing the issuer's keys: %w", err)
 	}
 	return nil
@@ -109,7 +109,7 @@ func fetchKeys(ctx context.Context, client *http.Client, issuer string) (jose.JS
 type Verifier struct {
 	Issuer   string
 	Audience string // of the token: aud, or client_id where the issuer writes no aud (Cognito)
-	Index    archive.Index
+	Index    store.Index
 	Sessions func(context.Context) (*Sessions, error) // that sealed the keys
 	Now      func() time.Time
 
@@ -194,7 +194,7 @@ func (v *Verifier) stored(ctx context.Context) (issuerKeys, error) {
 	}
 	var sealed sealedDoc
 	if err := json.Unmarshal(item.Value, &sealed); err != nil {
-		return issuerKeys{}, fmt.Errorf("reading the issuer's keys: %w", archive.ErrIndexDamaged)
+		return issuerKeys{}, fmt.Errorf("reading the issuer's keys: %w", store.ErrIndexDamaged)
 	}
 	doc, err := sessions.aead.Open(nil, nil, sealed.Sealed, []byte(issuerSort))
 	if err != nil {

@@ -17,9 +17,9 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
-	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/signin"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/viewer"
 )
 
@@ -95,7 +95,7 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // plant is what sign-in and the pages share.
 type plant struct {
 	*issuer
-	index    *archivetest.Index
+	index    *storetest.Index
 	sessions *signin.Sessions
 	verifier *signin.Verifier
 	now      time.Time
@@ -103,7 +103,7 @@ type plant struct {
 
 func newPlant(t *testing.T) *plant {
 	t.Helper()
-	p := &plant{issuer: newIssuer(t), index: archivetest.NewIndex(), now: noon}
+	p := &plant{issuer: newIssuer(t), index: storetest.NewIndex(), now: noon}
 	key, err := signin.MakeKey(t.Context(), p.index, masking{"prod"})
 	if err != nil {
 		t.Fatal(err)
@@ -240,7 +240,7 @@ func TestPlantedKeys(t *testing.T) {
 		t.Errorf("planted keys: %q", s)
 	}
 	for _, value := range []string{`{}`, `{"sealed":"AAAA"}`, `[]`} {
-		if err := p.index.Put(t.Context(), archive.Item{Partition: "signin", Sort: "issuer", Value: []byte(value)}); err != nil {
+		if err := p.index.Put(t.Context(), store.Item{Partition: "signin", Sort: "issuer", Value: []byte(value)}); err != nil {
 			t.Fatal(err)
 		}
 		if s, err := p.verifier.Subject(t.Context(), sign(t, jose.RS256, p.keys[0], p.good())); err == nil {
@@ -258,7 +258,7 @@ func TestKeepKeysRefuses(t *testing.T) {
 	if err := signin.KeepKeys(t.Context(), http.DefaultClient, p.url+"/", p.index, p.sessions); err == nil {
 		t.Error("an issuer of another name")
 	}
-	if _, err := p.index.Get(t.Context(), "signin", "issuer"); !errors.Is(err, archive.ErrNotFound) {
+	if _, err := p.index.Get(t.Context(), "signin", "issuer"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("stored: %v", err)
 	}
 }
@@ -270,7 +270,7 @@ func TestStoredKey(t *testing.T) {
 	w := httptest.NewRecorder()
 	p.sessions.Begin(w, viewer.Person{Subject: "li.na", Roles: []viewer.Role{viewer.RoleReader}})
 	cookie := w.Result().Cookies()[0]
-	visit := func(index archive.Index, wrapper signin.Wrapper, value string) (viewer.Person, error) {
+	visit := func(index store.Index, wrapper signin.Wrapper, value string) (viewer.Person, error) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.AddCookie(&http.Cookie{Name: cookie.Name, Value: value})
 		s := &signin.Stored{Index: index, Wrapper: wrapper, Settings: signin.Settings{Now: func() time.Time { return p.now }}}
@@ -294,7 +294,7 @@ func TestStoredKey(t *testing.T) {
 			t.Fatalf("letter %d changed: %v", i, err)
 		}
 	}
-	others := archivetest.NewIndex()
+	others := storetest.NewIndex()
 	if _, err := visit(others, masking{"staging"}, cookie.Value); !errors.Is(err, viewer.ErrUnauthenticated) {
 		t.Errorf("a stack without a key: %v", err)
 	}

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"sync"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/viewer"
 )
 
@@ -34,15 +34,15 @@ type wrappedKey struct {
 	Wrapped []byte `json:"wrapped"`
 }
 
-// FindKey returns the key of sessions that MakeKey has stored, or archive.ErrNotFound.
-func FindKey(ctx context.Context, index archive.Index, w Wrapper) ([]byte, error) {
+// FindKey returns the key of sessions that MakeKey has stored, or store.ErrNotFound.
+func FindKey(ctx context.Context, index store.Index, w Wrapper) ([]byte, error) {
 	item, err := index.Get(ctx, partition, sessionKeySort)
 	if err != nil {
 		return nil, fmt.Errorf("reading the key of sessions: %w", err)
 	}
 	var stored wrappedKey
 	if err := json.Unmarshal(item.Value, &stored); err != nil {
-		return nil, fmt.Errorf("reading the key of sessions: %w", archive.ErrIndexDamaged)
+		return nil, fmt.Errorf("reading the key of sessions: %w", store.ErrIndexDamaged)
 	}
 	key, err := w.Unwrap(ctx, stored.Wrapped)
 	if err != nil {
@@ -53,9 +53,9 @@ func FindKey(ctx context.Context, index archive.Index, w Wrapper) ([]byte, error
 
 // MakeKey returns the stored key of sessions, and makes it if there is none. Of
 // several at a time all return the same one.
-func MakeKey(ctx context.Context, index archive.Index, w Wrapper) ([]byte, error) {
+func MakeKey(ctx context.Context, index store.Index, w Wrapper) ([]byte, error) {
 	key, err := FindKey(ctx, index, w)
-	if !errors.Is(err, archive.ErrNotFound) {
+	if !errors.Is(err, store.ErrNotFound) {
 		return key, err
 	}
 	key, wrapped, err := w.New(ctx)
@@ -66,8 +66,8 @@ func MakeKey(ctx context.Context, index archive.Index, w Wrapper) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	err = index.PutIf(ctx, archive.Item{Partition: partition, Sort: sessionKeySort, Value: value})
-	if errors.Is(err, archive.ErrConflict) {
+	err = index.PutIf(ctx, store.Item{Partition: partition, Sort: sessionKeySort, Value: value})
+	if errors.Is(err, store.ErrConflict) {
 		return FindKey(ctx, index, w)
 	}
 	if err != nil {
@@ -80,7 +80,7 @@ func MakeKey(ctx context.Context, index archive.Index, w Wrapper) ([]byte, error
 // is what the pages' function has: it cannot make the key, and starts before there
 // is one. It is safe for concurrent use.
 type Stored struct {
-	Index    archive.Index
+	Index    store.Index
 	Wrapper  Wrapper
 	Settings Settings // without Key and Index
 
@@ -90,7 +90,7 @@ type Stored struct {
 
 var _ viewer.Visitors = (*Stored)(nil)
 
-// Sessions returns archive.ErrNotFound, wrapped, if nobody has ever signed in.
+// Sessions returns store.ErrNotFound, wrapped, if nobody has ever signed in.
 func (s *Stored) Sessions(ctx context.Context) (*Sessions, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,7 +110,7 @@ func (s *Stored) Sessions(ctx context.Context) (*Sessions, error) {
 // Visitor implements viewer.Visitors.
 func (s *Stored) Visitor(w http.ResponseWriter, r *http.Request) (viewer.Person, error) {
 	sessions, err := s.Sessions(r.Context())
-	if errors.Is(err, archive.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		return viewer.Person{}, fmt.Errorf("%w: nobody has signed in yet", viewer.ErrUnauthenticated)
 	}
 	if err != nil {

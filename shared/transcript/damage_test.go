@@ -12,17 +12,18 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/transcript"
 )
 
 // rotten is a bucket of which some objects were altered behind its back.
 type rotten struct {
-	archive.Objects
+	store.Objects
 	keys map[string]bool
 }
 
-func (r rotten) Get(ctx context.Context, key string) (io.ReadCloser, archive.ObjectInfo, error) {
+func (r rotten) Get(ctx context.Context, key string) (io.ReadCloser, store.ObjectInfo, error) {
 	body, info, err := r.Objects.Get(ctx, key)
 	if err == nil && r.keys[key] {
 		body = io.NopCloser(strings.NewReader(strings.Repeat("x", int(info.Size))))
@@ -36,9 +37,9 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // stand where they were; once they are stored again they show, once.
 func TestDamagedSegment(t *testing.T) {
 	const conversation = "pair:a,b"
-	memory := archivetest.NewObjects()
+	memory := storetest.NewObjects()
 	objects := rotten{memory, map[string]bool{}}
-	catalog := archive.NewCatalog(archivetest.NewIndex())
+	catalog := archive.NewCatalog(storetest.NewIndex())
 	reader := transcript.New(objects, nil, catalog)
 	store := func(asked uint64, part int, shift time.Duration, seqs ...int64) string {
 		t.Helper()

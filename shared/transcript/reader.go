@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // Message is a message and where its truth lies.
@@ -32,8 +33,8 @@ func (m Message) Page() string { return archive.PageKey(m.Place.Page) }
 
 // Reader reads messages. It is safe for concurrent use.
 type Reader struct {
-	objects archive.ObjectReader
-	derived archive.ObjectReader
+	objects store.ObjectReader
+	derived store.ObjectReader
 	catalog *archive.Catalog
 
 	footers *lru.Cache[string, []byte] // by key and SHA-256
@@ -48,7 +49,7 @@ const (
 )
 
 // New returns a Reader over the archive bucket, the derived bucket and the index.
-func New(objects, derived archive.ObjectReader, catalog *archive.Catalog) *Reader {
+func New(objects, derived store.ObjectReader, catalog *archive.Catalog) *Reader {
 	footers, _ := lru.New[string, []byte](keptFooters) // fails for a size below one
 	return &Reader{objects: objects, derived: derived, catalog: catalog, footers: footers, slots: make(chan struct{}, maxReading)}
 }
@@ -127,7 +128,7 @@ func (r *Reader) all(ctx context.Context, requests int, queries ...archive.Place
 	// A run that was replaced is deleted a day later, and is not found by a reader
 	// who has slept meanwhile, as a suspended function does. It looks again.
 	for range 3 {
-		if found, err = r.messages(ctx, requests, slices.Clone(queries)); !errors.Is(err, archive.ErrNotFound) {
+		if found, err = r.messages(ctx, requests, slices.Clone(queries)); !errors.Is(err, store.ErrNotFound) {
 			break
 		}
 	}
@@ -167,7 +168,7 @@ func (r *Reader) replaced(ctx context.Context, q archive.PlaceQuery, found []Mes
 			continue
 		}
 		page, err := r.catalog.Page(ctx, m.Place.Page)
-		if errors.Is(err, archive.ErrNotFound) {
+		if errors.Is(err, store.ErrNotFound) {
 			continue
 		}
 		if err != nil {
@@ -247,7 +248,7 @@ func (r *Reader) fill(ctx context.Context, conversation string, found []entry) (
 				}
 			}()
 			rows, err := r.placed(ctx, key, found, wanted)
-			if errors.Is(err, archive.ErrDamaged) {
+			if errors.Is(err, store.ErrDamaged) {
 				for _, i := range wanted { // its neighbours must show all the same
 					out[i].Row = damaged(found[i].place, conversation)
 				}

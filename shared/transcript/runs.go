@@ -10,6 +10,7 @@ import (
 	"sort"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // search collects what a query finds in runs.
@@ -232,7 +233,7 @@ func (s *search) readSome(ctx context.Context, u unit, from, to int64) (rest *un
 	}
 	for _, row := range some {
 		if row.Conversation != s.conversation {
-			return nil, fmt.Errorf("%s: row group %d: a row of another conversation: %w", u.group.Object, u.group.Group, archive.ErrDamaged)
+			return nil, fmt.Errorf("%s: row group %d: a row of another conversation: %w", u.group.Object, u.group.Group, store.ErrDamaged)
 		}
 		if place := row.Place(); s.wants(place.Position) {
 			kept := row.Row

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // WithSeq reads the rows with a seq of a part of a segment; first is where they begin in
@@ -70,7 +71,7 @@ func (r *Reader) placed(ctx context.Context, key string, found []entry, wanted [
 // show.
 func (s someRows) at(p archive.Place, conversation string) (archive.Row, error) {
 	wrong := func(what string) (archive.Row, error) {
-		return archive.Row{}, fmt.Errorf("index: row %d of %s, seq %d: %s: %w", p.Row, p.Object, p.Seq, what, archive.ErrDamaged)
+		return archive.Row{}, fmt.Errorf("index: row %d of %s, seq %d: %s: %w", p.Row, p.Object, p.Seq, what, store.ErrDamaged)
 	}
 	if p.Row < 0 || p.Row >= s.all {
 		return wrong("there is no such row")

@@ -15,6 +15,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // The record of who looked at content, for auditors. It lies in the archive bucket by
@@ -200,7 +201,7 @@ func (s *server) addLooks(ctx context.Context, q looksQuery, keys []string, foun
 	readers.SetLimit(accessReaders)
 	for i, key := range keys {
 		readers.Go(func() error {
-			doc, err := archive.ReadObject(ctx, s.Objects, key)
+			doc, err := store.ReadObject(ctx, s.Objects, key)
 			if err != nil {
 				return fmt.Errorf("reading a look: %w", err)
 			}

@@ -21,7 +21,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/viewer"
 )
 
@@ -34,8 +34,8 @@ var (
 // test.
 type fixture struct {
 	tb      testing.TB
-	objects *archivetest.Objects
-	index   *archivetest.Index
+	objects *storetest.Objects
+	index   *storetest.Index
 	catalog *archive.Catalog
 	access  *recorder
 	log     *logBuffer
@@ -44,7 +44,7 @@ type fixture struct {
 
 // newFixture serves people, found by their token.
 func newFixture(tb testing.TB) *fixture {
-	f := &fixture{tb: tb, objects: archivetest.NewObjects(), index: archivetest.NewIndex(), log: &logBuffer{}}
+	f := &fixture{tb: tb, objects: storetest.NewObjects(), index: storetest.NewIndex(), log: &logBuffer{}}
 	f.catalog = archive.NewCatalog(f.index)
 	f.access = &recorder{inner: &access.Recorder{Objects: f.objects, Now: func() time.Time { return now }, NewID: serial("look")}}
 	f.handler = viewer.New(viewer.Config{

@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // What the archive knows of itself: pages, quarantine, runs, gaps, incidents and
@@ -167,7 +168,7 @@ func (s *server) pageList(ctx context.Context, in listInput, sum [querySumSize]b
 
 func (s *server) page(ctx context.Context, in *pageInput) (*pageOutput, error) {
 	state, err := s.Catalog.Page(ctx, in.Seq)
-	if errors.Is(err, archive.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		return nil, huma.Error404NotFound("No page was asked after this seq. /v1/messages/{seq} names the page of a message.")
 	}
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/reading"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/transcript"
 )
 
@@ -105,7 +106,7 @@ func noSuchMessage() error {
 // none only while that page waits to be archived.
 func (s *server) envelopes(ctx context.Context, seq int64) (found []transcript.Message, unreadable []archive.Outcome, page archive.PageState, err error) {
 	page, err = s.Catalog.PageOf(ctx, uint64(seq))
-	if errors.Is(err, archive.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		err = noSuchMessage()
 	}
 	if err != nil {
@@ -134,7 +135,7 @@ func (s *server) withSeq(ctx context.Context, page archive.PageState, seq int64)
 			continue
 		}
 		rows, first, err := s.transcript.WithSeq(ctx, key, seq)
-		if errors.Is(err, archive.ErrDamaged) {
+		if errors.Is(err, store.ErrDamaged) {
 			s.Log.ErrorContext(ctx, "a segment cannot be read", "key", key, "request", requestID(ctx), "error", err)
 			damaged = true
 			continue

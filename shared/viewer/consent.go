@@ -12,6 +12,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/consent"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 )
 
@@ -86,7 +87,7 @@ func (s *server) consents(ctx context.Context, in *consentInput) (*consentOutput
 	var after consent.Place
 	if in.Cursor != "" {
 		place, err := decodeCursor(in.Cursor, sum)
-		if err == nil && (json.Unmarshal(place, &after) != nil || after.Conversation == "" || len(after.Conversation) > archive.MaxIndexKey) {
+		if err == nil && (json.Unmarshal(place, &after) != nil || after.Conversation == "" || len(after.Conversation) > store.MaxIndexKey) {
 			err = errBadCursor
 		}
 		if err != nil {
@@ -154,7 +155,7 @@ func (s *server) consentsOf(ctx context.Context, conversation string) ([]consent
 }
 
 func (s *server) consentTimeline(ctx context.Context, in *consentTimelineInput) (*consentTimelineOutput, error) {
-	if !utf8.ValidString(in.ID) || in.ID == "" || len(in.ID) > archive.MaxIndexKey/2 {
+	if !utf8.ValidString(in.ID) || in.ID == "" || len(in.ID) > store.MaxIndexKey/2 {
 		return nil, badParameter(http.StatusUnprocessableEntity, "path.id", "The conversation's id must be UTF-8, percent-encoded, of 1 to 512 bytes.")
 	}
 	aliases, err := s.Catalog.Aliases(ctx)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 type conversationsInput struct {
@@ -81,7 +81,7 @@ func isDay(s string) bool {
 }
 
 // maxConversationID leaves room for what the index puts before an id.
-const maxConversationID = archive.MaxIndexKey - 64 // bytes
+const maxConversationID = store.MaxIndexKey - 64 // bytes
 
 // conversationID says whether the index could know a conversation by this id.
 func conversationID(id string) bool {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 type typesAnswer struct {
@@ -76,7 +77,7 @@ func TestMessageTypes(t *testing.T) {
 // those of the fewest messages are others.
 func TestManyMessageTypes(t *testing.T) {
 	f := pagesFixture(t)
-	var items []archive.Item
+	var items []store.Item
 	for n := range 5001 {
 		types := archive.MsgTypes{"text": 2}
 		if n > 4000 {
@@ -84,7 +85,7 @@ func TestManyMessageTypes(t *testing.T) {
 		}
 		value, err := json.Marshal(archive.PageState{SeqAsked: uint64(n), PulledAt: now.Add(time.Duration(n-5001) * time.Second), OK: 3, Types: types})
 		f.must(err)
-		items = append(items, archive.Item{Partition: "pages", Sort: fmt.Sprintf("%020d", n), Value: value})
+		items = append(items, store.Item{Partition: "pages", Sort: fmt.Sprintf("%020d", n), Value: value})
 	}
 	f.must(f.index.Put(t.Context(), items...))
 	a := f.types()

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 )
 
@@ -87,7 +88,7 @@ func (s *server) people(ctx context.Context, in *peopleInput) (*peopleOutput, er
 	after := ""
 	if in.Cursor != "" {
 		place, err := decodeCursor(in.Cursor, sum)
-		if err == nil && (len(place) == 0 || !utf8.Valid(place) || len(place) > archive.MaxIndexKey/2) {
+		if err == nil && (len(place) == 0 || !utf8.Valid(place) || len(place) > store.MaxIndexKey/2) {
 			err = errBadCursor
 		}
 		if err != nil {
@@ -193,7 +194,7 @@ func calledCursor(cursor string, sum [querySumSize]byte, of string) (part rune, 
 		return inNames, "", nil
 	}
 	place, err := decodeCursor(cursor, sum)
-	if err == nil && (len(place) == 0 || place[0] != inNames && place[0] != inIDs || !utf8.Valid(place) || len(place) > archive.MaxIndexKey) {
+	if err == nil && (len(place) == 0 || place[0] != inNames && place[0] != inIDs || !utf8.Valid(place) || len(place) > store.MaxIndexKey) {
 		err = errBadCursor
 	}
 	if err != nil {
@@ -203,7 +204,7 @@ func calledCursor(cursor string, sum [querySumSize]byte, of string) (part rune, 
 }
 
 func (s *server) talks(ctx context.Context, in *talksInput) (*talksOutput, error) {
-	if !utf8.ValidString(in.ID) || in.ID == "" || len(in.ID) > archive.MaxIndexKey/2 {
+	if !utf8.ValidString(in.ID) || in.ID == "" || len(in.ID) > store.MaxIndexKey/2 {
 		return nil, badParameter(http.StatusUnprocessableEntity, "path.id", "The person's id must be UTF-8, percent-encoded, of 1 to 512 bytes.")
 	}
 	id := wecom.ParticipantOf(in.ID).ID

@@ -13,8 +13,8 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/viewer"
 )
 
@@ -33,9 +33,9 @@ const (
 // requestCounts counts what a screen takes.
 type requestCounts struct {
 	*fixture
-	derived *archivetest.Derived
-	counter *archivetest.RequestCounter
-	index   *archivetest.IndexCounter
+	derived *storetest.Derived
+	counter *storetest.RequestCounter
+	index   *storetest.IndexCounter
 	seqs    map[string][]int64 // by conversation
 }
 
@@ -44,9 +44,9 @@ const archiveDays = 220
 
 func newRequestCounts(t *testing.T) *requestCounts {
 	f := &requestCounts{
-		fixture: newFixture(t), derived: archivetest.NewDerived(), counter: archivetest.NewRequestCounter(), seqs: map[string][]int64{},
+		fixture: newFixture(t), derived: storetest.NewDerived(), counter: storetest.NewRequestCounter(), seqs: map[string][]int64{},
 	}
-	f.index = &archivetest.IndexCounter{Index: f.fixture.index}
+	f.index = &storetest.IndexCounter{Index: f.fixture.index}
 	first := now.AddDate(0, 0, -archiveDays-2)
 	seq := int64(0)
 	for day := range archiveDays {

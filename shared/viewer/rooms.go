@@ -7,7 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 type roomsInput struct {
@@ -49,7 +49,7 @@ func (s *server) rooms(ctx context.Context, in *roomsInput) (*roomsOutput, error
 	after := ""
 	if in.Cursor != "" {
 		place, err := decodeCursor(in.Cursor, sum)
-		if err == nil && (len(place) == 0 || !utf8.Valid(place) || len(place) > archive.MaxIndexKey/2) {
+		if err == nil && (len(place) == 0 || !utf8.Valid(place) || len(place) > store.MaxIndexKey/2) {
 			err = errBadCursor
 		}
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/scan"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/transcript"
 )
 
@@ -116,7 +117,7 @@ func (s *server) fillHit(ctx context.Context, h *hit, f scan.Hit) (err error) {
 	if err == nil {
 		before, err = s.transcript.Messages(ctx, archive.PlaceQuery{Conversation: f.Conversation, After: &at, Descending: true, Limit: 1})
 	}
-	if errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrNotFound) {
+	if errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrNotFound) {
 		s.logFailure(ctx, "reading the messages beside a hit", err)
 		return nil
 	}

@@ -13,19 +13,20 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/viewer"
 )
 
 // watched counts reads of segments that go on at a time; they wait for release.
 type watched struct {
-	archive.Objects
+	store.Objects
 	arrived   chan struct{}
 	release   chan struct{}
 	gets, now atomic.Int64
 	most      atomic.Int64
 }
 
-func (o *watched) Get(ctx context.Context, key string) (io.ReadCloser, archive.ObjectInfo, error) {
+func (o *watched) Get(ctx context.Context, key string) (io.ReadCloser, store.ObjectInfo, error) {
 	o.gets.Add(1)
 	n := o.now.Add(1)
 	for most := o.most.Load(); n > most && !o.most.CompareAndSwap(most, n); most = o.most.Load() {
@@ -183,15 +184,15 @@ func TestHealthz(t *testing.T) {
 }
 
 // panicky panics where it is read.
-type panicky struct{ archive.Objects }
+type panicky struct{ store.Objects }
 
-func (panicky) Get(context.Context, string) (io.ReadCloser, archive.ObjectInfo, error) {
+func (panicky) Get(context.Context, string) (io.ReadCloser, store.ObjectInfo, error) {
 	panic("inside 10.0.0.1")
 }
 
-type panickyIndex struct{ archive.Index }
+type panickyIndex struct{ store.Index }
 
-func (panickyIndex) Query(context.Context, archive.IndexQuery) ([]archive.Item, error) {
+func (panickyIndex) Query(context.Context, store.IndexQuery) ([]store.Item, error) {
 	panic("inside 10.0.0.1")
 }
 

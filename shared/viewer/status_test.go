@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/viewer"
 )
 
@@ -151,7 +152,7 @@ func TestStatusCounts(t *testing.T) {
 	// A page that is just being finished stands in both lists.
 	both := map[archive.Outcome]int{archive.OutcomeBadKey: 1}
 	f.finish(pages[4], both)
-	f.must(f.index.Put(t.Context(), archive.Item{Partition: "pages:pending", Sort: fmt.Sprintf("%020d", pages[4].SeqAsked),
+	f.must(f.index.Put(t.Context(), store.Item{Partition: "pages:pending", Sort: fmt.Sprintf("%020d", pages[4].SeqAsked),
 		Value: []byte(`{"seq_asked":40,"last_seq":50,"count":10,"pulled_at":"2026-11-24T08:59:56Z"}`)}))
 
 	s := f.status()
@@ -279,13 +280,13 @@ func TestStatusOfMedia(t *testing.T) {
 // more, and 10,000 counted.
 func TestStatusIsBounded(t *testing.T) {
 	f := newFixture(t)
-	var items []archive.Item
+	var items []store.Item
 	for i := range 10_001 {
 		sort := fmt.Sprintf("%020d", i)
 		value := fmt.Appendf(nil, `{"seq_asked":%d,"last_seq":%d,"count":1,"pulled_at":"2026-11-24T08:00:00Z","unreadable":{"bad_message":1}}`, i, i+1)
-		items = append(items, archive.Item{Partition: "quarantine", Sort: sort, Value: value}, archive.Item{Partition: "pages", Sort: sort, Value: value})
+		items = append(items, store.Item{Partition: "quarantine", Sort: sort, Value: value}, store.Item{Partition: "pages", Sort: sort, Value: value})
 		if i < 10_000 {
-			items = append(items, archive.Item{Partition: "pages:pending", Sort: sort, Value: value})
+			items = append(items, store.Item{Partition: "pages:pending", Sort: sort, Value: value})
 		}
 	}
 	f.must(f.index.Put(t.Context(), items...))
@@ -307,11 +308,11 @@ func TestStatusIsBounded(t *testing.T) {
 }
 
 type watchedIndex struct {
-	archive.Index
+	store.Index
 	most, queries int
 }
 
-func (x *watchedIndex) Query(ctx context.Context, q archive.IndexQuery) ([]archive.Item, error) {
+func (x *watchedIndex) Query(ctx context.Context, q store.IndexQuery) ([]store.Item, error) {
 	x.most = max(x.most, q.Limit)
 	x.queries++
 	return x.Index.Query(ctx, q)

@@ -27,18 +27,19 @@ import (
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/scan"
 	"wecom-archive/shared/setup"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/transcript"
 )
 
 // Config is what the API works on.
 type Config struct {
-	Objects   archive.Objects      // archive bucket; required
-	Catalog   *archive.Catalog     // required
-	Derived   archive.ObjectReader // derived bucket; required once something is compacted
-	Read      reading.Func         // the parser: a message by its seq is read anew if this is newer; nil: reading.Read
-	Access    LookRecorder         // required: without it no content is shown
-	Auth      Authenticator        // nil refuses everybody
-	AskReason bool                 // content is shown only to who says why; the look says it, too
+	Objects   store.Objects      // archive bucket; required
+	Catalog   *archive.Catalog   // required
+	Derived   store.ObjectReader // derived bucket; required once something is compacted
+	Read      reading.Func       // the parser: a message by its seq is read anew if this is newer; nil: reading.Read
+	Access    LookRecorder       // required: without it no content is shown
+	Auth      Authenticator      // nil refuses everybody
+	AskReason bool               // content is shown only to who says why; the look says it, too
 
 	Setup setup.Settings // what operators are shown
 

@@ -15,9 +15,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 // TestSidecar: where there are no extended attributes. An empty sidecar directory
@@ -52,7 +52,7 @@ func TestSidecar(t *testing.T) {
 		createBucket(t, server, name, 30)
 		return name
 	}
-	archivetest.TestObjects(t, func(t *testing.T) archive.Objects {
+	storetest.TestObjects(t, func(t *testing.T) store.Objects {
 		return awsstore.NewObjects(server.Client(), server.Presigner(), newBucket(t))
 	})
 	// The rest of its contract asks nothing else of the sidecar.
@@ -61,16 +61,16 @@ func TestSidecar(t *testing.T) {
 		if err := errors.Join(derived.Delete(t.Context(), "a"), derived.Put(t.Context(), "a", strings.NewReader(body))); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := archive.ReadObject(t.Context(), derived, "a"); err != nil || string(got) != body {
+		if got, err := store.ReadObject(t.Context(), derived, "a"); err != nil || string(got) != body {
 			t.Errorf("put after a deletion: %q, %v", got, err)
 		}
 	}
-	archivetest.TestVersions(t, func(t *testing.T) archivetest.VersionedBucket {
+	storetest.TestVersions(t, func(t *testing.T) storetest.VersionedBucket {
 		name, client := newBucket(t), server.Client()
 		objects := awsstore.NewObjects(client, server.Presigner(), name)
-		return archivetest.VersionedBucket{
+		return storetest.VersionedBucket{
 			Objects: objects, Versions: objects,
-			Reopen: func() archive.Objects { return awsstore.NewObjects(client, server.Presigner(), name) },
+			Reopen: func() store.Objects { return awsstore.NewObjects(client, server.Presigner(), name) },
 			DeleteMarker: func(ctx context.Context, key string) (string, error) {
 				out, err := client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &name, Key: &key})
 				if err != nil {

@@ -1,17 +1,17 @@
-package archivetest_test
+package storetest_test
 
 import (
 	"context"
 	"strings"
 	"testing"
 
-	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 func TestObjects(t *testing.T) {
-	archivetest.TestObjects(t, func(t *testing.T) archive.Objects {
-		objects := archivetest.NewObjects()
+	storetest.TestObjects(t, func(t *testing.T) store.Objects {
+		objects := storetest.NewObjects()
 		t.Cleanup(func() {
 			objects.Close()
 			if err := objects.Verify(); err != nil {
@@ -20,21 +20,21 @@ func TestObjects(t *testing.T) {
 		})
 		return objects
 	})
-	archivetest.TestNotLocked(t, func(*testing.T) archive.Objects { return archivetest.NewUnlockedObjects() })
+	storetest.TestNotLocked(t, func(*testing.T) store.Objects { return storetest.NewUnlockedObjects() })
 }
 
 func TestVersions(t *testing.T) {
-	archivetest.TestVersions(t, func(t *testing.T) archivetest.VersionedBucket {
-		objects := archivetest.NewObjects()
+	storetest.TestVersions(t, func(t *testing.T) storetest.VersionedBucket {
+		objects := storetest.NewObjects()
 		t.Cleanup(func() {
 			objects.Close()
 			if err := objects.Verify(); err != nil {
 				t.Error(err)
 			}
 		})
-		return archivetest.VersionedBucket{
+		return storetest.VersionedBucket{
 			Objects: objects, Versions: objects,
-			Reopen:       func() archive.Objects { return objects },
+			Reopen:       func() store.Objects { return objects },
 			DeleteMarker: func(_ context.Context, key string) (string, error) { return objects.PlantDeleteMarker(key), nil },
 			Overwrite: func(_ context.Context, key string, body []byte) (string, error) {
 				return objects.PlantVersion(key, body), nil
@@ -44,15 +44,15 @@ func TestVersions(t *testing.T) {
 }
 
 func TestDerived(t *testing.T) {
-	archivetest.TestDerived(t, func(*testing.T) archive.Derived { return archivetest.NewDerived() })
+	storetest.TestDerived(t, func(*testing.T) store.Derived { return storetest.NewDerived() })
 }
 
 func TestIndex(t *testing.T) {
-	archivetest.TestIndex(t, func(*testing.T) archive.Index { return archivetest.NewIndex() })
+	storetest.TestIndex(t, func(*testing.T) store.Index { return storetest.NewIndex() })
 }
 
 func TestVerify(t *testing.T) {
-	objects := archivetest.NewObjects()
+	objects := storetest.NewObjects()
 	for _, key := range []string{"a", "b"} {
 		if err := objects.PutIfAbsent(t.Context(), key, strings.NewReader("body")); err != nil {
 			t.Fatal(err)

@@ -1,4 +1,4 @@
-package archivetest
+package storetest
 
 import (
 	"bytes"
@@ -14,17 +14,17 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // VersionedBucket is an archive bucket, and what an intruder with all rights in
 // it could do.
 type VersionedBucket struct {
-	Objects  archive.Objects
-	Versions archive.Versions
+	Objects  store.Objects
+	Versions store.Versions
 
 	// Reopen gives another adapter of the same bucket, which has seen nothing yet.
-	Reopen func() archive.Objects
+	Reopen func() store.Objects
 
 	// DeleteMarker deletes the key without naming a version, and Overwrite puts
 	// without a condition. Both return the version id that came of it; a store may
@@ -33,8 +33,8 @@ type VersionedBucket struct {
 	Overwrite    func(ctx context.Context, key string, body []byte) (version string, err error)
 }
 
-// TestVersions tests that an adapter of archive.Objects holds on to the earliest
-// version of each key whatever is laid over it, and that archive.Versions shows
+// TestVersions tests that an adapter of store.Objects holds on to the earliest
+// version of each key whatever is laid over it, and that store.Versions shows
 // what that is. open gives an empty bucket that locks, of its own for each call.
 func TestVersions(t *testing.T, open func(t *testing.T) VersionedBucket) {
 	t.Helper()
@@ -75,9 +75,9 @@ func (b VersionedBucket) overwrite(t *testing.T, key, body string) (version stri
 
 // wantTruth: every way to read the key gives the version that want describes, to
 // an adapter that saw it put and to one that saw nothing.
-func (b VersionedBucket) wantTruth(t *testing.T, want archive.ObjectInfo, body string) {
+func (b VersionedBucket) wantTruth(t *testing.T, want store.ObjectInfo, body string) {
 	t.Helper()
-	for name, objects := range map[string]archive.Objects{"the writer": b.Objects, "a newcomer": b.Reopen()} {
+	for name, objects := range map[string]store.Objects{"the writer": b.Objects, "a newcomer": b.Reopen()} {
 		wantBody(t, objects, want.Key, []byte(body))
 		if got, err := objects.GetRange(t.Context(), want.Key, 1, 3); err != nil || string(got) != body[1:4] {
 			t.Errorf("%s: GetRange = %q, %v", name, got, err)
@@ -86,7 +86,7 @@ func (b VersionedBucket) wantTruth(t *testing.T, want archive.ObjectInfo, body s
 		if err != nil || head.Version != want.Version || head.Size != want.Size {
 			t.Errorf("%s: Head = %+v, %v; want %+v", name, head, err, want)
 		}
-		var listed []archive.ObjectInfo
+		var listed []store.ObjectInfo
 		for info, err := range objects.List(t.Context(), want.Key, "") {
 			if err != nil {
 				t.Fatalf("%s: List: %v", name, err)
@@ -100,13 +100,13 @@ func (b VersionedBucket) wantTruth(t *testing.T, want archive.ObjectInfo, body s
 		if resp.StatusCode != http.StatusOK || got != body {
 			t.Errorf("%s: a presigned URL gives %s, %.40q", name, resp.Status, got)
 		}
-		if err := objects.PutIfAbsent(t.Context(), want.Key, strings.NewReader("later")); !errors.Is(err, archive.ErrExists) {
+		if err := objects.PutIfAbsent(t.Context(), want.Key, strings.NewReader("later")); !errors.Is(err, store.ErrExists) {
 			t.Errorf("%s: PutIfAbsent = %v, want ErrExists", name, err)
 		}
 	}
 }
 
-func headOf(t *testing.T, objects archive.Objects, key string) archive.ObjectInfo {
+func headOf(t *testing.T, objects store.Objects, key string) store.ObjectInfo {
 	t.Helper()
 	info, err := objects.Head(t.Context(), key)
 	if err != nil {
@@ -142,11 +142,11 @@ func testLaterVersion(t *testing.T, b VersionedBucket) {
 func testMarkerBeforePut(t *testing.T, b VersionedBucket) {
 	b.mark(t, "pages/1")
 	b.mark(t, "pages/2")
-	for _, objects := range []archive.Objects{b.Objects, b.Reopen()} {
-		if _, _, err := objects.Get(t.Context(), "pages/1"); !errors.Is(err, archive.ErrNotFound) {
+	for _, objects := range []store.Objects{b.Objects, b.Reopen()} {
+		if _, _, err := objects.Get(t.Context(), "pages/1"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("Get = %v, want ErrNotFound", err)
 		}
-		if _, err := objects.Head(t.Context(), "pages/1"); !errors.Is(err, archive.ErrNotFound) {
+		if _, err := objects.Head(t.Context(), "pages/1"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("Head = %v, want ErrNotFound", err)
 		}
 		wantKeys(t, objects, "", "", nil)
@@ -173,7 +173,7 @@ func testPutOverMarkerRace(t *testing.T, b VersionedBucket) {
 			g.Go(func() error {
 				err := objects.PutIfAbsent(t.Context(), key, bytes.NewReader(racerBody(i)))
 				won[i] = err == nil
-				if err != nil && !errors.Is(err, archive.ErrExists) {
+				if err != nil && !errors.Is(err, store.ErrExists) {
 					return fmt.Errorf("racer %d: %w", i, err)
 				}
 				return nil
@@ -208,7 +208,7 @@ func testNeighbours(t *testing.T, b VersionedBucket) {
 	b.mark(t, "p/10")
 	b.overwrite(t, "p/10", "a lie")
 	b.mark(t, "p/1x")
-	for _, objects := range []archive.Objects{b.Objects, b.Reopen()} {
+	for _, objects := range []store.Objects{b.Objects, b.Reopen()} {
 		for _, key := range keys {
 			wantBody(t, objects, key, []byte("truth of "+key))
 		}

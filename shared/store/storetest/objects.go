@@ -1,4 +1,4 @@
-package archivetest
+package storetest
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // Objects is the archive bucket in memory, with versions as S3 keeps them. It is
@@ -35,8 +35,8 @@ type link struct {
 }
 
 var (
-	_ archive.Objects  = (*Objects)(nil)
-	_ archive.Versions = (*Objects)(nil)
+	_ store.Objects  = (*Objects)(nil)
+	_ store.Versions = (*Objects)(nil)
 )
 
 // NewObjects makes an empty bucket that locks.
@@ -51,10 +51,10 @@ func NewUnlockedObjects() *Objects {
 	return o
 }
 
-// PutIfAbsent implements archive.Objects. As in S3, a put over a delete marker
+// PutIfAbsent implements store.Objects. As in S3, a put over a delete marker
 // leaves a version, even if it is too late to be the truth.
 func (o *Objects) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeker) error {
-	if err := errors.Join(ctx.Err(), archive.CheckObjectKey(key)); err != nil {
+	if err := errors.Join(ctx.Err(), store.CheckObjectKey(key)); err != nil {
 		return fmt.Errorf("putting %q: %w", key, err)
 	}
 	stored, err := io.ReadAll(body)
@@ -65,11 +65,11 @@ func (o *Objects) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeke
 	defer o.mu.Unlock()
 	versions := o.stored[key]
 	if len(versions) > 0 && !versions[len(versions)-1].marker {
-		return fmt.Errorf("putting %q: %w", key, archive.ErrExists)
+		return fmt.Errorf("putting %q: %w", key, store.ErrExists)
 	}
 	o.add(key, &object{body: stored})
 	if earliest(versions) != nil {
-		return fmt.Errorf("putting %q: an earlier version lies under a delete marker: %w", key, archive.ErrExists)
+		return fmt.Errorf("putting %q: an earlier version lies under a delete marker: %w", key, store.ErrExists)
 	}
 	return nil
 }
@@ -90,13 +90,13 @@ func (o *Objects) PlantVersion(key string, body []byte) (version string) {
 	return o.add(key, &object{body: bytes.Clone(body)})
 }
 
-// ListVersions implements archive.Versions. What is put while it runs may be
+// ListVersions implements store.Versions. What is put while it runs may be
 // missing.
-func (o *Objects) ListVersions(ctx context.Context, prefix, after string) iter.Seq2[archive.ObjectVersion, error] {
-	return func(yield func(archive.ObjectVersion, error) bool) {
+func (o *Objects) ListVersions(ctx context.Context, prefix, after string) iter.Seq2[store.ObjectVersion, error] {
+	return func(yield func(store.ObjectVersion, error) bool) {
 		for _, v := range o.versions(prefix, after) {
 			if err := ctx.Err(); err != nil {
-				yield(archive.ObjectVersion{}, fmt.Errorf("listing %q: %w", prefix, err))
+				yield(store.ObjectVersion{}, fmt.Errorf("listing %q: %w", prefix, err))
 				return
 			}
 			if !yield(v, nil) {
@@ -104,18 +104,18 @@ func (o *Objects) ListVersions(ctx context.Context, prefix, after string) iter.S
 			}
 		}
 		if err := ctx.Err(); err != nil {
-			yield(archive.ObjectVersion{}, fmt.Errorf("listing %q: %w", prefix, err))
+			yield(store.ObjectVersion{}, fmt.Errorf("listing %q: %w", prefix, err))
 		}
 	}
 }
 
-func (o *Objects) versions(prefix, after string) (found []archive.ObjectVersion) {
+func (o *Objects) versions(prefix, after string) (found []store.ObjectVersion) {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
 	for _, key := range o.below(prefix, after) {
 		truth := earliest(o.stored[key])
 		for _, v := range slices.Backward(o.stored[key]) {
-			found = append(found, archive.ObjectVersion{
+			found = append(found, store.ObjectVersion{
 				Key: key, Version: v.info.Version, Modified: v.info.Modified, Size: v.info.Size,
 				DeleteMarker: v.marker, Earliest: v == truth,
 			})
@@ -124,14 +124,14 @@ func (o *Objects) versions(prefix, after string) (found []archive.ObjectVersion)
 	return found
 }
 
-// PresignGet implements archive.Objects. The first call starts a server on
+// PresignGet implements store.Objects. The first call starts a server on
 // 127.0.0.1 that Close stops.
 func (o *Objects) PresignGet(ctx context.Context, key, fileName string, ttl time.Duration) (string, error) {
-	if err := errors.Join(ctx.Err(), archive.CheckObjectKey(key)); err != nil {
+	if err := errors.Join(ctx.Err(), store.CheckObjectKey(key)); err != nil {
 		return "", fmt.Errorf("presigning %q: %w", key, err)
 	}
-	if ttl < time.Second || ttl > archive.MaxPresign {
-		return "", fmt.Errorf("presigning %q: a time of %v is not between 1 s and %v", key, ttl, archive.MaxPresign)
+	if ttl < time.Second || ttl > store.MaxPresign {
+		return "", fmt.Errorf("presigning %q: a time of %v is not between 1 s and %v", key, ttl, store.MaxPresign)
 	}
 	if _, err := o.find(ctx, key); err != nil {
 		return "", fmt.Errorf("presigning %q: %w", key, err)
@@ -158,15 +158,15 @@ func (o *Objects) serveLink(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 	default:
 		w.Header().Set("Content-Type", "application/octet-stream")
-		w.Header().Set("Content-Disposition", archive.Attachment(l.fileName))
+		w.Header().Set("Content-Disposition", store.Attachment(l.fileName))
 		http.ServeContent(w, r, "", found.info.Modified, bytes.NewReader(found.body))
 	}
 }
 
-// CheckLock implements archive.Objects.
+// CheckLock implements store.Objects.
 func (o *Objects) CheckLock(ctx context.Context) error {
 	if o.unlocked {
-		return fmt.Errorf("checking the lock: %w", archive.ErrNotLocked)
+		return fmt.Errorf("checking the lock: %w", store.ErrNotLocked)
 	}
 	return ctx.Err()
 }

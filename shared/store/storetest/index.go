@@ -1,4 +1,4 @@
-package archivetest
+package storetest
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 	"slices"
 	"sync"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // Index is an index in memory. It is safe for concurrent use.
@@ -19,19 +19,19 @@ type Index struct {
 }
 
 type partition struct {
-	items map[string]archive.Item
+	items map[string]store.Item
 	sorts []string // sorted
 }
 
-var _ archive.Index = (*Index)(nil)
+var _ store.Index = (*Index)(nil)
 
 // NewIndex makes an empty index.
 func NewIndex() *Index { return &Index{partitions: map[string]*partition{}} }
 
-// Get implements archive.Index.
-func (x *Index) Get(ctx context.Context, part, sort string) (archive.Item, error) {
-	if err := errors.Join(ctx.Err(), archive.CheckIndexKey(part, sort)); err != nil {
-		return archive.Item{}, fmt.Errorf("getting index item: %w", err)
+// Get implements store.Index.
+func (x *Index) Get(ctx context.Context, part, sort string) (store.Item, error) {
+	if err := errors.Join(ctx.Err(), store.CheckIndexKey(part, sort)); err != nil {
+		return store.Item{}, fmt.Errorf("getting index item: %w", err)
 	}
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -40,17 +40,17 @@ func (x *Index) Get(ctx context.Context, part, sort string) (archive.Item, error
 			return cloneItem(item), nil
 		}
 	}
-	return archive.Item{}, fmt.Errorf("getting index item %q of %q: %w", sort, part, archive.ErrNotFound)
+	return store.Item{}, fmt.Errorf("getting index item %q of %q: %w", sort, part, store.ErrNotFound)
 }
 
-// GetMany implements archive.Index.
-func (x *Index) GetMany(ctx context.Context, items ...archive.Item) ([]archive.Item, error) {
-	if err := errors.Join(ctx.Err(), archive.CheckItems(items...)); err != nil {
+// GetMany implements store.Index.
+func (x *Index) GetMany(ctx context.Context, items ...store.Item) ([]store.Item, error) {
+	if err := errors.Join(ctx.Err(), store.CheckItems(items...)); err != nil {
 		return nil, fmt.Errorf("getting index items: %w", err)
 	}
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	var found []archive.Item
+	var found []store.Item
 	for _, item := range items {
 		if p := x.partitions[item.Partition]; p != nil {
 			if stored, ok := p.items[item.Sort]; ok {
@@ -61,8 +61,8 @@ func (x *Index) GetMany(ctx context.Context, items ...archive.Item) ([]archive.I
 	return found, nil
 }
 
-// Query implements archive.Index.
-func (x *Index) Query(ctx context.Context, q archive.IndexQuery) ([]archive.Item, error) {
+// Query implements store.Index.
+func (x *Index) Query(ctx context.Context, q store.IndexQuery) ([]store.Item, error) {
 	if err := errors.Join(ctx.Err(), checkQuery(q)); err != nil {
 		return nil, fmt.Errorf("querying the index: %w", err)
 	}
@@ -82,7 +82,7 @@ func (x *Index) Query(ctx context.Context, q archive.IndexQuery) ([]archive.Item
 	}
 	sorts := p.sorts[first:end]
 	n := min(q.Limit, len(sorts))
-	items := make([]archive.Item, n)
+	items := make([]store.Item, n)
 	for i := range n {
 		at := i
 		if q.Descending {
@@ -93,9 +93,9 @@ func (x *Index) Query(ctx context.Context, q archive.IndexQuery) ([]archive.Item
 	return items, nil
 }
 
-// Put implements archive.Index.
-func (x *Index) Put(ctx context.Context, items ...archive.Item) error {
-	if err := errors.Join(ctx.Err(), archive.CheckItems(items...)); err != nil {
+// Put implements store.Index.
+func (x *Index) Put(ctx context.Context, items ...store.Item) error {
+	if err := errors.Join(ctx.Err(), store.CheckItems(items...)); err != nil {
 		return fmt.Errorf("putting index items: %w", err)
 	}
 	x.mu.Lock()
@@ -106,9 +106,9 @@ func (x *Index) Put(ctx context.Context, items ...archive.Item) error {
 	return nil
 }
 
-// PutIf implements archive.Index.
-func (x *Index) PutIf(ctx context.Context, item archive.Item) error {
-	if err := errors.Join(ctx.Err(), archive.CheckItems(item)); err != nil {
+// PutIf implements store.Index.
+func (x *Index) PutIf(ctx context.Context, item store.Item) error {
+	if err := errors.Join(ctx.Err(), store.CheckItems(item)); err != nil {
 		return fmt.Errorf("putting index item: %w", err)
 	}
 	x.mu.Lock()
@@ -119,16 +119,16 @@ func (x *Index) PutIf(ctx context.Context, item archive.Item) error {
 	}
 	if have != item.Revision {
 		return fmt.Errorf("putting index item %q of %q: seen revision %d, stored is %d: %w",
-			item.Sort, item.Partition, item.Revision, have, archive.ErrConflict)
+			item.Sort, item.Partition, item.Revision, have, store.ErrConflict)
 	}
 	x.write(item)
 	return nil
 }
 
-func (x *Index) write(item archive.Item) {
+func (x *Index) write(item store.Item) {
 	p := x.partitions[item.Partition]
 	if p == nil {
-		p = &partition{items: map[string]archive.Item{}}
+		p = &partition{items: map[string]store.Item{}}
 		x.partitions[item.Partition] = p
 	}
 	old, replaces := p.items[item.Sort]
@@ -140,11 +140,11 @@ func (x *Index) write(item archive.Item) {
 	p.items[item.Sort] = cloneItem(item)
 }
 
-// Delete implements archive.Index.
-func (x *Index) Delete(ctx context.Context, items ...archive.Item) error {
+// Delete implements store.Index.
+func (x *Index) Delete(ctx context.Context, items ...store.Item) error {
 	err := ctx.Err()
 	for _, item := range items {
-		err = errors.Join(err, archive.CheckIndexKey(item.Partition, item.Sort))
+		err = errors.Join(err, store.CheckIndexKey(item.Partition, item.Sort))
 	}
 	if err != nil {
 		return fmt.Errorf("deleting index items: %w", err)
@@ -166,10 +166,10 @@ func (x *Index) Delete(ctx context.Context, items ...archive.Item) error {
 
 // All returns every item, ordered by partition and sort key. Tests compare
 // indexes with it.
-func (x *Index) All() []archive.Item {
+func (x *Index) All() []store.Item {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	var all []archive.Item
+	var all []store.Item
 	for _, name := range slices.Sorted(maps.Keys(x.partitions)) {
 		p := x.partitions[name]
 		for _, sort := range p.sorts {
@@ -179,19 +179,19 @@ func (x *Index) All() []archive.Item {
 	return all
 }
 
-func cloneItem(item archive.Item) archive.Item {
+func cloneItem(item store.Item) store.Item {
 	item.Value = bytes.Clone(item.Value)
 	return item
 }
 
-func checkQuery(q archive.IndexQuery) error {
+func checkQuery(q store.IndexQuery) error {
 	if q.Limit < 1 {
 		return fmt.Errorf("limit %d is not at least 1", q.Limit)
 	}
-	return archive.CheckIndexKey(q.Partition) // bounds may be anything
+	return store.CheckIndexKey(q.Partition) // bounds may be anything
 }
 
-// Drop implements archive.Dropper.
+// Drop implements store.Dropper.
 func (x *Index) Drop(ctx context.Context, keep ...string) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("dropping the index: %w", err)

@@ -1,4 +1,4 @@
-package archivetest
+package storetest
 
 import (
 	"bytes"
@@ -13,17 +13,17 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
-// TestDerived tests an adapter of archive.Derived. open gives an empty bucket, of
+// TestDerived tests an adapter of store.Derived. open gives an empty bucket, of
 // its own for each call.
-func TestDerived(t *testing.T, open func(t *testing.T) archive.Derived) {
+func TestDerived(t *testing.T, open func(t *testing.T) store.Derived) {
 	t.Helper()
 	// What both buckets promise.
 	for _, test := range []struct {
 		name string
-		run  func(*testing.T, archive.Objects)
+		run  func(*testing.T, store.Objects)
 	}{
 		{"PutThenRead", testPutThenRead},
 		{"PutRewound", testPutRewound},
@@ -40,7 +40,7 @@ func TestDerived(t *testing.T, open func(t *testing.T) archive.Derived) {
 	}
 	for _, test := range []struct {
 		name string
-		run  func(*testing.T, archive.Derived)
+		run  func(*testing.T, store.Derived)
 	}{
 		{"Replace", testReplace},
 		{"ReplaceRace", testReplaceRace},
@@ -52,13 +52,13 @@ func TestDerived(t *testing.T, open func(t *testing.T) archive.Derived) {
 }
 
 // putOnce lets the tests of the archive bucket read a derived one.
-type putOnce struct{ archive.Derived }
+type putOnce struct{ store.Derived }
 
 func (p putOnce) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeker) error {
 	switch _, err := p.Head(ctx, key); {
 	case err == nil:
-		return archive.ErrExists
-	case errors.Is(err, archive.ErrNotFound):
+		return store.ErrExists
+	case errors.Is(err, store.ErrNotFound):
 		return p.Put(ctx, key, body)
 	default:
 		return err
@@ -71,7 +71,7 @@ func (putOnce) PresignGet(context.Context, string, string, time.Duration) (strin
 
 func (putOnce) CheckLock(ctx context.Context) error { return ctx.Err() }
 
-func testReplace(t *testing.T, derived archive.Derived) {
+func testReplace(t *testing.T, derived store.Derived) {
 	for i, body := range []string{"first", "second, longer", "", "third"} {
 		if err := derived.Put(t.Context(), "readings/a", strings.NewReader(body)); err != nil {
 			t.Fatalf("put %d: %v", i, err)
@@ -94,7 +94,7 @@ func testReplace(t *testing.T, derived archive.Derived) {
 
 // testReplaceRace: of puts that race one is left, whole, and readers see one of
 // them at any time.
-func testReplaceRace(t *testing.T, derived archive.Derived) {
+func testReplaceRace(t *testing.T, derived store.Derived) {
 	const racers = 10
 	put := func(i int) error { return derived.Put(t.Context(), "a/b", bytes.NewReader(racerBody(i))) }
 	if err := put(0); err != nil {
@@ -120,7 +120,7 @@ func testReplaceRace(t *testing.T, derived archive.Derived) {
 	}
 }
 
-func testDeleteObjects(t *testing.T, derived archive.Derived) {
+func testDeleteObjects(t *testing.T, derived store.Derived) {
 	objects := putOnce{derived}
 	for _, key := range []string{"a", "b/c", "b/d", "会 话+%"} {
 		put(t, objects, key, []byte(key))
@@ -136,7 +136,7 @@ func testDeleteObjects(t *testing.T, derived archive.Derived) {
 	wantKeys(t, objects, "", "", []string{"a", "b/c", "b/d", "会 话+%"})
 	remove("b/c", "none", "会 话+%")
 	wantKeys(t, objects, "", "", []string{"a", "b/d"})
-	if _, _, err := derived.Get(t.Context(), "b/c"); !errors.Is(err, archive.ErrNotFound) {
+	if _, _, err := derived.Get(t.Context(), "b/c"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("Get of what was deleted = %v, want ErrNotFound", err)
 	}
 	remove("b/c")
@@ -159,7 +159,7 @@ func testDeleteObjects(t *testing.T, derived archive.Derived) {
 }
 
 // testManyDerived: S3 lists and deletes 1,000 keys a request.
-func testManyDerived(t *testing.T, derived archive.Derived) {
+func testManyDerived(t *testing.T, derived store.Derived) {
 	var keys []string
 	var g errgroup.Group
 	g.SetLimit(16)

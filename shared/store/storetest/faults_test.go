@@ -1,4 +1,4 @@
-package archivetest_test
+package storetest_test
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"wecom-archive/shared/archive"
-	"wecom-archive/shared/archive/archivetest"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/store/storetest"
 )
 
 // recorder is a notifier that remembers.
@@ -24,29 +24,29 @@ func (r *recorder) Notify(_ context.Context, keys ...string) error {
 
 // world is one of each port, bare and as the program under test sees it.
 type world struct {
-	objects  *archivetest.Objects
-	index    *archivetest.Index
+	objects  *storetest.Objects
+	index    *storetest.Index
 	notified *recorder
-	faults   *archivetest.Faults
+	faults   *storetest.Faults
 }
 
 func newWorld() *world {
-	return &world{archivetest.NewObjects(), archivetest.NewIndex(), &recorder{}, archivetest.NewFaults()}
+	return &world{storetest.NewObjects(), storetest.NewIndex(), &recorder{}, storetest.NewFaults()}
 }
 
 // run is a little program of five durable operations that stops at an error.
 func (w *world) run(ctx context.Context) error {
 	objects, index, notifier := w.faults.Objects(w.objects), w.faults.Index(w.index), w.faults.Notifier(w.notified)
-	item := func(sort string) archive.Item { return archive.Item{Partition: "p", Sort: sort} }
+	item := func(sort string) store.Item { return store.Item{Partition: "p", Sort: sort} }
 	err := objects.PutIfAbsent(ctx, "a", strings.NewReader("x"))
-	if err != nil && !errors.Is(err, archive.ErrExists) {
+	if err != nil && !errors.Is(err, store.ErrExists) {
 		return err
 	}
 	if err := index.Put(ctx, item("1"), item("2"), item("3"), item("4")); err != nil {
 		return err
 	}
 	err = index.PutIf(ctx, item("5"))
-	if err != nil && !errors.Is(err, archive.ErrConflict) {
+	if err != nil && !errors.Is(err, store.ErrConflict) {
 		return err
 	}
 	if err := index.Delete(ctx, item("1"), item("2")); err != nil {
@@ -67,26 +67,26 @@ func (w *world) state() string {
 func TestFaults(t *testing.T) {
 	for _, test := range []struct {
 		k    int
-		when archivetest.When
+		when storetest.When
 		want string
 	}{
-		{1, archivetest.Before, "false [] []"},
-		{1, archivetest.After, "true [] []"},
-		{1, archivetest.Partly, "true [] []"},
-		{2, archivetest.Before, "true [] []"},
-		{2, archivetest.Partly, "true [1 2] []"},
-		{2, archivetest.After, "true [1 2 3 4] []"},
-		{3, archivetest.Before, "true [1 2 3 4] []"},
-		{3, archivetest.After, "true [1 2 3 4 5] []"},
-		{4, archivetest.Partly, "true [2 3 4 5] []"},
-		{4, archivetest.After, "true [3 4 5] []"},
-		{5, archivetest.Before, "true [3 4 5] []"},
-		{5, archivetest.Partly, "true [3 4 5] [a]"},
-		{5, archivetest.After, "true [3 4 5] [a b]"},
+		{1, storetest.Before, "false [] []"},
+		{1, storetest.After, "true [] []"},
+		{1, storetest.Partly, "true [] []"},
+		{2, storetest.Before, "true [] []"},
+		{2, storetest.Partly, "true [1 2] []"},
+		{2, storetest.After, "true [1 2 3 4] []"},
+		{3, storetest.Before, "true [1 2 3 4] []"},
+		{3, storetest.After, "true [1 2 3 4 5] []"},
+		{4, storetest.Partly, "true [2 3 4 5] []"},
+		{4, storetest.After, "true [3 4 5] []"},
+		{5, storetest.Before, "true [3 4 5] []"},
+		{5, storetest.Partly, "true [3 4 5] [a]"},
+		{5, storetest.After, "true [3 4 5] [a b]"},
 	} {
 		w := newWorld()
 		w.faults.CrashAt(test.k, test.when)
-		if err := w.run(t.Context()); !errors.Is(err, archivetest.ErrCrashed) {
+		if err := w.run(t.Context()); !errors.Is(err, storetest.ErrCrashed) {
 			t.Errorf("crash at %d: run = %v", test.k, err)
 		}
 		if got := w.state(); got != test.want {
@@ -98,7 +98,7 @@ func TestFaults(t *testing.T) {
 
 		w = newWorld()
 		w.faults.FailAt(test.k, test.when)
-		if err := w.run(t.Context()); !errors.Is(err, archivetest.ErrInjected) {
+		if err := w.run(t.Context()); !errors.Is(err, storetest.ErrInjected) {
 			t.Errorf("failure at %d: run = %v", test.k, err)
 		}
 		if got := w.state(); got != test.want {
@@ -109,7 +109,7 @@ func TestFaults(t *testing.T) {
 		}
 	}
 	w := newWorld()
-	w.faults.CrashAt(6, archivetest.Before)
+	w.faults.CrashAt(6, storetest.Before)
 	if err := w.run(t.Context()); err != nil || w.faults.Crashed() || w.faults.Count() != 5 {
 		t.Errorf("crash at 6 of 5: %v", err)
 	}
@@ -121,7 +121,7 @@ func TestAfterCrash(t *testing.T) {
 	if err := w.objects.PutIfAbsent(ctx, "old", strings.NewReader("x")); err != nil {
 		t.Fatal(err)
 	}
-	w.faults.CrashAt(1, archivetest.Before)
+	w.faults.CrashAt(1, storetest.Before)
 	objects, index := w.faults.Objects(w.objects), w.faults.Index(w.index)
 	calls := map[string]func() error{
 		"PutIfAbsent": func() error { return objects.PutIfAbsent(ctx, "b", strings.NewReader("x")) },
@@ -137,21 +137,21 @@ func TestAfterCrash(t *testing.T) {
 		"PresignGet":  func() error { _, err := objects.PresignGet(ctx, "old", "x", time.Minute); return err },
 		"CheckLock":   func() error { return objects.CheckLock(ctx) },
 		"Index.Get":   func() error { _, err := index.Get(ctx, "p", "s"); return err },
-		"Index.Query": func() error { _, err := index.Query(ctx, archive.IndexQuery{Partition: "p", Limit: 1}); return err },
-		"Index.Put":   func() error { return index.Put(ctx, archive.Item{Partition: "p", Sort: "s"}) },
-		"PutIf":       func() error { return index.PutIf(ctx, archive.Item{Partition: "p", Sort: "s"}) },
-		"Delete":      func() error { return index.Delete(ctx, archive.Item{Partition: "p", Sort: "s"}) },
+		"Index.Query": func() error { _, err := index.Query(ctx, store.IndexQuery{Partition: "p", Limit: 1}); return err },
+		"Index.Put":   func() error { return index.Put(ctx, store.Item{Partition: "p", Sort: "s"}) },
+		"PutIf":       func() error { return index.PutIf(ctx, store.Item{Partition: "p", Sort: "s"}) },
+		"Delete":      func() error { return index.Delete(ctx, store.Item{Partition: "p", Sort: "s"}) },
 		"Notify":      func() error { return w.faults.Notifier(w.notified).Notify(ctx, "a") },
 	}
 	defer w.objects.Close()
 	if err := calls["Get"](); err != nil {
 		t.Errorf("a read before the crash: %v", err)
 	}
-	if err := calls["PutIf"](); !errors.Is(err, archivetest.ErrCrashed) {
+	if err := calls["PutIf"](); !errors.Is(err, storetest.ErrCrashed) {
 		t.Fatalf("PutIf = %v, want the crash", err)
 	}
 	for name, call := range calls {
-		if err := call(); !errors.Is(err, archivetest.ErrCrashed) {
+		if err := call(); !errors.Is(err, storetest.ErrCrashed) {
 			t.Errorf("%s after the crash = %v, want ErrCrashed", name, err)
 		}
 	}
@@ -175,7 +175,7 @@ func TestListCrash(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.faults.CrashAt(1, archivetest.Before)
+	w.faults.CrashAt(1, storetest.Before)
 	var seen int
 	var last error
 	for _, err := range objects.List(t.Context(), "", "") {
@@ -184,14 +184,14 @@ func TestListCrash(t *testing.T) {
 			_ = objects.PutIfAbsent(t.Context(), "x", strings.NewReader(""))
 		}
 	}
-	if seen != 1 || !errors.Is(last, archivetest.ErrCrashed) {
+	if seen != 1 || !errors.Is(last, storetest.ErrCrashed) {
 		t.Errorf("%d objects, then %v", seen, last)
 	}
 }
 
 func TestDropping(t *testing.T) {
 	r := &recorder{}
-	n := archivetest.Dropping(r, 3)
+	n := storetest.Dropping(r, 3)
 	for _, keys := range [][]string{{"1", "2"}, {"3"}, {"4", "5", "6", "7"}, {}} {
 		if err := n.Notify(t.Context(), keys...); err != nil {
 			t.Fatal(err)
@@ -203,13 +203,13 @@ func TestDropping(t *testing.T) {
 }
 
 func TestContents(t *testing.T) {
-	objects := archivetest.NewObjects()
+	objects := storetest.NewObjects()
 	for _, key := range []string{"a/1", "a/2", "b/1"} {
 		if err := objects.PutIfAbsent(t.Context(), key, strings.NewReader("body of "+key)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	got, err := archivetest.Contents(t.Context(), objects, "a/")
+	got, err := storetest.Contents(t.Context(), objects, "a/")
 	want := map[string][]byte{"a/1": []byte("body of a/1"), "a/2": []byte("body of a/2")}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("Contents = %q, %v", got, err)

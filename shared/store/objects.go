@@ -1,4 +1,4 @@
-package archive
+package store
 
 import (
 	"context"
@@ -18,6 +18,8 @@ var (
 	ErrExists = errors.New("already exists")
 	// ErrConflict: an index item is not at the revision that the write asked for.
 	ErrConflict = errors.New("changed by somebody else")
+	// ErrDamaged: what is stored is not what was put there.
+	ErrDamaged = errors.New("damaged")
 	// ErrNotLocked: the bucket does not lock what is put into it.
 	ErrNotLocked = errors.New("bucket does not lock its objects")
 )

@@ -1,4 +1,4 @@
-// Package archivetest tests the ports of package archive and what works on them.
+// Package storetest tests the ports of package store and what works on them.
 //
 // One contract suite per port (TestObjects, TestIndex, TestKeyring, TestSecrets)
 // states what the port's comments promise; every adapter passes it unchanged.
@@ -7,4 +7,4 @@
 // Dropping loses notifications, to show that stages recover.
 //
 // Only tests import it.
-package archivetest
+package storetest

@@ -1,4 +1,4 @@
-package archivetest
+package storetest
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // Requests is how many requests to S3 something took.
@@ -58,10 +58,10 @@ func (c *RequestCounter) add(f func(*Requests)) {
 }
 
 // Objects wraps an archive bucket.
-func (c *RequestCounter) Objects(o archive.Objects) archive.Objects { return &countedObjects{o, c} }
+func (c *RequestCounter) Objects(o store.Objects) store.Objects { return &countedObjects{o, c} }
 
 // Derived wraps a derived bucket.
-func (c *RequestCounter) Derived(d archive.Derived) archive.Derived { return &countedDerived{d, c} }
+func (c *RequestCounter) Derived(d store.Derived) store.Derived { return &countedDerived{d, c} }
 
 // pages is 1, and 1 more for every 1,000 that seq yields.
 func pages[T any](c *RequestCounter, seq iter.Seq2[T, error], seen func(T)) iter.Seq2[T, error] {
@@ -84,7 +84,7 @@ func pages[T any](c *RequestCounter, seq iter.Seq2[T, error], seen func(T)) iter
 }
 
 type countedObjects struct {
-	archive.Objects
+	store.Objects
 	counter *RequestCounter
 }
 
@@ -119,10 +119,10 @@ func (o *countedObjects) PutIfAbsent(ctx context.Context, key string, body io.Re
 	return err
 }
 
-func (o *countedObjects) Get(ctx context.Context, key string) (io.ReadCloser, archive.ObjectInfo, error) {
+func (o *countedObjects) Get(ctx context.Context, key string) (io.ReadCloser, store.ObjectInfo, error) {
 	o.resolve(key)
 	body, info, err := o.Objects.Get(ctx, key)
-	if !errors.Is(err, archive.ErrNotFound) {
+	if !errors.Is(err, store.ErrNotFound) {
 		o.counter.add(func(r *Requests) { r.Get++ })
 	}
 	o.learn(key, err)
@@ -132,22 +132,22 @@ func (o *countedObjects) Get(ctx context.Context, key string) (io.ReadCloser, ar
 func (o *countedObjects) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
 	o.resolve(key)
 	part, err := o.Objects.GetRange(ctx, key, offset, length)
-	if length != 0 && !errors.Is(err, archive.ErrNotFound) {
+	if length != 0 && !errors.Is(err, store.ErrNotFound) {
 		o.counter.add(func(r *Requests) { r.Get++ })
 	}
 	o.learn(key, err)
 	return part, err
 }
 
-func (o *countedObjects) Head(ctx context.Context, key string) (archive.ObjectInfo, error) {
+func (o *countedObjects) Head(ctx context.Context, key string) (store.ObjectInfo, error) {
 	o.counter.add(func(r *Requests) { r.List++ })
 	info, err := o.Objects.Head(ctx, key)
 	o.learn(key, err)
 	return info, err
 }
 
-func (o *countedObjects) List(ctx context.Context, prefix, after string) iter.Seq2[archive.ObjectInfo, error] {
-	return pages(o.counter, o.Objects.List(ctx, prefix, after), func(info archive.ObjectInfo) { o.learn(info.Key, nil) })
+func (o *countedObjects) List(ctx context.Context, prefix, after string) iter.Seq2[store.ObjectInfo, error] {
+	return pages(o.counter, o.Objects.List(ctx, prefix, after), func(info store.ObjectInfo) { o.learn(info.Key, nil) })
 }
 
 func (o *countedObjects) PresignGet(ctx context.Context, key, fileName string, ttl time.Duration) (string, error) {
@@ -158,7 +158,7 @@ func (o *countedObjects) PresignGet(ctx context.Context, key, fileName string, t
 }
 
 type countedDerived struct {
-	archive.Derived
+	store.Derived
 	counter *RequestCounter
 }
 
@@ -167,7 +167,7 @@ func (d *countedDerived) Put(ctx context.Context, key string, body io.ReadSeeker
 	return d.Derived.Put(ctx, key, body)
 }
 
-func (d *countedDerived) Get(ctx context.Context, key string) (io.ReadCloser, archive.ObjectInfo, error) {
+func (d *countedDerived) Get(ctx context.Context, key string) (io.ReadCloser, store.ObjectInfo, error) {
 	d.counter.add(func(r *Requests) { r.Get++ })
 	return d.Derived.Get(ctx, key)
 }
@@ -183,13 +183,13 @@ func (d *countedDerived) GetRange(ctx context.Context, key string, offset, lengt
 	return d.Derived.GetRange(ctx, key, offset, length)
 }
 
-func (d *countedDerived) Head(ctx context.Context, key string) (archive.ObjectInfo, error) {
+func (d *countedDerived) Head(ctx context.Context, key string) (store.ObjectInfo, error) {
 	d.counter.add(func(r *Requests) { r.Head++ })
 	return d.Derived.Head(ctx, key)
 }
 
-func (d *countedDerived) List(ctx context.Context, prefix, after string) iter.Seq2[archive.ObjectInfo, error] {
-	return pages(d.counter, d.Derived.List(ctx, prefix, after), func(archive.ObjectInfo) {})
+func (d *countedDerived) List(ctx context.Context, prefix, after string) iter.Seq2[store.ObjectInfo, error] {
+	return pages(d.counter, d.Derived.List(ctx, prefix, after), func(store.ObjectInfo) {})
 }
 
 func (d *countedDerived) Delete(ctx context.Context, keys ...string) error {

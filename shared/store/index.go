@@ -1,4 +1,4 @@
-package archive
+package store
 
 import (
 	"context"
@@ -67,4 +67,14 @@ type Index interface {
 	// Delete removes items; that one is not there is no error. Not atomic. Only
 	// the keys of the items count.
 	Delete(ctx context.Context, items ...Item) error
+}
+
+// Dropper empties an index. Adapters of Index have it for whoever makes the index
+// again; the stages do not.
+type Dropper interface {
+	// Drop removes all items, but not those of the partitions to keep. It reads
+	// the whole table, item by item where the store cannot do better. It is not
+	// atomic: after an error some are left, and the same call again goes on. What
+	// others write meanwhile may be removed or not.
+	Drop(ctx context.Context, keep ...string) error
 }

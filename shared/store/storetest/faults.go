@@ -1,4 +1,4 @@
-package archivetest
+package storetest
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 var (
@@ -33,8 +33,8 @@ const (
 // over all the ports that it wraps. It is safe for concurrent use.
 //
 //	for k := 1; ; k++ {
-//		faults := archivetest.NewFaults()
-//		faults.CrashAt(k, archivetest.After)
+//		faults := storetest.NewFaults()
+//		faults.CrashAt(k, storetest.After)
 //		run(faults.Objects(objects), faults.Index(index)) // until it gives up
 //		if !faults.Crashed() {
 //			break // fewer than k operations: every one had its turn
@@ -135,36 +135,36 @@ func (f *Faults) durable(n int, effect func(n int) error) error {
 	case when == Partly && n > 1:
 		n /= 2
 	}
-	if err := effect(n); err != nil && !errors.Is(err, archive.ErrExists) && !errors.Is(err, archive.ErrConflict) {
+	if err := effect(n); err != nil && !errors.Is(err, store.ErrExists) && !errors.Is(err, store.ErrConflict) {
 		return errors.Join(fault, err)
 	}
 	return fault
 }
 
 // Objects wraps a bucket.
-func (f *Faults) Objects(o archive.Objects) archive.Objects {
+func (f *Faults) Objects(o store.Objects) store.Objects {
 	return &faultyObjects{faultyReader{f, o}, o}
 }
 
 // Derived wraps a derived bucket.
-func (f *Faults) Derived(d archive.Derived) archive.Derived {
+func (f *Faults) Derived(d store.Derived) store.Derived {
 	return &faultyDerived{faultyReader{f, d}, d}
 }
 
 // Index wraps an index.
-func (f *Faults) Index(x archive.Index) archive.Index { return &faultyIndex{f, x} }
+func (f *Faults) Index(x store.Index) store.Index { return &faultyIndex{f, x} }
 
 // Notifier wraps a notifier.
-func (f *Faults) Notifier(n archive.Notifier) archive.Notifier { return &faultyNotifier{f, n} }
+func (f *Faults) Notifier(n store.Notifier) store.Notifier { return &faultyNotifier{f, n} }
 
 type faultyReader struct {
 	faults *Faults
-	inner  archive.ObjectReader
+	inner  store.ObjectReader
 }
 
-func (o *faultyReader) Get(ctx context.Context, key string) (io.ReadCloser, archive.ObjectInfo, error) {
+func (o *faultyReader) Get(ctx context.Context, key string) (io.ReadCloser, store.ObjectInfo, error) {
 	if err := o.faults.alive(); err != nil {
-		return nil, archive.ObjectInfo{}, err
+		return nil, store.ObjectInfo{}, err
 	}
 	return o.inner.Get(ctx, key)
 }
@@ -176,18 +176,18 @@ func (o *faultyReader) GetRange(ctx context.Context, key string, offset, length 
 	return o.inner.GetRange(ctx, key, offset, length)
 }
 
-func (o *faultyReader) Head(ctx context.Context, key string) (archive.ObjectInfo, error) {
+func (o *faultyReader) Head(ctx context.Context, key string) (store.ObjectInfo, error) {
 	if err := o.faults.alive(); err != nil {
-		return archive.ObjectInfo{}, err
+		return store.ObjectInfo{}, err
 	}
 	return o.inner.Head(ctx, key)
 }
 
-func (o *faultyReader) List(ctx context.Context, prefix, after string) iter.Seq2[archive.ObjectInfo, error] {
-	return func(yield func(archive.ObjectInfo, error) bool) {
+func (o *faultyReader) List(ctx context.Context, prefix, after string) iter.Seq2[store.ObjectInfo, error] {
+	return func(yield func(store.ObjectInfo, error) bool) {
 		for info, err := range o.inner.List(ctx, prefix, after) {
 			if dead := o.faults.alive(); dead != nil {
-				yield(archive.ObjectInfo{}, dead)
+				yield(store.ObjectInfo{}, dead)
 				return
 			}
 			if !yield(info, err) {
@@ -195,14 +195,14 @@ func (o *faultyReader) List(ctx context.Context, prefix, after string) iter.Seq2
 			}
 		}
 		if dead := o.faults.alive(); dead != nil {
-			yield(archive.ObjectInfo{}, dead)
+			yield(store.ObjectInfo{}, dead)
 		}
 	}
 }
 
 type faultyObjects struct {
 	faultyReader
-	inner archive.Objects
+	inner store.Objects
 }
 
 func (o *faultyObjects) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeker) error {
@@ -225,7 +225,7 @@ func (o *faultyObjects) CheckLock(ctx context.Context) error {
 
 type faultyDerived struct {
 	faultyReader
-	inner archive.Derived
+	inner store.Derived
 }
 
 func (d *faultyDerived) Put(ctx context.Context, key string, body io.ReadSeeker) error {
@@ -238,45 +238,45 @@ func (d *faultyDerived) Delete(ctx context.Context, keys ...string) error {
 
 type faultyIndex struct {
 	faults *Faults
-	inner  archive.Index
+	inner  store.Index
 }
 
-func (x *faultyIndex) Get(ctx context.Context, partition, sort string) (archive.Item, error) {
+func (x *faultyIndex) Get(ctx context.Context, partition, sort string) (store.Item, error) {
 	if err := x.faults.alive(); err != nil {
-		return archive.Item{}, err
+		return store.Item{}, err
 	}
 	return x.inner.Get(ctx, partition, sort)
 }
 
-func (x *faultyIndex) GetMany(ctx context.Context, items ...archive.Item) ([]archive.Item, error) {
+func (x *faultyIndex) GetMany(ctx context.Context, items ...store.Item) ([]store.Item, error) {
 	if err := x.faults.alive(); err != nil {
 		return nil, err
 	}
 	return x.inner.GetMany(ctx, items...)
 }
 
-func (x *faultyIndex) Query(ctx context.Context, q archive.IndexQuery) ([]archive.Item, error) {
+func (x *faultyIndex) Query(ctx context.Context, q store.IndexQuery) ([]store.Item, error) {
 	if err := x.faults.alive(); err != nil {
 		return nil, err
 	}
 	return x.inner.Query(ctx, q)
 }
 
-func (x *faultyIndex) Put(ctx context.Context, items ...archive.Item) error {
+func (x *faultyIndex) Put(ctx context.Context, items ...store.Item) error {
 	return x.faults.durable(len(items), func(n int) error { return x.inner.Put(ctx, items[:n]...) })
 }
 
-func (x *faultyIndex) PutIf(ctx context.Context, item archive.Item) error {
+func (x *faultyIndex) PutIf(ctx context.Context, item store.Item) error {
 	return x.faults.durable(1, func(int) error { return x.inner.PutIf(ctx, item) })
 }
 
-func (x *faultyIndex) Delete(ctx context.Context, items ...archive.Item) error {
+func (x *faultyIndex) Delete(ctx context.Context, items ...store.Item) error {
 	return x.faults.durable(len(items), func(n int) error { return x.inner.Delete(ctx, items[:n]...) })
 }
 
 type faultyNotifier struct {
 	faults *Faults
-	inner  archive.Notifier
+	inner  store.Notifier
 }
 
 func (n *faultyNotifier) Notify(ctx context.Context, keys ...string) error {
@@ -285,15 +285,15 @@ func (n *faultyNotifier) Notify(ctx context.Context, keys ...string) error {
 
 // Dropping passes notifications on but loses every n-th key, silently, as a
 // queue may. It panics if n is less than 1.
-func Dropping(inner archive.Notifier, n int) archive.Notifier {
+func Dropping(inner store.Notifier, n int) store.Notifier {
 	if n < 1 {
-		panic("archivetest: Dropping every less than first key")
+		panic("storetest: Dropping every less than first key")
 	}
 	return &droppingNotifier{inner: inner, every: n}
 }
 
 type droppingNotifier struct {
-	inner archive.Notifier
+	inner store.Notifier
 	every int
 
 	mu   sync.Mutex

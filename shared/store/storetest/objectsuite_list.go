@@ -1,4 +1,4 @@
-package archivetest
+package storetest
 
 import (
 	"context"
@@ -14,12 +14,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // testListOrder: byte order of whole keys, which is not the order in which one
 // walks a directory tree ("a-b" comes before "a/b").
-func testListOrder(t *testing.T, objects archive.Objects) {
+func testListOrder(t *testing.T, objects store.Objects) {
 	keys := []string{
 		"a-b", "a/b", "a0", "a/b-c", "a/b/c", "a/b0", "a.b/c", "a!/x", "a/!", "A/b", "~", "z", "é", "会",
 		"a/bc/d", "a/b.c", "aa/b", "\U0001F600", "\uFFFD", // UTF-16 would order the last two the other way round
@@ -36,7 +36,7 @@ func testListOrder(t *testing.T, objects archive.Objects) {
 	}
 }
 
-func testListAfter(t *testing.T, objects archive.Objects) {
+func testListAfter(t *testing.T, objects store.Objects) {
 	all := []string{"pages/0001", "pages/0002", "pages/0003", "pagesx/1", "rejects/0001"}
 	for _, key := range all {
 		put(t, objects, key, []byte("x"))
@@ -64,7 +64,7 @@ func testListAfter(t *testing.T, objects archive.Objects) {
 }
 
 // testListMany: S3 lists 1,000 keys a request.
-func testListMany(t *testing.T, objects archive.Objects) {
+func testListMany(t *testing.T, objects store.Objects) {
 	var keys []string
 	var g errgroup.Group
 	g.SetLimit(16)
@@ -82,7 +82,7 @@ func testListMany(t *testing.T, objects archive.Objects) {
 	wantKeys(t, objects, "", keys[len(keys)-2], keys[len(keys)-1:])
 }
 
-func testListStops(t *testing.T, objects archive.Objects) {
+func testListStops(t *testing.T, objects store.Objects) {
 	for i := range 5 {
 		put(t, objects, fmt.Sprintf("a/%d", i), nil)
 	}
@@ -103,7 +103,7 @@ func testListStops(t *testing.T, objects archive.Objects) {
 	}
 }
 
-func testObjectsCancelled(t *testing.T, objects archive.Objects) {
+func testObjectsCancelled(t *testing.T, objects store.Objects) {
 	put(t, objects, "a", []byte("x"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -126,7 +126,7 @@ func testObjectsCancelled(t *testing.T, objects archive.Objects) {
 	wantKeys(t, objects, "", "", []string{"a"})
 }
 
-func presign(t *testing.T, objects archive.Objects, key, fileName string, ttl time.Duration) string {
+func presign(t *testing.T, objects store.Objects, key, fileName string, ttl time.Duration) string {
 	t.Helper()
 	url, err := objects.PresignGet(t.Context(), key, fileName, ttl)
 	if err != nil {
@@ -158,7 +158,7 @@ func fetch(t *testing.T, method, url, rangeHeader string) (*http.Response, strin
 	return resp, string(body)
 }
 
-func testPresign(t *testing.T, objects archive.Objects) {
+func testPresign(t *testing.T, objects store.Objects) {
 	for _, key := range []string{"media/2026-11/abc", "dt=1/a b+c%20/会话&x=1"} {
 		put(t, objects, key, []byte("<script>content</script>"))
 		url := presign(t, objects, key, "report.pdf", time.Minute)
@@ -184,14 +184,14 @@ func testPresign(t *testing.T, objects archive.Objects) {
 	if url, err := objects.PresignGet(t.Context(), "", "x", time.Minute); err == nil {
 		t.Errorf("PresignGet of no key = %s", url)
 	}
-	if url, err := objects.PresignGet(t.Context(), "none", "x", time.Minute); !errors.Is(err, archive.ErrNotFound) {
+	if url, err := objects.PresignGet(t.Context(), "none", "x", time.Minute); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("PresignGet of a key without object = %s, %v; want ErrNotFound", url, err)
 	}
 }
 
 // testPresignNames: names come from strangers' messages. They must arrive as
 // they are if they can, and never break out of the header.
-func testPresignNames(t *testing.T, objects archive.Objects) {
+func testPresignNames(t *testing.T, objects store.Objects) {
 	put(t, objects, "a", []byte("x"))
 	for name, want := range map[string]string{
 		"报价单 (最终).xlsx":              "报价单 (最终).xlsx",
@@ -232,7 +232,7 @@ func testPresignNames(t *testing.T, objects archive.Objects) {
 	}
 }
 
-func testPresignExpires(t *testing.T, objects archive.Objects) {
+func testPresignExpires(t *testing.T, objects store.Objects) {
 	put(t, objects, "a", []byte("x"))
 	url := presign(t, objects, "a", "a", time.Second)
 	lasting := presign(t, objects, "a", "a", time.Minute)
@@ -260,7 +260,7 @@ func testPresignExpires(t *testing.T, objects archive.Objects) {
 	}
 }
 
-func testCheckLock(t *testing.T, objects archive.Objects) {
+func testCheckLock(t *testing.T, objects store.Objects) {
 	if err := objects.CheckLock(t.Context()); err != nil {
 		t.Errorf("CheckLock = %v", err)
 	}

@@ -1,4 +1,4 @@
-package archivetest
+package storetest
 
 import (
 	"context"
@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"sync"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // Units are the capacity units that DynamoDB bills, and the writes among them.
@@ -44,7 +44,7 @@ func (c *UnitCounter) Reset() {
 }
 
 // Index wraps an index. The sizes before a write it reads from index uncounted.
-func (c *UnitCounter) Index(index archive.Index) archive.Index { return &countedIndex{index, c} }
+func (c *UnitCounter) Index(index store.Index) store.Index { return &countedIndex{index, c} }
 
 const (
 	writeUnit = 1 << 10 // bytes
@@ -55,7 +55,7 @@ const (
 func units(bytes, size int) int { return max(1, (bytes+size-1)/size) }
 
 // itemSize is the size of an item in bytes: names and values of its attributes.
-func itemSize(item archive.Item) int {
+func itemSize(item store.Item) int {
 	const (
 		names    = len("p") + len("s") + len("v") + len("r") + len("w")
 		revision = 21 // the most that a number has
@@ -65,7 +65,7 @@ func itemSize(item archive.Item) int {
 }
 
 type countedIndex struct {
-	inner   archive.Index
+	inner   store.Index
 	counter *UnitCounter
 }
 
@@ -77,7 +77,7 @@ func (x *countedIndex) read(n int) {
 
 // wrote counts writes to items that had these sizes before, and have those of
 // items now; without items: none.
-func (x *countedIndex) wrote(before []int, items []archive.Item) {
+func (x *countedIndex) wrote(before []int, items []store.Item) {
 	x.counter.mu.Lock()
 	defer x.counter.mu.Unlock()
 	for i, size := range before {
@@ -90,7 +90,7 @@ func (x *countedIndex) wrote(before []int, items []archive.Item) {
 }
 
 // sizes of the items that are stored, 0 for none.
-func (x *countedIndex) sizes(ctx context.Context, items []archive.Item) []int {
+func (x *countedIndex) sizes(ctx context.Context, items []store.Item) []int {
 	sizes := make([]int, len(items))
 	for i, item := range items {
 		if stored, err := x.inner.Get(context.WithoutCancel(ctx), item.Partition, item.Sort); err == nil {
@@ -100,18 +100,18 @@ func (x *countedIndex) sizes(ctx context.Context, items []archive.Item) []int {
 	return sizes
 }
 
-func (x *countedIndex) Get(ctx context.Context, partition, sort string) (archive.Item, error) {
+func (x *countedIndex) Get(ctx context.Context, partition, sort string) (store.Item, error) {
 	item, err := x.inner.Get(ctx, partition, sort)
 	switch {
 	case err == nil:
 		x.read(units(itemSize(item), readUnit))
-	case errors.Is(err, archive.ErrNotFound):
+	case errors.Is(err, store.ErrNotFound):
 		x.read(1)
 	}
 	return item, err
 }
 
-func (x *countedIndex) GetMany(ctx context.Context, items ...archive.Item) ([]archive.Item, error) {
+func (x *countedIndex) GetMany(ctx context.Context, items ...store.Item) ([]store.Item, error) {
 	found, err := x.inner.GetMany(ctx, items...)
 	if err == nil {
 		n := len(items) - len(found) // those that are not there
@@ -123,7 +123,7 @@ func (x *countedIndex) GetMany(ctx context.Context, items ...archive.Item) ([]ar
 	return found, err
 }
 
-func (x *countedIndex) Query(ctx context.Context, q archive.IndexQuery) ([]archive.Item, error) {
+func (x *countedIndex) Query(ctx context.Context, q store.IndexQuery) ([]store.Item, error) {
 	items, err := x.inner.Query(ctx, q)
 	if err == nil {
 		size := 0
@@ -135,7 +135,7 @@ func (x *countedIndex) Query(ctx context.Context, q archive.IndexQuery) ([]archi
 	return items, err
 }
 
-func (x *countedIndex) Put(ctx context.Context, items ...archive.Item) error {
+func (x *countedIndex) Put(ctx context.Context, items ...store.Item) error {
 	before := x.sizes(ctx, items)
 	err := x.inner.Put(ctx, items...)
 	if err == nil {
@@ -144,22 +144,22 @@ func (x *countedIndex) Put(ctx context.Context, items ...archive.Item) error {
 	return err
 }
 
-func (x *countedIndex) PutIf(ctx context.Context, item archive.Item) error {
-	before := x.sizes(ctx, []archive.Item{item})
+func (x *countedIndex) PutIf(ctx context.Context, item store.Item) error {
+	before := x.sizes(ctx, []store.Item{item})
 	err := x.inner.PutIf(ctx, item)
 	switch {
 	case err == nil:
-		x.wrote(before, []archive.Item{item})
-	case errors.Is(err, archive.ErrConflict): // billed, too: what is stored
-		x.wrote(x.sizes(ctx, []archive.Item{item}), nil)
+		x.wrote(before, []store.Item{item})
+	case errors.Is(err, store.ErrConflict): // billed, too: what is stored
+		x.wrote(x.sizes(ctx, []store.Item{item}), nil)
 	}
 	return err
 }
 
-func (x *countedIndex) Delete(ctx context.Context, items ...archive.Item) error {
+func (x *countedIndex) Delete(ctx context.Context, items ...store.Item) error {
 	type key struct{ partition, sort string }
 	seen := map[key]bool{}
-	var once []archive.Item
+	var once []store.Item
 	for _, item := range items {
 		if k := (key{item.Partition, item.Sort}); !seen[k] {
 			seen[k] = true
@@ -177,7 +177,7 @@ func (x *countedIndex) Delete(ctx context.Context, items ...archive.Item) error 
 // Drop is passed on uncounted: it costs what the table is large, and no stage calls
 // it.
 func (x *countedIndex) Drop(ctx context.Context, keep ...string) error {
-	dropper, ok := x.inner.(archive.Dropper)
+	dropper, ok := x.inner.(store.Dropper)
 	if !ok {
 		return fmt.Errorf("%T cannot be dropped", x.inner)
 	}

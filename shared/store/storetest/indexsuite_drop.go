@@ -1,29 +1,29 @@
-package archivetest
+package storetest
 
 import (
 	"fmt"
 	"testing"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // testDrop drops more partitions and items than an adapter reads at a time.
-func testDrop(t *testing.T, index archive.Index) {
-	dropper, ok := index.(archive.Dropper)
+func testDrop(t *testing.T, index store.Index) {
+	dropper, ok := index.(store.Dropper)
 	if !ok {
-		t.Fatalf("%T is no archive.Dropper", index)
+		t.Fatalf("%T is no store.Dropper", index)
 	}
 	if err := dropper.Drop(t.Context()); err != nil {
 		t.Errorf("Drop of nothing: %v", err)
 	}
-	var items []archive.Item
+	var items []store.Item
 	for n := range 1500 {
-		items = append(items, archive.Item{Partition: "one", Sort: fmt.Sprint(n), Value: []byte("{}")})
+		items = append(items, store.Item{Partition: "one", Sort: fmt.Sprint(n), Value: []byte("{}")})
 	}
 	for n := range 300 {
-		items = append(items, archive.Item{Partition: fmt.Sprintf("many-%d\x00", n), Sort: "s", Value: []byte("{}")})
+		items = append(items, store.Item{Partition: fmt.Sprintf("many-%d\x00", n), Sort: "s", Value: []byte("{}")})
 	}
-	kept := archive.Item{Partition: "many", Sort: "s", Value: []byte("1")}
+	kept := store.Item{Partition: "many", Sort: "s", Value: []byte("1")}
 	putItems(t, index, append(items, kept)...)
 	if err := dropper.Drop(t.Context(), "many", "absent"); err != nil {
 		t.Fatalf("Drop: %v", err)

@@ -1,4 +1,4 @@
-package archivetest
+package storetest
 
 import (
 	"context"
@@ -8,20 +8,20 @@ import (
 	"iter"
 	"slices"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // Derived is the derived bucket in memory. It is safe for concurrent use.
 type Derived struct{ memory }
 
-var _ archive.Derived = (*Derived)(nil)
+var _ store.Derived = (*Derived)(nil)
 
 // NewDerived makes an empty bucket.
 func NewDerived() *Derived { return &Derived{newMemory(latest)} }
 
-// Put implements archive.Derived.
+// Put implements store.Derived.
 func (d *Derived) Put(ctx context.Context, key string, body io.ReadSeeker) error {
-	if err := errors.Join(ctx.Err(), archive.CheckObjectKey(key)); err != nil {
+	if err := errors.Join(ctx.Err(), store.CheckObjectKey(key)); err != nil {
 		return fmt.Errorf("putting %q: %w", key, err)
 	}
 	stored, err := io.ReadAll(body)
@@ -35,11 +35,11 @@ func (d *Derived) Put(ctx context.Context, key string, body io.ReadSeeker) error
 	return nil
 }
 
-// Delete implements archive.Derived.
+// Delete implements store.Derived.
 func (d *Derived) Delete(ctx context.Context, keys ...string) error {
 	err := ctx.Err()
 	for _, key := range keys {
-		err = errors.Join(err, archive.CheckObjectKey(key))
+		err = errors.Join(err, store.CheckObjectKey(key))
 	}
 	if err != nil {
 		return fmt.Errorf("deleting %d objects: %w", len(keys), err)
@@ -60,9 +60,9 @@ func (d *Derived) remove(key string) {
 	}
 }
 
-// List implements archive.ObjectReader. As in S3, it does not tell versions.
-func (d *Derived) List(ctx context.Context, prefix, after string) iter.Seq2[archive.ObjectInfo, error] {
-	return func(yield func(archive.ObjectInfo, error) bool) {
+// List implements store.ObjectReader. As in S3, it does not tell versions.
+func (d *Derived) List(ctx context.Context, prefix, after string) iter.Seq2[store.ObjectInfo, error] {
+	return func(yield func(store.ObjectInfo, error) bool) {
 		for info, err := range d.memory.List(ctx, prefix, after) {
 			info.Version = ""
 			if !yield(info, err) {

@@ -1,4 +1,4 @@
-package archivetest
+package storetest
 
 // Tamper changes a stored object behind the port's back.
 func (o *Objects) Tamper(key string, f func(body []byte)) { f(o.stored[key][0].body) }

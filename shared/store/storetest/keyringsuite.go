@@ -1,4 +1,4 @@
-package archivetest
+package storetest
 
 import (
 	"bytes"
@@ -13,17 +13,17 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // maxWrapped bounds a wrapped key, in bytes: KMS takes and returns few more.
 const maxWrapped = 4096
 
-// TestKeyring tests an adapter of archive.Keyring.
-func TestKeyring(t *testing.T, open func(t *testing.T) archive.Keyring) {
+// TestKeyring tests an adapter of store.Keyring.
+func TestKeyring(t *testing.T, open func(t *testing.T) store.Keyring) {
 	t.Helper()
 	keyring := open(t)
-	kc := archive.KeyContext{Corp: "ww5117a9e0c0ffee01", Key: "2026-11-a"}
+	kc := store.KeyContext{Corp: "ww5117a9e0c0ffee01", Key: "2026-11-a"}
 	public, wrapped, err := keyring.NewPair(t.Context(), kc)
 	if err != nil {
 		t.Fatalf("NewPair: %v", err)
@@ -36,7 +36,7 @@ func TestKeyring(t *testing.T, open func(t *testing.T) archive.Keyring) {
 	t.Run("Cancelled", func(t *testing.T) { testKeyringCancelled(t, keyring, kc, wrapped) })
 }
 
-func testNewPair(t *testing.T, keyring archive.Keyring, kc archive.KeyContext, public, wrapped []byte) {
+func testNewPair(t *testing.T, keyring store.Keyring, kc store.KeyContext, public, wrapped []byte) {
 	parsed, err := x509.ParsePKIXPublicKey(public)
 	if err != nil {
 		t.Fatalf("the public key is no SubjectPublicKeyInfo: %v", err)
@@ -91,8 +91,8 @@ func parsePrivate(t *testing.T, pkcs8 []byte) *rsa.PrivateKey {
 	return private
 }
 
-func testWrap(t *testing.T, keyring archive.Keyring) {
-	kc := archive.KeyContext{Corp: "ww5117a9e0c0ffee01", Key: "imported-导入"}
+func testWrap(t *testing.T, keyring store.Keyring) {
+	kc := store.KeyContext{Corp: "ww5117a9e0c0ffee01", Key: "imported-导入"}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
@@ -128,8 +128,8 @@ func testWrap(t *testing.T, keyring archive.Keyring) {
 	}
 }
 
-func testOtherContext(t *testing.T, keyring archive.Keyring, kc archive.KeyContext, wrapped []byte) {
-	for _, other := range []archive.KeyContext{
+func testOtherContext(t *testing.T, keyring store.Keyring, kc store.KeyContext, wrapped []byte) {
+	for _, other := range []store.KeyContext{
 		{},
 		{Corp: kc.Corp},
 		{Key: kc.Key},
@@ -139,21 +139,21 @@ func testOtherContext(t *testing.T, keyring archive.Keyring, kc archive.KeyConte
 		{Corp: strings.ToUpper(kc.Corp), Key: kc.Key},
 		{Corp: kc.Corp + `","key":"`, Key: kc.Key},
 	} {
-		if pkcs8, err := keyring.Unwrap(t.Context(), other, wrapped); !errors.Is(err, archive.ErrDamaged) || pkcs8 != nil {
+		if pkcs8, err := keyring.Unwrap(t.Context(), other, wrapped); !errors.Is(err, store.ErrDamaged) || pkcs8 != nil {
 			t.Errorf("Unwrap under %+v: %d bytes, %v; want ErrDamaged", other, len(pkcs8), err)
 		}
 	}
-	for _, incomplete := range []archive.KeyContext{{}, {Corp: kc.Corp}, {Key: kc.Key}} {
+	for _, incomplete := range []store.KeyContext{{}, {Corp: kc.Corp}, {Key: kc.Key}} {
 		if _, _, err := keyring.NewPair(t.Context(), incomplete); err == nil {
 			t.Errorf("NewPair under %+v works", incomplete)
 		}
 	}
 }
 
-func testDamagedKey(t *testing.T, keyring archive.Keyring, kc archive.KeyContext, wrapped []byte) {
+func testDamagedKey(t *testing.T, keyring store.Keyring, kc store.KeyContext, wrapped []byte) {
 	refused := func(what string, damaged []byte) {
 		t.Helper()
-		if pkcs8, err := keyring.Unwrap(t.Context(), kc, damaged); !errors.Is(err, archive.ErrDamaged) || pkcs8 != nil {
+		if pkcs8, err := keyring.Unwrap(t.Context(), kc, damaged); !errors.Is(err, store.ErrDamaged) || pkcs8 != nil {
 			t.Errorf("%s: Unwrap gives %d bytes, %v; want ErrDamaged", what, len(pkcs8), err)
 		}
 	}
@@ -172,7 +172,7 @@ func testDamagedKey(t *testing.T, keyring archive.Keyring, kc archive.KeyContext
 
 // testNoKey: Wrap takes private keys of RSA-2048 only, since nothing else opens
 // WeCom's messages; a mistake must show at the import, not at the first message.
-func testNoKey(t *testing.T, keyring archive.Keyring, kc archive.KeyContext) {
+func testNoKey(t *testing.T, keyring store.Keyring, kc store.KeyContext) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
@@ -193,19 +193,19 @@ func testNoKey(t *testing.T, keyring archive.Keyring, kc archive.KeyContext) {
 	}
 }
 
-func testKeyringCancelled(t *testing.T, keyring archive.Keyring, kc archive.KeyContext, wrapped []byte) {
+func testKeyringCancelled(t *testing.T, keyring store.Keyring, kc store.KeyContext, wrapped []byte) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, _, err := keyring.NewPair(ctx, kc); !errors.Is(err, context.Canceled) {
 		t.Errorf("NewPair = %v, want context.Canceled", err)
 	}
-	if _, err := keyring.Unwrap(ctx, kc, wrapped); !errors.Is(err, context.Canceled) || errors.Is(err, archive.ErrDamaged) {
+	if _, err := keyring.Unwrap(ctx, kc, wrapped); !errors.Is(err, context.Canceled) || errors.Is(err, store.ErrDamaged) {
 		t.Errorf("Unwrap = %v, want context.Canceled and not ErrDamaged", err)
 	}
 }
 
-// TestSecrets tests an adapter of archive.Secrets.
-func TestSecrets(t *testing.T, open func(t *testing.T) archive.Secrets) {
+// TestSecrets tests an adapter of store.Secrets.
+func TestSecrets(t *testing.T, open func(t *testing.T) store.Secrets) {
 	t.Helper()
 	secrets := open(t)
 	want := func(name, value string) {
@@ -221,7 +221,7 @@ func TestSecrets(t *testing.T, open func(t *testing.T) archive.Secrets) {
 			t.Errorf("Set(%q): %v", name, err)
 		}
 	}
-	if got, err := secrets.Get(t.Context(), "archive-secret"); !errors.Is(err, archive.ErrNotFound) || got != "" {
+	if got, err := secrets.Get(t.Context(), "archive-secret"); !errors.Is(err, store.ErrNotFound) || got != "" {
 		t.Errorf("Get of an unknown secret = %q, %v; want ErrNotFound", got, err)
 	}
 	set("archive-secret", "s3cret")

@@ -1,4 +1,4 @@
-package archive_test
+package store_test
 
 import (
 	"mime"
@@ -7,7 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // FuzzAttachment: whatever a stranger calls a file, the header stays one header
@@ -17,7 +17,7 @@ func FuzzAttachment(f *testing.F) {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		header := archive.Attachment(name)
+		header := store.Attachment(name)
 		if strings.ContainsFunc(header, func(r rune) bool { return r < ' ' || r > '~' }) {
 			t.Fatalf("header %q", header)
 		}
@@ -60,12 +60,12 @@ func TestAttachment(t *testing.T) {
 		".bashrc":                 ".bashrc",
 		`"; filename="evil.html`:  "_; filename=_evil.html",
 	} {
-		_, params, err := mime.ParseMediaType(archive.Attachment(claimed))
+		_, params, err := mime.ParseMediaType(store.Attachment(claimed))
 		if err != nil || params["filename"] != want {
 			t.Errorf("%q is saved as %q (%v), want %q", claimed, params["filename"], err, want)
 		}
 	}
-	_, params, _ := mime.ParseMediaType(archive.Attachment(strings.Repeat("长", 300) + ".pdf"))
+	_, params, _ := mime.ParseMediaType(store.Attachment(strings.Repeat("长", 300) + ".pdf"))
 	if got := params["filename"]; len(got) > 200 || !strings.HasSuffix(got, "长.pdf") {
 		t.Errorf("300 characters are saved as %q", got)
 	}

@@ -1,4 +1,4 @@
-package archivetest
+package storetest
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
 // memory is a versioned bucket in memory. What of a key's versions is read
@@ -32,7 +32,7 @@ type memory struct {
 type object struct {
 	body   []byte
 	sum    [sha256.Size]byte // of body, when it was put
-	info   archive.ObjectInfo
+	info   store.ObjectInfo
 	marker bool // a delete marker
 }
 
@@ -62,7 +62,7 @@ func latest(versions []*object) *object {
 func (m *memory) add(key string, v *object) (version string) {
 	m.count++
 	v.sum = sha256.Sum256(v.body)
-	v.info = archive.ObjectInfo{
+	v.info = store.ObjectInfo{
 		Key: key, Size: int64(len(v.body)), Modified: time.Now().UTC(), Version: "v" + strconv.Itoa(m.count),
 	}
 	if len(m.stored[key]) == 0 {
@@ -73,16 +73,16 @@ func (m *memory) add(key string, v *object) (version string) {
 	return v.info.Version
 }
 
-// Get implements archive.ObjectReader.
-func (m *memory) Get(ctx context.Context, key string) (io.ReadCloser, archive.ObjectInfo, error) {
+// Get implements store.ObjectReader.
+func (m *memory) Get(ctx context.Context, key string) (io.ReadCloser, store.ObjectInfo, error) {
 	found, err := m.find(ctx, key)
 	if err != nil {
-		return nil, archive.ObjectInfo{}, fmt.Errorf("getting %q: %w", key, err)
+		return nil, store.ObjectInfo{}, fmt.Errorf("getting %q: %w", key, err)
 	}
 	return io.NopCloser(bytes.NewReader(found.body)), found.info, nil
 }
 
-// GetRange implements archive.ObjectReader.
+// GetRange implements store.ObjectReader.
 func (m *memory) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
 	if offset < 0 || length < 0 {
 		return nil, fmt.Errorf("getting %d bytes at %d of %q: negative range", length, offset, key)
@@ -95,34 +95,34 @@ func (m *memory) GetRange(ctx context.Context, key string, offset, length int64)
 	return bytes.Clone(rest[:min(length, int64(len(rest)))]), nil
 }
 
-// Head implements archive.ObjectReader.
-func (m *memory) Head(ctx context.Context, key string) (archive.ObjectInfo, error) {
+// Head implements store.ObjectReader.
+func (m *memory) Head(ctx context.Context, key string) (store.ObjectInfo, error) {
 	found, err := m.find(ctx, key)
 	if err != nil {
-		return archive.ObjectInfo{}, fmt.Errorf("head of %q: %w", key, err)
+		return store.ObjectInfo{}, fmt.Errorf("head of %q: %w", key, err)
 	}
 	return found.info, nil
 }
 
 func (m *memory) find(ctx context.Context, key string) (*object, error) {
-	if err := errors.Join(ctx.Err(), archive.CheckObjectKey(key)); err != nil {
+	if err := errors.Join(ctx.Err(), store.CheckObjectKey(key)); err != nil {
 		return nil, err
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	found := m.current(m.stored[key])
 	if found == nil {
-		return nil, archive.ErrNotFound
+		return nil, store.ErrNotFound
 	}
 	return found, nil
 }
 
-// List implements archive.ObjectReader. Objects put while it runs may be missing.
-func (m *memory) List(ctx context.Context, prefix, after string) iter.Seq2[archive.ObjectInfo, error] {
-	return func(yield func(archive.ObjectInfo, error) bool) {
+// List implements store.ObjectReader. Objects put while it runs may be missing.
+func (m *memory) List(ctx context.Context, prefix, after string) iter.Seq2[store.ObjectInfo, error] {
+	return func(yield func(store.ObjectInfo, error) bool) {
 		for _, info := range m.infos(prefix, after) {
 			if err := ctx.Err(); err != nil {
-				yield(archive.ObjectInfo{}, fmt.Errorf("listing %q: %w", prefix, err))
+				yield(store.ObjectInfo{}, fmt.Errorf("listing %q: %w", prefix, err))
 				return
 			}
 			if !yield(info, nil) {
@@ -130,12 +130,12 @@ func (m *memory) List(ctx context.Context, prefix, after string) iter.Seq2[archi
 			}
 		}
 		if err := ctx.Err(); err != nil {
-			yield(archive.ObjectInfo{}, fmt.Errorf("listing %q: %w", prefix, err))
+			yield(store.ObjectInfo{}, fmt.Errorf("listing %q: %w", prefix, err))
 		}
 	}
 }
 
-func (m *memory) infos(prefix, after string) (infos []archive.ObjectInfo) {
+func (m *memory) infos(prefix, after string) (infos []store.ObjectInfo) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	for _, key := range m.below(prefix, after) {

@@ -1,4 +1,4 @@
-package archivetest
+package storetest
 
 import (
 	"bytes"
@@ -13,16 +13,16 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/store"
 )
 
-// TestObjects tests an adapter of archive.Objects. open gives an empty bucket
+// TestObjects tests an adapter of store.Objects. open gives an empty bucket
 // that locks, of its own for each call.
-func TestObjects(t *testing.T, open func(t *testing.T) archive.Objects) {
+func TestObjects(t *testing.T, open func(t *testing.T) store.Objects) {
 	t.Helper()
 	for _, test := range []struct {
 		name string
-		run  func(*testing.T, archive.Objects)
+		run  func(*testing.T, store.Objects)
 	}{
 		{"PutThenRead", testPutThenRead},
 		{"PutTwice", testPutTwice},
@@ -46,17 +46,17 @@ func TestObjects(t *testing.T, open func(t *testing.T) archive.Objects) {
 	}
 }
 
-// TestNotLocked tests that an adapter of archive.Objects refuses a bucket that
+// TestNotLocked tests that an adapter of store.Objects refuses a bucket that
 // does not lock. open gives such a bucket.
-func TestNotLocked(t *testing.T, open func(t *testing.T) archive.Objects) {
+func TestNotLocked(t *testing.T, open func(t *testing.T) store.Objects) {
 	t.Helper()
-	if err := open(t).CheckLock(t.Context()); !errors.Is(err, archive.ErrNotLocked) {
+	if err := open(t).CheckLock(t.Context()); !errors.Is(err, store.ErrNotLocked) {
 		t.Errorf("CheckLock = %v, want ErrNotLocked", err)
 	}
 }
 
 // Contents reads all objects below prefix.
-func Contents(ctx context.Context, objects archive.Objects, prefix string) (map[string][]byte, error) {
+func Contents(ctx context.Context, objects store.Objects, prefix string) (map[string][]byte, error) {
 	contents := map[string][]byte{}
 	for info, err := range objects.List(ctx, prefix, "") {
 		if err != nil {
@@ -71,7 +71,7 @@ func Contents(ctx context.Context, objects archive.Objects, prefix string) (map[
 	return contents, nil
 }
 
-func read(ctx context.Context, objects archive.Objects, key string) ([]byte, archive.ObjectInfo, error) {
+func read(ctx context.Context, objects store.Objects, key string) ([]byte, store.ObjectInfo, error) {
 	r, info, err := objects.Get(ctx, key)
 	if err != nil {
 		return nil, info, err
@@ -80,14 +80,14 @@ func read(ctx context.Context, objects archive.Objects, key string) ([]byte, arc
 	return body, info, errors.Join(err, r.Close())
 }
 
-func put(t *testing.T, objects archive.Objects, key string, body []byte) {
+func put(t *testing.T, objects store.Objects, key string, body []byte) {
 	t.Helper()
 	if err := objects.PutIfAbsent(t.Context(), key, bytes.NewReader(body)); err != nil {
 		t.Fatalf("PutIfAbsent(%q): %v", key, err)
 	}
 }
 
-func wantBody(t *testing.T, objects archive.Objects, key string, want []byte) {
+func wantBody(t *testing.T, objects store.Objects, key string, want []byte) {
 	t.Helper()
 	got, info, err := read(t.Context(), objects, key)
 	if err != nil {
@@ -102,7 +102,7 @@ func wantBody(t *testing.T, objects archive.Objects, key string, want []byte) {
 }
 
 // keysOf lists keys, stopping at the first error.
-func keysOf(ctx context.Context, objects archive.Objects, prefix, after string) ([]string, error) {
+func keysOf(ctx context.Context, objects store.Objects, prefix, after string) ([]string, error) {
 	var keys []string
 	for info, err := range objects.List(ctx, prefix, after) {
 		if err != nil {
@@ -113,7 +113,7 @@ func keysOf(ctx context.Context, objects archive.Objects, prefix, after string) 
 	return keys, nil
 }
 
-func wantKeys(t *testing.T, objects archive.Objects, prefix, after string, want []string) {
+func wantKeys(t *testing.T, objects store.Objects, prefix, after string, want []string) {
 	t.Helper()
 	got, err := keysOf(t.Context(), objects, prefix, after)
 	if err != nil {
@@ -131,7 +131,7 @@ func noise(n int) []byte {
 	return b
 }
 
-func testPutThenRead(t *testing.T, objects archive.Objects) {
+func testPutThenRead(t *testing.T, objects store.Objects) {
 	for name, body := range map[string][]byte{
 		"empty": {},
 		"one":   {0},
@@ -170,7 +170,7 @@ func testPutThenRead(t *testing.T, objects archive.Objects) {
 	}
 }
 
-func testPutTwice(t *testing.T, objects archive.Objects) {
+func testPutTwice(t *testing.T, objects store.Objects) {
 	put(t, objects, "keys/a", []byte("first"))
 	before, err := objects.Head(t.Context(), "keys/a")
 	if err != nil {
@@ -178,7 +178,7 @@ func testPutTwice(t *testing.T, objects archive.Objects) {
 	}
 	for _, body := range []string{"second", "first", ""} {
 		err := objects.PutIfAbsent(t.Context(), "keys/a", strings.NewReader(body))
-		if !errors.Is(err, archive.ErrExists) {
+		if !errors.Is(err, store.ErrExists) {
 			t.Errorf("second PutIfAbsent with %q = %v, want ErrExists", body, err)
 		}
 	}
@@ -188,7 +188,7 @@ func testPutTwice(t *testing.T, objects archive.Objects) {
 	}
 }
 
-func testPutRace(t *testing.T, objects archive.Objects) {
+func testPutRace(t *testing.T, objects store.Objects) {
 	const rounds, racers = 3, 20
 	for round := range rounds {
 		key := fmt.Sprintf("pages/dt=2026-11-23/%d", round)
@@ -200,7 +200,7 @@ func testPutRace(t *testing.T, objects archive.Objects) {
 				<-start
 				err := objects.PutIfAbsent(t.Context(), key, bytes.NewReader(racerBody(i)))
 				won[i] = err == nil
-				if err != nil && !errors.Is(err, archive.ErrExists) {
+				if err != nil && !errors.Is(err, store.ErrExists) {
 					return fmt.Errorf("racer %d: %w", i, err)
 				}
 				return nil
@@ -222,7 +222,7 @@ func racerBody(i int) []byte { return bytes.Repeat([]byte{byte('a' + i)}, 1000+i
 
 // testPutRewound: callers may hand over a reader that was read before, for
 // hashing say, and an adapter may read it more than once.
-func testPutRewound(t *testing.T, objects archive.Objects) {
+func testPutRewound(t *testing.T, objects store.Objects) {
 	body := bytes.NewReader([]byte("0123456789"))
 	if err := objects.PutIfAbsent(t.Context(), "a", body); err != nil {
 		t.Fatal(err)
@@ -237,11 +237,11 @@ func testPutRewound(t *testing.T, objects archive.Objects) {
 	wantBody(t, objects, "b", []byte("0123456789"))
 }
 
-func testBadKeys(t *testing.T, objects archive.Objects) {
+func testBadKeys(t *testing.T, objects store.Objects) {
 	for _, key := range []string{
 		"", "/a", "a//b", "a/", "/", "../a", "a/../b", "./a", "a/.", "bad\xff", strings.Repeat("a/", 450) + "b",
 	} {
-		if err := objects.PutIfAbsent(t.Context(), key, strings.NewReader("x")); err == nil || errors.Is(err, archive.ErrExists) {
+		if err := objects.PutIfAbsent(t.Context(), key, strings.NewReader("x")); err == nil || errors.Is(err, store.ErrExists) {
 			t.Errorf("PutIfAbsent(%.20q) = %v, want it refused", key, err)
 		}
 		if _, err := objects.Head(t.Context(), key); err == nil {
@@ -251,25 +251,25 @@ func testBadKeys(t *testing.T, objects archive.Objects) {
 	wantKeys(t, objects, "", "", nil)
 }
 
-func testObjectNotFound(t *testing.T, objects archive.Objects) {
+func testObjectNotFound(t *testing.T, objects store.Objects) {
 	put(t, objects, "pages/1/a", []byte("x"))
 	for _, key := range []string{"pages/2", "pages/1", "pages", "pages/1/a.json", "pages/1/A"} {
-		if _, _, err := objects.Get(t.Context(), key); !errors.Is(err, archive.ErrNotFound) {
+		if _, _, err := objects.Get(t.Context(), key); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("Get(%q) = %v, want ErrNotFound", key, err)
 		}
-		if _, err := objects.Head(t.Context(), key); !errors.Is(err, archive.ErrNotFound) {
+		if _, err := objects.Head(t.Context(), key); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("Head(%q) = %v, want ErrNotFound", key, err)
 		}
-		if _, err := objects.GetRange(t.Context(), key, 0, 10); !errors.Is(err, archive.ErrNotFound) {
+		if _, err := objects.GetRange(t.Context(), key, 0, 10); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("GetRange(%q) = %v, want ErrNotFound", key, err)
 		}
-		if _, err := objects.GetRange(t.Context(), key, 0, 0); !errors.Is(err, archive.ErrNotFound) {
+		if _, err := objects.GetRange(t.Context(), key, 0, 0); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("GetRange(%q) of no bytes = %v, want ErrNotFound", key, err)
 		}
 	}
 }
 
-func testRange(t *testing.T, objects archive.Objects) {
+func testRange(t *testing.T, objects store.Objects) {
 	put(t, objects, "a", []byte("0123456789"))
 	put(t, objects, "empty", nil)
 	for _, test := range []struct {
@@ -317,7 +317,7 @@ func oddKeys() []string {
 	return keys
 }
 
-func testOddKeys(t *testing.T, objects archive.Objects) {
+func testOddKeys(t *testing.T, objects store.Objects) {
 	keys := oddKeys()
 	for _, key := range keys {
 		put(t, objects, key, []byte(key))
@@ -330,7 +330,7 @@ func testOddKeys(t *testing.T, objects archive.Objects) {
 		if _, err := objects.Head(t.Context(), key); err != nil {
 			t.Errorf("Head(%q): %v", key, err)
 		}
-		if err := objects.PutIfAbsent(t.Context(), key, strings.NewReader("")); !errors.Is(err, archive.ErrExists) {
+		if err := objects.PutIfAbsent(t.Context(), key, strings.NewReader("")); !errors.Is(err, store.ErrExists) {
 			t.Errorf("second PutIfAbsent(%q) = %v, want ErrExists", key, err)
 		}
 	}
