@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"wecom-archive/shared/store"
+	"wecom-archive/shared/catalog/table"
 )
 
 // Who talked where, and when. All of it is presence: an item is there or not, its
@@ -68,44 +68,44 @@ const maxPersonID = 256 // bytes
 
 // noteActivity notes who talked where according to readings.
 func (c *Catalog) noteActivity(ctx context.Context, readings []Reading) error {
-	seen := presence{}
-	rooms := map[itemKey]presence{} // memberships by their digest
+	seen := table.Set{}
+	rooms := map[table.Key]table.Set{} // memberships by their digest
 	for _, r := range readings {
 		people := r.People()
-		seen.addDay(r, people)
+		addDay(seen, r, people)
 		if !strings.HasPrefix(r.Conversation, roomPrefix) {
 			continue
 		}
-		digest := itemKey{partitionConv + r.Conversation, "g#" + digestOf(people)}
+		digest := table.Key{partitionConv + r.Conversation, "g#" + digestOf(people)}
 		if rooms[digest] == nil {
-			rooms[digest] = presence{}
+			rooms[digest] = table.Set{}
 			for _, id := range people {
-				rooms[digest].add(partitionPerson+id, "r#"+r.Conversation)
+				rooms[digest].Add(partitionPerson+id, "r#"+r.Conversation)
 			}
 		}
 	}
-	if err := c.putMissing(ctx, seen); err != nil {
+	if err := c.table.PutMissing(ctx, seen); err != nil {
 		return fmt.Errorf("noting activity: %w", err)
 	}
-	digests := presence{}
+	digests := table.Set{}
 	for digest := range rooms {
 		digests[digest] = struct{}{}
 	}
-	unknown, err := c.missing(ctx, digests)
+	unknown, err := c.table.Missing(ctx, digests)
 	if err != nil {
 		return fmt.Errorf("noting members of rooms: %w", err)
 	}
-	members := presence{}
+	members := table.Set{}
 	for _, digest := range unknown {
-		for item := range rooms[keyOf(digest)] {
+		for item := range rooms[table.KeyOf(digest)] {
 			members[item] = struct{}{}
 		}
 	}
-	if err := c.putMissing(ctx, members); err != nil {
+	if err := c.table.PutMissing(ctx, members); err != nil {
 		return fmt.Errorf("noting members of rooms: %w", err)
 	}
 	// Last: it says that the members are noted.
-	if err := c.index.Put(ctx, unknown...); err != nil {
+	if err := c.table.Put(ctx, unknown...); err != nil {
 		return fmt.Errorf("noting members of rooms: %w", err)
 	}
 	return nil
@@ -116,69 +116,24 @@ func digestOf(people []string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// itemKey names an item.
-type itemKey struct{ partition, sort string }
-
-func keyOf(i store.Item) itemKey { return itemKey{i.Partition, i.Sort} }
-
-// presence is a set of items without content.
-type presence map[itemKey]struct{}
-
-func (p presence) add(partition, sort string) { p[itemKey{partition, sort}] = struct{}{} }
-
 // addDay adds what a message means for its day.
-func (p presence) addDay(r Reading, people []string) {
+func addDay(p table.Set, r Reading, people []string) {
 	day := Day(r.MsgTime)
-	p.add(dayPartition(day, r.Conversation), r.Conversation)
-	p.add(partitionConv+r.Conversation, "a#"+day)
-	p.addConsent(r)
+	p.Add(dayPartition(day, r.Conversation), r.Conversation)
+	p.Add(partitionConv+r.Conversation, "a#"+day)
+	addConsent(p, r)
 	if r.SenderKind == senderEmployee && r.FromID != "" && len(r.FromID) <= maxPersonID {
-		p.add(partitionPerson+r.FromID, "s#"+day)
+		p.Add(partitionPerson+r.FromID, "s#"+day)
 	}
 	if room, ok := strings.CutPrefix(r.Conversation, roomPrefix); ok && len(room) <= maxPersonID {
-		p.add(seenPartition(true, int(shardOf(room, peopleShards))), room)
+		p.Add(seenPartition(true, int(shardOf(room, peopleShards))), room)
 	}
 	for _, id := range people {
-		p.add(partitionPeople+fmt.Sprint(shardOf(id, peopleShards)), id)
+		p.Add(partitionPeople+fmt.Sprint(shardOf(id, peopleShards)), id)
 		if !strings.HasPrefix(r.Conversation, roomPrefix) {
-			p.add(partitionPerson+id, "d#"+day+"#"+r.Conversation)
+			p.Add(partitionPerson+id, "d#"+day+"#"+r.Conversation)
 		}
 	}
-}
-
-func (p presence) items() []store.Item {
-	items := make([]store.Item, 0, len(p))
-	for k := range p {
-		items = append(items, store.Item{Partition: k.partition, Sort: k.sort, Value: []byte("{}")})
-	}
-	return items
-}
-
-// missing are the items of a set that the index does not have.
-func (c *Catalog) missing(ctx context.Context, p presence) ([]store.Item, error) {
-	if len(p) == 0 {
-		return nil, nil
-	}
-	items := p.items()
-	found, err := c.index.GetMany(ctx, items...)
-	if err != nil {
-		return nil, err
-	}
-	known := presence{}
-	for _, item := range found {
-		known[keyOf(item)] = struct{}{}
-	}
-	return slices.DeleteFunc(items, func(item store.Item) bool { _, ok := known[keyOf(item)]; return ok }), nil
-}
-
-// putMissing writes the items of a set that are not there: reading is cheaper than
-// writing.
-func (c *Catalog) putMissing(ctx context.Context, p presence) error {
-	missing, err := c.missing(ctx, p)
-	if err != nil || len(missing) == 0 {
-		return err
-	}
-	return c.index.Put(ctx, missing...)
 }
 
 // PutActive notes what messages with these readings mean for their days.
@@ -190,18 +145,18 @@ func (c *Catalog) PutActive(ctx context.Context, readings ...Reading) error {
 // lists of that day: its own, and those of the people that the readings name. It
 // says whether any was on them. Who was seen, and in which rooms, stays.
 func (c *Catalog) RemoveActive(ctx context.Context, readings ...Reading) (removed bool, err error) {
-	gone := presence{}
+	gone := table.Set{}
 	for _, r := range readings {
-		gone.addDay(r, r.People())
+		addDay(gone, r, r.People())
 	}
 	for k := range gone {
-		if !strings.HasPrefix(k.partition, partitionDay) && !strings.HasPrefix(k.sort, "a#") && !strings.HasPrefix(k.sort, "d#") {
+		if !strings.HasPrefix(k.Partition, partitionDay) && !strings.HasPrefix(k.Sort, "a#") && !strings.HasPrefix(k.Sort, "d#") {
 			delete(gone, k)
 		}
 	}
-	found, err := c.index.GetMany(ctx, gone.items()...)
+	found, err := c.table.GetMany(ctx, gone.Items()...)
 	if err == nil && len(found) > 0 {
-		err = c.index.Delete(ctx, found...)
+		err = c.table.Delete(ctx, found...)
 	}
 	if err != nil {
 		return false, fmt.Errorf("removing conversations from the lists of a day: %w", err)

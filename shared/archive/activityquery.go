@@ -10,13 +10,14 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"wecom-archive/shared/catalog/table"
 	"wecom-archive/shared/store"
 )
 
 // ActiveConversations returns at most limit ids of conversations with a message
 // on that UTC day (2026-11-23), in order, greater than after.
 func (c *Catalog) ActiveConversations(ctx context.Context, day, after string, limit int) ([]string, error) {
-	ids, err := c.sharded(ctx, dayShards, func(shard int) string { return dayShard(day, shard) }, after, "", limit)
+	ids, err := c.table.Sharded(ctx, dayShards, func(shard int) string { return dayShard(day, shard) }, after, "", limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing the conversations of %s: %w", day, err)
 	}
@@ -26,7 +27,7 @@ func (c *Catalog) ActiveConversations(ctx context.Context, day, after string, li
 // People returns at most limit ids of people who were seen and whose ids begin
 // with prefix, in order, greater than after.
 func (c *Catalog) People(ctx context.Context, prefix, after string, limit int) ([]string, error) {
-	ids, err := c.sharded(ctx, peopleShards, func(shard int) string { return partitionPeople + fmt.Sprint(shard) }, after, prefix, limit)
+	ids, err := c.table.Sharded(ctx, peopleShards, func(shard int) string { return partitionPeople + fmt.Sprint(shard) }, after, prefix, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing people: %w", err)
 	}
@@ -41,29 +42,6 @@ func (c *Catalog) Knows(ctx context.Context, person string) (bool, error) {
 	}
 	entries, err := c.PersonEntries(ctx, person)
 	return len(entries) > 0, err
-}
-
-// sharded lists sort keys of several partitions as if they were one.
-func (c *Catalog) sharded(ctx context.Context, shards int, partition func(int) string, after, prefix string, limit int) ([]string, error) {
-	var all []string
-	for shard := range shards {
-		q := store.IndexQuery{Partition: partition(shard), Limit: limit, From: prefix}
-		if after != "" {
-			q.From = max(prefix, after+"\x00")
-		}
-		items, err := c.index.Query(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		for _, item := range items {
-			if !strings.HasPrefix(item.Sort, prefix) {
-				break
-			}
-			all = append(all, item.Sort)
-		}
-	}
-	slices.Sort(all)
-	return all[:min(limit, len(all))], nil
 }
 
 // Talk is a conversation, and the last UTC day on which it had a message.
@@ -122,7 +100,7 @@ func (c *Catalog) roomTalks(ctx context.Context, person string, after *Talk) ([]
 func (c *Catalog) roomsOf(ctx context.Context, person string) (rooms []string, err error) {
 	q := store.IndexQuery{Partition: partitionPerson + person, From: "r#", To: "r$", Limit: 1000}
 	for {
-		items, err := c.index.Query(ctx, q)
+		items, err := c.table.Query(ctx, q)
 		if err != nil {
 			return nil, err
 		}
@@ -145,7 +123,7 @@ func (c *Catalog) addPairTalks(ctx context.Context, person string, after *Talk, 
 	}
 	known := map[string]string{} // last days
 	for pairs := 0; ; {
-		items, err := c.index.Query(ctx, q)
+		items, err := c.table.Query(ctx, q)
 		if err != nil {
 			return nil, err
 		}
@@ -192,13 +170,13 @@ func (c *Catalog) addPairTalks(ctx context.Context, person string, after *Talk, 
 // ownDays: on the last day of a conversation this person need not have been in it,
 // where somebody has a userid of before (Alias). Then the day that was found counts.
 func (c *Catalog) ownDays(ctx context.Context, person string, found []Talk, last map[string]string) error {
-	p := presence{}
+	p := table.Set{}
 	for _, t := range found {
 		if last[t.Conversation] != t.Day {
-			p.add(partitionPerson+person, "d#"+last[t.Conversation]+"#"+t.Conversation)
+			p.Add(partitionPerson+person, "d#"+last[t.Conversation]+"#"+t.Conversation)
 		}
 	}
-	missing, err := c.missing(ctx, p)
+	missing, err := c.table.Missing(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -220,7 +198,7 @@ func (c *Catalog) lastDays(ctx context.Context, conversations []string) ([]strin
 	group.SetLimit(lastLookups)
 	for i, conversation := range conversations {
 		group.Go(func() error {
-			items, err := c.index.Query(ctx, store.IndexQuery{Partition: partitionConv + conversation, From: "a#", To: "a$", Descending: true, Limit: 1})
+			items, err := c.table.Query(ctx, store.IndexQuery{Partition: partitionConv + conversation, From: "a#", To: "a$", Descending: true, Limit: 1})
 			if err == nil && len(items) > 0 {
 				days[i] = strings.TrimPrefix(items[0].Sort, "a#")
 			}
@@ -236,7 +214,7 @@ func (c *Catalog) ActiveDays(ctx context.Context, conversation, month string) ([
 	if _, err := time.Parse(MonthLayout, month); err != nil {
 		return nil, fmt.Errorf("listing the days of a conversation: month: %w", err)
 	}
-	items, err := c.index.Query(ctx, store.IndexQuery{Partition: partitionConv + conversation, From: "a#" + month, To: "a#" + month + "-99", Limit: 31})
+	items, err := c.table.Query(ctx, store.IndexQuery{Partition: partitionConv + conversation, From: "a#" + month, To: "a#" + month + "-99", Limit: 31})
 	if err != nil {
 		return nil, fmt.Errorf("listing the days of a conversation: %w", err)
 	}

@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 
+	"wecom-archive/shared/catalog/table"
 	"wecom-archive/shared/store"
 )
 
@@ -25,60 +25,31 @@ type AsidesQuery struct {
 	Files         []string // SHA-256 of sdkfileids
 }
 
-// gatherAtOnce is how many items one request returns.
-const gatherAtOnce = 100
-
 // Asides reads all of it together: one request, as long as these are below 100 things.
 func (c *Catalog) Asides(ctx context.Context, q AsidesQuery) (a Asides, err error) {
 	g := newGathering()
 	a.People, a.Rooms = g.entries(SubjectExternal, q.People), g.entries(SubjectRoom, q.Rooms)
 	a.Recalls, a.Files = g.recalls(q.Conversation, q.Messages), g.files(q.Files)
-	g.want(store.Item{Partition: partitionAliases, Sort: sortAliases}, func(value []byte) error { return json.Unmarshal(value, &a.Aliases) })
-	if err := g.read(ctx, c.index); err != nil {
+	g.Want(store.Item{Partition: partitionAliases, Sort: sortAliases}, func(value []byte) error { return json.Unmarshal(value, &a.Aliases) })
+	if err := g.Read(ctx, c.table); err != nil {
 		return a, fmt.Errorf("reading what belongs to messages: %w", err)
 	}
 	return a, nil
 }
 
-// gathering is items of any kind that are read together.
-type gathering struct {
-	items []store.Item
-	take  map[itemKey]func(value []byte) error
-}
+// gathering knows where things of several subjects stand that are read together.
+type gathering struct{ *table.Gathering }
 
-func newGathering() *gathering { return &gathering{take: map[itemKey]func([]byte) error{}} }
-
-// want asks for an item, once; take gets its value if there is one.
-func (g *gathering) want(item store.Item, take func(value []byte) error) {
-	if _, twice := g.take[keyOf(item)]; twice {
-		return
-	}
-	g.items, g.take[keyOf(item)] = append(g.items, item), take
-}
-
-func (g *gathering) read(ctx context.Context, index store.Index) error {
-	for chunk := range slices.Chunk(g.items, gatherAtOnce) {
-		found, err := index.GetMany(ctx, chunk...)
-		if err != nil {
-			return err
-		}
-		for _, item := range found {
-			if err := g.take[keyOf(item)](item.Value); err != nil {
-				return fmt.Errorf("%s/%s: %w: %w", item.Partition, item.Sort, store.ErrIndexDamaged, err)
-			}
-		}
-	}
-	return nil
-}
+func newGathering() gathering { return gathering{table.NewGathering()} }
 
 // entries are what is known of people or rooms, once the gathering is read.
-func (g *gathering) entries(kind string, ids []string) map[string]DirectoryEntry {
+func (g gathering) entries(kind string, ids []string) map[string]DirectoryEntry {
 	found := map[string]DirectoryEntry{}
 	for _, id := range ids {
 		if id == "" || len(id) > maxPersonID {
 			continue
 		}
-		g.want(store.Item{Partition: subjectPartition(kind, id), Sort: sortEntry}, func(value []byte) error {
+		g.Want(store.Item{Partition: subjectPartition(kind, id), Sort: sortEntry}, func(value []byte) error {
 			var e DirectoryEntry
 			err := json.Unmarshal(value, &e)
 			found[e.ID] = e
@@ -89,13 +60,13 @@ func (g *gathering) entries(kind string, ids []string) map[string]DirectoryEntry
 }
 
 // recalls are the seqs of recalls by msgid, once the gathering is read.
-func (g *gathering) recalls(conversation string, msgids []string) map[string]int64 {
+func (g gathering) recalls(conversation string, msgids []string) map[string]int64 {
 	found := map[string]int64{}
 	for _, id := range msgids {
 		if id == "" {
 			continue
 		}
-		g.want(recallItem(conversation, id), func(value []byte) error {
+		g.Want(recallItem(conversation, id), func(value []byte) error {
 			var r recall
 			err := json.Unmarshal(value, &r)
 			found[id] = r.Seq
@@ -106,11 +77,11 @@ func (g *gathering) recalls(conversation string, msgids []string) map[string]int
 }
 
 // files are what is known of files; of which nothing is known are pending.
-func (g *gathering) files(hashes []string) map[string]MediaFile {
+func (g gathering) files(hashes []string) map[string]MediaFile {
 	found := make(map[string]MediaFile, len(hashes))
 	for _, hash := range hashes {
 		found[hash] = MediaFile{FileIDSHA256: hash, State: MediaPending}
-		g.want(store.Item{Partition: partitionMediaFile + hash, Sort: mediaFileSort}, func(value []byte) error {
+		g.Want(store.Item{Partition: partitionMediaFile + hash, Sort: mediaFileSort}, func(value []byte) error {
 			var f MediaFile
 			err := json.Unmarshal(value, &f)
 			found[hash] = f

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 
+	"wecom-archive/shared/catalog/table"
 	"wecom-archive/shared/store"
 )
 
@@ -62,7 +63,7 @@ func calledItems(room bool, id, name string) ([]store.Item, error) {
 			break
 		}
 		c.Start = start
-		item, err := newItem(calledPartition(room), c.Name[start:]+"#"+digestOf([]string{id, c.Name, fmt.Sprint(start)}), c)
+		item, err := table.NewItem(calledPartition(room), c.Name[start:]+"#"+digestOf([]string{id, c.Name, fmt.Sprint(start)}), c)
 		if err != nil {
 			return nil, err
 		}
@@ -93,7 +94,7 @@ func (c *Catalog) called(ctx context.Context, room bool, text, after string, lim
 		q.From = max(text, after+"\x00")
 	}
 	for {
-		items, err := c.index.Query(ctx, q)
+		items, err := c.table.Query(ctx, q)
 		if err != nil {
 			return nil, "", fmt.Errorf("looking for names: %w", err)
 		}

@@ -2,22 +2,21 @@ package archive
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
+	"wecom-archive/shared/catalog/table"
 	"wecom-archive/shared/store"
 )
 
 // Catalog is what the index holds, by name. docs/format.md lists its partitions
 // and sort keys; nothing else knows them.
 type Catalog struct {
-	index store.Index
+	table table.Table
 }
 
 // NewCatalog reads and writes the catalog in index.
-func NewCatalog(index store.Index) *Catalog { return &Catalog{index: index} }
+func NewCatalog(index store.Index) *Catalog { return &Catalog{table: table.Table{Index: index}} }
 
 // Partitions.
 const (
@@ -68,7 +67,7 @@ func (c Cursor) over(page PageHeader) Cursor {
 // Cursor returns the cursor; zero if no page was stored yet.
 func (c *Catalog) Cursor(ctx context.Context) (Cursor, error) {
 	var cur Cursor
-	rev, err := c.get(ctx, partitionPuller, "cursor", &cur)
+	rev, err := c.table.Read(ctx, partitionPuller, "cursor", &cur)
 	cur.revision = rev
 	return cur, err
 }
@@ -81,7 +80,7 @@ func (c *Catalog) AdvanceCursor(ctx context.Context, from Cursor, page PageHeade
 			from.Seq, page.SeqAsked, page.LastSeq, store.ErrDamaged)
 	}
 	next := from.over(page)
-	if err := c.putIf(ctx, partitionPuller, "cursor", from.revision, next); err != nil {
+	if err := c.table.WriteIf(ctx, partitionPuller, "cursor", from.revision, next); err != nil {
 		return from, fmt.Errorf("moving the cursor from %d to %d: %w", from.Seq, page.LastSeq, err)
 	}
 	return next, nil
@@ -89,153 +88,51 @@ func (c *Catalog) AdvanceCursor(ctx context.Context, from Cursor, page PageHeade
 
 // PutRun records a run of a stage for the status page.
 func (c *Catalog) PutRun(ctx context.Context, r Run) error {
-	return c.put(ctx, partitionRuns+r.Stage, fmt.Sprintf("%013d-%s", r.StartedAt.UnixMilli(), r.ID), r)
+	return c.table.Write(ctx, partitionRuns+r.Stage, fmt.Sprintf("%013d-%s", r.StartedAt.UnixMilli(), r.ID), r)
 }
 
 // Runs returns the last runs of a stage, newest first.
 func (c *Catalog) Runs(ctx context.Context, stage string, limit int) ([]Run, error) {
-	return list[Run](ctx, c, store.IndexQuery{Partition: partitionRuns + stage, Descending: true, Limit: limit})
+	return table.List[Run](ctx, c.table, store.IndexQuery{Partition: partitionRuns + stage, Descending: true, Limit: limit})
 }
 
 // RunsBefore returns runs of a stage, newest first, of those that started before
 // the run that next names; empty: from the newest. next is empty at the end.
 func (c *Catalog) RunsBefore(ctx context.Context, stage, before string, limit int) (runs []Run, next string, err error) {
-	return listBefore[Run](ctx, c, partitionRuns+stage, before, limit)
+	return table.ListBefore[Run](ctx, c.table, partitionRuns+stage, before, limit)
 }
 
 // PutGap records a gap; of the records with the same Since the last one counts.
 func (c *Catalog) PutGap(ctx context.Context, g Gap) error {
-	return c.put(ctx, partitionGaps, fmt.Sprintf("%013d", g.Since.UnixMilli()), g)
+	return c.table.Write(ctx, partitionGaps, fmt.Sprintf("%013d", g.Since.UnixMilli()), g)
 }
 
 // Gaps returns the known gaps, newest first.
 func (c *Catalog) Gaps(ctx context.Context, limit int) ([]Gap, error) {
-	return list[Gap](ctx, c, store.IndexQuery{Partition: partitionGaps, Descending: true, Limit: limit})
+	return table.List[Gap](ctx, c.table, store.IndexQuery{Partition: partitionGaps, Descending: true, Limit: limit})
 }
 
 // GapsBefore is like RunsBefore, for gaps.
 func (c *Catalog) GapsBefore(ctx context.Context, before string, limit int) (gaps []Gap, next string, err error) {
-	return listBefore[Gap](ctx, c, partitionGaps, before, limit)
+	return table.ListBefore[Gap](ctx, c.table, partitionGaps, before, limit)
 }
 
 // Binding returns the id of the key that opens messages of a publickey_ver;
 // empty if that is not known yet.
 func (c *Catalog) Binding(ctx context.Context, version int64) (key string, err error) {
 	var b KeyBinding
-	_, err = c.get(ctx, partitionKeys, bindingName(version), &b)
+	_, err = c.table.Read(ctx, partitionKeys, bindingName(version), &b)
 	return b.Key, err
 }
 
 // Bind records a binding; a later one supersedes it.
 func (c *Catalog) Bind(ctx context.Context, b KeyBinding) error {
-	return c.put(ctx, partitionKeys, bindingName(b.PublicKeyVer), b)
+	return c.table.Write(ctx, partitionKeys, bindingName(b.PublicKeyVer), b)
 }
 
 // Bindings returns the known bindings in order of their version.
 func (c *Catalog) Bindings(ctx context.Context, limit int) ([]KeyBinding, error) {
-	return list[KeyBinding](ctx, c, store.IndexQuery{Partition: partitionKeys, From: "binding#", To: "binding$", Limit: limit})
+	return table.List[KeyBinding](ctx, c.table, store.IndexQuery{Partition: partitionKeys, From: "binding#", To: "binding$", Limit: limit})
 }
 
 func bindingName(version int64) string { return fmt.Sprintf("binding#%020d", version) }
-
-// get decodes an item into v and returns its revision; 0, and v untouched, if
-// there is none.
-func (c *Catalog) get(ctx context.Context, partition, sort string, v any) (revision int64, err error) {
-	item, err := c.index.Get(ctx, partition, sort)
-	if errors.Is(err, store.ErrNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("reading %s/%s of the index: %w", partition, sort, err)
-	}
-	if err := json.Unmarshal(item.Value, v); err != nil {
-		return 0, fmt.Errorf("reading %s/%s of the index: %w: %w", partition, sort, store.ErrIndexDamaged, err)
-	}
-	return item.Revision, nil
-}
-
-func (c *Catalog) put(ctx context.Context, partition, sort string, v any) error {
-	item, err := newItem(partition, sort, v)
-	if err != nil {
-		return err
-	}
-	if err := c.index.Put(ctx, item); err != nil {
-		return fmt.Errorf("writing %s/%s of the index: %w", partition, sort, err)
-	}
-	return nil
-}
-
-func (c *Catalog) putIf(ctx context.Context, partition, sort string, revision int64, v any) error {
-	item, err := newItem(partition, sort, v)
-	if err != nil {
-		return err
-	}
-	item.Revision = revision
-	return c.index.PutIf(ctx, item)
-}
-
-// changeItem replaces an item by what change makes of it, if that wants to. change is called
-// again if somebody else was quicker.
-func changeItem[T any](ctx context.Context, c *Catalog, partition, sort string, change func(known T, found bool) (T, bool)) error {
-	const tries = 20
-	for range tries {
-		var known T
-		revision, err := c.get(ctx, partition, sort, &known)
-		if err != nil {
-			return err
-		}
-		next, wanted := change(known, revision > 0)
-		if !wanted {
-			return nil
-		}
-		if err = c.putIf(ctx, partition, sort, revision, next); err == nil {
-			return nil
-		}
-		if !errors.Is(err, store.ErrConflict) {
-			return fmt.Errorf("changing %s/%s of the index: %w", partition, sort, err)
-		}
-	}
-	return fmt.Errorf("changing %s/%s of the index: %d others were quicker: %w", partition, sort, tries, store.ErrConflict)
-}
-
-func newItem(partition, sort string, v any) (store.Item, error) {
-	value, err := json.Marshal(v)
-	if err != nil {
-		return store.Item{}, fmt.Errorf("encoding %s/%s for the index: %w", partition, sort, err)
-	}
-	return store.Item{Partition: partition, Sort: sort, Value: value}, nil
-}
-
-// listBefore lists a partition from its end, item by item; next goes on.
-func listBefore[T any](ctx context.Context, c *Catalog, partition, before string, limit int) (out []T, next string, err error) {
-	items, err := c.index.Query(ctx, store.IndexQuery{Partition: partition, To: before, Descending: true, Limit: limit + 1})
-	if err != nil {
-		return nil, "", fmt.Errorf("listing %s of the index: %w", partition, err)
-	}
-	if len(items) > limit {
-		items = items[:limit]
-		next = items[limit-1].Sort
-	}
-	if out, err = decodeItems[T](items); err != nil {
-		return nil, "", fmt.Errorf("listing %s of the index: %w", partition, err)
-	}
-	return out, next, nil
-}
-
-func list[T any](ctx context.Context, c *Catalog, q store.IndexQuery) ([]T, error) {
-	items, err := c.index.Query(ctx, q)
-	if err != nil {
-		return nil, fmt.Errorf("listing %s of the index: %w", q.Partition, err)
-	}
-	return decodeItems[T](items)
-}
-
-func decodeItems[T any](items []store.Item) ([]T, error) {
-	out := make([]T, len(items))
-	for i, item := range items {
-		if err := json.Unmarshal(item.Value, &out[i]); err != nil {
-			return nil, fmt.Errorf("listing %s/%s of the index: %w: %w", item.Partition, item.Sort, store.ErrIndexDamaged, err)
-		}
-	}
-	return out, nil
-}

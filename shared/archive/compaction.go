@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"wecom-archive/shared/catalog/table"
 	"wecom-archive/shared/store"
 )
 
@@ -91,20 +92,20 @@ func ParseCompactionKey(key string) (month, run string, ok bool) {
 // Compaction returns the state of a month; without runs if there is none.
 func (c *Catalog) Compaction(ctx context.Context, month string) (Compaction, error) {
 	m := Compaction{Month: month}
-	revision, err := c.get(ctx, partitionCompaction, month, &m)
+	revision, err := c.table.Read(ctx, partitionCompaction, month, &m)
 	m.revision = revision
 	return m, err
 }
 
 // Compactions returns the states of all months that have one, in order.
 func (c *Catalog) Compactions(ctx context.Context) ([]Compaction, error) {
-	return list[Compaction](ctx, c, store.IndexQuery{Partition: partitionCompaction, Limit: 12 * 8000})
+	return table.List[Compaction](ctx, c.table, store.IndexQuery{Partition: partitionCompaction, Limit: 12 * 8000})
 }
 
 // PutCompaction replaces the state of a month and returns the stored one, or
 // ErrConflict if somebody else wrote it since it was read.
 func (c *Catalog) PutCompaction(ctx context.Context, m Compaction) (Compaction, error) {
-	if err := c.putIf(ctx, partitionCompaction, m.Month, m.revision, m); err != nil {
+	if err := c.table.WriteIf(ctx, partitionCompaction, m.Month, m.revision, m); err != nil {
 		return m, fmt.Errorf("switching the compaction of %s: %w", m.Month, err)
 	}
 	m.revision++
@@ -155,7 +156,7 @@ func (c *Catalog) CoverConversations(ctx context.Context, month string, spans ma
 		for i, name := range chunk {
 			keys[i] = store.Item{Partition: partitionConv + name, Sort: "c#" + month}
 		}
-		found, err := c.index.GetMany(ctx, keys...)
+		found, err := c.table.GetMany(ctx, keys...)
 		if err != nil {
 			return fmt.Errorf("reading the months of conversations: %w", err)
 		}
@@ -186,11 +187,11 @@ func (c *Catalog) coverConversation(ctx context.Context, month, conversation str
 				return nil
 			}
 		}
-		err := c.putIf(ctx, partitionConv+conversation, "c#"+month, known.Revision, wider)
+		err := c.table.WriteIf(ctx, partitionConv+conversation, "c#"+month, known.Revision, wider)
 		if !errors.Is(err, store.ErrConflict) {
 			return err
 		}
-		known, err = c.index.Get(ctx, partitionConv+conversation, "c#"+month)
+		known, err = c.table.Get(ctx, partitionConv+conversation, "c#"+month)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
@@ -204,7 +205,7 @@ func (c *Catalog) ConversationMonths(ctx context.Context, conversation string) (
 	q := store.IndexQuery{Partition: partitionConv + conversation, From: "c#", To: "c$", Limit: 1000}
 	var months []MonthSpan
 	for {
-		items, err := c.index.Query(ctx, q)
+		items, err := c.table.Query(ctx, q)
 		if err != nil {
 			return nil, fmt.Errorf("listing the months of a conversation: %w", err)
 		}
@@ -241,7 +242,7 @@ func (c *Catalog) compacted(ctx context.Context, key string) (bool, error) {
 		return false, errors.New("not the key of a segment")
 	}
 	var mark struct{}
-	revision, err := c.get(ctx, partitionCompacted+month, name, &mark)
+	revision, err := c.table.Read(ctx, partitionCompacted+month, name, &mark)
 	return revision > 0, err
 }
 
@@ -254,7 +255,7 @@ func (c *Catalog) CompactedParts(ctx context.Context, day string) (CompactedPart
 	}
 	q := store.IndexQuery{Partition: partitionCompacted + day[:len(MonthLayout)], From: day, To: day + "~", Limit: 1000}
 	for {
-		items, err := c.index.Query(ctx, q)
+		items, err := c.table.Query(ctx, q)
 		if err != nil {
 			return nil, fmt.Errorf("listing the compacted parts of %s: %w", day, err)
 		}
@@ -275,7 +276,7 @@ func (c *Catalog) OpenParts(ctx context.Context, after string, limit int) ([]str
 	if after != "" {
 		q.From = after + "\x00"
 	}
-	items, err := c.index.Query(ctx, q)
+	items, err := c.table.Query(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("listing the parts that are not compacted: %w", err)
 	}
@@ -327,8 +328,8 @@ func (c *Catalog) MarkCompacted(ctx context.Context, key string, postings []Post
 		items[i] = store.Item{Partition: p.Partition, Sort: p.Sort}
 	}
 	items = append(items, store.Item{Partition: partitionOpen, Sort: key})
-	if err := c.index.Delete(ctx, items...); err != nil {
+	if err := c.table.Delete(ctx, items...); err != nil {
 		return fmt.Errorf("deleting the postings of %s: %w", key, err)
 	}
-	return c.put(ctx, partitionCompacted+month, name, struct{}{})
+	return c.table.Write(ctx, partitionCompacted+month, name, struct{}{})
 }

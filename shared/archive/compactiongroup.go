@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strings"
 
+	"wecom-archive/shared/catalog/table"
 	"wecom-archive/shared/store"
 )
 
@@ -139,13 +140,13 @@ var orderEscape = strings.NewReplacer("\x00", "\x01\x02", "\x01", "\x01\x03")
 func (c *Catalog) PutRowGroups(ctx context.Context, run string, groups ...RowGroup) error {
 	items := make([]store.Item, len(groups))
 	for i, g := range groups {
-		item, err := newItem(partitionGroups+run, groupName(g.Last.Conversation, g.Last.Time, g.Number), g)
+		item, err := table.NewItem(partitionGroups+run, groupName(g.Last.Conversation, g.Last.Time, g.Number), g)
 		if err != nil {
 			return err
 		}
 		items[i] = item
 	}
-	if err := c.index.Put(ctx, items...); err != nil {
+	if err := c.table.Put(ctx, items...); err != nil {
 		return fmt.Errorf("writing the directory of run %s: %w", run, err)
 	}
 	return nil
@@ -154,7 +155,7 @@ func (c *Catalog) PutRowGroups(ctx context.Context, run string, groups ...RowGro
 // RowGroupsFrom returns at most limit row groups of a run, in order, from the first on
 // that ends with a message of the conversation at a time (ms) or with what comes after.
 func (c *Catalog) RowGroupsFrom(ctx context.Context, run, conversation string, ms int64, limit int) ([]RowGroup, error) {
-	return list[RowGroup](ctx, c, store.IndexQuery{Partition: partitionGroups + run, From: groupName(conversation, ms, 0), Limit: limit})
+	return table.List[RowGroup](ctx, c.table, store.IndexQuery{Partition: partitionGroups + run, From: groupName(conversation, ms, 0), Limit: limit})
 }
 
 // RowGroupsBefore returns at most limit row groups of a run before a given one (nil:
@@ -164,7 +165,7 @@ func (c *Catalog) RowGroupsBefore(ctx context.Context, run string, before *RowGr
 	if before != nil {
 		q.To = groupName(before.Last.Conversation, before.Last.Time, before.Number)
 	}
-	return list[RowGroup](ctx, c, q)
+	return table.List[RowGroup](ctx, c.table, q)
 }
 
 // AllRowGroups returns at most limit row groups of a run in order, after a given
@@ -174,20 +175,20 @@ func (c *Catalog) AllRowGroups(ctx context.Context, run string, after *RowGroup,
 	if after != nil {
 		q.From = groupName(after.Last.Conversation, after.Last.Time, after.Number) + "\x00"
 	}
-	return list[RowGroup](ctx, c, q)
+	return table.List[RowGroup](ctx, c.table, q)
 }
 
 // DropRowGroups deletes the directory of a run.
 func (c *Catalog) DropRowGroups(ctx context.Context, run string) error {
 	for {
-		items, err := c.index.Query(ctx, store.IndexQuery{Partition: partitionGroups + run, Limit: 100})
+		items, err := c.table.Query(ctx, store.IndexQuery{Partition: partitionGroups + run, Limit: 100})
 		if err != nil {
 			return fmt.Errorf("deleting the directory of run %s: %w", run, err)
 		}
 		if len(items) == 0 {
 			return nil
 		}
-		if err := c.index.Delete(ctx, items...); err != nil {
+		if err := c.table.Delete(ctx, items...); err != nil {
 			return fmt.Errorf("deleting the directory of run %s: %w", run, err)
 		}
 	}

@@ -173,7 +173,7 @@ func (r *GroupRows) Times() (times []int64, err error) {
 		return r.times, nil
 	}
 	all := make([]int64, r.group.NumRows())
-	err = columnReader{r.group, len(all)}.each(func(i int, v parquet.Value) { all[i] = v.Int64() }, "msgtime")
+	err = EachValue(r.group, len(all), func(i int, v parquet.Value) { all[i] = v.Int64() }, "msgtime")
 	if err != nil {
 		return nil, err
 	}

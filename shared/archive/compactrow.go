@@ -125,7 +125,7 @@ func (w *CompactWriter) WriteGroup(rows []CompactRow) error {
 		if err := r.check(); err != nil {
 			return fmt.Errorf("%w: row %d of %s %w", ErrRows, r.SegmentRow, r.Place().Object, err)
 		}
-		stored[i] = parquetCompactRow{Page: r.Page, Part: int32(r.Part), SegmentRow: int32(r.SegmentRow), parquetRow: r.toParquet()}
+		stored[i] = parquetCompactRow{Page: r.Page, Part: int32(r.Part), SegmentRow: int32(r.SegmentRow), parquetRow: toParquet(r.Row)}
 	}
 	if _, err := w.w.Write(stored); err != nil {
 		return fmt.Errorf("writing a row group: %w", err)
@@ -197,11 +197,6 @@ func (w *layoutWriter) cut() (offset, length int64, sum string) {
 	w.sum.Reset()
 	w.start = w.size
 	return offset, length, sum
-}
-
-func hexSum(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
 }
 
 // CheckFooter compares the bytes of a footer with the layout.

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"wecom-archive/shared/catalog/table"
 	"wecom-archive/shared/store"
 )
 
@@ -50,7 +51,7 @@ func (c *Catalog) PutConsent(ctx context.Context, facts ...ConsentFact) error {
 			return all
 		})
 		if err == nil {
-			err = c.putMissing(ctx, presence{consentsKey(conversation): {}})
+			err = c.table.PutMissing(ctx, table.Set{consentsKey(conversation): {}})
 		}
 		if err != nil {
 			return fmt.Errorf("noting consent: %w", err)
@@ -68,15 +69,15 @@ func factName(f ConsentFact) string {
 	return fmt.Sprintf("f#%013d#%s", f.At.UnixMilli(), hex.EncodeToString(sum[:8]))
 }
 
-func consentsKey(conversation string) itemKey {
-	return itemKey{partitionConsents + fmt.Sprint(shardOf(conversation, consentShards)), conversation}
+func consentsKey(conversation string) table.Key {
+	return table.Key{partitionConsents + fmt.Sprint(shardOf(conversation, consentShards)), conversation}
 }
 
 // changeConsent changes a state, and keeps the facts that change returns. Several at
 // once do not lose each other's change.
 func (c *Catalog) changeConsent(ctx context.Context, conversation string, change func(*ConsentState) []ConsentFact) error {
 	var failed error
-	err := changeItem(ctx, c, partitionConsent+conversation, "state", func(s ConsentState, found bool) (ConsentState, bool) {
+	err := table.Change(ctx, c.table, partitionConsent+conversation, "state", func(s ConsentState, found bool) (ConsentState, bool) {
 		before := slices.Clone(s.People)
 		s.Conversation = conversation
 		failed = c.putFacts(ctx, change(&s))
@@ -89,22 +90,22 @@ func (c *Catalog) changeConsent(ctx context.Context, conversation string, change
 // putFacts comes before the state: what only the timeline has, the next try adds.
 func (c *Catalog) putFacts(ctx context.Context, facts []ConsentFact) error {
 	var items []store.Item
-	seen := presence{}
+	seen := table.Set{}
 	for _, f := range facts {
 		f.At = f.At.UTC()
-		item, err := newItem(partitionConsent+f.Conversation, factName(f), f)
+		item, err := table.NewItem(partitionConsent+f.Conversation, factName(f), f)
 		if err != nil {
 			return err
 		}
-		if _, again := seen[keyOf(item)]; !again { // a message twice, a person listed twice
-			seen[keyOf(item)] = struct{}{}
+		if _, again := seen[table.KeyOf(item)]; !again { // a message twice, a person listed twice
+			seen[table.KeyOf(item)] = struct{}{}
 			items = append(items, item)
 		}
 	}
 	if len(items) == 0 {
 		return nil
 	}
-	return c.index.Put(ctx, items...)
+	return c.table.Put(ctx, items...)
 }
 
 // noteConsent notes what messages say of consent.
@@ -153,10 +154,10 @@ func (c *Catalog) applyConsent(ctx context.Context, r DirectoryRecord) error {
 func (c *Catalog) noteAsked(ctx context.Context, r DirectoryRecord) error {
 	key := consentsKey(r.ID)
 	var a asked
-	if _, err := c.get(ctx, key.partition, key.sort, &a); err != nil || r.At.Before(a.At) {
+	if _, err := c.table.Read(ctx, key.Partition, key.Sort, &a); err != nil || r.At.Before(a.At) {
 		return err
 	}
-	return c.put(ctx, key.partition, key.sort, asked{r.At, r.Answer})
+	return c.table.Write(ctx, key.Partition, key.Sort, asked{r.At, r.Answer})
 }
 
 // Consents returns where those outside stand in at most limit conversations, in byte
@@ -169,11 +170,11 @@ func (c *Catalog) Consents(ctx context.Context, after string, limit int) ([]Cons
 		if after != "" {
 			q.From = after + "\x00"
 		}
-		items, err := c.index.Query(ctx, q)
+		items, err := c.table.Query(ctx, q)
 		if err != nil {
 			return nil, fmt.Errorf("listing consents: %w", err)
 		}
-		values, err := decodeItems[asked](items)
+		values, err := table.Decode[asked](items)
 		if err != nil {
 			return nil, err
 		}
@@ -198,11 +199,11 @@ func (c *Catalog) fillConsents(ctx context.Context, states []ConsentState) error
 		keys[i] = store.Item{Partition: partitionConsent + s.Conversation, Sort: "state"}
 		at[s.Conversation] = i
 	}
-	items, err := c.index.GetMany(ctx, keys...)
+	items, err := c.table.GetMany(ctx, keys...)
 	if err != nil {
 		return fmt.Errorf("reading consents from the index: %w", err)
 	}
-	found, err := decodeItems[ConsentState](items)
+	found, err := table.Decode[ConsentState](items)
 	if err != nil {
 		return err
 	}
@@ -217,12 +218,12 @@ func (c *Catalog) fillConsents(ctx context.Context, states []ConsentState) error
 
 // ConsentOf returns where those outside stand in one conversation.
 func (c *Catalog) ConsentOf(ctx context.Context, conversation string) (s ConsentState, err error) {
-	if _, err = c.get(ctx, partitionConsent+conversation, "state", &s); err != nil {
+	if _, err = c.table.Read(ctx, partitionConsent+conversation, "state", &s); err != nil {
 		return s, err
 	}
 	var a asked
 	key := consentsKey(conversation)
-	_, err = c.get(ctx, key.partition, key.sort, &a)
+	_, err = c.table.Read(ctx, key.Partition, key.Sort, &a)
 	s.Conversation, s.AskedAt, s.Answer = conversation, a.At, a.Answer
 	s.settle()
 	return s, err
@@ -230,7 +231,7 @@ func (c *Catalog) ConsentOf(ctx context.Context, conversation string) (s Consent
 
 // ConsentFacts returns at most limit facts of a conversation, newest first.
 func (c *Catalog) ConsentFacts(ctx context.Context, conversation string, limit int) ([]ConsentFact, error) {
-	return list[ConsentFact](ctx, c, store.IndexQuery{Partition: partitionConsent + conversation, From: "f#", To: "f$", Descending: true, Limit: limit})
+	return table.List[ConsentFact](ctx, c.table, store.IndexQuery{Partition: partitionConsent + conversation, From: "f#", To: "f$", Descending: true, Limit: limit})
 }
 
 // MoveConsent gives what is known of one conversation to another: they turned out to be
@@ -242,11 +243,11 @@ func (c *Catalog) MoveConsent(ctx context.Context, from, to string) error {
 			return fmt.Errorf("moving what is known of consent: %w", err)
 		}
 		// Somebody who did not know yet that they are one may have added something.
-		left, err := c.index.Query(ctx, store.IndexQuery{Partition: partitionConsent + from, Limit: 1})
+		left, err := c.table.Query(ctx, store.IndexQuery{Partition: partitionConsent + from, Limit: 1})
 		if err != nil || len(left) == 0 {
 			return err
 		}
-		if err := c.putMissing(ctx, presence{consentsKey(from): {}}); err != nil {
+		if err := c.table.PutMissing(ctx, table.Set{consentsKey(from): {}}); err != nil {
 			return err
 		}
 	}
@@ -255,23 +256,23 @@ func (c *Catalog) MoveConsent(ctx context.Context, from, to string) error {
 
 func (c *Catalog) moveConsent(ctx context.Context, from, to string) error {
 	var known ConsentState
-	if _, err := c.get(ctx, partitionConsent+from, "state", &known); err != nil {
+	if _, err := c.table.Read(ctx, partitionConsent+from, "state", &known); err != nil {
 		return err
 	}
 	var a asked
-	if _, err := c.get(ctx, consentsKey(from).partition, from, &a); err != nil {
+	if _, err := c.table.Read(ctx, consentsKey(from).Partition, from, &a); err != nil {
 		return err
 	}
 	var facts []ConsentFact
 	gone := []store.Item{{Partition: partitionConsent + from, Sort: "state"}}
-	for item, err := range c.walk(ctx, partitionConsent+from) {
+	for item, err := range c.table.Walk(ctx, partitionConsent+from) {
 		if err != nil {
 			return err
 		}
 		if !strings.HasPrefix(item.Sort, "f#") {
 			continue
 		}
-		f, err := decodeItems[ConsentFact]([]store.Item{item})
+		f, err := table.Decode[ConsentFact]([]store.Item{item})
 		if err != nil {
 			return err
 		}
@@ -289,7 +290,7 @@ func (c *Catalog) moveConsent(ctx context.Context, from, to string) error {
 		return facts
 	})
 	if err == nil {
-		err = c.putMissing(ctx, presence{consentsKey(to): {}})
+		err = c.table.PutMissing(ctx, table.Set{consentsKey(to): {}})
 	}
 	if err == nil && !a.At.IsZero() {
 		err = c.noteAsked(ctx, DirectoryRecord{ID: to, At: a.At, Answer: a.Answer})
@@ -298,14 +299,14 @@ func (c *Catalog) moveConsent(ctx context.Context, from, to string) error {
 		return err
 	}
 	// Last: as long as it is listed, it is moved again.
-	if err := c.index.Delete(ctx, gone...); err != nil {
+	if err := c.table.Delete(ctx, gone...); err != nil {
 		return err
 	}
-	return c.index.Delete(ctx, store.Item{Partition: consentsKey(from).partition, Sort: from})
+	return c.table.Delete(ctx, store.Item{Partition: consentsKey(from).Partition, Sort: from})
 }
 
 // addConsent notes that somebody outside takes part in a conversation.
-func (p presence) addConsent(r Reading) {
+func addConsent(p table.Set, r Reading) {
 	outside := r.ChatKind == chatExternal
 	if outside && (strings.HasPrefix(r.Conversation, roomPrefix) || strings.HasPrefix(r.Conversation, pairPrefix)) {
 		p[consentsKey(r.Conversation)] = struct{}{}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"wecom-archive/shared/catalog/table"
 	"wecom-archive/shared/store"
 )
 
@@ -166,7 +167,7 @@ func (c *Catalog) RoomEntries(ctx context.Context, ids ...string) (map[string]Di
 func (c *Catalog) entries(ctx context.Context, kind string, ids []string) (map[string]DirectoryEntry, error) {
 	g := newGathering()
 	found := g.entries(kind, ids)
-	if err := g.read(ctx, c.index); err != nil {
+	if err := g.Read(ctx, c.table); err != nil {
 		return nil, fmt.Errorf("reading names from the index: %w", err)
 	}
 	return found, nil
@@ -242,26 +243,26 @@ func (c *Catalog) applyRecords(ctx context.Context, key string, records []Direct
 	slices.SortFunc(called, func(a, b store.Item) int {
 		return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Sort, b.Sort))
 	})
-	called = slices.CompactFunc(called, func(a, b store.Item) bool { return keyOf(a) == keyOf(b) })
+	called = slices.CompactFunc(called, func(a, b store.Item) bool { return table.KeyOf(a) == table.KeyOf(b) })
 	// First: an entry says that its names are noted.
-	if err := c.index.Put(ctx, called...); err != nil {
+	if err := c.table.Put(ctx, called...); err != nil {
 		return err
 	}
 	for _, all := range []map[string]DirectoryEntry{known, knownRooms} {
 		for id, e := range all {
 			room := e.Kind == SubjectRoom
-			entry, err := newItem(subjectPartition(e.Kind, id), sortEntry, e)
+			entry, err := table.NewItem(subjectPartition(e.Kind, id), sortEntry, e)
 			if err != nil {
 				return err
 			}
-			seen, err := newItem(seenPartition(room, int(shardOf(id, peopleShards))), id, asked{e.CheckedAt, e.Answer})
+			seen, err := table.NewItem(seenPartition(room, int(shardOf(id, peopleShards))), id, asked{e.CheckedAt, e.Answer})
 			if err != nil {
 				return err
 			}
 			items = append(items, entry, seen)
 		}
 	}
-	return c.index.Put(ctx, items...)
+	return c.table.Put(ctx, items...)
 }
 
 // DirectoryState is how far the directory stage is.
@@ -276,13 +277,13 @@ type DirectoryState struct {
 
 // DirectoryState reads it.
 func (c *Catalog) DirectoryState(ctx context.Context) (s DirectoryState, err error) {
-	_, err = c.get(ctx, partitionDirectory, "state", &s)
+	_, err = c.table.Read(ctx, partitionDirectory, "state", &s)
 	return s, err
 }
 
 // UpdateDirectoryState changes it.
 func (c *Catalog) UpdateDirectoryState(ctx context.Context, change func(*DirectoryState)) error {
-	return changeItem(ctx, c, partitionDirectory, "state", func(s DirectoryState, _ bool) (DirectoryState, bool) {
+	return table.Change(ctx, c.table, partitionDirectory, "state", func(s DirectoryState, _ bool) (DirectoryState, bool) {
 		before := s
 		change(&s)
 		return s, s != before

@@ -238,17 +238,3 @@ func GetEvent(ctx context.Context, objects store.ObjectReader, key string, body 
 	}
 	return e, nil
 }
-
-// ReadSegment reads a part of a segment. ErrDamaged also if the store itself says
-// so.
-func ReadSegment(ctx context.Context, objects store.ObjectReader, key string) (SegmentMeta, []Row, error) {
-	stored, err := store.ReadObject(ctx, objects, key)
-	if err != nil {
-		return SegmentMeta{}, nil, err
-	}
-	meta, rows, err := DecodeSegment(stored)
-	if err != nil {
-		return meta, nil, fmt.Errorf("reading %s: %w", key, err)
-	}
-	return meta, rows, nil
-}

@@ -1,9 +1,7 @@
 package archive
 
-// Reseal makes a changed segment pass for whole, as one of a later program would.
-func Reseal(segment []byte) error { return seal(segment, segmentSeal) }
-
-// ResealHeader does the same to the header of a page.
+// ResealHeader makes a changed header of a page pass for whole, as one of a later
+// program would.
 func ResealHeader(page []byte) error {
 	head, _, err := splitHeader(page)
 	if err != nil {

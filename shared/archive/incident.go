@@ -10,6 +10,7 @@ import (
 	"iter"
 	"time"
 
+	"wecom-archive/shared/catalog/table"
 	"wecom-archive/shared/store"
 )
 
@@ -110,13 +111,13 @@ func incidentName(i Incident) string {
 
 func (c *Catalog) knowsIncident(ctx context.Context, i Incident) (bool, error) {
 	var known json.RawMessage
-	revision, err := c.get(ctx, partitionIncidents, incidentName(i), &known)
+	revision, err := c.table.Read(ctx, partitionIncidents, incidentName(i), &known)
 	return revision > 0, err
 }
 
 // PutIncident lists an incident. That it is listed already is no error.
 func (c *Catalog) PutIncident(ctx context.Context, i Incident) error {
-	if err := c.putIf(ctx, partitionIncidents, incidentName(i), 0, i); err != nil && !errors.Is(err, store.ErrConflict) {
+	if err := c.table.WriteIf(ctx, partitionIncidents, incidentName(i), 0, i); err != nil && !errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("listing an incident on %s: %w", i.Key, err)
 	}
 	return nil
@@ -124,10 +125,10 @@ func (c *Catalog) PutIncident(ctx context.Context, i Incident) error {
 
 // Incidents returns the last known incidents, newest first.
 func (c *Catalog) Incidents(ctx context.Context, limit int) ([]Incident, error) {
-	return list[Incident](ctx, c, store.IndexQuery{Partition: partitionIncidents, Descending: true, Limit: limit})
+	return table.List[Incident](ctx, c.table, store.IndexQuery{Partition: partitionIncidents, Descending: true, Limit: limit})
 }
 
 // IncidentsBefore is like RunsBefore, for incidents.
 func (c *Catalog) IncidentsBefore(ctx context.Context, before string, limit int) (incidents []Incident, next string, err error) {
-	return listBefore[Incident](ctx, c, partitionIncidents, before, limit)
+	return table.ListBefore[Incident](ctx, c.table, partitionIncidents, before, limit)
 }

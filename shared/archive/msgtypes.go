@@ -5,6 +5,8 @@ import (
 	"context"
 	"maps"
 	"slices"
+
+	"wecom-archive/shared/catalog/table"
 )
 
 // OtherTypes is what MsgTypes calls those that it does not tell apart.
@@ -42,5 +44,5 @@ func (m MsgTypes) bounded() MsgTypes {
 // PagesBefore returns pages, those with the highest seqs first, of those before the
 // page that next names; empty: from the last. next is empty at the end.
 func (c *Catalog) PagesBefore(ctx context.Context, before string, limit int) (pages []PageState, next string, err error) {
-	return listBefore[PageState](ctx, c, partitionPages, before, limit)
+	return table.ListBefore[PageState](ctx, c.table, partitionPages, before, limit)
 }

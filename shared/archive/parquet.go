@@ -2,12 +2,7 @@ package archive
 
 import (
 	"bytes"
-	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -26,6 +21,10 @@ const (
 	metaWrittenAt  = "wecom-archive.written_at"
 	metaSHA256     = "wecom-archive.sha256" // see seal
 )
+
+// segmentSeal stands before the digest in a segment's footer: the end of the key, and
+// the Thrift header of a string of 64 bytes.
+const segmentSeal = metaSHA256 + "\x18\x40"
 
 // dataPageBytes keeps data pages small, so that one message can be read without
 // unpacking all of them.
@@ -97,7 +96,7 @@ func EncodeSegment(meta SegmentMeta, rows []Row) ([]byte, error) {
 	)
 	stored := make([]parquetRow, len(rows))
 	for i, r := range rows {
-		stored[i] = r.toParquet()
+		stored[i] = toParquet(r)
 	}
 	if _, err := w.Write(stored); err != nil {
 		return nil, fmt.Errorf("encoding %d rows: %w", len(rows), err)
@@ -109,20 +108,6 @@ func EncodeSegment(meta SegmentMeta, rows []Row) ([]byte, error) {
 		return nil, fmt.Errorf("finishing the segment: %w", err)
 	}
 	return out.Bytes(), nil
-}
-
-// SortRows puts rows in the order that a segment has them: by seq, those without
-// one at the end, equal ones as the page has them.
-func SortRows(rows []Row) { slices.SortStableFunc(rows, bySeq) }
-
-func bySeq(a, b Row) int {
-	if a.HasSeq != b.HasSeq {
-		if a.HasSeq {
-			return -1
-		}
-		return 1
-	}
-	return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Position, b.Position))
 }
 
 // checkRows refuses rows that contradict themselves or one another. They are
@@ -137,27 +122,6 @@ func checkRows(rows []Row) error {
 			return fmt.Errorf("%w: position %d twice", ErrRows, r.Position)
 		}
 		seen[r.Position] = true
-	}
-	return nil
-}
-
-func (r Row) check() error {
-	switch {
-	case r.Position < 0 || r.Position > math.MaxInt32:
-		return errors.New("is out of range")
-	case r.Outcome == "":
-		return errors.New("has no outcome")
-	case r.ParserVersion < 0 || r.ParserVersion > math.MaxInt32:
-		return fmt.Errorf("has parser version %d", r.ParserVersion)
-	case !r.Readable() && (r.Raw != nil || r.RawSHA256 != ""):
-		return fmt.Errorf("is %s, but has raw", r.Outcome)
-	case !r.Readable():
-		return nil
-	case r.Raw == nil || !r.HasSeq || r.Conversation == "":
-		return errors.New("is ok, but has no raw, seq or conversation")
-	}
-	if sum := sha256.Sum256(r.Raw); r.RawSHA256 != hex.EncodeToString(sum[:]) {
-		return errors.New("has raw that differs from its hash")
 	}
 	return nil
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func (r Row) toParquet() parquetRow {
+func toParquet(r Row) parquetRow {
 	p := parquetRow{
 		Position:  int32(r.Position),
 		MsgID:     valid(r.MsgID),

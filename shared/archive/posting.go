@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"wecom-archive/shared/catalog/table"
 	"wecom-archive/shared/store"
 )
 
@@ -77,13 +78,13 @@ func (c *Catalog) IndexSegment(ctx context.Context, key string, rows []Row) erro
 	}
 	if compacted {
 		items = nil
-		if err := c.index.Delete(ctx, store.Item{Partition: partitionOpen, Sort: key}); err != nil {
+		if err := c.table.Delete(ctx, store.Item{Partition: partitionOpen, Sort: key}); err != nil {
 			return fmt.Errorf("indexing %s: %w", key, err)
 		}
 	} else { // first: a part with postings is open
 		items = append([]store.Item{{Partition: partitionOpen, Sort: key, Value: []byte("{}")}}, items...)
 	}
-	if err := c.index.Put(ctx, items...); err != nil {
+	if err := c.table.Put(ctx, items...); err != nil {
 		return fmt.Errorf("indexing %s: %w", key, err)
 	}
 	if err := c.noteRecalls(ctx, rows); err != nil {
@@ -124,7 +125,7 @@ func postings(key string, rows []Row) ([]store.Item, error) {
 		for n := 0; len(all) > 0; n++ {
 			k := min(len(all), maxPostingEntries)
 			sort := fmt.Sprintf("m#%s#%s#%04d#%03d", g.hour, seqName(asked), part, n)
-			item, err := newItem(partitionConv+g.conversation, sort, posting{Object: key, Entries: all[:k]})
+			item, err := table.NewItem(partitionConv+g.conversation, sort, posting{Object: key, Entries: all[:k]})
 			if err != nil {
 				return nil, err
 			}
@@ -173,7 +174,7 @@ func (c *Catalog) Places(ctx context.Context, q PlaceQuery) ([]Place, error) {
 	var complete, hour []Place
 	lastHour := ""
 	for {
-		items, err := c.index.Query(ctx, iq)
+		items, err := c.table.Query(ctx, iq)
 		if err != nil {
 			return nil, fmt.Errorf("listing the messages of a conversation: %w", err)
 		}

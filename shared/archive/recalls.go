@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"wecom-archive/shared/catalog/table"
 	"wecom-archive/shared/store"
 )
 
@@ -26,24 +27,24 @@ func recallItem(conversation, msgid string) store.Item {
 // in the same conversation counts. In whatever order segments come, and however
 // often, the index says the same.
 func (c *Catalog) noteRecalls(ctx context.Context, rows []Row) error {
-	first := map[itemKey]recall{}
+	first := map[table.Key]recall{}
 	var items []store.Item
 	for _, r := range rows {
 		if !r.Readable() || r.RefMsgID == "" {
 			continue
 		}
 		item := recallItem(r.Conversation, r.RefMsgID)
-		known, found := first[keyOf(item)]
+		known, found := first[table.KeyOf(item)]
 		if !found {
 			items = append(items, item)
 		}
 		if !found || r.Seq < known.Seq {
-			first[keyOf(item)] = recall{Seq: r.Seq}
+			first[table.KeyOf(item)] = recall{Seq: r.Seq}
 		}
 	}
 	for _, item := range items {
-		r := first[keyOf(item)]
-		err := changeItem(ctx, c, item.Partition, item.Sort, func(known recall, found bool) (recall, bool) {
+		r := first[table.KeyOf(item)]
+		err := table.Change(ctx, c.table, item.Partition, item.Sort, func(known recall, found bool) (recall, bool) {
 			return r, !found || r.Seq < known.Seq
 		})
 		if err != nil {
@@ -58,7 +59,7 @@ func (c *Catalog) noteRecalls(ctx context.Context, rows []Row) error {
 func (c *Catalog) RecallsOf(ctx context.Context, conversation string, msgids ...string) (map[string]int64, error) {
 	g := newGathering()
 	found := g.recalls(conversation, msgids)
-	if err := g.read(ctx, c.index); err != nil {
+	if err := g.Read(ctx, c.table); err != nil {
 		return nil, fmt.Errorf("looking for recalls: %w", err)
 	}
 	return found, nil

@@ -20,13 +20,11 @@ import (
 // unsealed is the digest's place before it is known.
 var unsealed = strings.Repeat("0", hex.EncodedLen(sha256.Size))
 
-// What stands before the digest. In a segment's footer: the end of the key, and
-// the Thrift header of a string of 64 bytes. In JSON: the last member; strings
-// cannot hold it, since their quotes are escaped.
+// What stands before the digest in JSON: the last member; strings cannot hold it,
+// since their quotes are escaped.
 const (
-	segmentSeal = metaSHA256 + "\x18\x40"
-	headerSeal  = `"header_sha256":"`
-	eventSeal   = `"event_sha256":"`
+	headerSeal = `"header_sha256":"`
+	eventSeal  = `"event_sha256":"`
 )
 
 // seal writes the digest of doc into it.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"wecom-archive/shared/catalog/table"
 	"wecom-archive/shared/store"
 )
 
@@ -39,7 +40,7 @@ const maxSeatPeriods = 200
 // first error ends the sequence.
 func (c *Catalog) Seats(ctx context.Context) iter.Seq2[Seat, error] {
 	return func(yield func(Seat, error) bool) {
-		for item, err := range c.walk(ctx, partitionSeats) {
+		for item, err := range c.table.Walk(ctx, partitionSeats) {
 			var s Seat
 			if err == nil {
 				if err = json.Unmarshal(item.Value, &s); err != nil {
@@ -120,7 +121,7 @@ func (c *Catalog) applySeats(ctx context.Context, r DirectoryRecord) error {
 		if n := len(s.Periods) - maxSeatPeriods; n > 0 {
 			s.Periods = s.Periods[n:]
 		}
-		item, err := newItem(partitionSeats, s.ID, s)
+		item, err := table.NewItem(partitionSeats, s.ID, s)
 		items = append(items, item)
 		return err
 	}
@@ -156,7 +157,7 @@ func (c *Catalog) applySeats(ctx context.Context, r DirectoryRecord) error {
 			return err
 		}
 	}
-	if err := c.index.Put(ctx, items...); err != nil {
+	if err := c.table.Put(ctx, items...); err != nil {
 		return err
 	}
 	// Last: it says that they are noted.

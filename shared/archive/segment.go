@@ -1,17 +1,10 @@
 package archive
 
 import (
-	"errors"
 	"iter"
 	"slices"
 	"time"
 )
-
-// SegmentFormat is the version of the segment's columns and metadata. Whoever
-// changes their meaning raises it, keeps reading the older ones for ever (they
-// are locked), and describes both in docs/format.md. Adding a column does not
-// change the meaning of the others and needs no new version.
-const SegmentFormat = 1
 
 // Outcome says what became of one envelope.
 type Outcome string
@@ -80,19 +73,6 @@ type MediaRef struct {
 	MD5          string
 	FileIDSHA256 string // hex, of the sdkfileid
 }
-
-// SegmentMeta is written into the segment's footer.
-type SegmentMeta struct {
-	Corp       string
-	PageKey    string
-	PageSHA256 string // hex, of the page's reply
-	Part       int    // 0: all rows of the page; above: rows recovered later
-	Program    string // our version
-	WrittenAt  time.Time
-}
-
-// ErrRows says that rows do not make a segment.
-var ErrRows = errors.New("rows do not make a segment")
 
 // FileKinds yields the kinds of the files that a message refers to, each once.
 func (r Reading) FileKinds() iter.Seq[string] {

@@ -76,7 +76,7 @@ func (s *StoredSegment) Seqs(do func(row int, seq int64)) (err error) {
 	first := 0
 	for _, group := range s.file.RowGroups() {
 		rows := int(group.NumRows())
-		if err := (columnReader{group, rows}).each(func(i int, v parquet.Value) { do(first+i, v.Int64()) }, "seq"); err != nil {
+		if err := EachValue(group, rows, func(i int, v parquet.Value) { do(first+i, v.Int64()) }, "seq"); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		first += rows

@@ -58,7 +58,7 @@ func (c *Catalog) ConsentSubjects(ctx context.Context) iter.Seq2[Subject, error]
 // askable yields the ids of a partition whose values say when WeCom was asked.
 func (c *Catalog) askable(ctx context.Context, partition string) iter.Seq2[Subject, error] {
 	return func(yield func(Subject, error) bool) {
-		for item, err := range c.walk(ctx, partition) {
+		for item, err := range c.table.Walk(ctx, partition) {
 			var a asked
 			if err == nil {
 				if err = json.Unmarshal(item.Value, &a); err != nil {
@@ -83,33 +83,10 @@ func seenPartition(room bool, shard int) string {
 	return partitionPeople + strconv.Itoa(shard)
 }
 
-// walk yields the items of a partition.
-func (c *Catalog) walk(ctx context.Context, partition string) iter.Seq2[store.Item, error] {
-	return func(yield func(store.Item, error) bool) {
-		q := store.IndexQuery{Partition: partition, Limit: 1000}
-		for {
-			items, err := c.index.Query(ctx, q)
-			if err != nil {
-				yield(store.Item{}, err)
-				return
-			}
-			for _, item := range items {
-				if !yield(item, nil) {
-					return
-				}
-			}
-			if len(items) < q.Limit {
-				return
-			}
-			q.From = items[len(items)-1].Sort + "\x00"
-		}
-	}
-}
-
 // Rooms returns at most limit ids of rooms that occur in the archive, in order,
 // greater than after.
 func (c *Catalog) Rooms(ctx context.Context, after string, limit int) ([]string, error) {
-	ids, err := c.sharded(ctx, peopleShards, func(shard int) string { return seenPartition(true, shard) }, after, "", limit)
+	ids, err := c.table.Sharded(ctx, peopleShards, func(shard int) string { return seenPartition(true, shard) }, after, "", limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing rooms: %w", err)
 	}
