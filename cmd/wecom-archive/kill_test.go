@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/segment"
 )
 
 // What TestKilledAtRandom must have done.
@@ -180,7 +181,7 @@ func readRows(t *testing.T, data string) []archive.Row {
 		if err != nil {
 			return err
 		}
-		_, rows, err := archive.DecodeSegment(body)
+		_, rows, err := segment.Decode(body)
 		all = append(all, rows...)
 		return err
 	})

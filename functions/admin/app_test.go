@@ -24,6 +24,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/setup"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
@@ -82,7 +83,7 @@ func (s *stack) say(seq int64, conversation, text string) {
 		},
 	}}
 	key := archive.SegmentKey(now, uint64(seq-1), 0)
-	body, err := archive.EncodeSegment(archive.SegmentMeta{
+	body, err := segment.Encode(segment.Meta{
 		Corp: "ww1", PageKey: archive.PageKey(uint64(seq - 1)), PageSHA256: "00", Program: "test", WrittenAt: now,
 	}, rows)
 	if err == nil {

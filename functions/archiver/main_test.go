@@ -21,6 +21,7 @@ import (
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/localstore"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom"
@@ -80,7 +81,7 @@ func TestArchives(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, rows, err := archive.DecodeSegment(stored)
+		_, rows, err := segment.Decode(stored)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/transcript"
 )
@@ -28,7 +29,7 @@ func TestCompacts(t *testing.T) {
 		Seq: 1, HasSeq: true, MsgID: "m1", PulledAt: day, Outcome: archive.OutcomeOK, Raw: []byte("private words"), RawSHA256: hex.EncodeToString(sum[:]),
 		Reading: archive.Reading{ParserVersion: 1, Conversation: "pair:a,b", FromID: "a", ToIDs: []string{"b"}, MsgTime: day},
 	}
-	body, err := archive.EncodeSegment(archive.SegmentMeta{PageKey: archive.PageKey(0), WrittenAt: day}, []archive.Row{row})
+	body, err := segment.Encode(segment.Meta{PageKey: archive.PageKey(0), WrittenAt: day}, []archive.Row{row})
 	if err != nil {
 		t.Fatal(err)
 	}

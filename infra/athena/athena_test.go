@@ -11,13 +11,14 @@ import (
 
 	"wecom-archive/infra/athena"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/segment"
 )
 
 var update = flag.Bool("update", false, "write infra/stack/athena.yaml")
 
 func columns(t *testing.T) (messages, links []athena.Column) {
 	t.Helper()
-	segment, err := archive.EncodeSegment(archive.SegmentMeta{Corp: "c", PageKey: "p", PageSHA256: strings.Repeat("0", 64), Program: "v", WrittenAt: time.UnixMilli(1).UTC()},
+	segment, err := segment.Encode(segment.Meta{Corp: "c", PageKey: "p", PageSHA256: strings.Repeat("0", 64), Program: "v", WrittenAt: time.UnixMilli(1).UTC()},
 		[]archive.Row{{MsgID: "m", Outcome: "bad_message", PulledAt: time.UnixMilli(1).UTC()}})
 	if err != nil {
 		t.Fatal(err)

@@ -27,6 +27,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/keyring"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom/wecomtest"
 )
@@ -170,7 +171,7 @@ func (s *lambdas) checkRows(t *testing.T, corp *wecomtest.Corp, killer int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, rows, err := archive.DecodeSegment(stored)
+		_, rows, err := segment.Decode(stored)
 		if err != nil {
 			t.Fatal(err)
 		}

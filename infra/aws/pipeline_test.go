@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom/wecomtest"
 )
@@ -168,7 +169,7 @@ func checkArchive(t *testing.T, s stack) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, segment, err := archive.DecodeSegment(body)
+		_, segment, err := segment.Decode(body)
 		if err != nil {
 			t.Fatal(err)
 		}

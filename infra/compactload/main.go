@@ -25,6 +25,7 @@ import (
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/transcript"
@@ -159,7 +160,7 @@ func (l load) generate(ctx context.Context, messages int, indexed bool) error {
 			return err
 		}
 		key := archive.SegmentKey(pulled, uint64(p*pageRows), 0)
-		body, err := archive.EncodeSegment(archive.SegmentMeta{Corp: corp, PageKey: archive.PageKey(uint64(p * pageRows)), PageSHA256: sha256, Program: "compactload", WrittenAt: pulled}, rows)
+		body, err := segment.Encode(segment.Meta{Corp: corp, PageKey: archive.PageKey(uint64(p * pageRows)), PageSHA256: sha256, Program: "compactload", WrittenAt: pulled}, rows)
 		if err != nil {
 			return err
 		}

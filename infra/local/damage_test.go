@@ -14,6 +14,7 @@ import (
 
 	"wecom-archive/infra/local"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 )
 
@@ -178,7 +179,7 @@ func TestSegmentsMissing(t *testing.T) {
 // rawOf are the messages of a segment.
 func rawOf(t *testing.T, body []byte) []string {
 	t.Helper()
-	_, rows, err := archive.DecodeSegment(body)
+	_, rows, err := segment.Decode(body)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"wecom-archive/infra/local"
 	"wecom-archive/infra/sdkstandin"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/financesdk"
@@ -189,7 +190,7 @@ func rows(t *testing.T, system *local.System) (all []archive.Row) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, rows, err := archive.DecodeSegment(body)
+		_, rows, err := segment.Decode(body)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -27,6 +27,7 @@ import (
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/localstore"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 )
 
@@ -179,7 +180,7 @@ func (l *load) store(ctx context.Context, catalog *archive.Catalog, asked uint64
 	}
 	key := archive.SegmentKey(pulled, asked, 0)
 	sum := sha256.Sum256(page)
-	body, err := archive.EncodeSegment(archive.SegmentMeta{Corp: corp, PageKey: archive.PageKey(asked), PageSHA256: hex.EncodeToString(sum[:]), Program: "viewerload", WrittenAt: pulled}, rows)
+	body, err := segment.Encode(segment.Meta{Corp: corp, PageKey: archive.PageKey(asked), PageSHA256: hex.EncodeToString(sum[:]), Program: "viewerload", WrittenAt: pulled}, rows)
 	if err != nil {
 		return err
 	}

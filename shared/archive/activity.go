@@ -84,14 +84,14 @@ func (c *Catalog) noteActivity(ctx context.Context, readings []Reading) error {
 			}
 		}
 	}
-	if err := c.table.PutMissing(ctx, seen); err != nil {
+	if err := c.Table.PutMissing(ctx, seen); err != nil {
 		return fmt.Errorf("noting activity: %w", err)
 	}
 	digests := table.Set{}
 	for digest := range rooms {
 		digests[digest] = struct{}{}
 	}
-	unknown, err := c.table.Missing(ctx, digests)
+	unknown, err := c.Table.Missing(ctx, digests)
 	if err != nil {
 		return fmt.Errorf("noting members of rooms: %w", err)
 	}
@@ -101,11 +101,11 @@ func (c *Catalog) noteActivity(ctx context.Context, readings []Reading) error {
 			members[item] = struct{}{}
 		}
 	}
-	if err := c.table.PutMissing(ctx, members); err != nil {
+	if err := c.Table.PutMissing(ctx, members); err != nil {
 		return fmt.Errorf("noting members of rooms: %w", err)
 	}
 	// Last: it says that the members are noted.
-	if err := c.table.Put(ctx, unknown...); err != nil {
+	if err := c.Table.Put(ctx, unknown...); err != nil {
 		return fmt.Errorf("noting members of rooms: %w", err)
 	}
 	return nil
@@ -154,9 +154,9 @@ func (c *Catalog) RemoveActive(ctx context.Context, readings ...Reading) (remove
 			delete(gone, k)
 		}
 	}
-	found, err := c.table.GetMany(ctx, gone.Items()...)
+	found, err := c.Table.GetMany(ctx, gone.Items()...)
 	if err == nil && len(found) > 0 {
-		err = c.table.Delete(ctx, found...)
+		err = c.Table.Delete(ctx, found...)
 	}
 	if err != nil {
 		return false, fmt.Errorf("removing conversations from the lists of a day: %w", err)

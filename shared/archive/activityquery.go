@@ -17,7 +17,7 @@ import (
 // ActiveConversations returns at most limit ids of conversations with a message
 // on that UTC day (2026-11-23), in order, greater than after.
 func (c *Catalog) ActiveConversations(ctx context.Context, day, after string, limit int) ([]string, error) {
-	ids, err := c.table.Sharded(ctx, dayShards, func(shard int) string { return dayShard(day, shard) }, after, "", limit)
+	ids, err := c.Table.Sharded(ctx, dayShards, func(shard int) string { return dayShard(day, shard) }, after, "", limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing the conversations of %s: %w", day, err)
 	}
@@ -27,7 +27,7 @@ func (c *Catalog) ActiveConversations(ctx context.Context, day, after string, li
 // People returns at most limit ids of people who were seen and whose ids begin
 // with prefix, in order, greater than after.
 func (c *Catalog) People(ctx context.Context, prefix, after string, limit int) ([]string, error) {
-	ids, err := c.table.Sharded(ctx, peopleShards, func(shard int) string { return partitionPeople + fmt.Sprint(shard) }, after, prefix, limit)
+	ids, err := c.Table.Sharded(ctx, peopleShards, func(shard int) string { return partitionPeople + fmt.Sprint(shard) }, after, prefix, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing people: %w", err)
 	}
@@ -100,7 +100,7 @@ func (c *Catalog) roomTalks(ctx context.Context, person string, after *Talk) ([]
 func (c *Catalog) roomsOf(ctx context.Context, person string) (rooms []string, err error) {
 	q := store.IndexQuery{Partition: partitionPerson + person, From: "r#", To: "r$", Limit: 1000}
 	for {
-		items, err := c.table.Query(ctx, q)
+		items, err := c.Table.Query(ctx, q)
 		if err != nil {
 			return nil, err
 		}
@@ -123,7 +123,7 @@ func (c *Catalog) addPairTalks(ctx context.Context, person string, after *Talk, 
 	}
 	known := map[string]string{} // last days
 	for pairs := 0; ; {
-		items, err := c.table.Query(ctx, q)
+		items, err := c.Table.Query(ctx, q)
 		if err != nil {
 			return nil, err
 		}
@@ -176,7 +176,7 @@ func (c *Catalog) ownDays(ctx context.Context, person string, found []Talk, last
 			p.Add(partitionPerson+person, "d#"+last[t.Conversation]+"#"+t.Conversation)
 		}
 	}
-	missing, err := c.table.Missing(ctx, p)
+	missing, err := c.Table.Missing(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (c *Catalog) lastDays(ctx context.Context, conversations []string) ([]strin
 	group.SetLimit(lastLookups)
 	for i, conversation := range conversations {
 		group.Go(func() error {
-			items, err := c.table.Query(ctx, store.IndexQuery{Partition: partitionConv + conversation, From: "a#", To: "a$", Descending: true, Limit: 1})
+			items, err := c.Table.Query(ctx, store.IndexQuery{Partition: partitionConv + conversation, From: "a#", To: "a$", Descending: true, Limit: 1})
 			if err == nil && len(items) > 0 {
 				days[i] = strings.TrimPrefix(items[0].Sort, "a#")
 			}
@@ -214,7 +214,7 @@ func (c *Catalog) ActiveDays(ctx context.Context, conversation, month string) ([
 	if _, err := time.Parse(MonthLayout, month); err != nil {
 		return nil, fmt.Errorf("listing the days of a conversation: month: %w", err)
 	}
-	items, err := c.table.Query(ctx, store.IndexQuery{Partition: partitionConv + conversation, From: "a#" + month, To: "a#" + month + "-99", Limit: 31})
+	items, err := c.Table.Query(ctx, store.IndexQuery{Partition: partitionConv + conversation, From: "a#" + month, To: "a#" + month + "-99", Limit: 31})
 	if err != nil {
 		return nil, fmt.Errorf("listing the days of a conversation: %w", err)
 	}

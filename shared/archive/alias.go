@@ -108,14 +108,14 @@ const (
 // Aliases reads them all.
 func (c *Catalog) Aliases(ctx context.Context) (Aliases, error) {
 	a := Aliases{}
-	_, err := c.table.Read(ctx, partitionAliases, sortAliases, &a)
+	_, err := c.Table.Read(ctx, partitionAliases, sortAliases, &a)
 	return a, err
 }
 
 // PutAlias notes an alias. ErrAlias if it contradicts another one.
 func (c *Catalog) PutAlias(ctx context.Context, n Alias) error {
 	var refused error
-	err := table.Change(ctx, c.table, partitionAliases, sortAliases, func(known Aliases, _ bool) (more Aliases, wanted bool) {
+	err := table.Change(ctx, c.Table, partitionAliases, sortAliases, func(known Aliases, _ bool) (more Aliases, wanted bool) {
 		more, refused = known.with(n)
 		return more, len(more) > len(known)
 	})

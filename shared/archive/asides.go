@@ -31,7 +31,7 @@ func (c *Catalog) Asides(ctx context.Context, q AsidesQuery) (a Asides, err erro
 	a.People, a.Rooms = g.entries(SubjectExternal, q.People), g.entries(SubjectRoom, q.Rooms)
 	a.Recalls, a.Files = g.recalls(q.Conversation, q.Messages), g.files(q.Files)
 	g.Want(store.Item{Partition: partitionAliases, Sort: sortAliases}, func(value []byte) error { return json.Unmarshal(value, &a.Aliases) })
-	if err := g.Read(ctx, c.table); err != nil {
+	if err := g.Read(ctx, c.Table); err != nil {
 		return a, fmt.Errorf("reading what belongs to messages: %w", err)
 	}
 	return a, nil

@@ -40,12 +40,12 @@ const partitionCallback = "callback"
 // PutCallback lists a callback.
 func (c *Catalog) PutCallback(ctx context.Context, cb Callback) error {
 	sum := sha256.Sum256(cb.XML)
-	return c.table.Write(ctx, partitionCallback, fmt.Sprintf("event#%013d#%s", cb.SentAt.UnixMilli(), hex.EncodeToString(sum[:16])), cb)
+	return c.Table.Write(ctx, partitionCallback, fmt.Sprintf("event#%013d#%s", cb.SentAt.UnixMilli(), hex.EncodeToString(sum[:16])), cb)
 }
 
 // Callbacks returns the last callbacks, newest first.
 func (c *Catalog) Callbacks(ctx context.Context, limit int) ([]Callback, error) {
-	return table.List[Callback](ctx, c.table, store.IndexQuery{Partition: partitionCallback, From: "event#", To: "event$", Descending: true, Limit: limit})
+	return table.List[Callback](ctx, c.Table, store.IndexQuery{Partition: partitionCallback, From: "event#", To: "event$", Descending: true, Limit: limit})
 }
 
 // heard are signatures of one minute, those that begin with the same two digits: many
@@ -68,13 +68,13 @@ func heardName(signature string, at time.Time) string {
 // CallbackHeard says whether the message with this signature and time was dealt with.
 func (c *Catalog) CallbackHeard(ctx context.Context, signature string, at time.Time) (bool, error) {
 	var h heard
-	_, err := c.table.Read(ctx, partitionCallback, heardName(signature, at), &h)
+	_, err := c.Table.Read(ctx, partitionCallback, heardName(signature, at), &h)
 	return h.Minute == at.Unix()/60 && slices.Contains(h.Signatures, signature), err
 }
 
 // MarkCallbackHeard notes that a message was dealt with, for the hour to come.
 func (c *Catalog) MarkCallbackHeard(ctx context.Context, signature string, at time.Time) error {
-	return table.Change(ctx, c.table, partitionCallback, heardName(signature, at), func(h heard, _ bool) (heard, bool) {
+	return table.Change(ctx, c.Table, partitionCallback, heardName(signature, at), func(h heard, _ bool) (heard, bool) {
 		if h.Minute != at.Unix()/60 {
 			h = heard{Minute: at.Unix() / 60}
 		}
@@ -96,7 +96,7 @@ type wake struct {
 // earlier caller's is still to come. Of many callers at a time one is told so.
 func (c *Catalog) ClaimWake(ctx context.Context, now time.Time, delay time.Duration) (bool, error) {
 	var w wake
-	revision, err := c.table.Read(ctx, partitionPuller, "wake", &w)
+	revision, err := c.Table.Read(ctx, partitionPuller, "wake", &w)
 	if err != nil {
 		return false, err
 	}
@@ -104,7 +104,7 @@ func (c *Catalog) ClaimWake(ctx context.Context, now time.Time, delay time.Durat
 	if w.Due.After(now) && w.Due.Sub(now) <= delay+ClockSkew {
 		return false, nil
 	}
-	err = c.table.WriteIf(ctx, partitionPuller, "wake", revision, wake{Due: now.Add(delay).UTC()})
+	err = c.Table.WriteIf(ctx, partitionPuller, "wake", revision, wake{Due: now.Add(delay).UTC()})
 	if errors.Is(err, store.ErrConflict) {
 		return false, nil
 	}
@@ -116,5 +116,5 @@ func (c *Catalog) ClaimWake(ctx context.Context, now time.Time, delay time.Durat
 
 // DropWake gives up a claim whose pull could not be asked for.
 func (c *Catalog) DropWake(ctx context.Context) error {
-	return c.table.Write(ctx, partitionPuller, "wake", wake{})
+	return c.Table.Write(ctx, partitionPuller, "wake", wake{})
 }

@@ -94,7 +94,7 @@ func (c *Catalog) called(ctx context.Context, room bool, text, after string, lim
 		q.From = max(text, after+"\x00")
 	}
 	for {
-		items, err := c.table.Query(ctx, q)
+		items, err := c.Table.Query(ctx, q)
 		if err != nil {
 			return nil, "", fmt.Errorf("looking for names: %w", err)
 		}

@@ -12,11 +12,11 @@ import (
 // Catalog is what the index holds, by name. docs/format.md lists its partitions
 // and sort keys; nothing else knows them.
 type Catalog struct {
-	table table.Table
+	Table table.Table // what rooms above this one keep their own items in
 }
 
 // NewCatalog reads and writes the catalog in index.
-func NewCatalog(index store.Index) *Catalog { return &Catalog{table: table.Table{Index: index}} }
+func NewCatalog(index store.Index) *Catalog { return &Catalog{Table: table.Table{Index: index}} }
 
 // Partitions.
 const (
@@ -32,10 +32,8 @@ const (
 	partitionDay        = "day#"          // + yyyy-mm-dd#shard
 	partitionRebuild    = "rebuild"       // how far reindex is
 	partitionCheckup    = "checkup"
-	partitionCompaction = "compaction"
-	partitionGroups     = "compaction#" // + run
-	partitionCompacted  = "compacted#"  // + yyyy-mm
-	partitionOpen       = "open"        // parts of segments that are in no run yet, by their keys
+	partitionCompacted  = "compacted#" // + yyyy-mm
+	partitionOpen       = "open"       // parts of segments that are in no run yet, by their keys
 )
 
 // Cursor is how far the stream of the corp is stored. Only pages move it; the
@@ -67,7 +65,7 @@ func (c Cursor) over(page PageHeader) Cursor {
 // Cursor returns the cursor; zero if no page was stored yet.
 func (c *Catalog) Cursor(ctx context.Context) (Cursor, error) {
 	var cur Cursor
-	rev, err := c.table.Read(ctx, partitionPuller, "cursor", &cur)
+	rev, err := c.Table.Read(ctx, partitionPuller, "cursor", &cur)
 	cur.revision = rev
 	return cur, err
 }
@@ -80,7 +78,7 @@ func (c *Catalog) AdvanceCursor(ctx context.Context, from Cursor, page PageHeade
 			from.Seq, page.SeqAsked, page.LastSeq, store.ErrDamaged)
 	}
 	next := from.over(page)
-	if err := c.table.WriteIf(ctx, partitionPuller, "cursor", from.revision, next); err != nil {
+	if err := c.Table.WriteIf(ctx, partitionPuller, "cursor", from.revision, next); err != nil {
 		return from, fmt.Errorf("moving the cursor from %d to %d: %w", from.Seq, page.LastSeq, err)
 	}
 	return next, nil
@@ -88,51 +86,51 @@ func (c *Catalog) AdvanceCursor(ctx context.Context, from Cursor, page PageHeade
 
 // PutRun records a run of a stage for the status page.
 func (c *Catalog) PutRun(ctx context.Context, r Run) error {
-	return c.table.Write(ctx, partitionRuns+r.Stage, fmt.Sprintf("%013d-%s", r.StartedAt.UnixMilli(), r.ID), r)
+	return c.Table.Write(ctx, partitionRuns+r.Stage, fmt.Sprintf("%013d-%s", r.StartedAt.UnixMilli(), r.ID), r)
 }
 
 // Runs returns the last runs of a stage, newest first.
 func (c *Catalog) Runs(ctx context.Context, stage string, limit int) ([]Run, error) {
-	return table.List[Run](ctx, c.table, store.IndexQuery{Partition: partitionRuns + stage, Descending: true, Limit: limit})
+	return table.List[Run](ctx, c.Table, store.IndexQuery{Partition: partitionRuns + stage, Descending: true, Limit: limit})
 }
 
 // RunsBefore returns runs of a stage, newest first, of those that started before
 // the run that next names; empty: from the newest. next is empty at the end.
 func (c *Catalog) RunsBefore(ctx context.Context, stage, before string, limit int) (runs []Run, next string, err error) {
-	return table.ListBefore[Run](ctx, c.table, partitionRuns+stage, before, limit)
+	return table.ListBefore[Run](ctx, c.Table, partitionRuns+stage, before, limit)
 }
 
 // PutGap records a gap; of the records with the same Since the last one counts.
 func (c *Catalog) PutGap(ctx context.Context, g Gap) error {
-	return c.table.Write(ctx, partitionGaps, fmt.Sprintf("%013d", g.Since.UnixMilli()), g)
+	return c.Table.Write(ctx, partitionGaps, fmt.Sprintf("%013d", g.Since.UnixMilli()), g)
 }
 
 // Gaps returns the known gaps, newest first.
 func (c *Catalog) Gaps(ctx context.Context, limit int) ([]Gap, error) {
-	return table.List[Gap](ctx, c.table, store.IndexQuery{Partition: partitionGaps, Descending: true, Limit: limit})
+	return table.List[Gap](ctx, c.Table, store.IndexQuery{Partition: partitionGaps, Descending: true, Limit: limit})
 }
 
 // GapsBefore is like RunsBefore, for gaps.
 func (c *Catalog) GapsBefore(ctx context.Context, before string, limit int) (gaps []Gap, next string, err error) {
-	return table.ListBefore[Gap](ctx, c.table, partitionGaps, before, limit)
+	return table.ListBefore[Gap](ctx, c.Table, partitionGaps, before, limit)
 }
 
 // Binding returns the id of the key that opens messages of a publickey_ver;
 // empty if that is not known yet.
 func (c *Catalog) Binding(ctx context.Context, version int64) (key string, err error) {
 	var b KeyBinding
-	_, err = c.table.Read(ctx, partitionKeys, bindingName(version), &b)
+	_, err = c.Table.Read(ctx, partitionKeys, bindingName(version), &b)
 	return b.Key, err
 }
 
 // Bind records a binding; a later one supersedes it.
 func (c *Catalog) Bind(ctx context.Context, b KeyBinding) error {
-	return c.table.Write(ctx, partitionKeys, bindingName(b.PublicKeyVer), b)
+	return c.Table.Write(ctx, partitionKeys, bindingName(b.PublicKeyVer), b)
 }
 
 // Bindings returns the known bindings in order of their version.
 func (c *Catalog) Bindings(ctx context.Context, limit int) ([]KeyBinding, error) {
-	return table.List[KeyBinding](ctx, c.table, store.IndexQuery{Partition: partitionKeys, From: "binding#", To: "binding$", Limit: limit})
+	return table.List[KeyBinding](ctx, c.Table, store.IndexQuery{Partition: partitionKeys, From: "binding#", To: "binding$", Limit: limit})
 }
 
 func bindingName(version int64) string { return fmt.Sprintf("binding#%020d", version) }

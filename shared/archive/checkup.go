@@ -69,11 +69,11 @@ func PutCheckup(ctx context.Context, objects store.Objects, corp string, c Check
 
 // SaveCheckup keeps the newest checkup of its place in the index.
 func (c *Catalog) SaveCheckup(ctx context.Context, checkup Checkup) error {
-	return c.table.Write(ctx, partitionCheckup, checkup.Where, checkup)
+	return c.Table.Write(ctx, partitionCheckup, checkup.Where, checkup)
 }
 
 // LastCheckup returns the newest checkup of a place; found is false if none is known.
 func (c *Catalog) LastCheckup(ctx context.Context, where string) (checkup Checkup, found bool, err error) {
-	revision, err := c.table.Read(ctx, partitionCheckup, where, &checkup)
+	revision, err := c.Table.Read(ctx, partitionCheckup, where, &checkup)
 	return checkup, revision > 0, err
 }

@@ -51,7 +51,7 @@ func (c *Catalog) PutConsent(ctx context.Context, facts ...ConsentFact) error {
 			return all
 		})
 		if err == nil {
-			err = c.table.PutMissing(ctx, table.Set{consentsKey(conversation): {}})
+			err = c.Table.PutMissing(ctx, table.Set{consentsKey(conversation): {}})
 		}
 		if err != nil {
 			return fmt.Errorf("noting consent: %w", err)
@@ -77,7 +77,7 @@ func consentsKey(conversation string) table.Key {
 // once do not lose each other's change.
 func (c *Catalog) changeConsent(ctx context.Context, conversation string, change func(*ConsentState) []ConsentFact) error {
 	var failed error
-	err := table.Change(ctx, c.table, partitionConsent+conversation, "state", func(s ConsentState, found bool) (ConsentState, bool) {
+	err := table.Change(ctx, c.Table, partitionConsent+conversation, "state", func(s ConsentState, found bool) (ConsentState, bool) {
 		before := slices.Clone(s.People)
 		s.Conversation = conversation
 		failed = c.putFacts(ctx, change(&s))
@@ -105,7 +105,7 @@ func (c *Catalog) putFacts(ctx context.Context, facts []ConsentFact) error {
 	if len(items) == 0 {
 		return nil
 	}
-	return c.table.Put(ctx, items...)
+	return c.Table.Put(ctx, items...)
 }
 
 // noteConsent notes what messages say of consent.
@@ -154,10 +154,10 @@ func (c *Catalog) applyConsent(ctx context.Context, r DirectoryRecord) error {
 func (c *Catalog) noteAsked(ctx context.Context, r DirectoryRecord) error {
 	key := consentsKey(r.ID)
 	var a asked
-	if _, err := c.table.Read(ctx, key.Partition, key.Sort, &a); err != nil || r.At.Before(a.At) {
+	if _, err := c.Table.Read(ctx, key.Partition, key.Sort, &a); err != nil || r.At.Before(a.At) {
 		return err
 	}
-	return c.table.Write(ctx, key.Partition, key.Sort, asked{r.At, r.Answer})
+	return c.Table.Write(ctx, key.Partition, key.Sort, asked{r.At, r.Answer})
 }
 
 // Consents returns where those outside stand in at most limit conversations, in byte
@@ -170,7 +170,7 @@ func (c *Catalog) Consents(ctx context.Context, after string, limit int) ([]Cons
 		if after != "" {
 			q.From = after + "\x00"
 		}
-		items, err := c.table.Query(ctx, q)
+		items, err := c.Table.Query(ctx, q)
 		if err != nil {
 			return nil, fmt.Errorf("listing consents: %w", err)
 		}
@@ -199,7 +199,7 @@ func (c *Catalog) fillConsents(ctx context.Context, states []ConsentState) error
 		keys[i] = store.Item{Partition: partitionConsent + s.Conversation, Sort: "state"}
 		at[s.Conversation] = i
 	}
-	items, err := c.table.GetMany(ctx, keys...)
+	items, err := c.Table.GetMany(ctx, keys...)
 	if err != nil {
 		return fmt.Errorf("reading consents from the index: %w", err)
 	}
@@ -218,12 +218,12 @@ func (c *Catalog) fillConsents(ctx context.Context, states []ConsentState) error
 
 // ConsentOf returns where those outside stand in one conversation.
 func (c *Catalog) ConsentOf(ctx context.Context, conversation string) (s ConsentState, err error) {
-	if _, err = c.table.Read(ctx, partitionConsent+conversation, "state", &s); err != nil {
+	if _, err = c.Table.Read(ctx, partitionConsent+conversation, "state", &s); err != nil {
 		return s, err
 	}
 	var a asked
 	key := consentsKey(conversation)
-	_, err = c.table.Read(ctx, key.Partition, key.Sort, &a)
+	_, err = c.Table.Read(ctx, key.Partition, key.Sort, &a)
 	s.Conversation, s.AskedAt, s.Answer = conversation, a.At, a.Answer
 	s.settle()
 	return s, err
@@ -231,7 +231,7 @@ func (c *Catalog) ConsentOf(ctx context.Context, conversation string) (s Consent
 
 // ConsentFacts returns at most limit facts of a conversation, newest first.
 func (c *Catalog) ConsentFacts(ctx context.Context, conversation string, limit int) ([]ConsentFact, error) {
-	return table.List[ConsentFact](ctx, c.table, store.IndexQuery{Partition: partitionConsent + conversation, From: "f#", To: "f$", Descending: true, Limit: limit})
+	return table.List[ConsentFact](ctx, c.Table, store.IndexQuery{Partition: partitionConsent + conversation, From: "f#", To: "f$", Descending: true, Limit: limit})
 }
 
 // MoveConsent gives what is known of one conversation to another: they turned out to be
@@ -243,11 +243,11 @@ func (c *Catalog) MoveConsent(ctx context.Context, from, to string) error {
 			return fmt.Errorf("moving what is known of consent: %w", err)
 		}
 		// Somebody who did not know yet that they are one may have added something.
-		left, err := c.table.Query(ctx, store.IndexQuery{Partition: partitionConsent + from, Limit: 1})
+		left, err := c.Table.Query(ctx, store.IndexQuery{Partition: partitionConsent + from, Limit: 1})
 		if err != nil || len(left) == 0 {
 			return err
 		}
-		if err := c.table.PutMissing(ctx, table.Set{consentsKey(from): {}}); err != nil {
+		if err := c.Table.PutMissing(ctx, table.Set{consentsKey(from): {}}); err != nil {
 			return err
 		}
 	}
@@ -256,16 +256,16 @@ func (c *Catalog) MoveConsent(ctx context.Context, from, to string) error {
 
 func (c *Catalog) moveConsent(ctx context.Context, from, to string) error {
 	var known ConsentState
-	if _, err := c.table.Read(ctx, partitionConsent+from, "state", &known); err != nil {
+	if _, err := c.Table.Read(ctx, partitionConsent+from, "state", &known); err != nil {
 		return err
 	}
 	var a asked
-	if _, err := c.table.Read(ctx, consentsKey(from).Partition, from, &a); err != nil {
+	if _, err := c.Table.Read(ctx, consentsKey(from).Partition, from, &a); err != nil {
 		return err
 	}
 	var facts []ConsentFact
 	gone := []store.Item{{Partition: partitionConsent + from, Sort: "state"}}
-	for item, err := range c.table.Walk(ctx, partitionConsent+from) {
+	for item, err := range c.Table.Walk(ctx, partitionConsent+from) {
 		if err != nil {
 			return err
 		}
@@ -290,7 +290,7 @@ func (c *Catalog) moveConsent(ctx context.Context, from, to string) error {
 		return facts
 	})
 	if err == nil {
-		err = c.table.PutMissing(ctx, table.Set{consentsKey(to): {}})
+		err = c.Table.PutMissing(ctx, table.Set{consentsKey(to): {}})
 	}
 	if err == nil && !a.At.IsZero() {
 		err = c.noteAsked(ctx, DirectoryRecord{ID: to, At: a.At, Answer: a.Answer})
@@ -299,10 +299,10 @@ func (c *Catalog) moveConsent(ctx context.Context, from, to string) error {
 		return err
 	}
 	// Last: as long as it is listed, it is moved again.
-	if err := c.table.Delete(ctx, gone...); err != nil {
+	if err := c.Table.Delete(ctx, gone...); err != nil {
 		return err
 	}
-	return c.table.Delete(ctx, store.Item{Partition: consentsKey(from).Partition, Sort: from})
+	return c.Table.Delete(ctx, store.Item{Partition: consentsKey(from).Partition, Sort: from})
 }
 
 // addConsent notes that somebody outside takes part in a conversation.

@@ -154,10 +154,10 @@ func PutDirectoryPart(ctx context.Context, objects store.Objects, p DirectoryPar
 }
 
 func encodeDirectoryPart(p DirectoryPart) ([]byte, error) {
-	p.Format, p.SHA256 = DirectoryFormat, unsealed
+	p.Format, p.SHA256 = DirectoryFormat, Unsealed
 	doc, err := json.Marshal(p)
 	if err == nil {
-		err = seal(doc, directorySeal)
+		err = Seal(doc, directorySeal)
 	}
 	if err != nil {
 		return nil, err
@@ -203,7 +203,7 @@ func DecodeDirectoryPart(stored []byte) (p DirectoryPart, err error) {
 	if err := decodeJSON(doc, DirectoryFormat, &p); err != nil {
 		return DirectoryPart{}, err
 	}
-	if err := checkSeal(doc, directorySeal); err != nil {
+	if err := CheckSeal(doc, directorySeal); err != nil {
 		return DirectoryPart{}, fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
 	return p, nil

@@ -167,7 +167,7 @@ func (c *Catalog) RoomEntries(ctx context.Context, ids ...string) (map[string]Di
 func (c *Catalog) entries(ctx context.Context, kind string, ids []string) (map[string]DirectoryEntry, error) {
 	g := newGathering()
 	found := g.entries(kind, ids)
-	if err := g.Read(ctx, c.table); err != nil {
+	if err := g.Read(ctx, c.Table); err != nil {
 		return nil, fmt.Errorf("reading names from the index: %w", err)
 	}
 	return found, nil
@@ -245,7 +245,7 @@ func (c *Catalog) applyRecords(ctx context.Context, key string, records []Direct
 	})
 	called = slices.CompactFunc(called, func(a, b store.Item) bool { return table.KeyOf(a) == table.KeyOf(b) })
 	// First: an entry says that its names are noted.
-	if err := c.table.Put(ctx, called...); err != nil {
+	if err := c.Table.Put(ctx, called...); err != nil {
 		return err
 	}
 	for _, all := range []map[string]DirectoryEntry{known, knownRooms} {
@@ -262,7 +262,7 @@ func (c *Catalog) applyRecords(ctx context.Context, key string, records []Direct
 			items = append(items, entry, seen)
 		}
 	}
-	return c.table.Put(ctx, items...)
+	return c.Table.Put(ctx, items...)
 }
 
 // DirectoryState is how far the directory stage is.
@@ -277,13 +277,13 @@ type DirectoryState struct {
 
 // DirectoryState reads it.
 func (c *Catalog) DirectoryState(ctx context.Context) (s DirectoryState, err error) {
-	_, err = c.table.Read(ctx, partitionDirectory, "state", &s)
+	_, err = c.Table.Read(ctx, partitionDirectory, "state", &s)
 	return s, err
 }
 
 // UpdateDirectoryState changes it.
 func (c *Catalog) UpdateDirectoryState(ctx context.Context, change func(*DirectoryState)) error {
-	return table.Change(ctx, c.table, partitionDirectory, "state", func(s DirectoryState, _ bool) (DirectoryState, bool) {
+	return table.Change(ctx, c.Table, partitionDirectory, "state", func(s DirectoryState, _ bool) (DirectoryState, bool) {
 		before := s
 		change(&s)
 		return s, s != before

@@ -185,9 +185,9 @@ func PutEvent(ctx context.Context, objects store.Objects, key, kind, corp string
 	if err != nil {
 		return fmt.Errorf("encoding event %s: %w", key, err)
 	}
-	doc, err := json.Marshal(Event{Format: EventFormat, Kind: kind, Corp: corp, At: at.UTC(), Body: raw, SHA256: unsealed})
+	doc, err := json.Marshal(Event{Format: EventFormat, Kind: kind, Corp: corp, At: at.UTC(), Body: raw, SHA256: Unsealed})
 	if err == nil {
-		err = seal(doc, eventSeal)
+		err = Seal(doc, eventSeal)
 	}
 	if err != nil {
 		return fmt.Errorf("encoding event %s: %w", key, err)
@@ -228,7 +228,7 @@ func GetEvent(ctx context.Context, objects store.ObjectReader, key string, body 
 	if err := decodeJSON(doc, EventFormat, &e); err != nil {
 		return Event{}, fmt.Errorf("event %s: %w", key, err)
 	}
-	if err := checkSeal(doc, eventSeal); err != nil {
+	if err := CheckSeal(doc, eventSeal); err != nil {
 		return Event{}, fmt.Errorf("event %s: %w: %w", key, store.ErrDamaged, err)
 	}
 	if body != nil {

@@ -7,5 +7,5 @@ func ResealHeader(page []byte) error {
 	if err != nil {
 		return err
 	}
-	return seal(head, headerSeal)
+	return Seal(head, headerSeal)
 }

@@ -111,13 +111,13 @@ func incidentName(i Incident) string {
 
 func (c *Catalog) knowsIncident(ctx context.Context, i Incident) (bool, error) {
 	var known json.RawMessage
-	revision, err := c.table.Read(ctx, partitionIncidents, incidentName(i), &known)
+	revision, err := c.Table.Read(ctx, partitionIncidents, incidentName(i), &known)
 	return revision > 0, err
 }
 
 // PutIncident lists an incident. That it is listed already is no error.
 func (c *Catalog) PutIncident(ctx context.Context, i Incident) error {
-	if err := c.table.WriteIf(ctx, partitionIncidents, incidentName(i), 0, i); err != nil && !errors.Is(err, store.ErrConflict) {
+	if err := c.Table.WriteIf(ctx, partitionIncidents, incidentName(i), 0, i); err != nil && !errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("listing an incident on %s: %w", i.Key, err)
 	}
 	return nil
@@ -125,10 +125,10 @@ func (c *Catalog) PutIncident(ctx context.Context, i Incident) error {
 
 // Incidents returns the last known incidents, newest first.
 func (c *Catalog) Incidents(ctx context.Context, limit int) ([]Incident, error) {
-	return table.List[Incident](ctx, c.table, store.IndexQuery{Partition: partitionIncidents, Descending: true, Limit: limit})
+	return table.List[Incident](ctx, c.Table, store.IndexQuery{Partition: partitionIncidents, Descending: true, Limit: limit})
 }
 
 // IncidentsBefore is like RunsBefore, for incidents.
 func (c *Catalog) IncidentsBefore(ctx context.Context, before string, limit int) (incidents []Incident, next string, err error) {
-	return table.ListBefore[Incident](ctx, c.table, partitionIncidents, before, limit)
+	return table.ListBefore[Incident](ctx, c.Table, partitionIncidents, before, limit)
 }

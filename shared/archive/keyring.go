@@ -38,12 +38,12 @@ func (r KeyRecord) Public() PublicKey {
 // SavePublicKey notes a stored key in the index, for those who may not read the
 // records.
 func (c *Catalog) SavePublicKey(ctx context.Context, k PublicKey) error {
-	return c.table.Write(ctx, partitionKeys, fmt.Sprintf("public#%013d#%s", k.CreatedAt.UnixMilli(), k.ID), k)
+	return c.Table.Write(ctx, partitionKeys, fmt.Sprintf("public#%013d#%s", k.CreatedAt.UnixMilli(), k.ID), k)
 }
 
 // PublicKeys returns the public halves in order of their making.
 func (c *Catalog) PublicKeys(ctx context.Context, limit int) ([]PublicKey, error) {
-	return table.List[PublicKey](ctx, c.table, store.IndexQuery{Partition: partitionKeys, From: "public#", To: "public$", Limit: limit})
+	return table.List[PublicKey](ctx, c.Table, store.IndexQuery{Partition: partitionKeys, From: "public#", To: "public$", Limit: limit})
 }
 
 // KeyFormat is the version of KeyRecord. A reader refuses a greater one.

@@ -173,3 +173,6 @@ func ParseKeyRecordKey(key string) (id string, ok bool) {
 
 // Day is the UTC date of t as in dt=2026-11-23.
 func Day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+
+// MonthLayout is how months are written: 2026-11.
+const MonthLayout = "2006-01"

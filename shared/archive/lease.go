@@ -43,7 +43,7 @@ func (c *Catalog) AcquireDirectoryLease(ctx context.Context, owner string, now t
 
 func (c *Catalog) acquireLease(ctx context.Context, partition, owner string, now time.Time, ttl time.Duration) (Lease, error) {
 	var held Lease
-	rev, err := c.table.Read(ctx, partition, "lease", &held)
+	rev, err := c.Table.Read(ctx, partition, "lease", &held)
 	if err != nil {
 		return Lease{}, err
 	}
@@ -72,10 +72,10 @@ func (c *Catalog) ReleaseLease(ctx context.Context, l Lease) error {
 }
 
 func (c *Catalog) writeLease(ctx context.Context, l Lease) (Lease, error) {
-	err := c.table.WriteIf(ctx, l.partition, "lease", l.revision, l)
+	err := c.Table.WriteIf(ctx, l.partition, "lease", l.revision, l)
 	if errors.Is(err, store.ErrConflict) {
 		var held Lease
-		rev, err := c.table.Read(ctx, l.partition, "lease", &held)
+		rev, err := c.Table.Read(ctx, l.partition, "lease", &held)
 		if err != nil {
 			return Lease{}, err
 		}

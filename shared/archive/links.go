@@ -84,7 +84,7 @@ func (l Links) Key() string { return LinksKey(l.PulledAt, l.SeqAsked, l.Number) 
 
 // PutLinks stores links. ErrExists if the number is taken.
 func PutLinks(ctx context.Context, objects store.Objects, l Links) error {
-	l.Format, l.SHA256 = LinksFormat, unsealed
+	l.Format, l.SHA256 = LinksFormat, Unsealed
 	doc, err := encodeSealed(l, linksSeal)
 	if err == nil {
 		err = objects.PutIfAbsent(ctx, l.Key(), bytes.NewReader(doc))
@@ -101,7 +101,7 @@ func DecodeLinks(doc []byte) (Links, error) {
 	if err := decodeJSON(doc, LinksFormat, &l); err != nil {
 		return Links{}, err
 	}
-	if err := checkSeal(doc, linksSeal); err != nil {
+	if err := CheckSeal(doc, linksSeal); err != nil {
 		return Links{}, fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
 	return l, nil

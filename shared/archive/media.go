@@ -83,7 +83,7 @@ func (l FetchList) Key() string { return FetchKey(l.PulledAt, l.SeqAsked, l.Part
 
 // Encode is the stored form of the list.
 func (l FetchList) Encode() ([]byte, error) {
-	l.Format, l.SHA256 = FetchFormat, unsealed
+	l.Format, l.SHA256 = FetchFormat, Unsealed
 	return encodeSealed(l, listSeal)
 }
 
@@ -91,7 +91,7 @@ func (l FetchList) Encode() ([]byte, error) {
 func encodeSealed(v any, prefix string) ([]byte, error) {
 	doc, err := json.Marshal(v)
 	if err == nil {
-		err = seal(doc, prefix)
+		err = Seal(doc, prefix)
 	}
 	return doc, err
 }
@@ -119,7 +119,7 @@ func DecodeFetchList(doc []byte) (FetchList, error) {
 	if err := decodeJSON(doc, FetchFormat, &l); err != nil {
 		return FetchList{}, err
 	}
-	if err := checkSeal(doc, listSeal); err != nil {
+	if err := CheckSeal(doc, listSeal); err != nil {
 		return FetchList{}, fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
 	return l, nil

@@ -61,7 +61,7 @@ func (f MediaFile) supersedes(known MediaFile) bool {
 // that nothing is known of is pending.
 func (c *Catalog) MediaFile(ctx context.Context, fileIDSHA256 string) (MediaFile, error) {
 	f := MediaFile{FileIDSHA256: fileIDSHA256, State: MediaPending}
-	_, err := c.table.Read(ctx, partitionMediaFile+fileIDSHA256, mediaFileSort, &f)
+	_, err := c.Table.Read(ctx, partitionMediaFile+fileIDSHA256, mediaFileSort, &f)
 	return f, err
 }
 
@@ -71,7 +71,7 @@ const mediaFileSort = "file"
 func (c *Catalog) MediaFiles(ctx context.Context, hashes ...string) (map[string]MediaFile, error) {
 	g := newGathering()
 	found := g.files(hashes)
-	if err := g.Read(ctx, c.table); err != nil {
+	if err := g.Read(ctx, c.Table); err != nil {
 		return nil, fmt.Errorf("reading what is known of %d files: %w", len(hashes), err)
 	}
 	return found, nil
@@ -98,5 +98,5 @@ func (c *Catalog) RedriveMedia(ctx context.Context, fileIDSHA256 string, at time
 const emptySHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 func (c *Catalog) changeMediaFile(ctx context.Context, hash string, change func(known MediaFile, found bool) (MediaFile, bool)) error {
-	return table.Change(ctx, c.table, partitionMediaFile+hash, mediaFileSort, change)
+	return table.Change(ctx, c.Table, partitionMediaFile+hash, mediaFileSort, change)
 }

@@ -26,12 +26,12 @@ func (t MediaTrouble) name() string {
 
 // putMediaTrouble lists a reference that was lost or failed.
 func (c *Catalog) putMediaTrouble(ctx context.Context, t MediaTrouble) error {
-	return c.table.Write(ctx, partitionMediaTrouble, t.name(), t)
+	return c.Table.Write(ctx, partitionMediaTrouble, t.name(), t)
 }
 
 // forgetMediaTrouble takes one from the list whose file came after all.
 func (c *Catalog) forgetMediaTrouble(ctx context.Context, t MediaTrouble) error {
-	if err := c.table.Delete(ctx, store.Item{Partition: partitionMediaTrouble, Sort: t.name()}); err != nil {
+	if err := c.Table.Delete(ctx, store.Item{Partition: partitionMediaTrouble, Sort: t.name()}); err != nil {
 		return fmt.Errorf("forgetting a failed file: %w", err)
 	}
 	return nil
@@ -40,7 +40,7 @@ func (c *Catalog) forgetMediaTrouble(ctx context.Context, t MediaTrouble) error 
 // MediaTroublesBefore returns lost and failed references, newest first; next goes
 // on, and is empty at the end.
 func (c *Catalog) MediaTroublesBefore(ctx context.Context, before string, limit int) (troubles []MediaTrouble, next string, err error) {
-	return table.ListBefore[MediaTrouble](ctx, c.table, partitionMediaTrouble, before, limit)
+	return table.ListBefore[MediaTrouble](ctx, c.Table, partitionMediaTrouble, before, limit)
 }
 
 // IndexLinks brings the index up to what is stored of the files of a job list: the
@@ -49,7 +49,7 @@ func (c *Catalog) MediaTroublesBefore(ctx context.Context, before string, limit 
 func (c *Catalog) IndexLinks(ctx context.Context, list FetchList, links *PageLinks) (open bool, err error) {
 	count := NewMediaList(list, links)
 	var known MediaList
-	if _, err := c.table.Read(ctx, partitionMediaLists+Day(count.PulledAt), count.name(), &known); err != nil {
+	if _, err := c.Table.Read(ctx, partitionMediaLists+Day(count.PulledAt), count.name(), &known); err != nil {
 		return false, err
 	}
 	fresh, failed := links.since(known.Links, list.Jobs)

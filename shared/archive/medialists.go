@@ -116,13 +116,13 @@ func (c *Catalog) NoteMediaList(ctx context.Context, l MediaList, redriven bool)
 	pending := store.Item{Partition: partitionMediaPending, Sort: l.pendingName()}
 	open := l.Pending() > 0 || redriven
 	if open { // before it is listed: nobody would look for what is missing
-		if err := c.table.Write(ctx, pending.Partition, pending.Sort, l); err != nil {
+		if err := c.Table.Write(ctx, pending.Partition, pending.Sort, l); err != nil {
 			return fmt.Errorf("noting the job list %s: %w", l.Key(), err)
 		}
 	}
 	day := Day(l.PulledAt)
 	late, changed := false, false
-	err := table.Change(ctx, c.table, partitionMediaLists+day, l.name(), func(known MediaList, found bool) (MediaList, bool) {
+	err := table.Change(ctx, c.Table, partitionMediaLists+day, l.name(), func(known MediaList, found bool) (MediaList, bool) {
 		late = found && known.Links > l.Links
 		changed = !late && !(found && sameJSON(known, l))
 		return l, changed
@@ -136,7 +136,7 @@ func (c *Catalog) NoteMediaList(ctx context.Context, l MediaList, redriven bool)
 	if open || late {
 		return nil
 	}
-	if err := c.table.Delete(ctx, pending); err != nil {
+	if err := c.Table.Delete(ctx, pending); err != nil {
 		return fmt.Errorf("noting the job list %s: %w", l.Key(), err)
 	}
 	return nil
@@ -160,14 +160,14 @@ func (c *Catalog) countMediaDay(ctx context.Context, day string) error {
 	const tries = 50
 	for range tries {
 		var known MediaDay
-		revision, err := c.table.Read(ctx, partitionMediaDays, day, &known)
+		revision, err := c.Table.Read(ctx, partitionMediaDays, day, &known)
 		if err != nil {
 			return err
 		}
 		sum := MediaDay{Day: day}
 		for from := ""; ; {
 			const batch = 1000
-			lists, err := table.List[MediaList](ctx, c.table, store.IndexQuery{Partition: partitionMediaLists + day, From: from, Limit: batch})
+			lists, err := table.List[MediaList](ctx, c.Table, store.IndexQuery{Partition: partitionMediaLists + day, From: from, Limit: batch})
 			if err != nil {
 				return err
 			}
@@ -180,7 +180,7 @@ func (c *Catalog) countMediaDay(ctx context.Context, day string) error {
 			}
 		}
 		// Also when nothing changed: else one that read earlier could still write.
-		if err = c.table.WriteIf(ctx, partitionMediaDays, day, revision, sum); err == nil {
+		if err = c.Table.WriteIf(ctx, partitionMediaDays, day, revision, sum); err == nil {
 			return nil
 		}
 		if !errors.Is(err, store.ErrConflict) {
@@ -192,7 +192,7 @@ func (c *Catalog) countMediaDay(ctx context.Context, day string) error {
 
 // MediaDays returns at most limit sums, from a day on, in order of the days.
 func (c *Catalog) MediaDays(ctx context.Context, from string, limit int) ([]MediaDay, error) {
-	return table.List[MediaDay](ctx, c.table, store.IndexQuery{Partition: partitionMediaDays, From: from, Limit: limit})
+	return table.List[MediaDay](ctx, c.Table, store.IndexQuery{Partition: partitionMediaDays, From: from, Limit: limit})
 }
 
 // PendingMedia returns at most limit unfinished job lists, those first whose files
@@ -202,7 +202,7 @@ func (c *Catalog) PendingMedia(ctx context.Context, after *MediaList, limit int)
 	if after != nil {
 		q.From = after.pendingName() + "\x00"
 	}
-	return table.List[MediaList](ctx, c.table, q)
+	return table.List[MediaList](ctx, c.Table, q)
 }
 
 // MarkMediaQueued notes that an unfinished list was put on the queue again.
@@ -216,7 +216,7 @@ func (c *Catalog) PostponeMedia(ctx context.Context, l MediaList, next time.Time
 }
 
 func (c *Catalog) changePendingMedia(ctx context.Context, l MediaList, change func(*MediaList)) error {
-	return table.Change(ctx, c.table, partitionMediaPending, l.pendingName(), func(known MediaList, found bool) (MediaList, bool) {
+	return table.Change(ctx, c.Table, partitionMediaPending, l.pendingName(), func(known MediaList, found bool) (MediaList, bool) {
 		change(&known)
 		return known, found // else it is finished
 	})

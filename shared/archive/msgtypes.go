@@ -44,5 +44,5 @@ func (m MsgTypes) bounded() MsgTypes {
 // PagesBefore returns pages, those with the highest seqs first, of those before the
 // page that next names; empty: from the last. next is empty at the end.
 func (c *Catalog) PagesBefore(ctx context.Context, before string, limit int) (pages []PageState, next string, err error) {
-	return table.ListBefore[PageState](ctx, c.table, partitionPages, before, limit)
+	return table.ListBefore[PageState](ctx, c.Table, partitionPages, before, limit)
 }

@@ -70,7 +70,7 @@ var ErrNewFormat = errors.New("format is newer than this program")
 // stored page cannot be mended, and the cursor never gets past one.
 func EncodePage(h PageHeader, reply []byte) ([]byte, error) {
 	sum := sha256.Sum256(reply)
-	h.Format, h.Size, h.SHA256, h.HeaderSHA256 = PageFormat, int64(len(reply)), hex.EncodeToString(sum[:]), unsealed
+	h.Format, h.Size, h.SHA256, h.HeaderSHA256 = PageFormat, int64(len(reply)), hex.EncodeToString(sum[:]), Unsealed
 	if err := h.check(); err != nil {
 		return nil, fmt.Errorf("page header: %w", err)
 	}
@@ -93,7 +93,7 @@ func packWithHeader(header any, body []byte, maxHeader int) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding the header: %w", err)
 	}
-	if err := seal(head, headerSeal); err != nil {
+	if err := Seal(head, headerSeal); err != nil {
 		return nil, fmt.Errorf("encoding the header: %w", err)
 	}
 	if len(head) > maxHeader {
@@ -134,7 +134,7 @@ func decodeHeader(stored []byte, header any) error {
 		return err
 	}
 	// Before the format: every format keeps the seal.
-	if err := checkSeal(head, headerSeal); err != nil {
+	if err := CheckSeal(head, headerSeal); err != nil {
 		return fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
 	return decodeJSON(head, PageFormat, header)
@@ -246,7 +246,7 @@ type RejectHeader struct {
 // EncodeReject packs a reply that is no page, in the layout of a page.
 func EncodeReject(h RejectHeader, reply []byte) ([]byte, error) {
 	sum := sha256.Sum256(reply)
-	h.Format, h.Size, h.SHA256, h.HeaderSHA256 = PageFormat, int64(len(reply)), hex.EncodeToString(sum[:]), unsealed
+	h.Format, h.Size, h.SHA256, h.HeaderSHA256 = PageFormat, int64(len(reply)), hex.EncodeToString(sum[:]), Unsealed
 	return packWithHeader(h, reply, maxHeaderSize)
 }
 

@@ -44,10 +44,10 @@ func (c *Catalog) NotePage(ctx context.Context, h PageHeader) error {
 	name, state := seqName(h.SeqAsked), stateOf(h)
 	// First: FinishPage removes it last, so a page that is finished meanwhile is
 	// seen as such below.
-	if err := c.table.Write(ctx, partitionPending, name, state); err != nil {
+	if err := c.Table.Write(ctx, partitionPending, name, state); err != nil {
 		return fmt.Errorf("noting page %d: %w", h.SeqAsked, err)
 	}
-	err := c.table.WriteIf(ctx, partitionPages, name, 0, state)
+	err := c.Table.WriteIf(ctx, partitionPages, name, 0, state)
 	if !errors.Is(err, store.ErrConflict) {
 		if err != nil {
 			return fmt.Errorf("noting page %d: %w", h.SeqAsked, err)
@@ -55,10 +55,10 @@ func (c *Catalog) NotePage(ctx context.Context, h PageHeader) error {
 		return nil
 	}
 	var known PageState
-	if _, err := c.table.Read(ctx, partitionPages, name, &known); err != nil || !known.Archived {
+	if _, err := c.Table.Read(ctx, partitionPages, name, &known); err != nil || !known.Archived {
 		return err
 	}
-	if err := c.table.Delete(ctx, store.Item{Partition: partitionPending, Sort: name}); err != nil {
+	if err := c.Table.Delete(ctx, store.Item{Partition: partitionPending, Sort: name}); err != nil {
 		return fmt.Errorf("noting page %d: %w", h.SeqAsked, err)
 	}
 	return nil
@@ -86,7 +86,7 @@ func (c *Catalog) FinishPage(ctx context.Context, s PageState) error {
 		}
 	}
 	// Last: until then the page counts as waiting and is handled again.
-	if err := c.table.Delete(ctx, store.Item{Partition: partitionPending, Sort: name}); err != nil {
+	if err := c.Table.Delete(ctx, store.Item{Partition: partitionPending, Sort: name}); err != nil {
 		return fmt.Errorf("finishing page %d: %w", s.SeqAsked, err)
 	}
 	return nil
@@ -96,9 +96,9 @@ func (c *Catalog) FinishPage(ctx context.Context, s PageState) error {
 func (c *Catalog) putQuarantine(ctx context.Context, name string, s PageState) error {
 	var err error
 	if s.troubled() {
-		err = c.table.Write(ctx, partitionQuarantine, name, s)
+		err = c.Table.Write(ctx, partitionQuarantine, name, s)
 	} else {
-		err = c.table.Delete(ctx, store.Item{Partition: partitionQuarantine, Sort: name})
+		err = c.Table.Delete(ctx, store.Item{Partition: partitionQuarantine, Sort: name})
 	}
 	if err != nil {
 		return fmt.Errorf("finishing page %d: quarantine: %w", s.SeqAsked, err)
@@ -112,7 +112,7 @@ func (c *Catalog) replaceState(ctx context.Context, name string, s PageState) (r
 	const tries = 20
 	for range tries {
 		var known PageState
-		revision, err := c.table.Read(ctx, partitionPages, name, &known)
+		revision, err := c.Table.Read(ctx, partitionPages, name, &known)
 		if err != nil {
 			return s, err
 		}
@@ -122,7 +122,7 @@ func (c *Catalog) replaceState(ctx context.Context, name string, s PageState) (r
 		if known.RedriveAt.After(s.RedriveAt) {
 			s.RedriveAt = known.RedriveAt
 		}
-		err = c.table.WriteIf(ctx, partitionPages, name, revision, s)
+		err = c.Table.WriteIf(ctx, partitionPages, name, revision, s)
 		if err == nil {
 			return s, nil
 		}
@@ -136,7 +136,7 @@ func (c *Catalog) replaceState(ctx context.Context, name string, s PageState) (r
 // Page returns the state of the page asked at seq, or ErrNotFound.
 func (c *Catalog) Page(ctx context.Context, asked uint64) (PageState, error) {
 	var s PageState
-	rev, err := c.table.Read(ctx, partitionPages, seqName(asked), &s)
+	rev, err := c.Table.Read(ctx, partitionPages, seqName(asked), &s)
 	if err == nil && rev == 0 {
 		err = fmt.Errorf("page %d: %w", asked, store.ErrNotFound)
 	}
@@ -145,13 +145,13 @@ func (c *Catalog) Page(ctx context.Context, asked uint64) (PageState, error) {
 
 // Pages returns at most limit pages, from seq from on.
 func (c *Catalog) Pages(ctx context.Context, from uint64, limit int) ([]PageState, error) {
-	return table.List[PageState](ctx, c.table, store.IndexQuery{Partition: partitionPages, From: seqName(from), Limit: limit})
+	return table.List[PageState](ctx, c.Table, store.IndexQuery{Partition: partitionPages, From: seqName(from), Limit: limit})
 }
 
 // PendingPages returns at most limit pages without a finished segment, from seq
 // from on.
 func (c *Catalog) PendingPages(ctx context.Context, from uint64, limit int) ([]PageState, error) {
-	return table.List[PageState](ctx, c.table, store.IndexQuery{Partition: partitionPending, From: seqName(from), Limit: limit})
+	return table.List[PageState](ctx, c.Table, store.IndexQuery{Partition: partitionPending, From: seqName(from), Limit: limit})
 }
 
 // MarkQueued notes that a pending page was put on the queue again, so that a
@@ -159,11 +159,11 @@ func (c *Catalog) PendingPages(ctx context.Context, from uint64, limit int) ([]P
 func (c *Catalog) MarkQueued(ctx context.Context, s PageState, at time.Time) error {
 	s.QueuedAt = at.UTC()
 	var now PageState
-	rev, err := c.table.Read(ctx, partitionPending, seqName(s.SeqAsked), &now)
+	rev, err := c.Table.Read(ctx, partitionPending, seqName(s.SeqAsked), &now)
 	if err != nil || rev == 0 {
 		return err // archived meanwhile
 	}
-	err = c.table.WriteIf(ctx, partitionPending, seqName(s.SeqAsked), rev, s)
+	err = c.Table.WriteIf(ctx, partitionPending, seqName(s.SeqAsked), rev, s)
 	if errors.Is(err, store.ErrConflict) {
 		return nil
 	}
@@ -173,13 +173,13 @@ func (c *Catalog) MarkQueued(ctx context.Context, s PageState, at time.Time) err
 // Quarantined returns at most limit pages that have unreadable envelopes, or
 // damaged parts of their segment, from seq from on.
 func (c *Catalog) Quarantined(ctx context.Context, from uint64, limit int) ([]PageState, error) {
-	return table.List[PageState](ctx, c.table, store.IndexQuery{Partition: partitionQuarantine, From: seqName(from), Limit: limit})
+	return table.List[PageState](ctx, c.Table, store.IndexQuery{Partition: partitionQuarantine, From: seqName(from), Limit: limit})
 }
 
 // PageOf returns the state of the page that has the messages around a seq: the last
 // one asked before it. ErrNotFound if that ends before.
 func (c *Catalog) PageOf(ctx context.Context, seq uint64) (PageState, error) {
-	pages, err := table.List[PageState](ctx, c.table, store.IndexQuery{Partition: partitionPages, To: seqName(seq), Descending: true, Limit: 1})
+	pages, err := table.List[PageState](ctx, c.Table, store.IndexQuery{Partition: partitionPages, To: seqName(seq), Descending: true, Limit: 1})
 	if err != nil {
 		return PageState{}, err
 	}

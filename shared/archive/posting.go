@@ -78,13 +78,13 @@ func (c *Catalog) IndexSegment(ctx context.Context, key string, rows []Row) erro
 	}
 	if compacted {
 		items = nil
-		if err := c.table.Delete(ctx, store.Item{Partition: partitionOpen, Sort: key}); err != nil {
+		if err := c.Table.Delete(ctx, store.Item{Partition: partitionOpen, Sort: key}); err != nil {
 			return fmt.Errorf("indexing %s: %w", key, err)
 		}
 	} else { // first: a part with postings is open
 		items = append([]store.Item{{Partition: partitionOpen, Sort: key, Value: []byte("{}")}}, items...)
 	}
-	if err := c.table.Put(ctx, items...); err != nil {
+	if err := c.Table.Put(ctx, items...); err != nil {
 		return fmt.Errorf("indexing %s: %w", key, err)
 	}
 	if err := c.noteRecalls(ctx, rows); err != nil {
@@ -174,7 +174,7 @@ func (c *Catalog) Places(ctx context.Context, q PlaceQuery) ([]Place, error) {
 	var complete, hour []Place
 	lastHour := ""
 	for {
-		items, err := c.table.Query(ctx, iq)
+		items, err := c.Table.Query(ctx, iq)
 		if err != nil {
 			return nil, fmt.Errorf("listing the messages of a conversation: %w", err)
 		}

@@ -38,7 +38,7 @@ type Unreadable struct {
 // PullState returns the state, zero before the first run.
 func (c *Catalog) PullState(ctx context.Context) (PullState, error) {
 	var s PullState
-	_, err := c.table.Read(ctx, partitionPuller, "state", &s)
+	_, err := c.Table.Read(ctx, partitionPuller, "state", &s)
 	return s, err
 }
 
@@ -48,12 +48,12 @@ func (c *Catalog) UpdatePullState(ctx context.Context, change func(*PullState)) 
 	const tries = 20
 	for range tries {
 		var s PullState
-		rev, err := c.table.Read(ctx, partitionPuller, "state", &s)
+		rev, err := c.Table.Read(ctx, partitionPuller, "state", &s)
 		if err != nil {
 			return s, err
 		}
 		change(&s)
-		err = c.table.WriteIf(ctx, partitionPuller, "state", rev, s)
+		err = c.Table.WriteIf(ctx, partitionPuller, "state", rev, s)
 		if err == nil {
 			return s, nil
 		}

@@ -15,7 +15,7 @@ func (c *Catalog) Drop(ctx context.Context, dropper store.Dropper) error {
 	if err := dropper.Drop(ctx, partitionPuller, partitionRebuild); err != nil {
 		return fmt.Errorf("emptying the index: %w", err)
 	}
-	if err := c.table.Delete(ctx, store.Item{Partition: partitionPuller, Sort: "cursor"}, store.Item{Partition: partitionPuller, Sort: "state"}); err != nil {
+	if err := c.Table.Delete(ctx, store.Item{Partition: partitionPuller, Sort: "cursor"}, store.Item{Partition: partitionPuller, Sort: "state"}); err != nil {
 		return fmt.Errorf("emptying the index: %w", err)
 	}
 	return nil
@@ -24,18 +24,18 @@ func (c *Catalog) Drop(ctx context.Context, dropper store.Dropper) error {
 // Progress reads how far a rebuild of this name is; found is false if none is
 // under way.
 func (c *Catalog) Progress(ctx context.Context, name string, progress any) (found bool, err error) {
-	revision, err := c.table.Read(ctx, partitionRebuild, name, progress)
+	revision, err := c.Table.Read(ctx, partitionRebuild, name, progress)
 	return revision > 0, err
 }
 
 // SaveProgress saves how far a rebuild is.
 func (c *Catalog) SaveProgress(ctx context.Context, name string, progress any) error {
-	return c.table.Write(ctx, partitionRebuild, name, progress)
+	return c.Table.Write(ctx, partitionRebuild, name, progress)
 }
 
 // ForgetProgress says that a rebuild is done.
 func (c *Catalog) ForgetProgress(ctx context.Context, name string) error {
-	if err := c.table.Delete(ctx, store.Item{Partition: partitionRebuild, Sort: name}); err != nil {
+	if err := c.Table.Delete(ctx, store.Item{Partition: partitionRebuild, Sort: name}); err != nil {
 		return fmt.Errorf("ending %s: %w", name, err)
 	}
 	return nil
@@ -61,7 +61,7 @@ func (c *Catalog) RestoreCursor(ctx context.Context, cursor Cursor) error {
 	if cursor.Seq == 0 {
 		return nil // no page: an index has no cursor then
 	}
-	if err := c.table.WriteIf(ctx, partitionPuller, "cursor", recorded.revision, cursor); err != nil {
+	if err := c.Table.WriteIf(ctx, partitionPuller, "cursor", recorded.revision, cursor); err != nil {
 		return fmt.Errorf("restoring the cursor: %w", err)
 	}
 	return nil
@@ -74,7 +74,7 @@ func (c Cursor) Over(page PageHeader) Cursor { return c.over(page) }
 // archiver, whatever the index says of it.
 func (c *Catalog) ReopenPage(ctx context.Context, h PageHeader) error {
 	name, state := seqName(h.SeqAsked), stateOf(h)
-	if err := c.table.Write(ctx, partitionPending, name, state); err != nil {
+	if err := c.Table.Write(ctx, partitionPending, name, state); err != nil {
 		return fmt.Errorf("reopening page %d: %w", h.SeqAsked, err)
 	}
 	return c.changePage(ctx, name, func(known PageState, found bool) (PageState, bool) {
@@ -102,13 +102,13 @@ func (c *Catalog) changePage(ctx context.Context, name string, change func(known
 	copied := int64(-1) // revision that the quarantine has
 	for range tries {
 		var known PageState
-		revision, err := c.table.Read(ctx, partitionPages, name, &known)
+		revision, err := c.Table.Read(ctx, partitionPages, name, &known)
 		if err != nil {
 			return err
 		}
 		next, changed := change(known, revision > 0)
 		if changed {
-			err := c.table.WriteIf(ctx, partitionPages, name, revision, next)
+			err := c.Table.WriteIf(ctx, partitionPages, name, revision, next)
 			if errors.Is(err, store.ErrConflict) {
 				continue
 			}

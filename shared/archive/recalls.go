@@ -44,7 +44,7 @@ func (c *Catalog) noteRecalls(ctx context.Context, rows []Row) error {
 	}
 	for _, item := range items {
 		r := first[table.KeyOf(item)]
-		err := table.Change(ctx, c.table, item.Partition, item.Sort, func(known recall, found bool) (recall, bool) {
+		err := table.Change(ctx, c.Table, item.Partition, item.Sort, func(known recall, found bool) (recall, bool) {
 			return r, !found || r.Seq < known.Seq
 		})
 		if err != nil {
@@ -59,7 +59,7 @@ func (c *Catalog) noteRecalls(ctx context.Context, rows []Row) error {
 func (c *Catalog) RecallsOf(ctx context.Context, conversation string, msgids ...string) (map[string]int64, error) {
 	g := newGathering()
 	found := g.recalls(conversation, msgids)
-	if err := g.Read(ctx, c.table); err != nil {
+	if err := g.Read(ctx, c.Table); err != nil {
 		return nil, fmt.Errorf("looking for recalls: %w", err)
 	}
 	return found, nil

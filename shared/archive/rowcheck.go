@@ -24,7 +24,7 @@ func bySeq(a, b Row) int {
 	return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Position, b.Position))
 }
 
-func (r Row) check() error {
+func (r Row) Check() error {
 	switch {
 	case r.Position < 0 || r.Position > math.MaxInt32:
 		return errors.New("is out of range")

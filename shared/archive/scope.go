@@ -50,7 +50,7 @@ func PutScope(ctx context.Context, objects store.Objects, catalog *Catalog, corp
 
 // NoteScope notes a stored scope in the index, unless a later one is there.
 func (c *Catalog) NoteScope(ctx context.Context, s Scope) error {
-	return table.Change(ctx, c.table, partitionScope, "current", func(known scopeRef, _ bool) (scopeRef, bool) {
+	return table.Change(ctx, c.Table, partitionScope, "current", func(known scopeRef, _ bool) (scopeRef, bool) {
 		return scopeRef{s.At, ScopeKey(s)}, s.At.After(known.At)
 	})
 }
@@ -58,7 +58,7 @@ func (c *Catalog) NoteScope(ctx context.Context, s Scope) error {
 // CurrentScope reads the scope that counts; ErrNotFound if nobody said one.
 func (c *Catalog) CurrentScope(ctx context.Context, objects store.ObjectReader) (s Scope, err error) {
 	var ref scopeRef
-	revision, err := c.table.Read(ctx, partitionScope, "current", &ref)
+	revision, err := c.Table.Read(ctx, partitionScope, "current", &ref)
 	if err == nil && revision == 0 {
 		err = fmt.Errorf("the scope: %w", store.ErrNotFound)
 	}
@@ -100,7 +100,7 @@ func (c *Catalog) LastActive(ctx context.Context, person, from, to string) (day 
 // of a partition's items.
 func (c *Catalog) lastDay(ctx context.Context, partition, prefix, from, to string) (day string, err error) {
 	q := store.IndexQuery{Partition: partition, From: prefix + from, To: prefix + to + "$", Descending: true, Limit: 1}
-	items, err := c.table.Query(ctx, q)
+	items, err := c.Table.Query(ctx, q)
 	if err != nil || len(items) == 0 {
 		return "", err
 	}
@@ -111,7 +111,7 @@ func (c *Catalog) lastDay(ctx context.Context, partition, prefix, from, to strin
 // AnyOn says whether a message was written on a UTC day.
 func (c *Catalog) AnyOn(ctx context.Context, day string) (bool, error) {
 	for shard := range dayShards {
-		items, err := c.table.Query(ctx, store.IndexQuery{Partition: dayShard(day, shard), Limit: 1})
+		items, err := c.Table.Query(ctx, store.IndexQuery{Partition: dayShard(day, shard), Limit: 1})
 		if err != nil || len(items) > 0 {
 			return len(items) > 0, err
 		}

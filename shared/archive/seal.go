@@ -18,7 +18,7 @@ import (
 // zeros in their place.
 
 // unsealed is the digest's place before it is known.
-var unsealed = strings.Repeat("0", hex.EncodedLen(sha256.Size))
+var Unsealed = strings.Repeat("0", hex.EncodedLen(sha256.Size))
 
 // What stands before the digest in JSON: the last member; strings cannot hold it,
 // since their quotes are escaped.
@@ -28,7 +28,7 @@ const (
 )
 
 // seal writes the digest of doc into it.
-func seal(doc []byte, prefix string) error {
+func Seal(doc []byte, prefix string) error {
 	at, err := sealPlace(doc, prefix)
 	if err != nil {
 		return err
@@ -37,13 +37,13 @@ func seal(doc []byte, prefix string) error {
 	return nil
 }
 
-// checkSeal compares doc with the digest in it.
-func checkSeal(doc []byte, prefix string) error {
+// CheckSeal compares doc with the digest in it.
+func CheckSeal(doc []byte, prefix string) error {
 	at, err := sealPlace(doc, prefix)
 	if err != nil {
 		return err
 	}
-	if string(doc[at:at+len(unsealed)]) != sealOf(doc, at) {
+	if string(doc[at:at+len(Unsealed)]) != sealOf(doc, at) {
 		return errors.New("differs from its own SHA-256")
 	}
 	return nil
@@ -53,7 +53,7 @@ func checkSeal(doc []byte, prefix string) error {
 func sealPlace(doc []byte, prefix string) (int, error) {
 	// The last one: text of messages stands before.
 	at := bytes.LastIndex(doc, []byte(prefix))
-	if at += len(prefix); at < len(prefix) || len(doc)-at < len(unsealed) {
+	if at += len(prefix); at < len(prefix) || len(doc)-at < len(Unsealed) {
 		return 0, errors.New("has no SHA-256 of its own")
 	}
 	return at, nil
@@ -62,7 +62,7 @@ func sealPlace(doc []byte, prefix string) (int, error) {
 func sealOf(doc []byte, at int) string {
 	h := sha256.New()
 	h.Write(doc[:at])
-	h.Write([]byte(unsealed))
-	h.Write(doc[at+len(unsealed):])
+	h.Write([]byte(Unsealed))
+	h.Write(doc[at+len(Unsealed):])
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -40,7 +40,7 @@ const maxSeatPeriods = 200
 // first error ends the sequence.
 func (c *Catalog) Seats(ctx context.Context) iter.Seq2[Seat, error] {
 	return func(yield func(Seat, error) bool) {
-		for item, err := range c.table.Walk(ctx, partitionSeats) {
+		for item, err := range c.Table.Walk(ctx, partitionSeats) {
 			var s Seat
 			if err == nil {
 				if err = json.Unmarshal(item.Value, &s); err != nil {
@@ -157,7 +157,7 @@ func (c *Catalog) applySeats(ctx context.Context, r DirectoryRecord) error {
 			return err
 		}
 	}
-	if err := c.table.Put(ctx, items...); err != nil {
+	if err := c.Table.Put(ctx, items...); err != nil {
 		return err
 	}
 	// Last: it says that they are noted.

@@ -58,7 +58,7 @@ func (c *Catalog) ConsentSubjects(ctx context.Context) iter.Seq2[Subject, error]
 // askable yields the ids of a partition whose values say when WeCom was asked.
 func (c *Catalog) askable(ctx context.Context, partition string) iter.Seq2[Subject, error] {
 	return func(yield func(Subject, error) bool) {
-		for item, err := range c.table.Walk(ctx, partition) {
+		for item, err := range c.Table.Walk(ctx, partition) {
 			var a asked
 			if err == nil {
 				if err = json.Unmarshal(item.Value, &a); err != nil {
@@ -86,7 +86,7 @@ func seenPartition(room bool, shard int) string {
 // Rooms returns at most limit ids of rooms that occur in the archive, in order,
 // greater than after.
 func (c *Catalog) Rooms(ctx context.Context, after string, limit int) ([]string, error) {
-	ids, err := c.table.Sharded(ctx, peopleShards, func(shard int) string { return seenPartition(true, shard) }, after, "", limit)
+	ids, err := c.Table.Sharded(ctx, peopleShards, func(shard int) string { return seenPartition(true, shard) }, after, "", limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing rooms: %w", err)
 	}

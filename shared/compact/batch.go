@@ -15,7 +15,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/reading"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 )
 
@@ -140,7 +142,7 @@ func (b *batch) addParts(ctx context.Context, keys []string) error {
 // readPart reads a part. One that is damaged holds nothing: the archiver stores its
 // rows again as another part.
 func (c *Compactor) readPart(ctx context.Context, key string) (part, error) {
-	_, rows, err := archive.ReadSegment(ctx, c.Objects, key)
+	_, rows, err := segment.Read(ctx, c.Objects, key)
 	if errors.Is(err, store.ErrDamaged) {
 		c.Log.Error("a part of a segment cannot be read and is left out", "key", key, "error", err)
 		return part{key: key, damaged: true}, nil
@@ -165,7 +167,7 @@ func (b *batch) addPart(p part) error {
 		if !r.Readable() {
 			continue
 		}
-		row := archive.CompactRow{Row: read[i], Page: asked, Part: number, SegmentRow: i}
+		row := compaction.Row{Row: read[i], Page: asked, Part: number, SegmentRow: i}
 		b.cover(row.Conversation, row.MsgTime)
 		if err := b.sorter.add(row); err != nil {
 			return err

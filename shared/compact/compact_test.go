@@ -13,6 +13,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/store/storetest"
 )
 
@@ -210,7 +211,7 @@ func (w *world) checkDone(t testing.TB) {
 	w.now = w.now.Add(50 * time.Hour) // what that replaced
 	w.mustRun(t)
 	runs, objects := map[string]bool{}, 0
-	months, err := w.catalog.Compactions(t.Context())
+	months, err := compaction.NewIndex(w.catalog.Table).Months(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +228,7 @@ func (w *world) checkDone(t testing.TB) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, run, ok := archive.ParseCompactionKey(info.Key); !ok || !runs[run] {
+		if _, run, ok := compaction.ParseKey(info.Key); !ok || !runs[run] {
 			t.Fatalf("%s is left over", info.Key)
 		}
 		objects--

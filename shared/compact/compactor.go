@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/store"
 )
@@ -52,7 +53,10 @@ func DefaultLimits() Limits {
 
 // Compactor compacts months. Two at work at the same time do no harm, but one
 // works in vain.
-type Compactor struct{ Config }
+type Compactor struct {
+	Config
+	compactions *compaction.Index
+}
 
 // New returns a Compactor.
 func New(c Config) *Compactor {
@@ -65,7 +69,7 @@ func New(c Config) *Compactor {
 	if c.Limits == (Limits{}) {
 		c.Limits = DefaultLimits()
 	}
-	return &Compactor{c}
+	return &Compactor{c, compaction.NewIndex(c.Catalog.Table)}
 }
 
 // Summary is what a call did.
@@ -101,7 +105,7 @@ const All = ""
 func (c *Compactor) Run(ctx context.Context, now time.Time) (Summary, error) {
 	var sum Summary
 	err := c.eachMonth(ctx, now, func(month string) (bool, error) {
-		m, err := c.Catalog.Compaction(ctx, month)
+		m, err := c.compactions.Month(ctx, month)
 		if err != nil {
 			return false, err
 		}
@@ -147,7 +151,7 @@ func (c *Compactor) Rebuild(ctx context.Context, month string, now time.Time) (S
 // the rebuild anew if that is done, and only what came meanwhile is left.
 func (c *Compactor) Continue(ctx context.Context, month string, now time.Time) (Summary, error) {
 	var sum Summary
-	m, err := c.Catalog.Compaction(ctx, month)
+	m, err := c.compactions.Month(ctx, month)
 	if err == nil && m.Rebuild != nil { // begun by an older program, perhaps
 		m, err = c.startRebuild(ctx, month)
 	}
@@ -161,17 +165,17 @@ func (c *Compactor) Continue(ctx context.Context, month string, now time.Time) (
 }
 
 // startRebuild goes on with a rebuild by the same parser and aliases, or begins one.
-func (c *Compactor) startRebuild(ctx context.Context, month string) (archive.Compaction, error) {
+func (c *Compactor) startRebuild(ctx context.Context, month string) (compaction.State, error) {
 	aliases, err := c.Catalog.Aliases(ctx)
 	if err != nil {
-		return archive.Compaction{}, err
+		return compaction.State{}, err
 	}
-	m, err := c.Catalog.Compaction(ctx, month)
+	m, err := c.compactions.Month(ctx, month)
 	if err != nil || m.Rebuild != nil && m.Rebuild.Parser == c.Parser && m.Rebuild.Aliases == len(aliases) {
 		return m, err
 	}
-	m.Rebuild = &archive.CompactionRebuild{Parser: c.Parser, Aliases: len(aliases)}
-	return c.Catalog.PutCompaction(ctx, m)
+	m.Rebuild = &compaction.Rebuild{Parser: c.Parser, Aliases: len(aliases)}
+	return c.compactions.PutMonth(ctx, m)
 }
 
 // eachMonth calls do for each of Months, until it returns false.
@@ -199,7 +203,7 @@ func (c *Compactor) Months(ctx context.Context, now time.Time) ([]string, error)
 	if err != nil || first == "" {
 		return nil, err
 	}
-	known, err := c.Catalog.Compactions(ctx)
+	known, err := c.compactions.Months(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +235,7 @@ func (c *Compactor) firstMonth(ctx context.Context) (string, error) {
 
 // month runs rounds until nothing is left to do. It returns false if the deadline
 // is near.
-func (c *Compactor) month(ctx context.Context, now time.Time, m archive.Compaction, sum *Summary) (goOn bool, err error) {
+func (c *Compactor) month(ctx context.Context, now time.Time, m compaction.State, sum *Summary) (goOn bool, err error) {
 	sum.Months++
 	after := ""
 	var longest time.Duration // round
@@ -258,7 +262,7 @@ func (c *Compactor) month(ctx context.Context, now time.Time, m archive.Compacti
 
 // round merges parts of segments, RoundBytes at most, and switches to the runs
 // that this gives. done says that no parts are left.
-func (c *Compactor) round(ctx context.Context, now time.Time, m *archive.Compaction, after *string, sum *Summary) (done bool, err error) {
+func (c *Compactor) round(ctx context.Context, now time.Time, m *compaction.State, after *string, sum *Summary) (done bool, err error) {
 	dir, err := os.MkdirTemp(c.Temp, "compact-")
 	if err != nil {
 		return false, err
@@ -299,14 +303,14 @@ func (c *Compactor) round(ctx context.Context, now time.Time, m *archive.Compact
 	if rebuild {
 		if !b.exhausted {
 			next.Rebuild.After = b.last
-			*m, err = c.Catalog.PutCompaction(ctx, next.Compaction)
+			*m, err = c.compactions.PutMonth(ctx, next.State)
 			return false, err
 		}
 		next.finishRebuild(now)
 	}
 	next.replace(m, now)
 	if plan.merge || rebuild || next.Closed != m.Closed {
-		if *m, err = c.Catalog.PutCompaction(ctx, next.Compaction); err != nil {
+		if *m, err = c.compactions.PutMonth(ctx, next.State); err != nil {
 			return false, err
 		}
 	}
@@ -319,13 +323,13 @@ func (c *Compactor) round(ctx context.Context, now time.Time, m *archive.Compact
 	}
 	if b.exhausted && m.Closed { // after the marks: from now on nobody looks for what is left
 		m.ListedAt = now.UTC()
-		*m, err = c.Catalog.PutCompaction(ctx, *m)
+		*m, err = c.compactions.PutMonth(ctx, *m)
 	}
 	return b.exhausted, err
 }
 
 // clean deletes runs that were replaced keepRuns ago, and what crashes left.
-func (c *Compactor) clean(ctx context.Context, now time.Time, m archive.Compaction) error {
+func (c *Compactor) clean(ctx context.Context, now time.Time, m compaction.State) error {
 	keep := map[string]bool{}
 	for _, run := range m.Runs {
 		keep[run.ID] = true
@@ -335,7 +339,7 @@ func (c *Compactor) clean(ctx context.Context, now time.Time, m archive.Compacti
 			keep[run.ID] = true
 		}
 	}
-	var left []archive.ReplacedRun
+	var left []compaction.ReplacedRun
 	for _, run := range m.Replaced {
 		if now.Sub(run.At) < keepRuns {
 			keep[run.ID] = true
@@ -343,15 +347,15 @@ func (c *Compactor) clean(ctx context.Context, now time.Time, m archive.Compacti
 		}
 	}
 	garbage := map[string][]string{} // run: keys
-	for info, err := range c.Derived.List(ctx, archive.CompactionPrefix+m.Month+"/", "") {
+	for info, err := range c.Derived.List(ctx, compaction.Prefix+m.Month+"/", "") {
 		if err != nil {
 			return fmt.Errorf("looking for old runs: %w", err)
 		}
-		_, run, ok := archive.ParseCompactionKey(info.Key)
+		_, run, ok := compaction.ParseKey(info.Key)
 		if !ok || keep[run] {
 			continue
 		}
-		replaced := slices.ContainsFunc(m.Replaced, func(r archive.ReplacedRun) bool { return r.ID == run })
+		replaced := slices.ContainsFunc(m.Replaced, func(r compaction.ReplacedRun) bool { return r.ID == run })
 		if !replaced && now.Sub(info.Modified) < keepRuns {
 			continue // perhaps another compactor makes it right now
 		}
@@ -359,7 +363,7 @@ func (c *Compactor) clean(ctx context.Context, now time.Time, m archive.Compacti
 	}
 	for run, keys := range garbage {
 		// The directory first: the objects show that there is something to delete.
-		if err := c.Catalog.DropRowGroups(ctx, run); err != nil {
+		if err := c.compactions.DropRowGroups(ctx, run); err != nil {
 			return err
 		}
 		if err := c.Derived.Delete(ctx, keys...); err != nil {
@@ -371,7 +375,7 @@ func (c *Compactor) clean(ctx context.Context, now time.Time, m archive.Compacti
 		return nil
 	}
 	m.Replaced = left
-	if _, err := c.Catalog.PutCompaction(ctx, m); err != nil && !errors.Is(err, store.ErrConflict) {
+	if _, err := c.compactions.PutMonth(ctx, m); err != nil && !errors.Is(err, store.ErrConflict) {
 		return err
 	}
 	return nil

@@ -12,19 +12,19 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/extract"
 	"wecom-archive/shared/store"
 )
 
 // source gives sorted rows in batches; none at the end.
 type source interface {
-	next(ctx context.Context) ([]archive.CompactRow, error)
+	next(ctx context.Context) ([]compaction.Row, error)
 }
 
-type listSource struct{ rows []archive.CompactRow }
+type listSource struct{ rows []compaction.Row }
 
-func (s *listSource) next(context.Context) ([]archive.CompactRow, error) {
+func (s *listSource) next(context.Context) ([]compaction.Row, error) {
 	rows := s.rows
 	s.rows = nil
 	return rows, nil
@@ -36,7 +36,7 @@ type chunkSource struct {
 	at     int
 }
 
-func (s *chunkSource) next(context.Context) ([]archive.CompactRow, error) {
+func (s *chunkSource) next(context.Context) ([]compaction.Row, error) {
 	if s.at == len(s.layout.Groups) {
 		return nil, nil
 	}
@@ -58,23 +58,23 @@ func (s *chunkSource) next(context.Context) ([]archive.CompactRow, error) {
 // runSource reads a run out of the derived bucket.
 type runSource struct {
 	c   *Compactor
-	run archive.CompactionRun
+	run compaction.Run
 
-	ahead  []archive.RowGroup
-	last   *archive.RowGroup // read last
-	object string            // that footer belongs to
+	ahead  []compaction.RowGroup
+	last   *compaction.RowGroup // read last
+	object string               // that footer belongs to
 	footer []byte
 	rows   int64
 }
 
-func (s *runSource) next(ctx context.Context) (rows []archive.CompactRow, err error) {
+func (s *runSource) next(ctx context.Context) (rows []compaction.Row, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("run %s: %w (make it again with: wecom-archive compact --rebuild)", s.run.ID, err)
 		}
 	}()
 	if len(s.ahead) == 0 {
-		if s.ahead, err = s.c.Catalog.AllRowGroups(ctx, s.run.ID, s.last, 100); err != nil {
+		if s.ahead, err = s.c.compactions.AllRowGroups(ctx, s.run.ID, s.last, 100); err != nil {
 			return nil, err
 		}
 		if len(s.ahead) == 0 {
@@ -108,7 +108,7 @@ func (s *runSource) next(ctx context.Context) (rows []archive.CompactRow, err er
 // cursor is where the merge is in a source.
 type cursor struct {
 	source
-	rows []archive.CompactRow // the first is next
+	rows []compaction.Row // the first is next
 }
 
 // mergeHeap has the source with the least row on top.
@@ -126,7 +126,7 @@ func (h *mergeHeap) Pop() any {
 }
 
 // mergeSources calls emit for each row in order, copies of a message once.
-func mergeSources(ctx context.Context, sources []source, emit func(archive.CompactRow) error) error {
+func mergeSources(ctx context.Context, sources []source, emit func(compaction.Row) error) error {
 	var h mergeHeap
 	for _, s := range sources {
 		rows, err := s.next(ctx)
@@ -138,7 +138,7 @@ func mergeSources(ctx context.Context, sources []source, emit func(archive.Compa
 		}
 	}
 	heap.Init(&h)
-	var last archive.CompactRow
+	var last compaction.Row
 	for first := true; len(h) > 0; first = false {
 		top := h[0]
 		row := top.rows[0]
@@ -164,12 +164,12 @@ func mergeSources(ctx context.Context, sources []source, emit func(archive.Compa
 }
 
 // merge writes a batch and older runs as one run, with its directory.
-func (c *Compactor) merge(ctx context.Context, now time.Time, month string, b *batch, inputs []archive.CompactionRun) (archive.CompactionRun, error) {
+func (c *Compactor) merge(ctx context.Context, now time.Time, month string, b *batch, inputs []compaction.Run) (compaction.Run, error) {
 	sources := b.sorter.sources()
 	for _, run := range inputs {
 		sources = append(sources, &runSource{c: c, run: run})
 	}
-	w := &runWriter{c: c, ctx: ctx, month: month, dir: b.dir, run: archive.CompactionRun{ID: c.runID(now), At: now.UTC(), Parser: -1}}
+	w := &runWriter{c: c, ctx: ctx, month: month, dir: b.dir, run: compaction.Run{ID: c.runID(now), At: now.UTC(), Parser: -1}}
 	defer w.abandon()
 	groups := grouper{rows: c.GroupRows, bytes: c.GroupBytes, write: w.writeGroup}
 	if err := mergeSources(ctx, sources, groups.add); err != nil {
@@ -198,23 +198,23 @@ type runWriter struct {
 	ctx   context.Context
 	month string
 	dir   string
-	run   archive.CompactionRun
+	run   compaction.Run
 
 	file   *os.File
-	w      *archive.CompactWriter
-	groups []archive.RowGroup // of the object that is being written
+	w      *compaction.Writer
+	groups []compaction.RowGroup // of the object that is being written
 
 	extracts *extract.Writer // of this object
 	blocks   []extract.Block // that no directory has yet
 }
 
-func (w *runWriter) writeGroup(rows []archive.CompactRow) error {
+func (w *runWriter) writeGroup(rows []compaction.Row) error {
 	if w.file == nil {
 		file, err := os.Create(filepath.Join(w.dir, "object"))
 		if err != nil {
 			return err
 		}
-		w.file, w.w, w.extracts = file, archive.NewCompactWriter(file, w.c.Program, &parquet.Zstd), extract.NewWriter(w.run.Objects)
+		w.file, w.w, w.extracts = file, compaction.NewWriter(file, w.c.Program, &parquet.Zstd), extract.NewWriter(w.run.Objects)
 	}
 	if err := w.w.WriteGroup(rows); err != nil {
 		return err
@@ -225,7 +225,7 @@ func (w *runWriter) writeGroup(rows []archive.CompactRow) error {
 			w.run.Parser = r.ParserVersion
 		}
 	}
-	group := archive.NewRowGroup(rows)
+	group := compaction.NewRowGroup(rows)
 	group.Number, group.Group = w.run.Groups, len(w.groups)
 	w.groups = append(w.groups, group)
 	w.run.Groups++
@@ -245,7 +245,7 @@ func (w *runWriter) finishObject() error {
 	if err != nil {
 		return err
 	}
-	key := archive.CompactionKey(w.month, w.run.ID, w.run.Objects)
+	key := compaction.Key(w.month, w.run.ID, w.run.Objects)
 	if _, err := w.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
@@ -262,7 +262,7 @@ func (w *runWriter) finishObject() error {
 		g.Object, g.Offset, g.Length, g.SHA256 = key, at.Offset, at.Length, at.SHA256
 		g.Size, g.Footer, g.FooterSHA256 = layout.Size, layout.Footer, layout.FooterSHA256
 	}
-	if err := w.c.Catalog.PutRowGroups(w.ctx, w.run.ID, w.groups...); err != nil {
+	if err := w.c.compactions.PutRowGroups(w.ctx, w.run.ID, w.groups...); err != nil {
 		return err
 	}
 	if err := w.finishExtracts(); err != nil {

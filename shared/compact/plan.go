@@ -5,20 +5,21 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compaction"
 )
 
 // plan is what a round does: merge the batch with inputs, leave keep alone.
 type plan struct {
 	merge        bool
-	inputs, keep []archive.CompactionRun
+	inputs, keep []compaction.Run
 	next         state
 }
 
 // state is a month's state in the making.
-type state struct{ archive.Compaction }
+type state struct{ compaction.State }
 
 // planOf decides which runs the parts of a batch are merged with.
-func planOf(m *archive.Compaction, b *batch, now time.Time) plan {
+func planOf(m *compaction.State, b *batch, now time.Time) plan {
 	p := plan{next: state{*m}}
 	p.next.Replaced = slices.Clone(m.Replaced)
 	runs := m.Runs
@@ -48,7 +49,7 @@ func planOf(m *archive.Compaction, b *batch, now time.Time) plan {
 }
 
 // newer counts the rows of all runs but the first.
-func newer(runs []archive.CompactionRun) (rows int64) {
+func newer(runs []compaction.Run) (rows int64) {
 	for _, run := range runs[1:] {
 		rows += run.Rows
 	}
@@ -62,7 +63,7 @@ func isOver(month string, now time.Time) bool {
 }
 
 // add puts a new run behind those that stay.
-func (s *state) add(rebuild bool, keep []archive.CompactionRun, run archive.CompactionRun) {
+func (s *state) add(rebuild bool, keep []compaction.Run, run compaction.Run) {
 	runs := append(slices.Clone(keep), run)
 	if rebuild {
 		s.Rebuild.Runs = runs
@@ -77,10 +78,10 @@ func (s *state) finishRebuild(now time.Time) {
 }
 
 // replace notes which of the runs that readers saw in old they no longer see.
-func (s *state) replace(old *archive.Compaction, now time.Time) {
+func (s *state) replace(old *compaction.State, now time.Time) {
 	for _, run := range old.Runs {
-		if !slices.ContainsFunc(s.Runs, func(r archive.CompactionRun) bool { return r.ID == run.ID }) {
-			s.Replaced = append(s.Replaced, archive.ReplacedRun{ID: run.ID, At: now.UTC()})
+		if !slices.ContainsFunc(s.Runs, func(r compaction.Run) bool { return r.ID == run.ID }) {
+			s.Replaced = append(s.Replaced, compaction.ReplacedRun{ID: run.ID, At: now.UTC()})
 		}
 	}
 }

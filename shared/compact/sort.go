@@ -9,7 +9,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compaction"
 )
 
 // sorter sorts more rows than fit into memory: full buffers are sorted and written
@@ -19,7 +19,7 @@ type sorter struct {
 	limits  Limits
 	program string
 
-	buffer []archive.CompactRow
+	buffer []compaction.Row
 	size   int64 // of buffer, bytes
 	total  int64 // of all rows, bytes
 	rows   int64
@@ -29,7 +29,7 @@ type sorter struct {
 // chunk is a sorted file.
 type chunk struct {
 	file   *os.File
-	layout archive.CompactLayout
+	layout compaction.Layout
 }
 
 func newSorter(dir string, limits Limits, program string) *sorter {
@@ -37,7 +37,7 @@ func newSorter(dir string, limits Limits, program string) *sorter {
 }
 
 // rowBytes is about the memory that a row takes.
-func rowBytes(r archive.CompactRow) int64 {
+func rowBytes(r compaction.Row) int64 {
 	const fixed = 700
 	n := fixed + len(r.Raw) + len(r.Text)
 	for _, id := range r.ToIDs {
@@ -46,7 +46,7 @@ func rowBytes(r archive.CompactRow) int64 {
 	return int64(n + len(r.Media)*200)
 }
 
-func (s *sorter) add(r archive.CompactRow) error {
+func (s *sorter) add(r compaction.Row) error {
 	n := rowBytes(r)
 	s.buffer = append(s.buffer, r)
 	s.size += n
@@ -59,7 +59,7 @@ func (s *sorter) add(r archive.CompactRow) error {
 }
 
 func (s *sorter) spill() (err error) {
-	slices.SortFunc(s.buffer, archive.CompactRow.Compare)
+	slices.SortFunc(s.buffer, compaction.Row.Compare)
 	file, err := os.Create(filepath.Join(s.dir, fmt.Sprintf("chunk-%d", len(s.chunks))))
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func (s *sorter) spill() (err error) {
 	c := chunk{file: file}
 	s.chunks = append(s.chunks, c)
 	out := bufio.NewWriterSize(file, 1<<20)
-	w := archive.NewCompactWriter(out, s.program, &parquet.Snappy)
+	w := compaction.NewWriter(out, s.program, &parquet.Snappy)
 	// One of each chunk is in memory while they are merged, and their footer, which is
 	// long if they are small.
 	groups := grouper{rows: s.limits.GroupRows, bytes: s.limits.GroupBytes / 4, write: w.WriteGroup}
@@ -90,7 +90,7 @@ func (s *sorter) spill() (err error) {
 
 // sources are the sorted parts; the buffer is one of them.
 func (s *sorter) sources() []source {
-	slices.SortFunc(s.buffer, archive.CompactRow.Compare)
+	slices.SortFunc(s.buffer, compaction.Row.Compare)
 	sources := []source{&listSource{s.buffer}}
 	for _, c := range s.chunks {
 		sources = append(sources, &chunkSource{chunk: c})
@@ -109,13 +109,13 @@ func (s *sorter) close() {
 type grouper struct {
 	rows  int
 	bytes int64
-	write func([]archive.CompactRow) error
+	write func([]compaction.Row) error
 
-	group []archive.CompactRow
+	group []compaction.Row
 	size  int64
 }
 
-func (g *grouper) add(r archive.CompactRow) error {
+func (g *grouper) add(r compaction.Row) error {
 	if n := len(g.group); n > 0 {
 		full := n >= max(g.rows, 1) || g.size >= g.bytes
 		nearly := n*4 >= g.rows*3 || g.size*4 >= g.bytes*3

@@ -16,6 +16,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/reading"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/transcript"
 )
@@ -97,7 +98,7 @@ func unreadable(position int, seq int64, pulled time.Time) archive.Row {
 func (w *world) store(t tb, asked uint64, part int, pulled time.Time, rows ...archive.Row) string {
 	t.Helper()
 	key := archive.SegmentKey(pulled, asked, part)
-	body, err := archive.EncodeSegment(archive.SegmentMeta{Corp: "ww1", PageKey: archive.PageKey(asked), PageSHA256: "00", Part: part, Program: "test", WrittenAt: pulled}, rows)
+	body, err := segment.Encode(segment.Meta{Corp: "ww1", PageKey: archive.PageKey(asked), PageSHA256: "00", Part: part, Program: "test", WrittenAt: pulled}, rows)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
@@ -105,7 +106,7 @@ func (w *world) store(t tb, asked uint64, part int, pulled time.Time, rows ...ar
 	if err := w.objects.PutIfAbsent(ctx, key, bytes.NewReader(body)); err != nil {
 		t.Fatalf("%v", err)
 	}
-	_, stored, err := archive.DecodeSegment(body)
+	_, stored, err := segment.Decode(body)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}

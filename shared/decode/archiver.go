@@ -12,6 +12,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/reading"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 )
@@ -108,7 +109,7 @@ func (a *Archiver) handle(ctx context.Context, pageKey string) error {
 	if err != nil {
 		return err
 	}
-	seg := &segment{page: page.Header}
+	seg := &pageSegment{page: page.Header}
 	if _, err := seg.reload(ctx, a.Objects, a.Log); err != nil {
 		return err
 	}
@@ -137,7 +138,7 @@ func (a *Archiver) handle(ctx context.Context, pageKey string) error {
 
 // complete stores rows that are not stored yet. When another archiver is
 // quicker, only the difference to what it stored is left to do.
-func (a *Archiver) complete(ctx context.Context, seg *segment, rows []archive.Row) error {
+func (a *Archiver) complete(ctx context.Context, seg *pageSegment, rows []archive.Row) error {
 	for {
 		missing := seg.missing(rows)
 		if len(missing) == 0 {
@@ -158,18 +159,18 @@ func (a *Archiver) complete(ctx context.Context, seg *segment, rows []archive.Ro
 
 // putPart stores rows as the next part. A part is locked for years, so it is read
 // back before it is stored; and what was read back is what will be indexed.
-func (a *Archiver) putPart(ctx context.Context, seg *segment, rows []archive.Row) error {
+func (a *Archiver) putPart(ctx context.Context, seg *pageSegment, rows []archive.Row) error {
 	number := seg.nextPart()
 	key := archive.SegmentKey(seg.page.PulledAt, seg.page.SeqAsked, number)
 	written := a.Now().UTC()
-	body, err := archive.EncodeSegment(archive.SegmentMeta{
+	body, err := segment.Encode(segment.Meta{
 		Corp: a.Corp, PageKey: archive.PageKey(seg.page.SeqAsked), PageSHA256: seg.page.SHA256,
 		Part: number, Program: a.Program, WrittenAt: written,
 	}, rows)
 	if err != nil {
 		return err
 	}
-	_, stored, err := archive.DecodeSegment(body)
+	_, stored, err := segment.Decode(body)
 	if err != nil {
 		return fmt.Errorf("reading %s back: %w", key, err)
 	}
@@ -195,7 +196,7 @@ func (a *Archiver) putPart(ctx context.Context, seg *segment, rows []archive.Row
 }
 
 // redriveAt is when somebody asked for the page to be tried again, if that matters.
-func (a *Archiver) redriveAt(ctx context.Context, seg *segment) (time.Time, error) {
+func (a *Archiver) redriveAt(ctx context.Context, seg *pageSegment) (time.Time, error) {
 	if !seg.crashed() {
 		return time.Time{}, nil
 	}
@@ -206,7 +207,7 @@ func (a *Archiver) redriveAt(ctx context.Context, seg *segment) (time.Time, erro
 	return state.RedriveAt, err
 }
 
-func (a *Archiver) finish(ctx context.Context, seg *segment, envelopes int) error {
+func (a *Archiver) finish(ctx context.Context, seg *pageSegment, envelopes int) error {
 	x := Indexer{Objects: a.Objects, Derived: a.Derived, Catalog: a.Catalog, Log: a.Log}
 	_, err := x.finish(ctx, seg, envelopes)
 	return err

@@ -13,6 +13,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/reading"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
 )
@@ -131,7 +132,7 @@ func TestNoPage(t *testing.T) {
 // passed over; all that it should hold is stored in the next part, and the damage
 // stays in sight.
 func TestDamagedParts(t *testing.T) {
-	foreign, err := archive.EncodeSegment(archive.SegmentMeta{Corp: corpID, PageSHA256: "beef", WrittenAt: noon},
+	foreign, err := segment.Encode(segment.Meta{Corp: corpID, PageSHA256: "beef", WrittenAt: noon},
 		[]archive.Row{{Seq: 1, HasSeq: true, PulledAt: noon, Outcome: archive.OutcomeUnknownKey}})
 	if err != nil {
 		t.Fatal(err)
@@ -164,7 +165,7 @@ func TestDamagedParts(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					_, rows, err := archive.DecodeSegment(body)
+					_, rows, err := segment.Decode(body)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -204,7 +205,7 @@ func TestNewerPart(t *testing.T) {
 // in its footer, and a SHA-256 to match (docs/format.md §2).
 func newerSegment(t *testing.T) []byte {
 	t.Helper()
-	body, err := archive.EncodeSegment(archive.SegmentMeta{Corp: corpID, WrittenAt: noon},
+	body, err := segment.Encode(segment.Meta{Corp: corpID, WrittenAt: noon},
 		[]archive.Row{{Seq: 1, HasSeq: true, PulledAt: noon, Outcome: archive.OutcomeUnknownKey}})
 	if err != nil {
 		t.Fatal(err)

@@ -23,7 +23,7 @@ type Indexer struct {
 // whether files of its messages are still to be fetched, for which the archiver
 // writes the job lists.
 func (x *Indexer) Index(ctx context.Context, page archive.PageHeader) (complete, media bool, err error) {
-	seg := &segment{page: page}
+	seg := &pageSegment{page: page}
 	if _, err := seg.reload(ctx, x.Objects, x.Log); err != nil {
 		return false, false, err
 	}
@@ -47,7 +47,7 @@ func (x *Indexer) Index(ctx context.Context, page archive.PageHeader) (complete,
 // where the next page begins, and a day on which the page may have been pulled.
 // found is false if no segment of that day is there.
 func (x *Indexer) IndexUnread(ctx context.Context, page archive.PageHeader) (found bool, err error) {
-	seg := &segment{page: page}
+	seg := &pageSegment{page: page}
 	if _, err := seg.reload(ctx, x.Objects, x.Log); err != nil {
 		return false, err
 	}
@@ -65,7 +65,7 @@ func (x *Indexer) IndexUnread(ctx context.Context, page archive.PageHeader) (fou
 //
 // What the index says of a page follows from objects alone, so that it can be
 // made again, word for word.
-func (x *Indexer) finish(ctx context.Context, seg *segment, envelopes int) (media bool, err error) {
+func (x *Indexer) finish(ctx context.Context, seg *pageSegment, envelopes int) (media bool, err error) {
 	for more := true; more; {
 		for _, p := range seg.parts {
 			if err := x.Catalog.IndexSegment(ctx, p.key, p.rows); err != nil {

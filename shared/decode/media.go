@@ -12,7 +12,7 @@ import (
 // all of these are stored or given up, and brings the index up to what is stored of
 // them. A list that is there already is written again: its event may be lost. open
 // says whether any is unfinished.
-func (x *Indexer) media(ctx context.Context, seg *segment) (open bool, err error) {
+func (x *Indexer) media(ctx context.Context, seg *pageSegment) (open bool, err error) {
 	var links *archive.PageLinks
 	for _, p := range seg.parts {
 		list := x.fetchList(seg.page, p)

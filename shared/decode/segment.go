@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 )
 
 // segment is what is stored of a page's segment.
-type segment struct {
+type pageSegment struct {
 	page    archive.PageHeader // without SHA256 if it cannot be read
 	parts   []part             // that can be read, in order of their numbers
 	damaged []part             // that cannot: their numbers are taken, their rows are stored again
@@ -30,7 +31,7 @@ type part struct {
 
 // reload reads the parts that are stored and not known yet, and says whether
 // there were any.
-func (s *segment) reload(ctx context.Context, objects store.Objects, log *slog.Logger) (more bool, err error) {
+func (s *pageSegment) reload(ctx context.Context, objects store.Objects, log *slog.Logger) (more bool, err error) {
 	for info, err := range objects.List(ctx, archive.SegmentStem(s.page), "") {
 		if err != nil {
 			return more, fmt.Errorf("listing the segment: %w", err)
@@ -59,21 +60,21 @@ func (s *segment) reload(ctx context.Context, objects store.Objects, log *slog.L
 
 // read reads a part, or says that it is damaged. Of a page whose header cannot be
 // read the hash is not known.
-func (s *segment) read(ctx context.Context, objects store.ObjectReader, key string) (archive.SegmentMeta, []archive.Row, error) {
-	meta, rows, err := archive.ReadSegment(ctx, objects, key)
+func (s *pageSegment) read(ctx context.Context, objects store.ObjectReader, key string) (segment.Meta, []archive.Row, error) {
+	meta, rows, err := segment.Read(ctx, objects, key)
 	if err == nil && s.page.SHA256 != "" && meta.PageSHA256 != s.page.SHA256 {
 		err = fmt.Errorf("made of another page: %w", store.ErrDamaged)
 	}
 	return meta, rows, err
 }
 
-func (s *segment) add(p part) {
+func (s *pageSegment) add(p part) {
 	s.parts = append(s.parts, p)
 	slices.SortFunc(s.parts, func(a, b part) int { return a.number - b.number })
 }
 
 // nextPart is the number of the part to store next.
-func (s *segment) nextPart() int {
+func (s *pageSegment) nextPart() int {
 	next := 0
 	for _, p := range slices.Concat(s.parts, s.damaged) {
 		next = max(next, p.number+1)
@@ -83,7 +84,7 @@ func (s *segment) nextPart() int {
 
 // damagedKeys are the keys of the parts that cannot be read, and of the page if
 // that cannot.
-func (s *segment) damagedKeys() []string {
+func (s *pageSegment) damagedKeys() []string {
 	var keys []string
 	if s.unread != "" {
 		keys = append(keys, s.unread)
@@ -95,7 +96,7 @@ func (s *segment) damagedKeys() []string {
 }
 
 // latest maps positions to their outcome: ok if any part has it readable.
-func (s *segment) latest() map[int]archive.Outcome {
+func (s *pageSegment) latest() map[int]archive.Outcome {
 	out := map[int]archive.Outcome{}
 	for _, p := range s.parts {
 		for _, r := range p.rows {
@@ -110,7 +111,7 @@ func (s *segment) latest() map[int]archive.Outcome {
 // unresolved are the envelopes to try: those that no stored part has readable. One
 // that WeCom's library died of is tried again only if somebody asked for it after
 // that was recorded: each try costs a process.
-func (s *segment) unresolved(envelopes []archive.Envelope, redriveAt time.Time) []archive.Envelope {
+func (s *pageSegment) unresolved(envelopes []archive.Envelope, redriveAt time.Time) []archive.Envelope {
 	known := s.latest()
 	crashed := s.crashedAt()
 	return slices.DeleteFunc(slices.Clone(envelopes), func(e archive.Envelope) bool {
@@ -126,7 +127,7 @@ func (s *segment) unresolved(envelopes []archive.Envelope, redriveAt time.Time) 
 
 // crashedAt maps the positions of envelopes that the library died of to when that
 // was recorded last.
-func (s *segment) crashedAt() map[int]time.Time {
+func (s *pageSegment) crashedAt() map[int]time.Time {
 	out := map[int]time.Time{}
 	for _, p := range s.parts {
 		for _, r := range p.rows {
@@ -139,7 +140,7 @@ func (s *segment) crashedAt() map[int]time.Time {
 }
 
 // crashed says whether the library died of any envelope that is still unreadable.
-func (s *segment) crashed() bool {
+func (s *pageSegment) crashed() bool {
 	for _, outcome := range s.latest() {
 		if outcome == archive.OutcomeCrash {
 			return true
@@ -149,7 +150,7 @@ func (s *segment) crashed() bool {
 }
 
 // writtenAt is when the last part that can be read was written; zero if none can.
-func (s *segment) writtenAt() (last time.Time) {
+func (s *pageSegment) writtenAt() (last time.Time) {
 	for _, p := range s.parts {
 		if p.written.After(last) {
 			last = p.written
@@ -160,7 +161,7 @@ func (s *segment) writtenAt() (last time.Time) {
 
 // missing are the rows that have to be stored: those of envelopes that have none,
 // and those that became readable.
-func (s *segment) missing(rows []archive.Row) []archive.Row {
+func (s *pageSegment) missing(rows []archive.Row) []archive.Row {
 	known := s.latest()
 	return slices.DeleteFunc(slices.Clone(rows), func(r archive.Row) bool {
 		outcome, stored := known[r.Position]
@@ -187,7 +188,7 @@ func sameFacts(rows, stored []archive.Row) error {
 }
 
 // types counts the readable messages, each once though several parts may have it.
-func (s *segment) types() archive.MsgTypes {
+func (s *pageSegment) types() archive.MsgTypes {
 	types, counted := archive.MsgTypes{}, map[int]bool{}
 	for _, p := range s.parts {
 		for _, r := range p.rows {
@@ -201,7 +202,7 @@ func (s *segment) types() archive.MsgTypes {
 }
 
 // count sums up what the stored parts say.
-func (s *segment) count() (ok int, unreadable map[archive.Outcome]int) {
+func (s *pageSegment) count() (ok int, unreadable map[archive.Outcome]int) {
 	for _, outcome := range s.latest() {
 		if outcome == archive.OutcomeOK {
 			ok++

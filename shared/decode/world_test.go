@@ -22,6 +22,7 @@ import (
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/reading"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom"
@@ -211,7 +212,7 @@ func (w *world) parts(t *testing.T, pageKey string) [][]archive.Row {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, rows, err := archive.DecodeSegment(body)
+		_, rows, err := segment.Decode(body)
 		if err != nil {
 			t.Fatal(err)
 		}

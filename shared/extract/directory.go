@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/search"
 	"wecom-archive/shared/store"
 )
@@ -35,15 +36,15 @@ type Block struct {
 	Group  int // in the object, from 0
 	Rows   int
 
-	Bounds      archive.TimeBounds // of its messages
-	First, Last string             // conversations of the first and the last row, which are sorted
+	Bounds      compaction.TimeBounds // of its messages
+	First, Last string                // conversations of the first and the last row, which are sorted
 
 	// Files are how many messages refer to a file of a kind, as archive.MediaRef has it.
 	Files map[string]int64
 
 	Texts, Facts, Originals Section
 
-	people []byte // archive.NameSums of senders and receivers; nil if there are more than maxPeople
+	people []byte // compaction.NameSums of senders and receivers; nil if there are more than maxPeople
 }
 
 // Slim is the block without what MayHoldPerson and MayHold look at.
@@ -55,7 +56,7 @@ func (b *Block) Slim() Block {
 
 // MayHoldPerson says whether there can be messages from or to somebody.
 func (b *Block) MayHoldPerson(id string) bool {
-	return b.people == nil || archive.HasNameSum(b.people, id)
+	return b.people == nil || compaction.HasNameSum(b.people, id)
 }
 
 // MayHold says whether there can be messages of a conversation.
@@ -65,16 +66,16 @@ func (b *Block) MayHold(conversation string) bool {
 
 // Key is that of the object of extracts beside the n-th object of a run.
 func Key(month, run string, n int) string {
-	return fmt.Sprintf("%s%s/%s/%05d.extract", archive.CompactionPrefix, month, run, n)
+	return fmt.Sprintf("%s%s/%s/%05d.extract", compaction.Prefix, month, run, n)
 }
 
 // DirectoryKey is that of the n-th directory of a run.
 func DirectoryKey(month, run string, n int) string {
-	return fmt.Sprintf("%s%s/%s/%05d.directory", archive.CompactionPrefix, month, run, n)
+	return fmt.Sprintf("%s%s/%s/%05d.directory", compaction.Prefix, month, run, n)
 }
 
 // EncodeDirectory writes blocks, which are in order, and what a run says of the result.
-func EncodeDirectory(blocks []Block) ([]byte, archive.ExtractDirectory) {
+func EncodeDirectory(blocks []Block) ([]byte, compaction.ExtractDirectory) {
 	b := binary.AppendUvarint(nil, Format)
 	b = appendName(b, search.FoldVersion)
 	b = binary.AppendUvarint(b, uint64(len(blocks)))
@@ -85,8 +86,8 @@ func EncodeDirectory(blocks []Block) ([]byte, archive.ExtractDirectory) {
 }
 
 // DirectoryOf is what a run says of the bytes of a directory.
-func DirectoryOf(data []byte) archive.ExtractDirectory {
-	return archive.ExtractDirectory{Length: int64(len(data)), SHA256: fmt.Sprintf("%x", sumOf(data))}
+func DirectoryOf(data []byte) compaction.ExtractDirectory {
+	return compaction.ExtractDirectory{Length: int64(len(data)), SHA256: fmt.Sprintf("%x", sumOf(data))}
 }
 
 func (b *Block) append(to []byte) []byte {
@@ -121,7 +122,7 @@ func (b *Block) append(to []byte) []byte {
 // it. ErrDamaged; archive.ErrNewFormat if another version of this program, or of Unicode's
 // tables, made it: then the compacted objects are to be read. The blocks share memory with
 // data.
-func DecodeDirectory(data []byte, d archive.ExtractDirectory) ([]Block, error) {
+func DecodeDirectory(data []byte, d compaction.ExtractDirectory) ([]Block, error) {
 	if DirectoryOf(data) != d {
 		return nil, fmt.Errorf("directory of extracts: %w: differs from its SHA-256", store.ErrDamaged)
 	}

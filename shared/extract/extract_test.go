@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/extract"
 	"wecom-archive/shared/search"
 	"wecom-archive/shared/store"
@@ -25,13 +26,13 @@ var update = flag.Bool("update", false, "write the golden files")
 var day = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 
 // rowsOf makes rows of few or many people, with texts and files of all kinds.
-func rowsOf() *rapid.Generator[[]archive.CompactRow] {
+func rowsOf() *rapid.Generator[[]compaction.Row] {
 	id := rapid.SampledFrom([]string{"li.na", "wang.wei", "wmCustomer", "", "zhao\xff"})
 	file := rapid.Custom(func(t *rapid.T) archive.MediaRef {
 		return archive.MediaRef{Kind: rapid.SampledFrom([]string{"image", "file", "voice"}).Draw(t, "kind"), Name: rapid.SampledFrom([]string{"", "报价.pdf"}).Draw(t, "name"), Size: -1}
 	})
-	row := rapid.Custom(func(t *rapid.T) archive.CompactRow {
-		r := archive.CompactRow{Page: rapid.Uint64().Draw(t, "page"), Part: rapid.IntRange(0, 3).Draw(t, "part"), SegmentRow: rapid.IntRange(0, 9999).Draw(t, "row")}
+	row := rapid.Custom(func(t *rapid.T) compaction.Row {
+		r := compaction.Row{Page: rapid.Uint64().Draw(t, "page"), Part: rapid.IntRange(0, 3).Draw(t, "part"), SegmentRow: rapid.IntRange(0, 9999).Draw(t, "row")}
 		r.Outcome, r.PulledAt = archive.OutcomeOK, day.Add(time.Duration(rapid.Int32().Draw(t, "pulled"))*time.Millisecond)
 		r.Row.Position = rapid.IntRange(0, 1000).Draw(t, "envelope")
 		if r.HasSeq = rapid.Bool().Draw(t, "has seq"); r.HasSeq {
@@ -50,16 +51,16 @@ func rowsOf() *rapid.Generator[[]archive.CompactRow] {
 		}
 		return r
 	})
-	return rapid.Custom(func(t *rapid.T) []archive.CompactRow {
+	return rapid.Custom(func(t *rapid.T) []compaction.Row {
 		rows := rapid.SliceOfN(row, 1, 30).Draw(t, "rows")
-		slices.SortFunc(rows, archive.CompactRow.Compare)
+		slices.SortFunc(rows, compaction.Row.Compare)
 		return rows
 	})
 }
 
 // read is what is read of a row group's extract.
 type read struct {
-	rows   []archive.CompactRow // with their texts
+	rows   []compaction.Row // with their texts
 	folded []string
 }
 
@@ -149,10 +150,10 @@ func TestRoundTrip(t *testing.T) {
 }
 
 // fixed are the rows of the golden files.
-func fixed() []archive.CompactRow {
-	var rows []archive.CompactRow
+func fixed() []compaction.Row {
+	var rows []compaction.Row
 	for i := range 5 {
-		r := archive.CompactRow{Page: 1000, SegmentRow: i, Row: archive.Row{Position: i, Seq: int64(1001 + i), HasSeq: true, PulledAt: day, Outcome: archive.OutcomeOK}}
+		r := compaction.Row{Page: 1000, SegmentRow: i, Row: archive.Row{Position: i, Seq: int64(1001 + i), HasSeq: true, PulledAt: day, Outcome: archive.OutcomeOK}}
 		r.Reading = archive.Reading{
 			Conversation: "pair:li.na,wmCustomer", FromID: "li.na", ToIDs: []string{"wmCustomer"}, MsgTime: day.Add(time.Duration(i) * time.Minute),
 			MsgType: "text", SenderKind: "employee", ChatKind: "external", Text: fmt.Sprintf("合同編號：ＡＢＣ－%d", i),

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compaction"
 )
 
 // The bytes are verified before they are read. Whoever can change a bucket can write
@@ -25,7 +26,7 @@ func FuzzDirectory(f *testing.F) {
 }
 
 func FuzzFacts(f *testing.F) {
-	rows := []archive.CompactRow{{Page: 7}, {Page: 8}}
+	rows := []compaction.Row{{Page: 7}, {Page: 8}}
 	rows[1].Media = []archive.MediaRef{{Kind: "image"}}
 	rows[0].ToIDs = []string{"a", "b"}
 	f.Add(facts(nil, rows), 2)
@@ -43,7 +44,7 @@ func FuzzFacts(f *testing.F) {
 }
 
 func FuzzTexts(f *testing.F) {
-	rows := []archive.CompactRow{{}, {}}
+	rows := []compaction.Row{{}, {}}
 	rows[0].Text = "合同"
 	f.Add(foldedTexts(nil, rows), originals(nil, rows), 2)
 	f.Fuzz(func(t *testing.T, folded, originals []byte, rows int) {

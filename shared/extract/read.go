@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/store"
 )
 
@@ -60,7 +61,7 @@ type Facts struct {
 	Times []int64 // ms
 
 	packed reader // places of all rows, which are read once one is asked for
-	places []archive.CompactRow
+	places []compaction.Row
 }
 
 // OpenFacts verifies and unpacks facts. data are the bytes of b.Facts.
@@ -131,11 +132,11 @@ func readTable[T any](r *reader, one func() T) []T {
 
 // Row is a row with what a search shows of a message but its text: Place works.
 // ErrDamaged.
-func (f *Facts) Row(i int) (archive.CompactRow, error) {
+func (f *Facts) Row(i int) (compaction.Row, error) {
 	if f.places == nil {
 		places, err := readPlaces(f.packed, len(f.Times))
 		if err != nil {
-			return archive.CompactRow{}, fmt.Errorf("places: %w: %w", store.ErrDamaged, err)
+			return compaction.Row{}, fmt.Errorf("places: %w: %w", store.ErrDamaged, err)
 		}
 		f.places = places
 	}
@@ -146,21 +147,21 @@ func (f *Facts) Row(i int) (archive.CompactRow, error) {
 	return row, nil
 }
 
-func readPlaces(r reader, n int) ([]archive.CompactRow, error) {
-	rows := make([]archive.CompactRow, n)
-	column := func(set func(row *archive.CompactRow)) {
+func readPlaces(r reader, n int) ([]compaction.Row, error) {
+	rows := make([]compaction.Row, n)
+	column := func(set func(row *compaction.Row)) {
 		for i := range rows {
 			set(&rows[i])
 		}
 	}
 	seq, page, pulled := int64(0), uint64(0), int64(0)
-	column(func(row *archive.CompactRow) { row.HasSeq = r.below(2) == 1 })
-	column(func(row *archive.CompactRow) { seq += r.signed(); row.Seq = seq })
-	column(func(row *archive.CompactRow) { page += uint64(r.signed()); row.Page = page })
-	column(func(row *archive.CompactRow) { row.Row.Position = r.below(maxNumber) })
-	column(func(row *archive.CompactRow) { row.Part = r.below(maxNumber) })
-	column(func(row *archive.CompactRow) { row.SegmentRow = r.below(maxNumber) })
-	column(func(row *archive.CompactRow) { pulled += r.signed(); row.PulledAt = time.UnixMilli(pulled).UTC() })
+	column(func(row *compaction.Row) { row.HasSeq = r.below(2) == 1 })
+	column(func(row *compaction.Row) { seq += r.signed(); row.Seq = seq })
+	column(func(row *compaction.Row) { page += uint64(r.signed()); row.Page = page })
+	column(func(row *compaction.Row) { row.Row.Position = r.below(maxNumber) })
+	column(func(row *compaction.Row) { row.Part = r.below(maxNumber) })
+	column(func(row *compaction.Row) { row.SegmentRow = r.below(maxNumber) })
+	column(func(row *compaction.Row) { pulled += r.signed(); row.PulledAt = time.UnixMilli(pulled).UTC() })
 	return rows, r.end()
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/search"
 )
 
@@ -25,10 +26,10 @@ func NewWriter(n int) *Writer { return &Writer{object: n} }
 const separator = 0xFF
 
 // Add writes those of a row group: rows are sorted, and there is one at least.
-func (w *Writer) Add(rows []archive.CompactRow) {
+func (w *Writer) Add(rows []compaction.Row) {
 	first := rows[0].MsgTime.UnixMilli()
 	b := Block{
-		Object: w.object, Group: len(w.blocks), Rows: len(rows), Bounds: archive.TimeBounds{First: first, Last: first},
+		Object: w.object, Group: len(w.blocks), Rows: len(rows), Bounds: compaction.TimeBounds{First: first, Last: first},
 		First: rows[0].Conversation, Last: rows[len(rows)-1].Conversation, Files: map[string]int64{},
 	}
 	people := map[string]bool{}
@@ -46,7 +47,7 @@ func (w *Writer) Add(rows []archive.CompactRow) {
 		}
 	}
 	if len(people) <= maxPeople {
-		b.people = archive.NameSums(people)
+		b.people = compaction.NameSums(people)
 	}
 	w.head, b.Texts = w.add(w.head, foldedTexts(w.buffer[:0], rows))
 	w.head, b.Facts = w.add(w.head, facts(w.buffer[:0], rows))
@@ -73,14 +74,14 @@ func (w *Writer) Finish() (object []byte, blocks []Block) {
 	return append(w.head, w.originals...), w.blocks
 }
 
-func foldedTexts(b []byte, rows []archive.CompactRow) []byte {
+func foldedTexts(b []byte, rows []compaction.Row) []byte {
 	for _, r := range rows {
 		b = append(search.AppendFolded(b, strings.ToValidUTF8(r.Text, "\uFFFD")), separator)
 	}
 	return b
 }
 
-func originals(b []byte, rows []archive.CompactRow) []byte {
+func originals(b []byte, rows []compaction.Row) []byte {
 	for _, r := range rows {
 		b = appendName(b, r.Text)
 	}
@@ -132,7 +133,7 @@ func (t *tables) list(names []string) uint64 {
 }
 
 // party is the number of everything that filters ask for beside time and files.
-func (t *tables) party(r *archive.CompactRow) uint64 {
+func (t *tables) party(r *compaction.Row) uint64 {
 	to := t.list(r.ToIDs)
 	t.entry = t.entry[:0]
 	for _, s := range []string{r.Conversation, r.FromID, r.MsgType, r.SenderKind, r.ChatKind} {
@@ -153,10 +154,10 @@ func (t *tables) media(refs []archive.MediaRef) uint64 {
 
 // facts writes the tables, and then a column for each of them and for the places: like
 // stands beside like, so that little is left of it.
-func facts(b []byte, rows []archive.CompactRow) []byte {
+func facts(b []byte, rows []compaction.Row) []byte {
 	var t tables
 	columns := make([][]byte, factColumns)
-	var last archive.CompactRow
+	var last compaction.Row
 	lastTime, lastPulled := int64(0), int64(0)
 	for i := range rows {
 		r := &rows[i]

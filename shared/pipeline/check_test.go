@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom/wecomtest"
@@ -18,13 +19,13 @@ import (
 // stored is what an archive holds, as read back from its objects and its index.
 type stored struct {
 	pages    []archive.Page
-	segments map[uint64][]segment // by page, in order of their parts
+	segments map[uint64][]storedPart // by page, in order of their parts
 }
 
-type segment struct {
+type storedPart struct {
 	key  string
 	part int
-	meta archive.SegmentMeta
+	meta segment.Meta
 	rows []archive.Row
 }
 
@@ -33,7 +34,7 @@ type segment struct {
 func (w *world) read(t *testing.T) stored {
 	t.Helper()
 	ctx := t.Context()
-	s := stored{segments: map[uint64][]segment{}}
+	s := stored{segments: map[uint64][]storedPart{}}
 	next := uint64(0)
 	asked := map[uint64]string{}
 	for info, err := range w.objects.List(ctx, "", "") {
@@ -55,15 +56,15 @@ func (w *world) read(t *testing.T) stored {
 			next = page.Header.LastSeq
 		case strings.HasPrefix(info.Key, archive.SegmentsPrefix):
 			_, of, part, ok := archive.ParseSegmentKey(info.Key)
-			meta, rows, err := archive.DecodeSegment(body)
+			meta, rows, err := segment.Decode(body)
 			if err != nil || !ok || meta.Part != part || meta.PageKey != archive.PageKey(of) {
 				t.Fatalf("%s is no segment: %v", info.Key, err)
 			}
-			s.segments[of] = append(s.segments[of], segment{info.Key, part, meta, rows})
+			s.segments[of] = append(s.segments[of], storedPart{info.Key, part, meta, rows})
 		}
 	}
 	for of, parts := range s.segments {
-		slices.SortFunc(parts, func(a, b segment) int { return a.part - b.part })
+		slices.SortFunc(parts, func(a, b storedPart) int { return a.part - b.part })
 		for n, p := range parts {
 			if p.part != n || p.meta.PageSHA256 != asked[of] {
 				t.Fatalf("%s: part %d of page %d, made of %s", p.key, n, of, p.meta.PageSHA256)

@@ -14,6 +14,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/decode"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store/storetest"
 )
 
@@ -120,7 +121,7 @@ func TestWriteUnits(t *testing.T) {
 		if cursor, err = catalog.AdvanceCursor(ctx, cursor, h); err != nil {
 			t.Fatal(err)
 		}
-		body, err := archive.EncodeSegment(archive.SegmentMeta{Corp: corpID, PageKey: archive.PageKey(h.SeqAsked), PageSHA256: h.SHA256, Program: "test", WrittenAt: pulled}, page)
+		body, err := segment.Encode(segment.Meta{Corp: corpID, PageKey: archive.PageKey(h.SeqAsked), PageSHA256: h.SHA256, Program: "test", WrittenAt: pulled}, page)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/wecomtest"
@@ -78,7 +79,7 @@ func (w *world) plantCrash(t *testing.T, asked uint64) {
 			PulledAt: page.Header.PulledAt, Outcome: archive.OutcomeCrash,
 		})
 	}
-	segment, err := archive.EncodeSegment(archive.SegmentMeta{
+	segment, err := segment.Encode(segment.Meta{
 		Corp: corpID, PageKey: archive.PageKey(asked), PageSHA256: page.Header.SHA256, Program: "test", WrittenAt: w.Now(),
 	}, rows)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compaction"
 )
 
 // Mode is what is to be made again, or, Compact, made at all.
@@ -82,7 +83,7 @@ func Standing(ctx context.Context, catalog *archive.Catalog, mode Mode) (string,
 			return fmt.Sprintf("lists of conversations, up to %s", p.Listed), err
 		}
 	}
-	months, err := catalog.Compactions(ctx)
+	months, err := compaction.NewIndex(catalog.Table).Months(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -11,6 +11,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/reading"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 )
@@ -155,7 +156,7 @@ func activeIn(r archive.Reading) active {
 
 // segment brings the lists up to the new readings of one segment.
 func (r *Reparser) segment(ctx context.Context, key string, aliases archive.Aliases, at *reparsing) error {
-	_, rows, err := archive.ReadSegment(ctx, r.Objects, key)
+	_, rows, err := segment.Read(ctx, r.Objects, key)
 	if errors.Is(err, store.ErrDamaged) || errors.Is(err, archive.ErrNewFormat) {
 		r.Log.Error("a segment cannot be read and is passed over", "key", key, "error", err)
 		return nil

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/store"
 )
 
@@ -22,9 +23,9 @@ import (
 // without them or a segment.
 type unit struct {
 	stretch *stretch
-	group   *archive.RowGroup
+	group   *compaction.RowGroup
 	key     string // of a segment
-	bounds  *archive.TimeBounds
+	bounds  *compaction.TimeBounds
 }
 
 // name is what answers call it.
@@ -66,7 +67,7 @@ func (r *run) makePlan(ctx context.Context) error {
 	for _, key := range tail[:known] {
 		fmt.Fprintln(hash, key)
 	}
-	months, err := r.catalog.Compactions(ctx) // after the tail
+	months, err := r.compactions.Months(ctx) // after the tail
 	if err != nil {
 		return err
 	}
@@ -94,9 +95,9 @@ func (r *run) makePlan(ctx context.Context) error {
 
 // runs are the units of the runs of months, in order of these. hash gets what tells these
 // units from others of the same query.
-func (r *run) runs(ctx context.Context, months []archive.Compaction, hash io.Writer) ([]unit, error) {
+func (r *run) runs(ctx context.Context, months []compaction.State, hash io.Writer) ([]unit, error) {
 	type part struct {
-		run     archive.CompactionRun
+		run     compaction.Run
 		units   []unit
 		skipped int
 	}
@@ -129,7 +130,7 @@ func (r *run) runs(ctx context.Context, months []archive.Compaction, hash io.Wri
 
 // runUnits are the units of a run that can hold what the filters want: of its extracts or,
 // if they cannot be used, its row groups.
-func (r *run) runUnits(ctx context.Context, month string, c archive.CompactionRun) (units []unit, skipped int, err error) {
+func (r *run) runUnits(ctx context.Context, month string, c compaction.Run) (units []unit, skipped int, err error) {
 	if len(c.Extracts) > 0 {
 		units, skipped, err = r.runStretches(ctx, month, c)
 		if err == nil || !useless(err) {
@@ -199,7 +200,7 @@ func (r *run) tail(ctx context.Context) (keys []string, err error) {
 }
 
 // monthsOf are those months that can have messages of the conversation that is asked for.
-func (r *run) monthsOf(ctx context.Context, all []archive.Compaction) ([]archive.Compaction, error) {
+func (r *run) monthsOf(ctx context.Context, all []compaction.State) ([]compaction.State, error) {
 	if r.query.Conversation == "" {
 		return all, nil
 	}
@@ -207,16 +208,16 @@ func (r *run) monthsOf(ctx context.Context, all []archive.Compaction) ([]archive
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(all, func(m archive.Compaction) bool {
+	return slices.DeleteFunc(all, func(m compaction.State) bool {
 		return !slices.ContainsFunc(spans, func(s archive.MonthSpan) bool {
-			return s.Month == m.Month && !r.outside(archive.TimeBounds{First: s.First.UnixMilli(), Last: s.Last.UnixMilli()})
+			return s.Month == m.Month && !r.outside(compaction.TimeBounds{First: s.First.UnixMilli(), Last: s.Last.UnixMilli()})
 		})
 	}), nil
 }
 
 // runGroups are the row groups of a run that can hold what the filters want. Their
 // directory tells by conversations only: it is for readers of one.
-func (r *run) runGroups(ctx context.Context, c archive.CompactionRun) (out []archive.RowGroup, skipped int, err error) {
+func (r *run) runGroups(ctx context.Context, c compaction.Run) (out []compaction.RowGroup, skipped int, err error) {
 	seen := 0
 	for g, err := range r.directoryOf(ctx, c.ID) {
 		if err != nil {
@@ -236,13 +237,13 @@ func (r *run) runGroups(ctx context.Context, c archive.CompactionRun) (out []arc
 }
 
 // directoryOf are the row groups of a run, in order.
-func (r *run) directoryOf(ctx context.Context, run string) iter.Seq2[archive.RowGroup, error] {
-	return func(yield func(archive.RowGroup, error) bool) {
+func (r *run) directoryOf(ctx context.Context, run string) iter.Seq2[compaction.RowGroup, error] {
+	return func(yield func(compaction.RowGroup, error) bool) {
 		const batch = 100
-		for last := (*archive.RowGroup)(nil); ; {
-			some, err := r.catalog.AllRowGroups(ctx, run, last, batch)
+		for last := (*compaction.RowGroup)(nil); ; {
+			some, err := r.compactions.AllRowGroups(ctx, run, last, batch)
 			if err != nil {
-				yield(archive.RowGroup{}, err)
+				yield(compaction.RowGroup{}, err)
 				return
 			}
 			for _, g := range some {
@@ -259,7 +260,7 @@ func (r *run) directoryOf(ctx context.Context, run string) iter.Seq2[archive.Row
 }
 
 // outside says whether all of it lies outside of the times asked for.
-func (r *run) outside(b archive.TimeBounds) bool {
+func (r *run) outside(b compaction.TimeBounds) bool {
 	q := r.query
 	return !q.From.IsZero() && b.Last < q.From.UnixMilli() || !q.To.IsZero() && b.First >= q.To.UnixMilli()
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compaction"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 )
 
@@ -65,7 +67,7 @@ func (r *run) read(ctx context.Context, u unit, best []Hit) (res result) {
 	return res
 }
 
-func (r *run) boundsOf(u unit) (*archive.TimeBounds, bool) {
+func (r *run) boundsOf(u unit) (*compaction.TimeBounds, bool) {
 	if u.key == "" {
 		return u.bounds, u.bounds != nil
 	}
@@ -140,11 +142,11 @@ func (r *run) readSegment(ctx context.Context, key string, t *taker) error {
 	if err != nil {
 		return err
 	}
-	_, rows, err := archive.DecodeSegment(stored)
+	_, rows, err := segment.Decode(stored)
 	if err != nil {
 		return fmt.Errorf("%s: %w", key, err)
 	}
-	var bounds *archive.TimeBounds
+	var bounds *compaction.TimeBounds
 	for i, row := range rows {
 		place := archive.Place{Object: key, Row: i, Position: archive.Position{Time: row.MsgTime, Seq: row.Seq, Page: asked, Envelope: row.Position}}
 		t.whole(row, place)
@@ -153,7 +155,7 @@ func (r *run) readSegment(ctx context.Context, key string, t *taker) error {
 		}
 		ms := row.MsgTime.UnixMilli()
 		if bounds == nil {
-			bounds = &archive.TimeBounds{First: ms, Last: ms}
+			bounds = &compaction.TimeBounds{First: ms, Last: ms}
 		}
 		bounds.First, bounds.Last = min(bounds.First, ms), max(bounds.Last, ms)
 	}
@@ -162,7 +164,7 @@ func (r *run) readSegment(ctx context.Context, key string, t *taker) error {
 }
 
 // readGroup reads a row group whose extracts cannot be used.
-func (r *run) readGroup(ctx context.Context, g archive.RowGroup, t *taker) error {
+func (r *run) readGroup(ctx context.Context, g compaction.RowGroup, t *taker) error {
 	layout, at := g.Layout()
 	data, err := r.derivedRange(ctx, g.Object, t, at.Offset, at.Length)
 	if err != nil {

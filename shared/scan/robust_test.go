@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/scan"
 	"wecom-archive/shared/search"
 	"wecom-archive/shared/store"
@@ -125,7 +126,7 @@ func TestDamage(t *testing.T) {
 		t.Fatalf("%d hits of %d, damaged %v, %v", len(a.Hits), want, a.Damaged, err)
 	}
 	w.compact(t, start.AddDate(0, 0, 7))
-	derived := keysBelow(t, w.derived, archive.CompactionPrefix)
+	derived := keysBelow(t, w.derived, compaction.Prefix)
 	lost := func(suffixes ...string) (damaged []string) {
 		t.Helper()
 		spoiled := &spoiling{ObjectReader: w.derived}
@@ -163,7 +164,7 @@ func TestSpoiltExtract(t *testing.T) {
 	w := fixture(t)
 	w.compact(t, start.AddDate(0, 0, 6))
 	q := asked{"合同", scan.Query{Limit: 3}}
-	for _, key := range keysBelow(t, w.derived, archive.CompactionPrefix) {
+	for _, key := range keysBelow(t, w.derived, compaction.Prefix) {
 		if strings.HasSuffix(key, ".parquet") {
 			continue
 		}

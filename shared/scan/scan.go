@@ -11,6 +11,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/extract"
 	"wecom-archive/shared/search"
 	"wecom-archive/shared/store"
@@ -80,13 +81,14 @@ var textless = map[string]bool{"": true}
 
 // Scanner searches an archive. It is safe for concurrent use.
 type Scanner struct {
-	objects store.ObjectReader
-	derived store.ObjectReader
-	catalog *archive.Catalog
-	now     func() time.Time
+	objects     store.ObjectReader
+	derived     store.ObjectReader
+	catalog     *archive.Catalog
+	compactions *compaction.Index
+	now         func() time.Time
 
-	blocks *lru.Cache[string, []extract.Block]     // of directories of extracts, by key
-	bounds *lru.Cache[string, *archive.TimeBounds] // of segments, by key: they never change; nil: no message in it
+	blocks *lru.Cache[string, []extract.Block]        // of directories of extracts, by key
+	bounds *lru.Cache[string, *compaction.TimeBounds] // of segments, by key: they never change; nil: no message in it
 
 	slots chan struct{} // parts in memory at a time, over all calls
 }
@@ -102,9 +104,9 @@ const (
 // New returns a Scanner over the archive bucket, the derived bucket (nil: nothing is
 // compacted) and the index. now is the clock for time limits.
 func New(objects, derived store.ObjectReader, catalog *archive.Catalog, now func() time.Time) *Scanner {
-	s := &Scanner{objects: objects, derived: derived, catalog: catalog, now: now, slots: make(chan struct{}, 2*readers)}
+	s := &Scanner{objects: objects, derived: derived, catalog: catalog, compactions: compaction.NewIndex(catalog.Table), now: now, slots: make(chan struct{}, 2*readers)}
 	s.blocks, _ = lru.New[string, []extract.Block](keptDirectories) // these fail for sizes below one
-	s.bounds, _ = lru.New[string, *archive.TimeBounds](keptBounds)
+	s.bounds, _ = lru.New[string, *compaction.TimeBounds](keptBounds)
 	return s
 }
 
@@ -248,7 +250,7 @@ func (r *run) add(best []Hit, h Hit) []Hit {
 }
 
 // idle says whether none of a unit's messages can be on the page.
-func (r *run) idle(b archive.TimeBounds, best []Hit) bool {
+func (r *run) idle(b compaction.TimeBounds, best []Hit) bool {
 	q := r.query
 	if !q.From.IsZero() && b.Last < q.From.UnixMilli() || !q.To.IsZero() && b.First >= q.To.UnixMilli() {
 		return true

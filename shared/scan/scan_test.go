@@ -12,8 +12,10 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/scan"
 	"wecom-archive/shared/search"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
 )
@@ -90,7 +92,7 @@ var stages = []struct {
 			c := compact.New(compact.Config{Objects: faults.Objects(w.objects), Derived: faults.Derived(w.derived), Catalog: archive.NewCatalog(faults.Index(w.index)),
 				Program: "test", Limits: w.compactor().Limits, NewID: w.compactor().NewID})
 			_, err := c.Run(t.Context(), start.AddDate(0, 0, 6))
-			states, listErr := w.catalog.Compactions(t.Context())
+			states, listErr := compaction.NewIndex(w.catalog.Table).Months(t.Context())
 			if listErr != nil || err == nil {
 				t.Fatal(listErr, err)
 			}
@@ -112,7 +114,7 @@ var stages = []struct {
 
 // lose deletes all that is derived, and makes the index again.
 func (w *world) lose(t *testing.T) {
-	for _, key := range keysBelow(t, w.derived, archive.CompactionPrefix) {
+	for _, key := range keysBelow(t, w.derived, compaction.Prefix) {
 		if err := w.derived.Delete(t.Context(), key); err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +123,7 @@ func (w *world) lose(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, key := range keysBelow(t, w.objects, archive.SegmentsPrefix) {
-		_, rows, err := archive.ReadSegment(t.Context(), w.objects, key)
+		_, rows, err := segment.Read(t.Context(), w.objects, key)
 		if err == nil {
 			err = w.catalog.IndexSegment(t.Context(), key, rows)
 		}

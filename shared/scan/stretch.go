@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/extract"
 	"wecom-archive/shared/search"
 	"wecom-archive/shared/store"
@@ -33,7 +34,7 @@ func (s *stretch) name() string { return s.blockName(0) }
 
 // blockName is what answers call a row group.
 func (s *stretch) blockName(i int) string {
-	return fmt.Sprintf("%s#%d", archive.CompactionKey(s.month, s.run, s.object), s.blocks[i].Group)
+	return fmt.Sprintf("%s#%d", compaction.Key(s.month, s.run, s.object), s.blocks[i].Group)
 }
 
 // start and end are where texts and facts of a block are.
@@ -47,7 +48,7 @@ func useless(err error) bool {
 }
 
 // runStretches are the stretches of a run that can hold what the filters want.
-func (r *run) runStretches(ctx context.Context, month string, c archive.CompactionRun) (units []unit, skipped int, err error) {
+func (r *run) runStretches(ctx context.Context, month string, c compaction.Run) (units []unit, skipped int, err error) {
 	groups, rows := 0, int64(0)
 	for n := range c.Extracts {
 		blocks, err := r.directory(ctx, month, c, n)
@@ -72,7 +73,7 @@ func (r *run) runStretches(ctx context.Context, month string, c archive.Compacti
 }
 
 // directory reads and keeps a directory of extracts.
-func (r *run) directory(ctx context.Context, month string, c archive.CompactionRun, n int) ([]extract.Block, error) {
+func (r *run) directory(ctx context.Context, month string, c compaction.Run, n int) ([]extract.Block, error) {
 	if r.derived == nil {
 		return nil, errors.New("the derived bucket is not set")
 	}
@@ -180,7 +181,7 @@ func (r *run) readStretch(ctx context.Context, s *stretch, t *taker) error {
 
 // readInstead reads a row group whose extract cannot be used.
 func (r *run) readInstead(ctx context.Context, s *stretch, i int, t *taker) error {
-	object, number := archive.CompactionKey(s.month, s.run, s.object), s.blocks[i].Group
+	object, number := compaction.Key(s.month, s.run, s.object), s.blocks[i].Group
 	group, err := r.rowGroup(ctx, s.run, object, number)
 	if err == nil {
 		err = r.readGroup(ctx, group, t)
@@ -192,13 +193,13 @@ func (r *run) readInstead(ctx context.Context, s *stretch, i int, t *taker) erro
 }
 
 // rowGroup looks for a row group in the directory of its run.
-func (r *run) rowGroup(ctx context.Context, run, object string, number int) (archive.RowGroup, error) {
+func (r *run) rowGroup(ctx context.Context, run, object string, number int) (compaction.RowGroup, error) {
 	for g, err := range r.directoryOf(ctx, run) {
 		if err != nil || g.Object == object && g.Group == number {
 			return g, err
 		}
 	}
-	return archive.RowGroup{}, fmt.Errorf("row group %d of %s: %w", number, object, store.ErrNotFound)
+	return compaction.RowGroup{}, fmt.Errorf("row group %d of %s: %w", number, object, store.ErrNotFound)
 }
 
 // opened is a row group of whose extract as much is opened as is needed.
@@ -248,7 +249,7 @@ func (x *opened) look() (found []Hit, err error) {
 }
 
 // outsidePartly says whether some of it may lie outside of the times asked for.
-func (r *run) outsidePartly(b archive.TimeBounds) bool {
+func (r *run) outsidePartly(b compaction.TimeBounds) bool {
 	q := r.query
 	return !q.From.IsZero() && b.First < q.From.UnixMilli() || !q.To.IsZero() && b.Last >= q.To.UnixMilli()
 }

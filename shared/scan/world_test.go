@@ -17,6 +17,7 @@ import (
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/scan"
 	"wecom-archive/shared/search"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store/storetest"
 )
 
@@ -93,7 +94,7 @@ func (w *world) store(t tb, pulled time.Time, rows ...archive.Row) string {
 		rows[i].Position, rows[i].PulledAt = i, pulled
 	}
 	key := archive.SegmentKey(pulled, w.page, 0)
-	body, err := archive.EncodeSegment(archive.SegmentMeta{Corp: "ww1", PageKey: archive.PageKey(w.page), PageSHA256: "00", Program: "test", WrittenAt: pulled}, rows)
+	body, err := segment.Encode(segment.Meta{Corp: "ww1", PageKey: archive.PageKey(w.page), PageSHA256: "00", Program: "test", WrittenAt: pulled}, rows)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}

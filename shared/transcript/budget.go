@@ -1,6 +1,10 @@
 package transcript
 
-import "wecom-archive/shared/archive"
+import (
+	"wecom-archive/shared/archive"
+
+	"wecom-archive/shared/compaction"
+)
 
 // A conversation that seldom speaks has its messages in many months, and one that is
 // not compacted in many segments. A screen of it shows as many as its requests find.
@@ -15,7 +19,7 @@ const (
 // kept of the requests for the part before a time: one month of it.
 const keptForEarlier = monthCost
 
-func (s *sources) groupCost(g archive.RowGroup) int {
+func (s *sources) groupCost(g compaction.RowGroup) int {
 	if g.Own != nil {
 		return 1
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/transcript"
@@ -54,7 +55,7 @@ func TestDamagedSegment(t *testing.T) {
 			rows = append(rows, r)
 		}
 		key := archive.SegmentKey(noon, asked, part)
-		body, err := archive.EncodeSegment(archive.SegmentMeta{PageKey: archive.PageKey(asked), Part: part, WrittenAt: noon}, rows)
+		body, err := segment.Encode(segment.Meta{PageKey: archive.PageKey(asked), Part: part, WrittenAt: noon}, rows)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compaction"
 )
 
 // directory is what was read of the directory of a run: row groups that follow each
@@ -13,7 +13,7 @@ import (
 type directory struct {
 	sources    *sources
 	run        string
-	groups     []archive.RowGroup // in order
+	groups     []compaction.RowGroup // in order
 	read       bool
 	start, end bool // nothing is before, behind groups
 }
@@ -39,7 +39,7 @@ func (d *directory) seek(ctx context.Context, ms int64) error {
 		return nil
 	}
 	d.sources.spent++
-	groups, err := d.sources.reader.catalog.RowGroupsFrom(ctx, d.run, d.sources.conversation, ms, groupsAtFirst)
+	groups, err := d.sources.reader.compactions.RowGroupsFrom(ctx, d.run, d.sources.conversation, ms, groupsAtFirst)
 	if err == nil {
 		d.groups, d.end, d.read = groups, len(groups) < groupsAtFirst, true
 	}
@@ -49,7 +49,7 @@ func (d *directory) seek(ctx context.Context, ms int64) error {
 // forward reads what is behind groups.
 func (d *directory) forward(ctx context.Context) error {
 	d.sources.spent++
-	some, err := d.sources.reader.catalog.AllRowGroups(ctx, d.run, &d.groups[len(d.groups)-1], groupsLater)
+	some, err := d.sources.reader.compactions.AllRowGroups(ctx, d.run, &d.groups[len(d.groups)-1], groupsLater)
 	if err == nil {
 		d.groups, d.end = append(d.groups, some...), len(some) < groupsLater
 	}
@@ -58,12 +58,12 @@ func (d *directory) forward(ctx context.Context) error {
 
 // back reads what is before groups, and says how many there were.
 func (d *directory) back(ctx context.Context) (int, error) {
-	var first *archive.RowGroup
+	var first *compaction.RowGroup
 	if len(d.groups) > 0 {
 		first = &d.groups[0]
 	}
 	d.sources.spent++
-	some, err := d.sources.reader.catalog.RowGroupsBefore(ctx, d.run, first, groupsAtFirst)
+	some, err := d.sources.reader.compactions.RowGroupsBefore(ctx, d.run, first, groupsAtFirst)
 	if err != nil {
 		return 0, err
 	}
@@ -80,19 +80,19 @@ type walk struct {
 	began     bool
 	// last is the row group that it stood at: others may read more of the directory
 	// in between.
-	last archive.RowGroup
+	last compaction.RowGroup
 }
 
 // next is the next row group; nil: there are no more. One that has nothing of the
 // conversation is among them.
-func (w *walk) next(ctx context.Context, descending bool) (*archive.RowGroup, error) {
+func (w *walk) next(ctx context.Context, descending bool) (*compaction.RowGroup, error) {
 	d := w.directory
 	if err := d.seek(ctx, w.near); err != nil {
 		return nil, err
 	}
 	at := 0 // of what comes next, in d.groups
 	if w.began {
-		at = slices.IndexFunc(d.groups, func(g archive.RowGroup) bool { return g.Number == w.last.Number })
+		at = slices.IndexFunc(d.groups, func(g compaction.RowGroup) bool { return g.Number == w.last.Number })
 		if at++; descending {
 			at -= 2
 		}
@@ -126,7 +126,7 @@ func (w *walk) next(ctx context.Context, descending bool) (*archive.RowGroup, er
 func (w *walk) begin(ctx context.Context, descending bool) (at int, err error) {
 	d, conversation := w.directory, w.directory.sources.conversation
 	// passed says whether the messages up to near go on behind a row group.
-	passed := func(g archive.RowGroup) bool {
+	passed := func(g compaction.RowGroup) bool {
 		return g.Last.Before(conversation, w.near) || descending && !g.Last.After(conversation, w.near)
 	}
 	for len(d.groups) > 0 && !d.end && passed(d.groups[len(d.groups)-1]) {

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/store"
 )
 
@@ -33,9 +34,10 @@ func (m Message) Page() string { return archive.PageKey(m.Place.Page) }
 
 // Reader reads messages. It is safe for concurrent use.
 type Reader struct {
-	objects store.ObjectReader
-	derived store.ObjectReader
-	catalog *archive.Catalog
+	objects     store.ObjectReader
+	derived     store.ObjectReader
+	catalog     *archive.Catalog
+	compactions *compaction.Index
 
 	footers *lru.Cache[string, []byte] // by key and SHA-256
 	// slots are for what may be in memory at a time, over all calls: one segment
@@ -51,7 +53,7 @@ const (
 // New returns a Reader over the archive bucket, the derived bucket and the index.
 func New(objects, derived store.ObjectReader, catalog *archive.Catalog) *Reader {
 	footers, _ := lru.New[string, []byte](keptFooters) // fails for a size below one
-	return &Reader{objects: objects, derived: derived, catalog: catalog, footers: footers, slots: make(chan struct{}, maxReading)}
+	return &Reader{objects: objects, derived: derived, catalog: catalog, compactions: compaction.NewIndex(catalog.Table), footers: footers, slots: make(chan struct{}, maxReading)}
 }
 
 // entry is a message that was found, and its row if that was read already.

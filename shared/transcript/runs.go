@@ -10,6 +10,7 @@ import (
 	"sort"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/store"
 )
 
@@ -32,7 +33,7 @@ type search struct {
 type unit struct {
 	month       string
 	walk        *walk
-	group       *archive.RowGroup
+	group       *compaction.RowGroup
 	first, last int64
 
 	skipFirst, skipLast int // rows of the conversation in the row group that were read
@@ -261,7 +262,7 @@ func (s *search) arrange() {
 
 // openGroup finds the rows of a conversation in a row group, with one request, or two if
 // an older program wrote the directory and the object's footer is not known.
-func (r *Reader) openGroup(ctx context.Context, g archive.RowGroup, conversation string) (*archive.GroupRows, error) {
+func (r *Reader) openGroup(ctx context.Context, g compaction.RowGroup, conversation string) (*compaction.GroupRows, error) {
 	release, err := r.slot(ctx)
 	if err != nil {
 		return nil, err
@@ -286,7 +287,7 @@ func (r *Reader) openGroup(ctx context.Context, g archive.RowGroup, conversation
 	if err != nil {
 		return nil, err
 	}
-	var rows *archive.GroupRows
+	var rows *compaction.GroupRows
 	if footer != nil {
 		rows, err = layout.OpenGroup(g.Group, at, data, footer, conversation)
 	} else {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compaction"
 )
 
 // sources are what the searches of one look share: where the compacted messages of a
@@ -17,15 +18,15 @@ type sources struct {
 
 	spans    []archive.MonthSpan
 	spansSet bool
-	switches map[string]archive.Compaction // by month
-	runs     map[string]*directory         // by run
-	rows     map[string]*archive.GroupRows // by groupKey
+	switches map[string]compaction.State      // by month
+	runs     map[string]*directory            // by run
+	rows     map[string]*compaction.GroupRows // by groupKey
 }
 
 func newSources(r *Reader, conversation string) *sources {
 	return &sources{
 		reader: r, conversation: conversation,
-		switches: map[string]archive.Compaction{}, runs: map[string]*directory{}, rows: map[string]*archive.GroupRows{},
+		switches: map[string]compaction.State{}, runs: map[string]*directory{}, rows: map[string]*compaction.GroupRows{},
 	}
 }
 
@@ -43,19 +44,19 @@ func (s *sources) months(ctx context.Context) ([]archive.MonthSpan, error) {
 
 // compaction is the switch of a month. It is read just before what it leads to: a run
 // that was replaced is deleted a day later.
-func (s *sources) compaction(ctx context.Context, month string) (archive.Compaction, error) {
+func (s *sources) compaction(ctx context.Context, month string) (compaction.State, error) {
 	if m, ok := s.switches[month]; ok {
 		return m, nil
 	}
 	s.spent++
-	m, err := s.reader.catalog.Compaction(ctx, month)
+	m, err := s.reader.compactions.Month(ctx, month)
 	if err == nil {
 		s.switches[month] = m
 	}
 	return m, err
 }
 
-func (s *sources) openGroup(ctx context.Context, g archive.RowGroup) (*archive.GroupRows, error) {
+func (s *sources) openGroup(ctx context.Context, g compaction.RowGroup) (*compaction.GroupRows, error) {
 	name := groupKey(g)
 	if rows, ok := s.rows[name]; ok {
 		return rows, nil
@@ -69,10 +70,10 @@ func (s *sources) openGroup(ctx context.Context, g archive.RowGroup) (*archive.G
 }
 
 // done lets go of the bytes of a row group, unless another search may want them.
-func (s *sources) done(g archive.RowGroup) {
+func (s *sources) done(g compaction.RowGroup) {
 	if !s.keep {
 		delete(s.rows, groupKey(g))
 	}
 }
 
-func groupKey(g archive.RowGroup) string { return fmt.Sprintf("%s#%d", g.Object, g.Group) }
+func groupKey(g compaction.RowGroup) string { return fmt.Sprintf("%s#%d", g.Object, g.Group) }

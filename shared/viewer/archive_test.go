@@ -21,6 +21,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/viewer"
 )
@@ -142,7 +143,7 @@ func (f *fixture) store(asked uint64, rows ...archive.Row) (key string) {
 	f.tb.Helper()
 	archive.SortRows(rows)
 	key = archive.SegmentKey(now, asked, 0)
-	stored, err := archive.EncodeSegment(archive.SegmentMeta{
+	stored, err := segment.Encode(segment.Meta{
 		Corp: "ww1", PageKey: archive.PageKey(asked), PageSHA256: "00", Program: "test", WrittenAt: now,
 	}, rows)
 	if err != nil {

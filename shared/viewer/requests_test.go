@@ -14,6 +14,7 @@ import (
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/viewer"
 )
@@ -85,7 +86,7 @@ func newRequestCounts(t *testing.T) *requestCounts {
 func (f *requestCounts) storePage(t *testing.T, asked uint64, pulled time.Time, rows []archive.Row) {
 	t.Helper()
 	key := archive.SegmentKey(pulled, asked, 0)
-	body, err := archive.EncodeSegment(archive.SegmentMeta{Corp: "ww1", PageKey: archive.PageKey(asked), PageSHA256: "00", Program: "test", WrittenAt: pulled}, rows)
+	body, err := segment.Encode(segment.Meta{Corp: "ww1", PageKey: archive.PageKey(asked), PageSHA256: "00", Program: "test", WrittenAt: pulled}, rows)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package archive
+package compaction
 
 import (
 	"crypto/sha256"

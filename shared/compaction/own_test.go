@@ -1,4 +1,4 @@
-package archive_test
+package compaction_test
 
 import (
 	"bytes"
@@ -13,17 +13,18 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/store"
 )
 
 // compacted is an object of two row groups, its rows, and what its directory says.
-func compacted(t *testing.T) (object []byte, rows [][]archive.CompactRow, groups []archive.RowGroup) {
+func compacted(t *testing.T) (object []byte, rows [][]compaction.Row, groups []compaction.RowGroup) {
 	t.Helper()
 	pulled := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 	for g := range 2 {
-		var of []archive.CompactRow
+		var of []compaction.Row
 		for i := range 40 {
-			r := archive.CompactRow{Page: 1000, Part: g, SegmentRow: i, Row: archive.Row{
+			r := compaction.Row{Page: 1000, Part: g, SegmentRow: i, Row: archive.Row{
 				Position: i, Seq: int64(1000 + i), HasSeq: true, MsgID: fmt.Sprintf("m%d", i), PublicKeyVer: 1, PulledAt: pulled, Outcome: archive.OutcomeOK, Raw: fmt.Appendf(nil, `{"n":%d}`, i),
 				Reading: archive.Reading{
 					ParserVersion: 1, Conversation: fmt.Sprintf("pair:%d%02d", g, i/10), FromID: "li.na", MsgTime: pulled.Add(-time.Duration(i*i%17) * time.Hour), MsgType: "text",
@@ -43,12 +44,12 @@ func compacted(t *testing.T) (object []byte, rows [][]archive.CompactRow, groups
 		rows = append(rows, of)
 	}
 	var out bytes.Buffer
-	w := archive.NewCompactWriter(&out, "test", &parquet.Zstd)
+	w := compaction.NewWriter(&out, "test", &parquet.Zstd)
 	for i, of := range rows {
 		if err := w.WriteGroup(of); err != nil {
 			t.Fatal(err)
 		}
-		g := archive.NewRowGroup(of)
+		g := compaction.NewRowGroup(of)
 		g.Group, g.Object = i, "object"
 		groups = append(groups, g)
 	}

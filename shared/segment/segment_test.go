@@ -1,4 +1,4 @@
-package archive_test
+package segment_test
 
 import (
 	"bytes"
@@ -16,12 +16,13 @@ import (
 	"pgregory.net/rapid"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 )
 
 func encode(t testing.TB, rows ...archive.Row) []byte {
 	t.Helper()
-	stored, err := archive.EncodeSegment(archive.SegmentMeta{Corp: "ww", PageKey: archive.PageKey(7), PageSHA256: "aa", Part: 2, Program: "v1", WrittenAt: time.UnixMilli(9)}, rows)
+	stored, err := segment.Encode(segment.Meta{Corp: "ww", PageKey: archive.PageKey(7), PageSHA256: "aa", Part: 2, Program: "v1", WrittenAt: time.UnixMilli(9)}, rows)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +59,7 @@ func TestStoredSegmentStaysReadable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	meta, rows, err := archive.DecodeSegment(stored)
+	meta, rows, err := segment.Decode(stored)
 	if err != nil || len(rows) != 2 || string(rows[0].Raw) != `{"x":1}` || rows[0].Text != "文本" || rows[1].Outcome != archive.OutcomeUnknownKey {
 		t.Errorf("%+v, %v", rows, err)
 	}
@@ -72,7 +73,7 @@ func TestStoredSegmentStaysReadable(t *testing.T) {
 func TestSegmentRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rows, stored := drawSegment(t)
-		_, got, err := archive.DecodeSegment(stored)
+		_, got, err := segment.Decode(stored)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +94,7 @@ func drawSegment(t *rapid.T) (rows []archive.Row, stored []byte) {
 	for i := range rows {
 		rows[i] = drawRow(t, i)
 	}
-	stored, err := archive.EncodeSegment(archive.SegmentMeta{WrittenAt: time.UnixMilli(9)}, rows)
+	stored, err := segment.Encode(segment.Meta{WrittenAt: time.UnixMilli(9)}, rows)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,14 +151,14 @@ func TestRowsThatMakeNoSegment(t *testing.T) {
 	for name, spoil := range tests {
 		row := ok
 		spoil(&row)
-		if _, err := archive.EncodeSegment(archive.SegmentMeta{}, []archive.Row{row}); !errors.Is(err, archive.ErrRows) {
+		if _, err := segment.Encode(segment.Meta{}, []archive.Row{row}); !errors.Is(err, segment.ErrRows) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := archive.EncodeSegment(archive.SegmentMeta{}, []archive.Row{ok, ok}); !errors.Is(err, archive.ErrRows) {
+	if _, err := segment.Encode(segment.Meta{}, []archive.Row{ok, ok}); !errors.Is(err, segment.ErrRows) {
 		t.Errorf("a position twice: %v", err)
 	}
-	if _, err := archive.EncodeSegment(archive.SegmentMeta{}, nil); !errors.Is(err, archive.ErrRows) {
+	if _, err := segment.Encode(segment.Meta{}, nil); !errors.Is(err, segment.ErrRows) {
 		t.Errorf("no rows: %v", err)
 	}
 }
@@ -167,15 +168,15 @@ func TestForeignSegments(t *testing.T) {
 	if err := parquet.Write(&foreign, []struct{ A int }{{1}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := archive.DecodeSegment(foreign.Bytes()); !errors.Is(err, store.ErrDamaged) {
+	if _, _, err := segment.Decode(foreign.Bytes()); !errors.Is(err, store.ErrDamaged) {
 		t.Errorf("a Parquet file of somebody else: %v", err)
 	}
 	// The footer holds the format's number as text, just after its key.
 	newer := bytes.Replace(encode(t, fuzzRows()...), []byte("wecom-archive.format\x18\x011"), []byte("wecom-archive.format\x18\x012"), 1)
-	if err := archive.Reseal(newer); err != nil {
+	if err := segment.Reseal(newer); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := archive.DecodeSegment(newer); !errors.Is(err, archive.ErrNewFormat) {
+	if _, _, err := segment.Decode(newer); !errors.Is(err, archive.ErrNewFormat) {
 		t.Errorf("a segment of a later program: %v", err)
 	}
 }
@@ -195,21 +196,21 @@ func (o someObjects) Get(context.Context, string) (io.ReadCloser, store.ObjectIn
 func TestSomeRows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		_, stored := drawSegment(t)
-		_, all, err := archive.DecodeSegment(stored)
+		_, all, err := segment.Decode(stored)
 		if err != nil {
 			t.Fatal(err)
 		}
-		segment, err := archive.FetchSegment(context.Background(), someObjects{body: stored}, "key")
-		if err != nil || segment.Len() != len(all) {
-			t.Fatal(segment, err)
+		part, err := segment.Fetch(context.Background(), someObjects{body: stored}, "key")
+		if err != nil || part.Len() != len(all) {
+			t.Fatal(part, err)
 		}
 		from := rapid.IntRange(0, len(all)).Draw(t, "from")
 		to := rapid.IntRange(from, len(all)).Draw(t, "to")
-		if some, err := segment.Rows(from, to); err != nil || len(some) != to-from || to > from && !reflect.DeepEqual(some, all[from:to]) {
+		if some, err := part.Rows(from, to); err != nil || len(some) != to-from || to > from && !reflect.DeepEqual(some, all[from:to]) {
 			t.Fatalf("rows %d to %d: %+v, %v", from, to, some, err)
 		}
 		seqs := 0
-		if err := segment.Seqs(func(row int, seq int64) {
+		if err := part.Seqs(func(row int, seq int64) {
 			seqs++
 			if !all[row].HasSeq || all[row].Seq != seq {
 				t.Fatalf("row %d has seq %d", row, seq)
@@ -226,10 +227,10 @@ func TestSomeRows(t *testing.T) {
 			t.Fatalf("%d seqs too many", seqs)
 		}
 		stored[rapid.IntRange(0, len(stored)-1).Draw(t, "at")] ^= 0x20
-		if _, err := archive.FetchSegment(context.Background(), someObjects{body: stored}, "key"); !errors.Is(err, store.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
+		if _, err := segment.Fetch(context.Background(), someObjects{body: stored}, "key"); !errors.Is(err, store.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
 			t.Fatalf("altered: %v", err)
 		}
-		if _, err := segment.Rows(0, len(all)+1); !errors.Is(err, store.ErrDamaged) {
+		if _, err := part.Rows(0, len(all)+1); !errors.Is(err, store.ErrDamaged) {
 			t.Fatalf("a row too many: %v", err)
 		}
 	})

@@ -1,4 +1,4 @@
-package archive
+package segment
 
 import (
 	"bytes"
@@ -10,26 +10,27 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"wecom-archive/shared/archive"
 	"wecom-archive/shared/store"
 )
 
-// StoredSegment is a segment of which only some rows are read: unpacking all takes
+// Stored is a segment of which only some rows are read: unpacking all takes
 // longer than everything else that one message needs.
-type StoredSegment struct {
-	Meta SegmentMeta
+type Stored struct {
+	Meta Meta
 
 	file *parquet.File
 	name string // for errors
 }
 
-// FetchSegment reads the bytes of a segment and verifies them. Its errors are those of
-// ReadSegment.
-func FetchSegment(ctx context.Context, objects store.ObjectReader, key string) (*StoredSegment, error) {
+// Fetch reads the bytes of a segment and verifies them. Its errors are those of
+// Read.
+func Fetch(ctx context.Context, objects store.ObjectReader, key string) (*Stored, error) {
 	stored, err := store.ReadObject(ctx, objects, key)
 	if err != nil {
 		return nil, err
 	}
-	s, err := openSegment(stored, true)
+	s, err := open(stored, true)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", key, err)
 	}
@@ -37,11 +38,11 @@ func FetchSegment(ctx context.Context, objects store.ObjectReader, key string) (
 	return s, nil
 }
 
-// openSegment verifies a segment; indexed: the places of its pages are read, too.
+// open verifies a segment; indexed: the places of its pages are read, too.
 // ErrDamaged, ErrNewFormat.
-func openSegment(stored []byte, indexed bool) (s *StoredSegment, err error) {
-	defer mendSegment(&err)
-	if err := checkSeal(stored, segmentSeal); err != nil {
+func open(stored []byte, indexed bool) (s *Stored, err error) {
+	defer mend(&err)
+	if err := archive.CheckSeal(stored, sealPrefix); err != nil {
 		return nil, err
 	}
 	file, err := parquet.OpenFile(bytes.NewReader(stored), int64(len(stored)), parquet.SkipPageIndex(!indexed), parquet.SkipBloomFilters(true))
@@ -49,18 +50,18 @@ func openSegment(stored []byte, indexed bool) (s *StoredSegment, err error) {
 		return nil, err
 	}
 	meta, err := readMeta(file)
-	return &StoredSegment{Meta: meta, file: file}, err
+	return &Stored{Meta: meta, file: file}, err
 }
 
-// mendSegment says what was read: every error but ErrNewFormat means damage. The Parquet
+// mend says what was read: every error but ErrNewFormat means damage. The Parquet
 // library panics on some damaged files.
-func mendSegment(err *error) {
+func mend(err *error) {
 	if p := recover(); p != nil {
 		*err = fmt.Errorf("the Parquet library gave up: %v", p)
 	}
 	switch {
 	case *err == nil:
-	case errors.Is(*err, ErrNewFormat):
+	case errors.Is(*err, archive.ErrNewFormat):
 		*err = fmt.Errorf("segment: %w", *err)
 	default:
 		*err = fmt.Errorf("segment: %w: %w", store.ErrDamaged, *err)
@@ -68,11 +69,11 @@ func mendSegment(err *error) {
 }
 
 // Len is how many rows there are.
-func (s *StoredSegment) Len() int { return int(s.file.NumRows()) }
+func (s *Stored) Len() int { return int(s.file.NumRows()) }
 
 // Seqs calls do with the seq of each row that has one, in the order of rows.
-func (s *StoredSegment) Seqs(do func(row int, seq int64)) (err error) {
-	defer mendSegment(&err)
+func (s *Stored) Seqs(do func(row int, seq int64)) (err error) {
+	defer mend(&err)
 	first := 0
 	for _, group := range s.file.RowGroups() {
 		rows := int(group.NumRows())
@@ -85,8 +86,8 @@ func (s *StoredSegment) Seqs(do func(row int, seq int64)) (err error) {
 }
 
 // Rows reads those from i on and before j.
-func (s *StoredSegment) Rows(i, j int) (rows []Row, err error) {
-	defer mendSegment(&err)
+func (s *Stored) Rows(i, j int) (rows []archive.Row, err error) {
+	defer mend(&err)
 	if i < 0 || i > j || j > s.Len() {
 		return nil, fmt.Errorf("%s: there are %d rows, not %d to %d", s.name, s.Len(), i, j)
 	}
@@ -102,21 +103,21 @@ func (s *StoredSegment) Rows(i, j int) (rows []Row, err error) {
 	return rows, nil
 }
 
-func readRows(file *parquet.File, from, to int64) ([]Row, error) {
-	reader := parquet.NewGenericReader[parquetRow](file)
+func readRows(file *parquet.File, from, to int64) ([]archive.Row, error) {
+	reader := parquet.NewGenericReader[Columns](file)
 	defer reader.Close()
 	if from > 0 {
 		if err := reader.SeekToRow(from); err != nil {
 			return nil, err
 		}
 	}
-	var rows []Row
-	buf := make([]parquetRow, min(to-from, 1000))
+	var rows []archive.Row
+	buf := make([]Columns, min(to-from, 1000))
 	for {
 		left := to - from - int64(len(rows))
 		n, err := reader.Read(buf[:min(left, int64(len(buf)))])
 		for _, p := range buf[:n] {
-			rows = append(rows, p.toRow())
+			rows = append(rows, p.Row())
 		}
 		switch {
 		case int64(len(rows)) == to-from && (err == nil || errors.Is(err, io.EOF)):

@@ -1,4 +1,4 @@
-package archive
+package compaction
 
 import (
 	"bytes"
@@ -12,6 +12,8 @@ import (
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 )
 
@@ -21,7 +23,7 @@ import (
 // not two, and opens only the pages that its rows are in.
 
 // OwnFooters reads the object of a layout and makes a footer for each of its row groups.
-func (l CompactLayout) OwnFooters(object io.ReaderAt) ([][]byte, error) {
+func (l Layout) OwnFooters(object io.ReaderAt) ([][]byte, error) {
 	footer := make([]byte, l.Size-l.Footer)
 	if _, err := object.ReadAt(footer, l.Footer); err != nil {
 		return nil, fmt.Errorf("reading the footer of a compacted object: %w", err)
@@ -121,18 +123,18 @@ func (g RowGroup) OpenOwn(data []byte, conversation string) (*GroupRows, error) 
 }
 
 // alone is the layout of an object that ends with the row group and its own footer.
-func (g RowGroup) alone() CompactLayout {
+func (g RowGroup) alone() Layout {
 	end := g.Offset + g.Length
-	return CompactLayout{Footer: end, Size: end + int64(max(0, len(g.Own)-ownSum))}
+	return Layout{Footer: end, Size: end + int64(max(0, len(g.Own)-ownSum))}
 }
 
 // OpenGroup finds the rows of a conversation (empty: all rows) in the n-th row group, from
 // its bytes and those of the footer, which CheckFooter has seen.
-func (l CompactLayout) OpenGroup(n int, group GroupLayout, data, footer []byte, conversation string) (*GroupRows, error) {
+func (l Layout) OpenGroup(n int, group GroupLayout, data, footer []byte, conversation string) (*GroupRows, error) {
 	return l.openGroup(n, group, data, footer, conversation, false)
 }
 
-func (l CompactLayout) openGroup(n int, group GroupLayout, data, footer []byte, conversation string, indexed bool) (rows *GroupRows, err error) {
+func (l Layout) openGroup(n int, group GroupLayout, data, footer []byte, conversation string, indexed bool) (rows *GroupRows, err error) {
 	defer mendGroup(n, &err)
 	if int64(len(data)) != group.Length || hexSum(data) != group.SHA256 {
 		return nil, errors.New("differs from its SHA-256")
@@ -158,7 +160,7 @@ func mendGroup(n int, err *error) {
 	if p := recover(); p != nil {
 		*err = fmt.Errorf("the Parquet library gave up: %v", p)
 	}
-	if *err != nil && !errors.Is(*err, ErrNewFormat) {
+	if *err != nil && !errors.Is(*err, archive.ErrNewFormat) {
 		*err = fmt.Errorf("row group %d of a compacted object: %w: %w", n, store.ErrDamaged, *err)
 	}
 }
@@ -173,7 +175,7 @@ func (r *GroupRows) Times() (times []int64, err error) {
 		return r.times, nil
 	}
 	all := make([]int64, r.group.NumRows())
-	err = EachValue(r.group, len(all), func(i int, v parquet.Value) { all[i] = v.Int64() }, "msgtime")
+	err = segment.EachValue(r.group, len(all), func(i int, v parquet.Value) { all[i] = v.Int64() }, "msgtime")
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +184,7 @@ func (r *GroupRows) Times() (times []int64, err error) {
 }
 
 // Read reads those from i on and before j.
-func (r *GroupRows) Read(i, j int) (rows []CompactRow, err error) {
+func (r *GroupRows) Read(i, j int) (rows []Row, err error) {
 	defer mendGroup(r.number, &err)
 	if i < 0 || i > j || j > r.Len() {
 		return nil, fmt.Errorf("there are %d rows, not %d to %d", r.Len(), i, j)

@@ -1,4 +1,4 @@
-package archive
+package segment
 
 import (
 	"context"
@@ -6,17 +6,18 @@ import (
 	"fmt"
 	"time"
 
+	"wecom-archive/shared/archive"
 	"wecom-archive/shared/store"
 )
 
-// SegmentFormat is the version of the segment's columns and metadata. Whoever
+// Format is the version of the segment's columns and metadata. Whoever
 // changes their meaning raises it, keeps reading the older ones for ever (they
 // are locked), and describes both in docs/format.md. Adding a column does not
 // change the meaning of the others and needs no new version.
-const SegmentFormat = 1
+const Format = 1
 
-// SegmentMeta is written into the segment's footer.
-type SegmentMeta struct {
+// Meta is written into the segment's footer.
+type Meta struct {
 	Corp       string
 	PageKey    string
 	PageSHA256 string // hex, of the page's reply
@@ -28,14 +29,14 @@ type SegmentMeta struct {
 // ErrRows says that rows do not make a segment.
 var ErrRows = errors.New("rows do not make a segment")
 
-// ReadSegment reads a part of a segment. ErrDamaged also if the store itself says
+// Read reads a part of a segment. ErrDamaged also if the store itself says
 // so.
-func ReadSegment(ctx context.Context, objects store.ObjectReader, key string) (SegmentMeta, []Row, error) {
+func Read(ctx context.Context, objects store.ObjectReader, key string) (Meta, []archive.Row, error) {
 	stored, err := store.ReadObject(ctx, objects, key)
 	if err != nil {
-		return SegmentMeta{}, nil, err
+		return Meta{}, nil, err
 	}
-	meta, rows, err := DecodeSegment(stored)
+	meta, rows, err := Decode(stored)
 	if err != nil {
 		return meta, nil, fmt.Errorf("reading %s: %w", key, err)
 	}

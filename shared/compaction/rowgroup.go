@@ -1,4 +1,4 @@
-package archive
+package compaction
 
 import (
 	"context"
@@ -50,8 +50,8 @@ type GroupEdge struct {
 }
 
 // NewRowGroup describes rows, which are sorted, without saying where they lie.
-func NewRowGroup(rows []CompactRow) RowGroup {
-	edge := func(r CompactRow) GroupEdge { return GroupEdge{r.Conversation, r.MsgTime.UnixMilli()} }
+func NewRowGroup(rows []Row) RowGroup {
+	edge := func(r Row) GroupEdge { return GroupEdge{r.Conversation, r.MsgTime.UnixMilli()} }
 	g := RowGroup{Rows: len(rows), First: edge(rows[0]), Last: edge(rows[len(rows)-1])}
 	conversations := map[string]bool{}
 	for i, r := range rows {
@@ -110,9 +110,9 @@ func (e GroupEdge) After(conversation string, ms int64) bool {
 	return e.Conversation > conversation || e.Conversation == conversation && e.Time > ms
 }
 
-// Layout is what CompactLayout.ReadGroup needs.
-func (g RowGroup) Layout() (CompactLayout, GroupLayout) {
-	return CompactLayout{Footer: g.Footer, FooterSHA256: g.FooterSHA256, Size: g.Size},
+// Layout is what Layout.ReadGroup needs.
+func (g RowGroup) Layout() (Layout, GroupLayout) {
+	return Layout{Footer: g.Footer, FooterSHA256: g.FooterSHA256, Size: g.Size},
 		GroupLayout{Offset: g.Offset, Length: g.Length, Rows: g.Rows, SHA256: g.SHA256}
 }
 
@@ -137,7 +137,7 @@ func groupName(conversation string, ms int64, number int) string {
 var orderEscape = strings.NewReplacer("\x00", "\x01\x02", "\x01", "\x01\x03")
 
 // PutRowGroups writes entries of a run's directory.
-func (c *Catalog) PutRowGroups(ctx context.Context, run string, groups ...RowGroup) error {
+func (c *Index) PutRowGroups(ctx context.Context, run string, groups ...RowGroup) error {
 	items := make([]store.Item, len(groups))
 	for i, g := range groups {
 		item, err := table.NewItem(partitionGroups+run, groupName(g.Last.Conversation, g.Last.Time, g.Number), g)
@@ -146,7 +146,7 @@ func (c *Catalog) PutRowGroups(ctx context.Context, run string, groups ...RowGro
 		}
 		items[i] = item
 	}
-	if err := c.table.Put(ctx, items...); err != nil {
+	if err := c.Table.Put(ctx, items...); err != nil {
 		return fmt.Errorf("writing the directory of run %s: %w", run, err)
 	}
 	return nil
@@ -154,41 +154,41 @@ func (c *Catalog) PutRowGroups(ctx context.Context, run string, groups ...RowGro
 
 // RowGroupsFrom returns at most limit row groups of a run, in order, from the first on
 // that ends with a message of the conversation at a time (ms) or with what comes after.
-func (c *Catalog) RowGroupsFrom(ctx context.Context, run, conversation string, ms int64, limit int) ([]RowGroup, error) {
-	return table.List[RowGroup](ctx, c.table, store.IndexQuery{Partition: partitionGroups + run, From: groupName(conversation, ms, 0), Limit: limit})
+func (c *Index) RowGroupsFrom(ctx context.Context, run, conversation string, ms int64, limit int) ([]RowGroup, error) {
+	return table.List[RowGroup](ctx, c.Table, store.IndexQuery{Partition: partitionGroups + run, From: groupName(conversation, ms, 0), Limit: limit})
 }
 
 // RowGroupsBefore returns at most limit row groups of a run before a given one (nil:
 // from its end), the last first.
-func (c *Catalog) RowGroupsBefore(ctx context.Context, run string, before *RowGroup, limit int) ([]RowGroup, error) {
+func (c *Index) RowGroupsBefore(ctx context.Context, run string, before *RowGroup, limit int) ([]RowGroup, error) {
 	q := store.IndexQuery{Partition: partitionGroups + run, Limit: limit, Descending: true}
 	if before != nil {
 		q.To = groupName(before.Last.Conversation, before.Last.Time, before.Number)
 	}
-	return table.List[RowGroup](ctx, c.table, q)
+	return table.List[RowGroup](ctx, c.Table, q)
 }
 
 // AllRowGroups returns at most limit row groups of a run in order, after a given
 // one (nil: from the first).
-func (c *Catalog) AllRowGroups(ctx context.Context, run string, after *RowGroup, limit int) ([]RowGroup, error) {
+func (c *Index) AllRowGroups(ctx context.Context, run string, after *RowGroup, limit int) ([]RowGroup, error) {
 	q := store.IndexQuery{Partition: partitionGroups + run, Limit: limit}
 	if after != nil {
 		q.From = groupName(after.Last.Conversation, after.Last.Time, after.Number) + "\x00"
 	}
-	return table.List[RowGroup](ctx, c.table, q)
+	return table.List[RowGroup](ctx, c.Table, q)
 }
 
 // DropRowGroups deletes the directory of a run.
-func (c *Catalog) DropRowGroups(ctx context.Context, run string) error {
+func (c *Index) DropRowGroups(ctx context.Context, run string) error {
 	for {
-		items, err := c.table.Query(ctx, store.IndexQuery{Partition: partitionGroups + run, Limit: 100})
+		items, err := c.Table.Query(ctx, store.IndexQuery{Partition: partitionGroups + run, Limit: 100})
 		if err != nil {
 			return fmt.Errorf("deleting the directory of run %s: %w", run, err)
 		}
 		if len(items) == 0 {
 			return nil
 		}
-		if err := c.table.Delete(ctx, items...); err != nil {
+		if err := c.Table.Delete(ctx, items...); err != nil {
 			return fmt.Errorf("deleting the directory of run %s: %w", run, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package archive
+package segment
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/parquet-go/parquet-go"
+
+	"wecom-archive/shared/archive"
 )
 
 // Keys of the footer's metadata.
@@ -22,15 +24,19 @@ const (
 	metaSHA256     = "wecom-archive.sha256" // see seal
 )
 
-// segmentSeal stands before the digest in a segment's footer: the end of the key, and
+// sealPrefix stands before the digest in a segment's footer: the end of the key, and
 // the Thrift header of a string of 64 bytes.
-const segmentSeal = metaSHA256 + "\x18\x40"
+const sealPrefix = metaSHA256 + "\x18\x40"
 
-// dataPageBytes keeps data pages small, so that one message can be read without
+// DataPageBytes keeps data pages small, so that one message can be read without
 // unpacking all of them.
-const dataPageBytes = 64 << 10
+const DataPageBytes = 64 << 10
 
-// parquetRow is the schema of a segment. Pointers are null when there is nothing
+// Columns are those of a row. Compacted objects have them, too.
+type Columns = parquetRow
+
+// parquetRow is the schema of a segment; its name stands in each one, as that of the
+// schema, and so must stay. Pointers are null when there is nothing
 // to say, which a reader can tell from empty. Also for bytes: of an optional
 // []byte, parquet-go v0.32.0 writes runs of nil as empty.
 type parquetRow struct {
@@ -68,35 +74,35 @@ type parquetMedia struct {
 	FileIDSHA256 string `parquet:"sdkfileid_sha256"`
 }
 
-// EncodeSegment writes the rows, which must belong to one page, as a Parquet
+// Encode writes the rows, which must belong to one page, as a Parquet
 // file in seq order.
-func EncodeSegment(meta SegmentMeta, rows []Row) ([]byte, error) {
+func Encode(meta Meta, rows []archive.Row) ([]byte, error) {
 	if len(rows) == 0 {
 		return nil, fmt.Errorf("%w: there are none", ErrRows)
 	}
 	rows = slices.Clone(rows)
-	SortRows(rows)
+	archive.SortRows(rows)
 	if err := checkRows(rows); err != nil {
 		return nil, err
 	}
 	var out bytes.Buffer
 	w := parquet.NewGenericWriter[parquetRow](&out,
 		parquet.Compression(&parquet.Zstd),
-		parquet.PageBufferSize(dataPageBytes),
+		parquet.PageBufferSize(DataPageBytes),
 		parquet.DataPageStatistics(false), // else whole messages, in clear; the page index has bounds
 		parquet.CreatedBy("wecom-archive", meta.Program, ""),
-		parquet.KeyValueMetadata(metaFormat, strconv.Itoa(SegmentFormat)),
+		parquet.KeyValueMetadata(metaFormat, strconv.Itoa(Format)),
 		parquet.KeyValueMetadata(metaCorp, meta.Corp),
 		parquet.KeyValueMetadata(metaPage, meta.PageKey),
 		parquet.KeyValueMetadata(metaPageSHA256, meta.PageSHA256),
 		parquet.KeyValueMetadata(metaPart, strconv.Itoa(meta.Part)),
 		parquet.KeyValueMetadata(metaProgram, meta.Program),
 		parquet.KeyValueMetadata(metaWrittenAt, meta.WrittenAt.UTC().Format(time.RFC3339Nano)),
-		parquet.KeyValueMetadata(metaSHA256, unsealed),
+		parquet.KeyValueMetadata(metaSHA256, archive.Unsealed),
 	)
 	stored := make([]parquetRow, len(rows))
 	for i, r := range rows {
-		stored[i] = toParquet(r)
+		stored[i] = ColumnsOf(r)
 	}
 	if _, err := w.Write(stored); err != nil {
 		return nil, fmt.Errorf("encoding %d rows: %w", len(rows), err)
@@ -104,7 +110,7 @@ func EncodeSegment(meta SegmentMeta, rows []Row) ([]byte, error) {
 	if err := w.Close(); err != nil {
 		return nil, fmt.Errorf("finishing the segment: %w", err)
 	}
-	if err := seal(out.Bytes(), segmentSeal); err != nil {
+	if err := archive.Seal(out.Bytes(), sealPrefix); err != nil {
 		return nil, fmt.Errorf("finishing the segment: %w", err)
 	}
 	return out.Bytes(), nil
@@ -112,10 +118,10 @@ func EncodeSegment(meta SegmentMeta, rows []Row) ([]byte, error) {
 
 // checkRows refuses rows that contradict themselves or one another. They are
 // locked for years, so a mistake must show before.
-func checkRows(rows []Row) error {
+func checkRows(rows []archive.Row) error {
 	seen := make(map[int]bool, len(rows))
 	for _, r := range rows {
-		if err := r.check(); err != nil {
+		if err := r.Check(); err != nil {
 			return fmt.Errorf("%w: position %d %w", ErrRows, r.Position, err)
 		}
 		if seen[r.Position] {
@@ -126,22 +132,22 @@ func checkRows(rows []Row) error {
 	return nil
 }
 
-// DecodeSegment reads a segment. It returns ErrDamaged for bytes that are none or
+// Decode reads a segment. It returns ErrDamaged for bytes that are none or
 // were changed, and ErrNewFormat for one of a later program.
-func DecodeSegment(stored []byte) (SegmentMeta, []Row, error) {
-	s, err := openSegment(stored, false)
+func Decode(stored []byte) (Meta, []archive.Row, error) {
+	s, err := open(stored, false)
 	if err != nil {
-		return SegmentMeta{}, nil, err
+		return Meta{}, nil, err
 	}
 	rows, err := s.Rows(0, s.Len())
 	if err != nil {
-		return SegmentMeta{}, nil, err
+		return Meta{}, nil, err
 	}
 	return s.Meta, rows, nil
 }
 
-func readMeta(file *parquet.File) (SegmentMeta, error) {
-	var m SegmentMeta
+func readMeta(file *parquet.File) (Meta, error) {
+	var m Meta
 	get := func(key string) string {
 		v, _ := file.Lookup(key)
 		return v
@@ -150,8 +156,8 @@ func readMeta(file *parquet.File) (SegmentMeta, error) {
 	if err != nil || format < 1 {
 		return m, fmt.Errorf("no %s in the footer", metaFormat)
 	}
-	if format > SegmentFormat {
-		return m, fmt.Errorf("format %d: %w", format, ErrNewFormat)
+	if format > Format {
+		return m, fmt.Errorf("format %d: %w", format, archive.ErrNewFormat)
 	}
 	part, err := strconv.Atoi(get(metaPart))
 	if err != nil {
@@ -161,7 +167,7 @@ func readMeta(file *parquet.File) (SegmentMeta, error) {
 	if err != nil {
 		return m, fmt.Errorf("%s in the footer: %w", metaWrittenAt, err)
 	}
-	return SegmentMeta{
+	return Meta{
 		Corp: get(metaCorp), PageKey: get(metaPage), PageSHA256: get(metaPageSHA256),
 		Part: part, Program: get(metaProgram), WrittenAt: written,
 	}, nil

@@ -9,108 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"wecom-archive/shared/catalog/table"
 	"wecom-archive/shared/store"
 )
-
-// Compaction of one month, by pull date. Its item is the switch: readers see the
-// runs that it names and no others.
-type Compaction struct {
-	Month string          `json:"month"` // yyyy-mm
-	Runs  []CompactionRun `json:"runs"`  // at most two: what is older, and what came since
-
-	// Closed: the month was over when it was last made one run. What comes later
-	// is a late part.
-	Closed   bool      `json:"closed,omitempty"`
-	ListedAt time.Time `json:"listed_at,omitzero"` // when, once closed, it was last looked through for late parts
-
-	// Replaced runs may still be read by whoever saw them. They are deleted later.
-	Replaced []ReplacedRun `json:"replaced,omitempty"`
-
-	// Rebuild is under way beside Runs, from the segments alone.
-	Rebuild *CompactionRebuild `json:"rebuild,omitempty"`
-
-	revision int64
-}
-
-// CompactionRun is a list of objects that together are sorted.
-type CompactionRun struct {
-	ID      string    `json:"id"`
-	Objects int       `json:"objects"`
-	Groups  int       `json:"groups"` // row groups, in all objects
-	Rows    int64     `json:"rows"`
-	Bytes   int64     `json:"bytes"`
-	Parser  int       `json:"parser"` // least parser version of its rows
-	At      time.Time `json:"at"`
-
-	// Extracts are the directories of its extracts, in order; none if an older program
-	// made it. Package extract says what they are.
-	Extracts []ExtractDirectory `json:"extracts,omitempty"`
-}
-
-// ExtractDirectory is what a run says of the bytes of a directory.
-type ExtractDirectory struct {
-	Length int64  `json:"len"` // bytes
-	SHA256 string `json:"h"`   // hex
-}
-
-// ReplacedRun is a run that no reader finds any more.
-type ReplacedRun struct {
-	ID string    `json:"id"`
-	At time.Time `json:"at"` // when it was replaced
-}
-
-// CompactionRebuild is how far the making of a month from its segments is.
-type CompactionRebuild struct {
-	After   string          `json:"after,omitempty"`   // key of the last part that is in Runs
-	Parser  int             `json:"parser"`            // version that it reads with
-	Aliases int             `json:"aliases,omitempty"` // how many userids are known to have changed
-	Runs    []CompactionRun `json:"runs"`
-}
-
-// MonthLayout is how months are written: 2026-11.
-const MonthLayout = "2006-01"
-
-// CompactionPrefix is where compacted objects lie in the derived bucket.
-const CompactionPrefix = "compactions/"
-
-// CompactionKey is the key of the n-th object of a run.
-func CompactionKey(month, run string, n int) string {
-	return fmt.Sprintf("%s%s/%s/%05d.parquet", CompactionPrefix, month, run, n)
-}
-
-// ParseCompactionKey is the reverse of CompactionKey, without n.
-func ParseCompactionKey(key string) (month, run string, ok bool) {
-	rest, ok := strings.CutPrefix(key, CompactionPrefix)
-	parts := strings.Split(rest, "/")
-	if !ok || len(parts) != 3 {
-		return "", "", false
-	}
-	return parts[0], parts[1], true
-}
-
-// Compaction returns the state of a month; without runs if there is none.
-func (c *Catalog) Compaction(ctx context.Context, month string) (Compaction, error) {
-	m := Compaction{Month: month}
-	revision, err := c.table.Read(ctx, partitionCompaction, month, &m)
-	m.revision = revision
-	return m, err
-}
-
-// Compactions returns the states of all months that have one, in order.
-func (c *Catalog) Compactions(ctx context.Context) ([]Compaction, error) {
-	return table.List[Compaction](ctx, c.table, store.IndexQuery{Partition: partitionCompaction, Limit: 12 * 8000})
-}
-
-// PutCompaction replaces the state of a month and returns the stored one, or
-// ErrConflict if somebody else wrote it since it was read.
-func (c *Catalog) PutCompaction(ctx context.Context, m Compaction) (Compaction, error) {
-	if err := c.table.WriteIf(ctx, partitionCompaction, m.Month, m.revision, m); err != nil {
-		return m, fmt.Errorf("switching the compaction of %s: %w", m.Month, err)
-	}
-	m.revision++
-	return m, nil
-}
 
 // MonthSpan says that a conversation has messages in the compaction of a month,
 // none of them before First or after Last.
@@ -156,7 +56,7 @@ func (c *Catalog) CoverConversations(ctx context.Context, month string, spans ma
 		for i, name := range chunk {
 			keys[i] = store.Item{Partition: partitionConv + name, Sort: "c#" + month}
 		}
-		found, err := c.table.GetMany(ctx, keys...)
+		found, err := c.Table.GetMany(ctx, keys...)
 		if err != nil {
 			return fmt.Errorf("reading the months of conversations: %w", err)
 		}
@@ -187,11 +87,11 @@ func (c *Catalog) coverConversation(ctx context.Context, month, conversation str
 				return nil
 			}
 		}
-		err := c.table.WriteIf(ctx, partitionConv+conversation, "c#"+month, known.Revision, wider)
+		err := c.Table.WriteIf(ctx, partitionConv+conversation, "c#"+month, known.Revision, wider)
 		if !errors.Is(err, store.ErrConflict) {
 			return err
 		}
-		known, err = c.table.Get(ctx, partitionConv+conversation, "c#"+month)
+		known, err = c.Table.Get(ctx, partitionConv+conversation, "c#"+month)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
@@ -205,7 +105,7 @@ func (c *Catalog) ConversationMonths(ctx context.Context, conversation string) (
 	q := store.IndexQuery{Partition: partitionConv + conversation, From: "c#", To: "c$", Limit: 1000}
 	var months []MonthSpan
 	for {
-		items, err := c.table.Query(ctx, q)
+		items, err := c.Table.Query(ctx, q)
 		if err != nil {
 			return nil, fmt.Errorf("listing the months of a conversation: %w", err)
 		}
@@ -242,7 +142,7 @@ func (c *Catalog) compacted(ctx context.Context, key string) (bool, error) {
 		return false, errors.New("not the key of a segment")
 	}
 	var mark struct{}
-	revision, err := c.table.Read(ctx, partitionCompacted+month, name, &mark)
+	revision, err := c.Table.Read(ctx, partitionCompacted+month, name, &mark)
 	return revision > 0, err
 }
 
@@ -255,7 +155,7 @@ func (c *Catalog) CompactedParts(ctx context.Context, day string) (CompactedPart
 	}
 	q := store.IndexQuery{Partition: partitionCompacted + day[:len(MonthLayout)], From: day, To: day + "~", Limit: 1000}
 	for {
-		items, err := c.table.Query(ctx, q)
+		items, err := c.Table.Query(ctx, q)
 		if err != nil {
 			return nil, fmt.Errorf("listing the compacted parts of %s: %w", day, err)
 		}
@@ -276,7 +176,7 @@ func (c *Catalog) OpenParts(ctx context.Context, after string, limit int) ([]str
 	if after != "" {
 		q.From = after + "\x00"
 	}
-	items, err := c.table.Query(ctx, q)
+	items, err := c.Table.Query(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("listing the parts that are not compacted: %w", err)
 	}
@@ -328,8 +228,8 @@ func (c *Catalog) MarkCompacted(ctx context.Context, key string, postings []Post
 		items[i] = store.Item{Partition: p.Partition, Sort: p.Sort}
 	}
 	items = append(items, store.Item{Partition: partitionOpen, Sort: key})
-	if err := c.table.Delete(ctx, items...); err != nil {
+	if err := c.Table.Delete(ctx, items...); err != nil {
 		return fmt.Errorf("deleting the postings of %s: %w", key, err)
 	}
-	return c.table.Write(ctx, partitionCompacted+month, name, struct{}{})
+	return c.Table.Write(ctx, partitionCompacted+month, name, struct{}{})
 }

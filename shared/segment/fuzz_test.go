@@ -1,4 +1,4 @@
-package archive_test
+package segment_test
 
 import (
 	"errors"
@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 )
 
 // FuzzDecodeSegment: damaged files give errors; they neither panic nor make the
 // reader allocate what the file cannot hold.
 func FuzzDecodeSegment(f *testing.F) {
-	good, err := archive.EncodeSegment(archive.SegmentMeta{Corp: "ww", PageKey: archive.PageKey(0), WrittenAt: time.UnixMilli(0)}, fuzzRows())
+	good, err := segment.Encode(segment.Meta{Corp: "ww", PageKey: archive.PageKey(0), WrittenAt: time.UnixMilli(0)}, fuzzRows())
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -21,7 +22,7 @@ func FuzzDecodeSegment(f *testing.F) {
 	f.Add(good[4:])
 	f.Add([]byte("PAR1PAR1"))
 	f.Fuzz(func(t *testing.T, stored []byte) {
-		_, rows, err := archive.DecodeSegment(stored)
+		_, rows, err := segment.Decode(stored)
 		if err != nil && !errors.Is(err, store.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
 			t.Fatalf("neither damaged nor newer: %v", err)
 		}

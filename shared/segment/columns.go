@@ -1,12 +1,14 @@
-package archive
+package segment
 
 import (
 	"strings"
 	"time"
+
+	"wecom-archive/shared/archive"
 )
 
-func toParquet(r Row) parquetRow {
-	p := parquetRow{
+func ColumnsOf(r archive.Row) Columns {
+	p := Columns{
 		Position:  int32(r.Position),
 		MsgID:     valid(r.MsgID),
 		PulledAt:  r.PulledAt.UnixMilli(),
@@ -51,14 +53,14 @@ func toParquet(r Row) parquetRow {
 	return p
 }
 
-func (p parquetRow) toRow() Row {
-	r := Row{
+func (p Columns) Row() archive.Row {
+	r := archive.Row{
 		Position:     int(p.Position),
 		MsgID:        p.MsgID,
 		PublicKeyVer: -1,
 		PulledAt:     time.UnixMilli(p.PulledAt).UTC(),
 		RawSHA256:    fromNull(p.RawSHA256),
-		Outcome:      Outcome(p.Outcome),
+		Outcome:      archive.Outcome(p.Outcome),
 	}
 	if p.Seq != nil {
 		r.Seq, r.HasSeq = *p.Seq, true
@@ -72,7 +74,7 @@ func (p parquetRow) toRow() Row {
 	if !r.Readable() {
 		return r
 	}
-	r.Reading = Reading{
+	r.Reading = archive.Reading{
 		Action:       fromNull(p.Action),
 		Conversation: fromNull(p.Conversation),
 		RoomID:       fromNull(p.RoomID),
@@ -94,7 +96,7 @@ func (p parquetRow) toRow() Row {
 		r.ToIDs = p.ToIDs
 	}
 	for _, m := range p.Media {
-		ref := MediaRef{Path: m.Path, Kind: m.Kind, Name: m.Name, Size: -1, MD5: m.MD5, FileIDSHA256: m.FileIDSHA256}
+		ref := archive.MediaRef{Path: m.Path, Kind: m.Kind, Name: m.Name, Size: -1, MD5: m.MD5, FileIDSHA256: m.FileIDSHA256}
 		if m.Size != nil {
 			ref.Size = *m.Size
 		}

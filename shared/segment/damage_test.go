@@ -1,4 +1,4 @@
-package archive_test
+package segment_test
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 )
 
@@ -21,7 +22,7 @@ import (
 func TestDamagedSegment(t *testing.T) {
 	good := encode(t, fuzzRows()...)
 	for n := range good {
-		if _, _, err := archive.DecodeSegment(good[:n]); !errors.Is(err, store.ErrDamaged) {
+		if _, _, err := segment.Decode(good[:n]); !errors.Is(err, store.ErrDamaged) {
 			t.Fatalf("cut at %d: %v", n, err)
 		}
 	}
@@ -30,7 +31,7 @@ func TestDamagedSegment(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	for i := range good {
 		damaged[i] ^= 1 << (i % 8)
-		if _, rows, err := archive.DecodeSegment(damaged); !errors.Is(err, store.ErrDamaged) || rows != nil {
+		if _, rows, err := segment.Decode(damaged); !errors.Is(err, store.ErrDamaged) || rows != nil {
 			t.Fatalf("bit %d of byte %d: %d rows, %v", i%8, i, len(rows), err)
 		}
 		damaged[i] = good[i]
@@ -62,7 +63,7 @@ func TestLyingFooters(t *testing.T) {
 		"twice the file": append(slices.Clone(good), good...),
 		"something more": append(slices.Clone(good), 0),
 	} {
-		if _, _, err := archive.DecodeSegment(stored); !errors.Is(err, store.ErrDamaged) {
+		if _, _, err := segment.Decode(stored); !errors.Is(err, store.ErrDamaged) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -75,7 +76,7 @@ func TestSealIsOfTheWholeFile(t *testing.T) {
 	row.Raw = []byte("wecom-archive.sha256\x18\x40" + strings.Repeat("0", 64))
 	row.RawSHA256, row.Text = hexSum(row.Raw), string(row.Raw)
 	stored := encode(t, row)
-	if _, rows, err := archive.DecodeSegment(stored); err != nil || !bytes.Equal(rows[0].Raw, row.Raw) {
+	if _, rows, err := segment.Decode(stored); err != nil || !bytes.Equal(rows[0].Raw, row.Raw) {
 		t.Fatalf("%+v, %v", rows, err)
 	}
 	f, err := parquet.OpenFile(bytes.NewReader(stored), int64(len(stored)))
@@ -105,7 +106,7 @@ func TestLongSegments(t *testing.T) {
 		rows = append(rows, r)
 	}
 	stored := encode(t, rows...)
-	_, got, err := archive.DecodeSegment(stored)
+	_, got, err := segment.Decode(stored)
 	if err != nil || len(got) != len(rows) {
 		t.Fatalf("%d rows, %v", len(got), err)
 	}
@@ -150,10 +151,10 @@ func TestColumnAdded(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := archive.Reseal(later.Bytes()); err != nil {
+	if err := segment.Reseal(later.Bytes()); err != nil {
 		t.Fatal(err)
 	}
-	meta, rows, err := archive.DecodeSegment(later.Bytes())
+	meta, rows, err := segment.Decode(later.Bytes())
 	if err != nil || len(rows) != 2 || string(rows[0].Raw) != `{"x":1}` || rows[0].Text != "文本" || !slices.Equal(rows[0].ToIDs, []string{"b"}) || rows[1].Raw != nil || meta.Part != 2 {
 		t.Errorf("%+v, %+v, %v", meta, rows, err)
 	}

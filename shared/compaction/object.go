@@ -1,4 +1,4 @@
-package archive
+package compaction
 
 import (
 	"bytes"
@@ -14,37 +14,39 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress"
 
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 )
 
-// CompactFormat is the version of the columns of compacted objects. They are
+// Format is the version of the parquetCompactRow of compacted objects. They are
 // derived: whoever changes their meaning raises it and has them made again.
-const CompactFormat = 1
+const Format = 1
 
 // metaCompaction is the key of the format in the footer of a compacted object.
 const metaCompaction = "wecom-archive.compaction"
 
-// CompactRow is a message in a compacted object: a row of a segment, and where
+// Row is a message in a compacted object: a row of a segment, and where
 // that lies.
-type CompactRow struct {
-	Row
+type Row struct {
+	archive.Row
 	Page       uint64 // seq asked of its page
 	Part       int    // of the page's segment
 	SegmentRow int    // in that part, from 0
 }
 
 // Place is where the truth of the message lies.
-func (r CompactRow) Place() Place {
-	return Place{
-		Object:   SegmentKey(r.PulledAt, r.Page, r.Part),
+func (r Row) Place() archive.Place {
+	return archive.Place{
+		Object:   archive.SegmentKey(r.PulledAt, r.Page, r.Part),
 		Row:      r.SegmentRow,
-		Position: Position{Time: r.MsgTime, Seq: r.Seq, Page: r.Page, Envelope: r.Row.Position},
+		Position: archive.Position{Time: r.MsgTime, Seq: r.Seq, Page: r.Page, Envelope: r.Row.Position},
 	}
 }
 
 // Compare orders rows as compacted objects have them: by conversation, then as
 // people read. Copies of a message stand together, that of the lowest part first.
-func (r CompactRow) Compare(s CompactRow) int {
+func (r Row) Compare(s Row) int {
 	return cmp.Or(
 		cmp.Compare(r.Conversation, s.Conversation),
 		r.MsgTime.Compare(s.MsgTime),
@@ -57,21 +59,21 @@ func (r CompactRow) Compare(s CompactRow) int {
 }
 
 // Copies says whether r and s are the same message of a conversation.
-func (r CompactRow) Copies(s CompactRow) bool {
+func (r Row) Copies(s Row) bool {
 	return r.Page == s.Page && r.Row.Position == s.Row.Position && r.Seq == s.Seq &&
 		r.Conversation == s.Conversation && r.MsgTime.Equal(s.MsgTime)
 }
 
-// parquetCompactRow is the schema of a compacted object.
+// parquetCompactRow is the schema of a compacted object, and its name that of the schema.
 type parquetCompactRow struct {
 	Page       uint64 `parquet:"page"`
 	Part       int32  `parquet:"part"`
 	SegmentRow int32  `parquet:"segment_row"`
-	parquetRow
+	segment.Columns
 }
 
-func (p parquetCompactRow) toRow() CompactRow {
-	return CompactRow{Row: p.parquetRow.toRow(), Page: p.Page, Part: int(p.Part), SegmentRow: int(p.SegmentRow)}
+func (p parquetCompactRow) toRow() Row {
+	return Row{Row: p.Columns.Row(), Page: p.Page, Part: int(p.Part), SegmentRow: int(p.SegmentRow)}
 }
 
 // GroupLayout is where a row group lies in its object.
@@ -81,51 +83,51 @@ type GroupLayout struct {
 	SHA256         string // hex, of these bytes
 }
 
-// CompactLayout is what a reader needs to read one row group of an object
+// Layout is what a reader needs to read one row group of an object
 // without the rest.
-type CompactLayout struct {
+type Layout struct {
 	Groups       []GroupLayout
 	Footer       int64  // offset of the footer, which goes to the end
 	FooterSHA256 string // hex
 	Size         int64  // of the object
 }
 
-// CompactWriter writes one compacted object.
-type CompactWriter struct {
+// Writer writes one compacted object.
+type Writer struct {
 	out    *layoutWriter
 	w      *parquet.GenericWriter[parquetCompactRow]
-	layout CompactLayout
+	layout Layout
 }
 
-// NewCompactWriter writes to out. codec is parquet.Zstd for what is kept.
-func NewCompactWriter(out io.Writer, program string, codec compress.Codec) *CompactWriter {
+// NewWriter writes to out. codec is parquet.Zstd for what is kept.
+func NewWriter(out io.Writer, program string, codec compress.Codec) *Writer {
 	to := &layoutWriter{out: out, sum: sha256.New()}
-	return &CompactWriter{out: to, w: parquet.NewGenericWriter[parquetCompactRow](to,
+	return &Writer{out: to, w: parquet.NewGenericWriter[parquetCompactRow](to,
 		parquet.Compression(codec),
-		parquet.PageBufferSize(dataPageBytes),
+		parquet.PageBufferSize(segment.DataPageBytes),
 		parquet.WriteBufferSize(0), // offsets are counted in out
 		parquet.DataPageStatistics(false),
 		// Bounds of these say nothing, and would be whole messages.
 		parquet.SkipPageBounds("raw"), parquet.SkipPageBounds("text"), parquet.SkipPageBounds("raw_sha256"), parquet.SkipPageBounds("msgid"),
 		parquet.CreatedBy("wecom-archive", program, ""),
-		parquet.KeyValueMetadata(metaCompaction, strconv.Itoa(CompactFormat)),
+		parquet.KeyValueMetadata(metaCompaction, strconv.Itoa(Format)),
 	)}
 }
 
 // WriteGroup writes rows, in their order, as one row group. All must be readable.
-func (w *CompactWriter) WriteGroup(rows []CompactRow) error {
+func (w *Writer) WriteGroup(rows []Row) error {
 	if len(rows) == 0 {
-		return fmt.Errorf("%w: there are none", ErrRows)
+		return fmt.Errorf("%w: there are none", segment.ErrRows)
 	}
 	stored := make([]parquetCompactRow, len(rows))
 	for i, r := range rows {
 		if !r.Readable() {
-			return fmt.Errorf("%w: row %d of %s holds no message", ErrRows, r.SegmentRow, r.Place().Object)
+			return fmt.Errorf("%w: row %d of %s holds no message", segment.ErrRows, r.SegmentRow, r.Place().Object)
 		}
-		if err := r.check(); err != nil {
-			return fmt.Errorf("%w: row %d of %s %w", ErrRows, r.SegmentRow, r.Place().Object, err)
+		if err := r.Check(); err != nil {
+			return fmt.Errorf("%w: row %d of %s %w", segment.ErrRows, r.SegmentRow, r.Place().Object, err)
 		}
-		stored[i] = parquetCompactRow{Page: r.Page, Part: int32(r.Part), SegmentRow: int32(r.SegmentRow), parquetRow: toParquet(r.Row)}
+		stored[i] = parquetCompactRow{Page: r.Page, Part: int32(r.Part), SegmentRow: int32(r.SegmentRow), Columns: segment.ColumnsOf(r.Row)}
 	}
 	if _, err := w.w.Write(stored); err != nil {
 		return fmt.Errorf("writing a row group: %w", err)
@@ -139,18 +141,18 @@ func (w *CompactWriter) WriteGroup(rows []CompactRow) error {
 }
 
 // Size is the bytes written so far.
-func (w *CompactWriter) Size() int64 { return w.out.size }
+func (w *Writer) Size() int64 { return w.out.size }
 
 // Close finishes the object; it does not close the writer below.
-func (w *CompactWriter) Close() (CompactLayout, error) {
+func (w *Writer) Close() (Layout, error) {
 	var tail bytes.Buffer
 	w.out.tail = &tail
 	if err := w.w.Close(); err != nil {
-		return CompactLayout{}, fmt.Errorf("finishing a compacted object: %w", err)
+		return Layout{}, fmt.Errorf("finishing a compacted object: %w", err)
 	}
 	footer, err := footerLength(tail.Bytes())
 	if err != nil {
-		return CompactLayout{}, fmt.Errorf("finishing a compacted object: %w", err)
+		return Layout{}, fmt.Errorf("finishing a compacted object: %w", err)
 	}
 	w.layout.Size = w.out.size
 	w.layout.Footer = w.out.size - footer
@@ -200,7 +202,7 @@ func (w *layoutWriter) cut() (offset, length int64, sum string) {
 }
 
 // CheckFooter compares the bytes of a footer with the layout.
-func (l CompactLayout) CheckFooter(footer []byte) error {
+func (l Layout) CheckFooter(footer []byte) error {
 	if int64(len(footer)) != l.Size-l.Footer || hexSum(footer) != l.FooterSHA256 {
 		return fmt.Errorf("footer of a compacted object: %w: differs from its SHA-256", store.ErrDamaged)
 	}
@@ -210,7 +212,7 @@ func (l CompactLayout) CheckFooter(footer []byte) error {
 // ReadGroup reads the rows of the n-th row group from its bytes and those of the
 // footer, which CheckFooter has seen. Only rows of the conversation are read,
 // unless it is empty.
-func (l CompactLayout) ReadGroup(n int, group GroupLayout, data, footer []byte, conversation string) ([]CompactRow, error) {
+func (l Layout) ReadGroup(n int, group GroupLayout, data, footer []byte, conversation string) ([]Row, error) {
 	rows, err := l.OpenGroup(n, group, data, footer, conversation)
 	if err != nil {
 		return nil, err
@@ -257,7 +259,7 @@ func conversationRows(group parquet.RowGroup, conversation string) (from, to int
 	return from, to, nil
 }
 
-func readCompactRows(group parquet.RowGroup, from, to int64) ([]CompactRow, error) {
+func readCompactRows(group parquet.RowGroup, from, to int64) ([]Row, error) {
 	if from == to {
 		return nil, nil
 	}
@@ -266,13 +268,13 @@ func readCompactRows(group parquet.RowGroup, from, to int64) ([]CompactRow, erro
 	if err := reader.SeekToRow(from); err != nil {
 		return nil, err
 	}
-	rows := make([]CompactRow, 0, to-from)
+	rows := make([]Row, 0, to-from)
 	buf := make([]parquetCompactRow, min(to-from, 256))
 	for int64(len(rows)) < to-from {
 		n, err := reader.Read(buf[:min(int64(len(buf)), to-from-int64(len(rows)))])
 		for _, p := range buf[:n] {
 			r := p.toRow()
-			if err := r.check(); err != nil {
+			if err := r.Check(); err != nil {
 				return nil, fmt.Errorf("row %d %w", len(rows), err)
 			}
 			rows = append(rows, r)

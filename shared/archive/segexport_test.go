@@ -1,4 +1,0 @@
-package archive
-
-// Reseal makes a changed segment pass for whole, as one of a later program would.
-func Reseal(segment []byte) error { return seal(segment, segmentSeal) }
