@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/coverage"
 )
 
@@ -121,7 +122,7 @@ func (c *coverageScope) Run(ctx context.Context, to streams) error {
 	}
 	return c.with(ctx, to, func(o *opened) error {
 		scope := archive.Scope{ID: uuid.Must(uuid.NewV7()).String(), At: time.Now().UTC().Truncate(time.Millisecond), Who: operator(), UserIDs: userids}
-		if err := archive.PutScope(ctx, o.Objects, o.Catalog, o.Corp, scope); err != nil {
+		if err := catalog.PutScope(ctx, o.Objects, o.Catalog, o.Corp, scope); err != nil {
 			return err
 		}
 		fmt.Fprintf(to.Err, "Stored a scope of %d employees.\n", len(userids))

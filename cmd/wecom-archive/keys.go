@@ -107,7 +107,7 @@ func (c *keysList) Run(ctx context.Context, to streams) error {
 }
 
 func listKeys(ctx context.Context, o *opened) ([]keyLine, error) {
-	bindings, err := o.Catalog.Bindings(ctx, 10_000)
+	bindings, err := o.Catalog.Keys.Bindings(ctx, 10_000)
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ func (c *mediaCommand) Run(ctx context.Context, to streams) error {
 	return c.with(ctx, to, func(o *opened) error {
 		lines := json.NewEncoder(to.Out)
 		for before := ""; ; {
-			troubles, next, err := o.Catalog.MediaTroublesBefore(ctx, before, 500)
+			troubles, next, err := o.Catalog.Media.MediaTroublesBefore(ctx, before, 500)
 			if err != nil {
 				return err
 			}

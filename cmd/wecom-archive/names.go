@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/rebuild"
 	"wecom-archive/shared/wecom"
 )
@@ -38,7 +39,7 @@ func (c *peopleAlias) Run(ctx context.Context, to streams) error {
 		if err := c.check(ctx, o, alias); err != nil {
 			return err
 		}
-		if err := archive.SayAlias(ctx, o.Objects, o.Catalog, o.Corp, alias); err != nil {
+		if err := catalog.SayAlias(ctx, o.Objects, o.Catalog, o.Corp, alias); err != nil {
 			return err
 		}
 		if c.Later {
@@ -55,11 +56,11 @@ func (c *peopleAlias) Run(ctx context.Context, to streams) error {
 // check refuses an alias that contradicts another one, or about people whom nobody
 // knows, and one after which the messages could not be read again.
 func (c *peopleAlias) check(ctx context.Context, o *opened, alias archive.Alias) error {
-	if err := o.Catalog.CheckAlias(ctx, alias); err != nil {
+	if err := o.Catalog.People.CheckAlias(ctx, alias); err != nil {
 		return err
 	}
 	for _, id := range []string{alias.Was, alias.Is} {
-		known, err := o.Catalog.Knows(ctx, id)
+		known, err := o.Catalog.People.Knows(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -93,14 +94,14 @@ type namedLine struct {
 	Kind     string               `json:"kind"`
 	Name     string               `json:"name,omitempty"`
 	IDOnly   bool                 `json:"id_only"` // no name is known
-	Earlier  []archive.NamePeriod `json:"names,omitempty"`
+	Earlier  []catalog.NamePeriod `json:"names,omitempty"`
 	Answer   archive.Answer       `json:"answer,omitempty"`
 	AskedAt  time.Time            `json:"asked_at,omitzero"`
 	UserID   string               `json:"userid,omitempty"`
 	CorpName string               `json:"corp_name,omitempty"`
 }
 
-func lineOf(id, kind string, e archive.DirectoryEntry) namedLine {
+func lineOf(id, kind string, e catalog.DirectoryEntry) namedLine {
 	return namedLine{
 		ID: id, Kind: kind, Name: e.Now(), IDOnly: e.Now() == "", Earlier: e.Names, Answer: e.Answer, AskedAt: e.CheckedAt,
 		UserID: e.Spelling, CorpName: e.CorpName,
@@ -112,9 +113,9 @@ func (c *peopleList) Run(ctx context.Context, to streams) error {
 	return c.with(ctx, to, func(o *opened) error {
 		list := newLister(c.form, nameColumns, to.Out)
 		people := func(ctx context.Context, after string, limit int) ([]string, error) {
-			return o.Catalog.People(ctx, "", after, limit)
+			return o.Catalog.People.Seen(ctx, "", after, limit)
 		}
-		return list.all(ctx, people, o.Catalog.PersonEntries, func(id string, e archive.DirectoryEntry) (namedLine, bool) {
+		return list.all(ctx, people, o.Catalog.People.PersonEntries, func(id string, e catalog.DirectoryEntry) (namedLine, bool) {
 			line := lineOf(id, string(wecom.ParticipantOf(id).Kind), e)
 			return line, (c.Kind == "" || c.Kind == line.Kind) && (!c.IDOnly || line.IDOnly)
 		})
@@ -125,7 +126,7 @@ func (c *peopleList) Run(ctx context.Context, to streams) error {
 func (c *roomsCommand) Run(ctx context.Context, to streams) error {
 	return c.with(ctx, to, func(o *opened) error {
 		list := newLister(c.form, nameColumns, to.Out)
-		return list.all(ctx, o.Catalog.Rooms, o.Catalog.RoomEntries, func(id string, e archive.DirectoryEntry) (namedLine, bool) {
+		return list.all(ctx, o.Catalog.People.Rooms, o.Catalog.People.RoomEntries, func(id string, e catalog.DirectoryEntry) (namedLine, bool) {
 			kind := "internal"
 			if e.Customers {
 				kind = "customers"
@@ -139,8 +140,8 @@ func (c *roomsCommand) Run(ctx context.Context, to streams) error {
 }
 
 func (l *lister) all(ctx context.Context, ids func(ctx context.Context, after string, limit int) ([]string, error),
-	entries func(ctx context.Context, ids ...string) (map[string]archive.DirectoryEntry, error),
-	line func(string, archive.DirectoryEntry) (namedLine, bool),
+	entries func(ctx context.Context, ids ...string) (map[string]catalog.DirectoryEntry, error),
+	line func(string, catalog.DirectoryEntry) (namedLine, bool),
 ) error {
 	for after := ""; ; {
 		page, err := ids(ctx, after, listPage)

@@ -5,14 +5,14 @@ import (
 	"strings"
 	"testing"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 )
 
 // TestHostileNames: a name is what a stranger chose. It is no formula, no command of
 // the terminal, and no second line.
 func TestHostileNames(t *testing.T) {
-	lines := []listed{lineOf("wmA", "external", archive.DirectoryEntry{Names: []archive.NamePeriod{{Name: "=cmd|' /C calc'!A0"}}}),
-		lineOf("wmB", "external", archive.DirectoryEntry{Names: []archive.NamePeriod{{Name: "\x1b[2Jgone\nwmC\tx\u202e"}}})}
+	lines := []listed{lineOf("wmA", "external", catalog.DirectoryEntry{Names: []catalog.NamePeriod{{Name: "=cmd|' /C calc'!A0"}}}),
+		lineOf("wmB", "external", catalog.DirectoryEntry{Names: []catalog.NamePeriod{{Name: "\x1b[2Jgone\nwmC\tx\u202e"}}})}
 	for format, bad := range map[string][]string{"csv": {",=cmd", "\n=cmd"}, "table": {"\x1b", "\nwmC", "\u202e"}, "json": {"\x1b", "\nwmC"}} {
 		var out bytes.Buffer
 		if err := newLister(form{Format: format}, nameColumns, &out).write(lines); err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"wecom-archive/infra/local"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/reading"
@@ -180,7 +181,7 @@ func (c *compactCommand) Run(ctx context.Context, to streams) error {
 			return err
 		}
 		// A look over all keys, while one is at it.
-		count, err := archive.RecordIncidents(ctx, o.Versions, o.Objects, o.Catalog, o.Corp, "")
+		count, err := catalog.RecordIncidents(ctx, o.Versions, o.Objects, o.Catalog, o.Corp, "")
 		if err != nil {
 			return err
 		}

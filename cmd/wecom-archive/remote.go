@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/consent"
 	"wecom-archive/shared/rebuild"
@@ -22,7 +22,7 @@ import (
 type remote struct {
 	client               *lambda.Client // that does not try again: the first try may be at work
 	compactor, reindexer string         // names
-	catalog              *archive.Catalog
+	catalog              *catalog.Catalog
 	queue                store.Notifier // of the archiver
 }
 

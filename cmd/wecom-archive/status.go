@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/health"
 	"wecom-archive/shared/viewer"
 )
 
@@ -113,7 +114,7 @@ type statusAnswer struct {
 // act says whether an alarm asks somebody to act.
 func (s statusAnswer) act() bool {
 	for _, a := range s.Alarms {
-		if a.Severity == string(archive.SeverityAction) {
+		if a.Severity == string(health.SeverityAction) {
 			return true
 		}
 	}

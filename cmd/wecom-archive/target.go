@@ -12,6 +12,7 @@ import (
 
 	"wecom-archive/infra/local"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/store"
@@ -31,7 +32,7 @@ type opened struct {
 	Objects  store.Objects
 	Versions store.Versions
 	Derived  store.Derived
-	Catalog  *archive.Catalog
+	Catalog  *catalog.Catalog
 	Dropper  store.Dropper
 	Ring     *keyring.Ring
 	Secrets  store.Secrets

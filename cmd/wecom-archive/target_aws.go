@@ -21,6 +21,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/keyring"
 )
 
@@ -100,7 +101,7 @@ func (a account) open(ctx context.Context, stack string, log *slog.Logger) (*ope
 	s3Client := s3.NewFromConfig(cfg)
 	objects := awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), a.Bucket).WithCaptureKey(a.CaptureKey)
 	index := awsstore.NewIndex(dynamodb.NewFromConfig(cfg), a.Table)
-	catalog := archive.NewCatalog(index)
+	catalog := catalog.New(index)
 	queue := awsstore.NewNotifier(sqs.NewFromConfig(cfg), a.QueueURL, a.Bucket)
 	functions := lambda.NewFromConfig(cfg, func(o *lambda.Options) { o.RetryMaxAttempts = 1 })
 	return &opened{

@@ -24,6 +24,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/setup"
 	"wecom-archive/shared/store"
@@ -37,13 +38,13 @@ var now = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 type stack struct {
 	t       *testing.T
 	objects *storetest.Objects
-	catalog *archive.Catalog
+	catalog *catalog.Catalog
 	log     bytes.Buffer
 	handler lambda.Handler
 }
 
 func newStack(t *testing.T) *stack {
-	s := &stack{t: t, objects: storetest.NewObjects(), catalog: archive.NewCatalog(storetest.NewIndex())}
+	s := &stack{t: t, objects: storetest.NewObjects(), catalog: catalog.New(storetest.NewIndex())}
 	s.handler = lambda.NewHandler(NewApp(viewer.Config{
 		Objects: s.objects, Catalog: s.catalog,
 		Access: &access.Recorder{Objects: s.objects, Now: func() time.Time { return now }, NewID: rand.Text},
@@ -90,7 +91,7 @@ func (s *stack) say(seq int64, conversation, text string) {
 		err = s.objects.PutIfAbsent(s.t.Context(), key, bytes.NewReader(body))
 	}
 	if err == nil {
-		err = s.catalog.IndexSegment(s.t.Context(), key, rows)
+		err = s.catalog.Conversations.IndexSegment(s.t.Context(), key, rows)
 	}
 	if err != nil {
 		s.t.Fatal(err)
@@ -311,7 +312,7 @@ func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		objects := storetest.NewObjects()
 		app := NewApp(viewer.Config{
-			Objects: objects, Catalog: archive.NewCatalog(stuck{storetest.NewIndex()}),
+			Objects: objects, Catalog: catalog.New(stuck{storetest.NewIndex()}),
 			Access: &access.Recorder{Objects: objects, Now: time.Now, NewID: func() string { return "look-0001" }},
 			Auth:   authorizer{rolesClaim: "cognito:groups", tokens: sampleToken{}},
 		})

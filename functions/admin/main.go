@@ -24,8 +24,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"wecom-archive/shared/access"
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/setup"
 	"wecom-archive/shared/signin"
@@ -110,7 +110,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	return NewApp(viewer.Config{
 		Objects:   objects,
 		Derived:   awsstore.NewDerived(s3Client, set.Derived),
-		Catalog:   archive.NewCatalog(index),
+		Catalog:   catalog.New(index),
 		Access:    &access.Recorder{Objects: objects, Now: time.Now, NewID: rand.Text},
 		Auth:      authorizer{rolesClaim: set.RolesClaim, tokens: tokens},
 		Visitors:  stored,

@@ -24,9 +24,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsevents"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/keyring"
@@ -97,7 +97,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	}
 	s3Client := s3.NewFromConfig(cfg)
 	objects := awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket).WithCaptureKey(set.Capture)
-	catalog := archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table))
+	catalog := catalog.New(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table))
 	return newBatch(ctx, set.Bucket, decode.Config{
 		Corp: set.Corp, Program: program.Version(), Objects: objects, Catalog: catalog, Library: library,
 		Derived: awsstore.NewDerived(s3Client, set.Derived).WithCaptureKey(set.Capture),

@@ -18,6 +18,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsevents"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/localstore"
@@ -43,7 +44,7 @@ func (d deadly) DecryptData(ctx context.Context, batch []wecom.Sealed) ([]wecom.
 
 // TestArchives has the function work on one page, as Lambda does.
 func TestArchives(t *testing.T) {
-	objects, catalog := storetest.NewObjects(), archive.NewCatalog(storetest.NewIndex())
+	objects, catalog := storetest.NewObjects(), catalog.New(storetest.NewIndex())
 	port, err := localstore.OpenKeyring(filepath.Join(t.TempDir(), "wrapping.key"))
 	if err != nil {
 		t.Fatal(err)

@@ -15,8 +15,8 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/callback"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/store"
@@ -43,7 +43,7 @@ func TestFunction(t *testing.T) {
 	secrets := localstore.OpenSecrets(filepath.Join(t.TempDir(), "secrets.json"))
 	cached := &cachedCipher{corp: corp, secrets: secrets, now: clock}
 	app := NewApp(callback.Config{
-		Corp: corp, Cipher: cached.get, Objects: storetest.NewObjects(), Catalog: archive.NewCatalog(storetest.NewIndex()),
+		Corp: corp, Cipher: cached.get, Objects: storetest.NewObjects(), Catalog: catalog.New(storetest.NewIndex()),
 		Waker: &woken, Now: clock, Log: slog.New(slog.NewTextHandler(&log, nil)),
 	}, metrics.New(&measured, "s", clock))
 	cipher, err := callback.NewCipher(token, key, corp)

@@ -21,9 +21,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/callback"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/metrics"
 )
@@ -85,7 +85,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	return NewApp(callback.Config{
 		Corp: set.Corp, Cipher: secrets.get,
 		Objects: awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket).WithCaptureKey(set.Capture),
-		Catalog: archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
+		Catalog: catalog.New(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
 		Waker:   awsstore.NewWaker(sqs.NewFromConfig(cfg), set.Wakes),
 		Delay:   set.Delay, Now: time.Now, Log: log,
 	}, metrics.New(os.Stdout, getenv("WECOM_ARCHIVE_STACK"), time.Now)), nil

@@ -23,8 +23,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/metrics"
@@ -73,7 +73,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	client := s3.NewFromConfig(cfg)
 	return NewApp(compact.Config{
 		Objects: awsstore.NewObjects(client, s3.NewPresignClient(client), set.Bucket), Derived: awsstore.NewDerived(client, set.Derived),
-		Catalog: archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
+		Catalog: catalog.New(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
 		Program: program.Version(), Read: reading.Read, Parser: wecom.ParserVersion, Log: log,
 	}, time.Now, metrics.New(os.Stdout, getenv("WECOM_ARCHIVE_STACK"), time.Now)), nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store/storetest"
@@ -22,7 +23,7 @@ import (
 // TestCompacts has the function work on one segment, as Lambda does: afterwards
 // its message is read out of the derived bucket alone.
 func TestCompacts(t *testing.T) {
-	objects, derived, catalog := storetest.NewObjects(), storetest.NewDerived(), archive.NewCatalog(storetest.NewIndex())
+	objects, derived, cat := storetest.NewObjects(), storetest.NewDerived(), catalog.New(storetest.NewIndex())
 	day := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	sum := sha256.Sum256([]byte("private words"))
 	row := archive.Row{
@@ -37,12 +38,12 @@ func TestCompacts(t *testing.T) {
 	if err := objects.PutIfAbsent(t.Context(), key, bytes.NewReader(body)); err != nil {
 		t.Fatal(err)
 	}
-	if err := catalog.IndexSegment(t.Context(), key, []archive.Row{row}); err != nil {
+	if err := cat.Conversations.IndexSegment(t.Context(), key, []archive.Row{row}); err != nil {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
-	app := NewApp(compact.Config{Objects: objects, Derived: derived, Catalog: catalog, Program: "test", Temp: t.TempDir(), Log: logger},
+	app := NewApp(compact.Config{Objects: objects, Derived: derived, Catalog: cat, Program: "test", Temp: t.TempDir(), Log: logger},
 		func() time.Time { return day.Add(24 * time.Hour) }, nil)
 	answer, err := lambda.NewHandler(app.Handle).Invoke(t.Context(), []byte(`{"reason":"schedule"}`))
 	if err != nil {
@@ -52,8 +53,8 @@ func TestCompacts(t *testing.T) {
 	if err := json.Unmarshal(answer, &summary); err != nil || summary.Messages != 1 || summary.More {
 		t.Errorf("answer %s, %v", answer, err)
 	}
-	reader := transcript.New(storetest.NewObjects(), derived, catalog) // an empty archive bucket
-	found, err := reader.Messages(t.Context(), archive.PlaceQuery{Conversation: "pair:a,b", Limit: 10})
+	reader := transcript.New(storetest.NewObjects(), derived, cat) // an empty archive bucket
+	found, err := reader.Messages(t.Context(), catalog.PlaceQuery{Conversation: "pair:a,b", Limit: 10})
 	if err != nil || len(found) != 1 || string(found[0].Raw) != "private words" {
 		t.Errorf("%d messages, %v", len(found), err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/directory"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom/companion"
@@ -21,7 +22,7 @@ type App struct {
 	Program string
 	API     string // where WeCom answers; empty: the true one
 	Objects store.Objects
-	Catalog *archive.Catalog
+	Catalog *catalog.Catalog
 	Secrets store.Secrets
 	Owner   string // of the lease: one for each process
 	Now     func() time.Time
@@ -60,7 +61,7 @@ func (a *App) Handle(ctx context.Context, event Event) (run archive.Run, err err
 		a.Log.InfoContext(ctx, "there is no companion-secret: employees, customers and their rooms keep their ids")
 	}
 	run, err = directory.New(c).Run(ctx, event.Reason != "new")
-	if held := (*archive.LeaseHeldError)(nil); errors.As(err, &held) {
+	if held := (*catalog.LeaseHeldError)(nil); errors.As(err, &held) {
 		a.Log.InfoContext(ctx, "another run is at work", "error", err)
 		return run, nil
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
@@ -39,11 +40,11 @@ func newStack(t *testing.T) *stack {
 	t.Cleanup(server.Close)
 	s := &stack{corp: corp, employee: wecom.ParticipantOf(corp.Employees()[0].ID).ID, robot: corp.Robots()[0].ID}
 	s.App = &App{
-		Corp: corpID, Program: "test", API: server.URL, Objects: storetest.NewObjects(), Catalog: archive.NewCatalog(storetest.NewIndex()),
+		Corp: corpID, Program: "test", API: server.URL, Objects: storetest.NewObjects(), Catalog: catalog.New(storetest.NewIndex()),
 		Secrets: localstore.OpenSecrets(filepath.Join(t.TempDir(), "secrets.json")), Owner: "test", Now: time.Now, Log: slog.New(slog.NewTextHandler(&s.log, nil)),
 	}
 	reading := archive.Reading{Conversation: "multi:x", FromID: s.employee, ToIDs: []string{s.robot}, MsgTime: time.Now()}
-	if err := s.Catalog.PutActive(t.Context(), reading); err != nil {
+	if err := s.Catalog.Conversations.PutActive(t.Context(), reading); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -51,7 +52,7 @@ func newStack(t *testing.T) *stack {
 
 func (s *stack) name(t *testing.T, id string) string {
 	t.Helper()
-	known, err := s.Catalog.PersonEntries(t.Context(), id)
+	known, err := s.Catalog.People.PersonEntries(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +95,7 @@ func TestUntrustedIP(t *testing.T) {
 func TestAnotherAtWork(t *testing.T) {
 	s := newStack(t)
 	s.set(t, store.SecretArchive, "secret-of-the-archive")
-	if _, err := s.Catalog.AcquireDirectoryLease(t.Context(), "another", time.Now(), time.Minute); err != nil {
+	if _, err := s.Catalog.Pages.AcquireDirectoryLease(t.Context(), "another", time.Now(), time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if run, err := s.Handle(t.Context(), Event{}); err != nil || run.Calls != 0 {

@@ -22,8 +22,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/program"
 )
@@ -74,7 +74,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	return &App{
 		Corp: set.Corp, Program: program.Version(), API: set.API,
 		Objects: awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket).WithCaptureKey(set.Capture),
-		Catalog: archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
+		Catalog: catalog.New(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
 		Secrets: awsstore.NewSecrets(ssm.NewFromConfig(cfg), set.Secrets, ""),
 		Owner:   rand.Text(), Now: time.Now, Log: log,
 	}, nil

@@ -18,6 +18,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsevents"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/mediafetch"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
@@ -63,7 +64,7 @@ type world struct {
 func newWorld(t *testing.T, secret secrets) *world {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	w := &world{}
-	derived, catalog := storetest.NewDerived(), archive.NewCatalog(storetest.NewIndex())
+	derived, cat := storetest.NewDerived(), catalog.New(storetest.NewIndex())
 	w.list = archive.FetchList{Corp: "ww1", SeqAsked: 7, PulledAt: now.Add(-time.Hour)}
 	for i := range 3 {
 		id := fmt.Sprintf("secret-%03d", i)
@@ -75,7 +76,7 @@ func newWorld(t *testing.T, secret secrets) *world {
 	if err := archive.PutFetchList(t.Context(), derived, w.list); err != nil {
 		t.Fatal(err)
 	}
-	if err := catalog.NoteMediaList(t.Context(), archive.NewMediaList(w.list, &archive.PageLinks{}), false); err != nil {
+	if err := cat.Media.NoteMediaList(t.Context(), catalog.NewMediaList(w.list, &archive.PageLinks{}), false); err != nil {
 		t.Fatal(err)
 	}
 	w.app = &App{
@@ -86,9 +87,9 @@ func newWorld(t *testing.T, secret secrets) *world {
 			}
 			return library{&w.closed}, nil
 		},
-		Requeuer: &mediafetch.Requeuer{Catalog: catalog, Queue: &w.queue, Now: time.Now},
+		Requeuer: &mediafetch.Requeuer{Catalog: cat, Queue: &w.queue, Now: time.Now},
 		Stage: mediafetch.Config{
-			Corp: "ww1", Program: "test", Objects: storetest.NewObjects(), Derived: derived, Catalog: catalog,
+			Corp: "ww1", Program: "test", Objects: storetest.NewObjects(), Derived: derived, Catalog: cat,
 			Now: time.Now, Sleep: sleep, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Spool: t.TempDir(),
 		},
 	}

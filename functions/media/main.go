@@ -31,6 +31,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/mediafetch"
 	"wecom-archive/shared/mediatype"
@@ -120,7 +121,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	}
 	s3Client := s3.NewFromConfig(cfg)
 	meter := metrics.New(os.Stdout, getenv("WECOM_ARCHIVE_STACK"), time.Now)
-	catalog := archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table))
+	catalog := catalog.New(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table))
 	return &App{
 		Bucket:  set.Derived,
 		Secrets: awsstore.NewSecrets(ssm.NewFromConfig(cfg), set.Secrets, ""),

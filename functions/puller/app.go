@@ -13,6 +13,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/doctor"
 	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/store"
@@ -33,7 +34,7 @@ type App struct {
 	SDK      string // path of WeCom's library
 	Echo     string // address of a service that tells ours; see doctor.Echo
 	Objects  store.Objects
-	Catalog  *archive.Catalog
+	Catalog  *catalog.Catalog
 	Queue    store.Notifier
 	Secrets  store.Secrets
 	Inspect  func(path string) (financesdk.Info, error)
@@ -68,7 +69,7 @@ func (a *App) Handle(ctx context.Context, event Event) (any, error) {
 	case "doctor":
 		return a.examine(ctx, event.TrustedIP)
 	case "retry":
-		last, err := a.Catalog.Runs(ctx, "puller", 1)
+		last, err := a.Catalog.Journal.Runs(ctx, "puller", 1)
 		if err != nil {
 			return nil, err
 		}
@@ -99,12 +100,12 @@ func (a *App) pull(ctx context.Context) (run archive.Run, err error) {
 	}
 	defer func() { err = errors.Join(err, library.Close()) }()
 	run, err = capture.New(capture.Config{
-		Seats: archive.SeatList{Catalog: a.Catalog, Now: a.Now},
+		Seats: catalog.SeatList{Catalog: a.Catalog, Now: a.Now},
 		Corp:  a.Corp, Objects: a.Objects, Catalog: a.Catalog, Queue: a.Queue, Chats: library, Limit: a.Limit,
 		Now: a.Now, Sleep: sleep, Owner: a.Owner, NewID: newID, Log: a.Log,
 		Program: a.Program, SDKVersion: info.Version, SDKSHA256: info.SHA256,
 	}).Run(ctx)
-	if held := (*archive.LeaseHeldError)(nil); errors.As(err, &held) {
+	if held := (*catalog.LeaseHeldError)(nil); errors.As(err, &held) {
 		a.Log.InfoContext(ctx, "another puller is at work", "error", err)
 		return run, nil
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/store"
@@ -81,7 +82,7 @@ func newStack(t *testing.T) *stack {
 		Inspect: func(string) (financesdk.Info, error) {
 			return financesdk.Info{Version: "200215", SHA256: "abcd"}, nil
 		},
-		Objects: objects, Versions: objects, Metrics: metrics.New(&s.metrics, "archive", time.Now), Catalog: archive.NewCatalog(storetest.NewIndex()), Queue: queue{},
+		Objects: objects, Versions: objects, Metrics: metrics.New(&s.metrics, "archive", time.Now), Catalog: catalog.New(storetest.NewIndex()), Queue: queue{},
 		Secrets: localstore.OpenSecrets(filepath.Join(t.TempDir(), "secrets.json")),
 		Open: func(_ context.Context, secret, password string) (Library, error) {
 			l := &library{Client: corp.NewClient(corpID, secret), password: password}
@@ -181,7 +182,7 @@ func TestNewSecret(t *testing.T) {
 func TestAnotherIsAtWork(t *testing.T) {
 	s := newStack(t)
 	s.set(t, store.SecretArchive, secret)
-	if _, err := s.Catalog.AcquireLease(t.Context(), "another", time.Now(), time.Minute); err != nil {
+	if _, err := s.Catalog.Pages.AcquireLease(t.Context(), "another", time.Now(), time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	run, err := s.invoke(t)

@@ -27,8 +27,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/doctor"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/metrics"
@@ -106,7 +106,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 		Corp: set.Corp, Program: program.Version(), Limit: set.Limit,
 		SDK: set.SDK, Echo: set.Echo, Inspect: financesdk.Inspect,
 		Objects: objects, Versions: objects, Metrics: meter,
-		Catalog: archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
+		Catalog: catalog.New(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
 		Queue:   awsstore.NewNotifier(sqs.NewFromConfig(cfg), set.QueueURL, set.Bucket),
 		Secrets: awsstore.NewSecrets(ssm.NewFromConfig(cfg), set.Secrets, ""),
 		Open: func(ctx context.Context, secret, proxyPassword string) (Library, error) {

@@ -9,6 +9,8 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
+	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/health"
 	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/wecom"
 )
@@ -38,19 +40,19 @@ func (a *App) measure(ctx context.Context, run archive.Run, failure error) {
 
 // measureHealth adds what only the index knows.
 func (a *App) measureHealth(ctx context.Context, values metrics.Values) error {
-	state, err := a.Catalog.PullState(ctx)
+	state, err := a.Catalog.Pages.PullState(ctx)
 	if err != nil {
 		return err
 	}
-	cursor, err := a.Catalog.Cursor(ctx)
+	cursor, err := a.Catalog.Pages.Cursor(ctx)
 	if err != nil {
 		return err
 	}
 	if proof := state.LastProof(); !proof.IsZero() {
 		values[metrics.LagSeconds] = a.Now().Sub(proof).Seconds()
 	}
-	alarms := archive.Judge(a.Now(), archive.Facts{State: state, Cursor: cursor})
-	values[metrics.QuietAlarm] = metrics.Flag(slices.ContainsFunc(alarms, func(al archive.Alarm) bool { return al.Code == archive.AlarmQuiet }))
+	alarms := health.Judge(a.Now(), health.Facts{State: state, Cursor: cursor})
+	values[metrics.QuietAlarm] = metrics.Flag(slices.ContainsFunc(alarms, func(al health.Alarm) bool { return al.Code == health.AlarmQuiet }))
 	return nil
 }
 
@@ -70,7 +72,7 @@ const scanName = "incident-scan"
 // later versions. A scan that the time is too short for goes on at the next run.
 func (a *App) lookForIncidents(ctx context.Context) error {
 	var next int // prefix
-	if _, err := a.Catalog.Progress(ctx, scanName, &next); err != nil {
+	if _, err := a.Catalog.Journal.Progress(ctx, scanName, &next); err != nil {
 		return err
 	}
 	scan, cancel := ctx, func() {}
@@ -80,7 +82,7 @@ func (a *App) lookForIncidents(ctx context.Context) error {
 	defer cancel()
 	for range scanned {
 		prefix := scanned[next%len(scanned)]
-		count, err := archive.RecordIncidents(scan, a.Versions, a.Objects, a.Catalog, a.Corp, prefix)
+		count, err := catalog.RecordIncidents(scan, a.Versions, a.Objects, a.Catalog, a.Corp, prefix)
 		a.Metrics.Put(metrics.Values{metrics.Incidents: float64(count.New)})
 		if count.New > 0 {
 			a.Log.ErrorContext(ctx, "somebody laid something over the archive", "prefix", prefix, "found", count.Found, "new", count.New)
@@ -93,7 +95,7 @@ func (a *App) lookForIncidents(ctx context.Context) error {
 			return fmt.Errorf("looking for incidents below %s: %w", prefix, err)
 		}
 		next = (next + 1) % len(scanned)
-		if err := a.Catalog.SaveProgress(ctx, scanName, next); err != nil {
+		if err := a.Catalog.Journal.SaveProgress(ctx, scanName, next); err != nil {
 			return err
 		}
 	}

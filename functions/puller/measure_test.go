@@ -65,7 +65,7 @@ func TestMetrics(t *testing.T) {
 	if m := s.measured(t); m["Gaps"] != 1 || m["EndReached"] != 1 {
 		t.Errorf("six days later: %v", m)
 	}
-	if _, err := s.Catalog.AcquireLease(t.Context(), "another", s.Now(), time.Minute); err != nil {
+	if _, err := s.Catalog.Pages.AcquireLease(t.Context(), "another", s.Now(), time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	s.invoke(t)
@@ -92,7 +92,7 @@ func TestIncidents(t *testing.T) {
 			t.Errorf("%v incidents, want %v", m["Incidents"], want)
 		}
 	}
-	found, err := s.Catalog.Incidents(t.Context(), 10)
+	found, err := s.Catalog.Journal.Incidents(t.Context(), 10)
 	if err != nil || len(found) != 1 {
 		t.Errorf("%v, %v", found, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/rebuild"
 	"wecom-archive/shared/store/storetest"
 )
@@ -35,7 +36,7 @@ func newApp(t *testing.T, pages int) *App {
 		}
 	}
 	return &App{MaxQueued: 20, Config: rebuild.Config{
-		Corp: corp, Objects: objects, Versions: objects, Catalog: archive.NewCatalog(index), Dropper: index, Now: time.Now,
+		Corp: corp, Objects: objects, Versions: objects, Catalog: catalog.New(index), Dropper: index, Now: time.Now,
 		Log: slog.New(slog.DiscardHandler), Owner: "reindexer-1",
 	}}
 }
@@ -102,13 +103,13 @@ func TestOutboxIsBounded(t *testing.T) {
 // TestCursorAhead: an index of another bucket is said with what to do, and a pull at work.
 func TestCursorAhead(t *testing.T) {
 	app := newApp(t, 1)
-	if err := app.Catalog.RestoreCursor(t.Context(), archive.Cursor{Seq: 900}); err != nil {
+	if err := app.Catalog.Pages.RestoreCursor(t.Context(), catalog.Cursor{Seq: 900}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := app.Handle(t.Context(), rebuild.Order{Mode: rebuild.ModeReindex}); err == nil || !strings.Contains(err.Error(), "reindex --drop") {
 		t.Error(err)
 	}
-	if _, err := app.Catalog.AcquireLease(t.Context(), "puller", time.Now(), time.Minute); err != nil {
+	if _, err := app.Catalog.Pages.AcquireLease(t.Context(), "puller", time.Now(), time.Minute); err != nil {
 		t.Errorf("the lease is still held: %v", err)
 	}
 	if _, err := app.Handle(t.Context(), rebuild.Order{Mode: rebuild.ModeReindex}); err == nil || !strings.Contains(err.Error(), "held by puller") {
@@ -125,8 +126,8 @@ func TestLease(t *testing.T) {
 		t.Fatalf("%+v, %v", answer, err)
 	}
 	app.Owner = "reindexer-2"
-	held := &archive.LeaseHeldError{}
-	if _, err := app.Catalog.AcquireLease(t.Context(), "puller", time.Now(), 2*time.Minute); !errors.As(err, &held) {
+	held := &catalog.LeaseHeldError{}
+	if _, err := app.Catalog.Pages.AcquireLease(t.Context(), "puller", time.Now(), 2*time.Minute); !errors.As(err, &held) {
 		t.Errorf("somebody may pull: %v", err)
 	}
 	if answer, err := app.Handle(t.Context(), rebuild.Order{Mode: rebuild.ModeReindex, By: "command-2"}); !errors.As(err, &held) {
@@ -135,7 +136,7 @@ func TestLease(t *testing.T) {
 	if answer, err := app.Handle(t.Context(), order); err != nil || answer.More {
 		t.Errorf("%+v, %v", answer, err)
 	}
-	if _, err := app.Catalog.AcquireLease(t.Context(), "puller", time.Now(), 2*time.Minute); err != nil {
+	if _, err := app.Catalog.Pages.AcquireLease(t.Context(), "puller", time.Now(), 2*time.Minute); err != nil {
 		t.Errorf("when all is done: %v", err)
 	}
 }

@@ -23,8 +23,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/rebuild"
 )
@@ -72,7 +72,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	objects := awsstore.NewObjects(client, s3.NewPresignClient(client), set.Bucket).WithCaptureKey(set.Capture)
 	index := awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)
 	return &App{MaxQueued: 20_000, Config: rebuild.Config{
-		Corp: set.Corp, Objects: objects, Versions: objects, Catalog: archive.NewCatalog(index), Dropper: index, Now: time.Now, Log: log,
+		Corp: set.Corp, Objects: objects, Versions: objects, Catalog: catalog.New(index), Dropper: index, Now: time.Now, Log: log,
 		Owner: "reindexer-" + rand.Text(), // of this process: two at a time would be in each other's way
 	}}, nil
 }

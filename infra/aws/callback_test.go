@@ -18,6 +18,7 @@ import (
 	"wecom-archive/infra/sdkstandin"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/callback"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 )
 
@@ -126,9 +127,9 @@ func (s *lambdas) checkApproved(t *testing.T, f *runtimeapi.Function, signed fun
 	if r := call(t, f, "callback/notify.json", signed("approved", approved)); r.StatusCode != 200 || r.Body != "success" {
 		t.Fatalf("approved: %d %q\n%s", r.StatusCode, r.Body, f.Log())
 	}
-	state, err := s.catalog.ConsentOf(t.Context(), conversation)
+	state, err := s.catalog.Consents.ConsentOf(t.Context(), conversation)
 	if err != nil || len(state.People) != 1 || state.People[0].Person != customer || state.People[0].Status != archive.ConsentAgreed ||
-		state.People[0].Source != archive.ConsentFromCallback || !state.People[0].Since.Equal(at) {
+		state.People[0].Source != catalog.ConsentFromCallback || !state.People[0].Since.Equal(at) {
 		t.Errorf("consent: %+v, %v", state, err)
 	}
 	stored := 0

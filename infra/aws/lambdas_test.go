@@ -26,6 +26,7 @@ import (
 	"wecom-archive/infra/runtimeapi"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
@@ -41,7 +42,7 @@ type lambdas struct {
 	key     string // of KMS
 	objects *awsstore.Objects
 	derived *awsstore.Derived
-	catalog *archive.Catalog
+	catalog *catalog.Catalog
 	ring    *keyring.Ring
 	secrets *awsstore.Secrets
 	queues  *sqs.Client
@@ -102,7 +103,7 @@ func startLambdas(t *testing.T) *lambdas {
 	if err := s.secrets.Set(t.Context(), store.SecretArchive, s.secret); err != nil {
 		t.Fatal(err)
 	}
-	s.catalog = archive.NewCatalog(awsstore.NewIndex(db, name))
+	s.catalog = catalog.New(awsstore.NewIndex(db, name))
 	s.ring = keyring.New(keyring.Config{
 		Corp: corpID, Objects: s.objects, Port: awsstore.NewKeyring(kms.NewFromConfig(cfg), keyID),
 		Catalog: s.catalog, Now: time.Now, Log: slog.New(slog.DiscardHandler),

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom/wecomtest"
@@ -147,8 +148,8 @@ func stored(t *testing.T, root string) (all, segments int) {
 func checkArchive(t *testing.T, s stack) {
 	t.Helper()
 	ctx := t.Context()
-	objects, catalog, _ := s.stores()
-	corp, _, err := s.corp(ctx, s.ring(objects, catalog))
+	objects, index, _ := s.stores()
+	corp, _, err := s.corp(ctx, s.ring(objects, index))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,13 +194,13 @@ func checkArchive(t *testing.T, s stack) {
 		t.Errorf("%d messages were said, %d are archived, want %d", len(truth), len(rows), messages)
 	}
 	for conversation, want := range conversations {
-		places, err := catalog.Places(ctx, archive.PlaceQuery{Conversation: conversation, Limit: messages})
+		places, err := index.Conversations.Places(ctx, catalog.PlaceQuery{Conversation: conversation, Limit: messages})
 		if err != nil || len(places) != want {
 			t.Errorf("%s: %d places in the index, %v; want %d", conversation, len(places), err, want)
 		}
 	}
-	cursor, err := catalog.Cursor(ctx)
-	pending, pendingErr := catalog.PendingPages(ctx, 0, 10)
+	cursor, err := index.Pages.Cursor(ctx)
+	pending, pendingErr := index.Pages.PendingPages(ctx, 0, 10)
 	if err != nil || pendingErr != nil || cursor.Envelopes != messages || cursor.Pages != int64(messages/s.PageSize) || len(pending) > 0 {
 		t.Errorf("cursor %+v, %v; pending %+v, %v", cursor, err, pending, pendingErr)
 	}

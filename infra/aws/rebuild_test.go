@@ -22,6 +22,7 @@ import (
 	"wecom-archive/infra/runtimeapi"
 	"wecom-archive/infra/sdkstandin"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/consent"
 	"wecom-archive/shared/rebuild"
@@ -224,8 +225,8 @@ func TestRebuildCommands(t *testing.T) {
 		t.Errorf("reparse: %+v", reparsed)
 	}
 
-	fact := archive.ConsentFact{Conversation: "room:wrA", Person: "wmA", Status: archive.ConsentRefused, At: time.Now().UTC().Truncate(time.Millisecond), Source: archive.ConsentFromCheck}
-	if err := s.catalog.PutConsent(t.Context(), fact); err != nil {
+	fact := catalog.ConsentFact{Conversation: "room:wrA", Person: "wmA", Status: archive.ConsentRefused, At: time.Now().UTC().Truncate(time.Millisecond), Source: catalog.ConsentFromCheck}
+	if err := s.catalog.Consents.PutConsent(t.Context(), fact); err != nil {
 		t.Fatal(err)
 	}
 	if lines := strings.Split(strings.TrimSpace(run(0, "", "consent", "--format", "json", "--status", "refused")), "\n"); len(lines) != 1 || !strings.Contains(lines[0], `"person":"wmA"`) {
@@ -270,7 +271,7 @@ func (s *lambdas) checkSamples(t *testing.T, functions map[string]*runtimeapi.Fu
 func (s *lambdas) conversations(t *testing.T) (ids []string) {
 	t.Helper()
 	for back := range 3 {
-		day, err := s.catalog.ActiveConversations(t.Context(), archive.Day(time.Now().AddDate(0, 0, -back)), "", 1000)
+		day, err := s.catalog.Conversations.ActiveConversations(t.Context(), archive.Day(time.Now().AddDate(0, 0, -back)), "", 1000)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -30,6 +30,7 @@ import (
 	"wecom-archive/shared/awsevents"
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/capture"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/localstore"
@@ -154,21 +155,21 @@ func (s stack) makeTable(t *testing.T) {
 
 // stores are the archive bucket, which tells the queue about new pages as S3 does,
 // the index and the queue.
-func (s stack) stores() (store.Objects, *archive.Catalog, store.Notifier) {
+func (s stack) stores() (store.Objects, *catalog.Catalog, store.Notifier) {
 	cfg := s.config(s.S3)
 	cfg.Region, cfg.Credentials = locals3.Region, credentials.NewStaticCredentialsProvider(s.S3ID, s.S3Secret, "")
 	client := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
 	queue := awsstore.NewNotifier(sqs.NewFromConfig(s.config(s.AWS)), s.Queue, bucket)
 	objects := localstore.Announcing(awsstore.NewObjects(client, s3.NewPresignClient(client), bucket),
 		localstore.ByPrefix(map[string]store.Notifier{archive.PagesPrefix: queue}))
-	return objects, archive.NewCatalog(awsstore.NewIndex(dynamodb.NewFromConfig(s.config(s.DynamoDB)), s.Table)), queue
+	return objects, catalog.New(awsstore.NewIndex(dynamodb.NewFromConfig(s.config(s.DynamoDB)), s.Table)), queue
 }
 
 func (s stack) secrets() store.Secrets {
 	return awsstore.NewSecrets(ssm.NewFromConfig(s.config(s.AWS)), s.Secrets, s.Key)
 }
 
-func (s stack) ring(objects store.Objects, catalog *archive.Catalog) *keyring.Ring {
+func (s stack) ring(objects store.Objects, catalog *catalog.Catalog) *keyring.Ring {
 	port := awsstore.NewKeyring(kms.NewFromConfig(s.config(s.AWS)), s.Key)
 	return keyring.New(keyring.Config{Corp: corpID, Objects: objects, Port: port, Catalog: catalog, Now: time.Now})
 }
@@ -206,22 +207,22 @@ func (s stack) corp(ctx context.Context, ring *keyring.Ring) (*wecomtest.Corp, *
 // worked on when the queue says so, and a page whose message was lost is queued
 // again by the puller.
 func (s stack) work(ctx context.Context) error {
-	objects, catalog, queue := s.stores()
-	ring := s.ring(objects, catalog)
+	objects, index, queue := s.stores()
+	ring := s.ring(objects, index)
 	corp, chats, err := s.corp(ctx, ring)
 	if err != nil {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	puller := capture.New(capture.Config{
-		Corp: corpID, Objects: objects, Catalog: catalog, Queue: queue, Chats: chats, Seats: corp, Now: time.Now,
+		Corp: corpID, Objects: objects, Catalog: index, Queue: queue, Chats: chats, Seats: corp, Now: time.Now,
 		Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 		Owner: rand.Text(), NewID: rand.Text, Log: log, Program: "test", SDKVersion: "simulator",
 		// A killed run's lease, and its lost messages, are waited for.
 		Limit: s.PageSize, LeaseTTL: time.Second, RequeueAfter: time.Second,
 	})
 	archiver := decode.New(decode.Config{
-		Corp: corpID, Program: "test", Objects: objects, Catalog: catalog, Keys: ring, Library: wecomtest.Library{}, Now: time.Now, Log: log,
+		Corp: corpID, Program: "test", Objects: objects, Catalog: index, Keys: ring, Library: wecomtest.Library{}, Now: time.Now, Log: log,
 	})
 	if err := archiver.Ready(ctx); err != nil {
 		return err
@@ -229,14 +230,14 @@ func (s stack) work(ctx context.Context) error {
 	batch := &awsevents.Batch{Bucket: bucket, Work: archiver.Handle, Parallel: 2, Log: log}
 	for {
 		run, err := puller.Run(ctx)
-		var held *archive.LeaseHeldError
+		var held *catalog.LeaseHeldError
 		if err != nil && !errors.As(err, &held) {
 			return err
 		}
 		if err := s.drain(ctx, batch); err != nil {
 			return err
 		}
-		pending, err := catalog.PendingPages(ctx, 0, 1)
+		pending, err := index.Pages.PendingPages(ctx, 0, 1)
 		if err != nil || run.Stopped == capture.StoppedEnd && len(pending) == 0 {
 			return err
 		}

@@ -22,6 +22,7 @@ import (
 	locals3 "wecom-archive/infra/local/s3"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/rebuild"
@@ -77,7 +78,7 @@ func run(ctx context.Context, what, dir string, messages, months int) error {
 	l := load{
 		objects: awsstore.NewObjects(server.Client(), server.Presigner(), "objects"),
 		derived: awsstore.NewDerived(server.Client(), "derived"),
-		catalog: archive.NewCatalog(index),
+		catalog: catalog.New(index),
 		index:   index,
 		begin:   month.AddDate(0, 1-months, 0),
 	}
@@ -101,7 +102,7 @@ func run(ctx context.Context, what, dir string, messages, months int) error {
 type load struct {
 	objects *awsstore.Objects
 	derived store.Derived
-	catalog *archive.Catalog
+	catalog *catalog.Catalog
 	index   *localstore.Index
 	begin   time.Time // of the first month
 }
@@ -170,7 +171,7 @@ func (l load) generate(ctx context.Context, messages int, indexed bool) error {
 		if !indexed {
 			continue
 		}
-		if err := l.catalog.IndexSegment(ctx, key, rows); err != nil {
+		if err := l.catalog.Conversations.IndexSegment(ctx, key, rows); err != nil {
 			return err
 		}
 	}
@@ -226,7 +227,7 @@ func (l load) compact(ctx context.Context, temp string, messages int) error {
 // read counts the requests of each screen of a conversation.
 func (l load) read(ctx context.Context) error {
 	counter := storetest.NewRequestCounter()
-	q := archive.PlaceQuery{Conversation: conversation, Descending: true, Limit: 51}
+	q := catalog.PlaceQuery{Conversation: conversation, Descending: true, Limit: 51}
 	most, messages, began := 0, 0, time.Now()
 	screens := 0
 	for {

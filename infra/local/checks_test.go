@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"wecom-archive/infra/local"
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/store"
 )
@@ -144,7 +144,7 @@ func changeCursor(t *testing.T, dir string, add uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var cursor archive.Cursor
+	var cursor catalog.Cursor
 	if err := json.Unmarshal(item.Value, &cursor); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"wecom-archive/infra/local"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 )
@@ -39,12 +40,12 @@ func places(t *testing.T, c local.Config) []string {
 	var all []string
 	for back := range 7 {
 		day := archive.Day(c.Now().AddDate(0, 0, -back))
-		ids, err := system.Catalog.ActiveConversations(t.Context(), day, "", 10_000)
+		ids, err := system.Catalog.Conversations.ActiveConversations(t.Context(), day, "", 10_000)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, id := range ids {
-			found, err := system.Catalog.Places(t.Context(), archive.PlaceQuery{Conversation: id, Limit: 10_000})
+			found, err := system.Catalog.Conversations.Places(t.Context(), catalog.PlaceQuery{Conversation: id, Limit: 10_000})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/directory"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom/companion"
@@ -78,7 +78,7 @@ func (s *System) learnNames(ctx context.Context) {
 	s.learning.Lock()
 	defer s.learning.Unlock()
 	run, err := s.directory.Run(ctx, false)
-	if held := (*archive.LeaseHeldError)(nil); err != nil && ctx.Err() == nil && !errors.As(err, &held) {
+	if held := (*catalog.LeaseHeldError)(nil); err != nil && ctx.Err() == nil && !errors.As(err, &held) {
 		s.Log.Error("learning names failed, will be tried again", "error", err, "remedy", run.Remedy)
 	}
 }

@@ -28,13 +28,13 @@ func namesIn(t *testing.T, c local.Config) (people, rooms int) {
 	for _, room := range system.Corp.ChatRooms() {
 		names[room.ID] = room.Name
 	}
-	for s, err := range system.Catalog.Subjects(t.Context()) {
+	for s, err := range system.Catalog.People.Subjects(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		find := system.Catalog.PersonEntries
+		find := system.Catalog.People.PersonEntries
 		if s.Room {
-			find, rooms = system.Catalog.RoomEntries, rooms+1
+			find, rooms = system.Catalog.People.RoomEntries, rooms+1
 		} else {
 			people++
 		}

@@ -22,6 +22,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/capture"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/directory"
 	"wecom-archive/shared/keyring"
@@ -77,7 +78,7 @@ type System struct {
 	Config
 	Objects store.Objects
 	Derived store.Derived
-	Catalog *archive.Catalog
+	Catalog *catalog.Catalog
 	Corp    *wecomtest.Corp // nil in an archive that OpenArchive opened
 
 	// For the operator's commands.
@@ -180,7 +181,7 @@ func (s *System) openStores(ctx context.Context) error {
 		return err
 	}
 	s.closers = append(s.closers, index.Close)
-	s.Catalog = archive.NewCatalog(index)
+	s.Catalog = catalog.New(index)
 	s.queue = localstore.NewQueue(localstore.QueueConfig{RetryAfter: 2 * time.Second, MaxReceives: maxReceives})
 	s.mediaQueue = localstore.NewQueue(localstore.QueueConfig{RetryAfter: 2 * time.Second, MaxReceives: maxReceives})
 	s.Derived = localstore.AnnouncingDerived(

@@ -22,7 +22,7 @@ func TestRequestPull(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- system.Run(ctx, false, nil) }()
 	runs := func() int {
-		found, err := system.Catalog.Runs(t.Context(), "puller", 100)
+		found, err := system.Catalog.Journal.Runs(t.Context(), "puller", 100)
 		if err != nil {
 			t.Fatal(err)
 		}

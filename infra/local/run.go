@@ -11,6 +11,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 )
 
@@ -165,20 +166,20 @@ func (s *System) watch(ctx context.Context, once bool, report func(Progress)) er
 
 // queueWaiting queues every page without a segment.
 func (s *System) queueWaiting(ctx context.Context) error {
-	return eachPage(ctx, s.Catalog.PendingPages, func(p archive.PageState) error {
+	return eachPage(ctx, s.Catalog.Pages.PendingPages, func(p catalog.PageState) error {
 		return s.queue.Notify(ctx, p.Key)
 	})
 }
 
 // Progress looks how far the archive is.
 func (s *System) Progress(ctx context.Context) (Progress, error) {
-	cursor, err := s.Catalog.Cursor(ctx)
+	cursor, err := s.Catalog.Pages.Cursor(ctx)
 	if err != nil {
 		return Progress{}, err
 	}
 	p := Progress{Total: s.Corp.Arrived(), Pulled: int(cursor.Envelopes), Pages: int(cursor.Pages)}
 	waiting := 0
-	err = eachPage(ctx, s.Catalog.PendingPages, func(page archive.PageState) error {
+	err = eachPage(ctx, s.Catalog.Pages.PendingPages, func(page catalog.PageState) error {
 		p.Pending++
 		waiting += page.Count
 		return nil
@@ -186,7 +187,7 @@ func (s *System) Progress(ctx context.Context) (Progress, error) {
 	if err != nil {
 		return p, err
 	}
-	err = eachPage(ctx, s.Catalog.Quarantined, func(page archive.PageState) error {
+	err = eachPage(ctx, s.Catalog.Pages.Quarantined, func(page catalog.PageState) error {
 		for _, n := range page.Unreadable {
 			p.Quarantined += n
 		}
@@ -196,7 +197,7 @@ func (s *System) Progress(ctx context.Context) (Progress, error) {
 	return p, err
 }
 
-func eachPage(ctx context.Context, list func(ctx context.Context, from uint64, limit int) ([]archive.PageState, error), do func(archive.PageState) error) error {
+func eachPage(ctx context.Context, list func(ctx context.Context, from uint64, limit int) ([]catalog.PageState, error), do func(catalog.PageState) error) error {
 	const batch = 500
 	for from := uint64(0); ; {
 		pages, err := list(ctx, from, batch)

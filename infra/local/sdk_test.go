@@ -162,7 +162,7 @@ func TestMediaThroughTheLibrary(t *testing.T) {
 		t.Fatalf("%v\n%s", err, &log)
 	}
 	for _, id := range ids {
-		file, err := system.Catalog.MediaFile(t.Context(), wecom.Media{FileID: id}.FileIDHash())
+		file, err := system.Catalog.Media.MediaFile(t.Context(), wecom.Media{FileID: id}.FileIDHash())
 		if err != nil {
 			t.Fatal(err)
 		}

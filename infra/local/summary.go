@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 )
 
@@ -58,7 +59,7 @@ func (s *System) summary(ctx context.Context) (Summary, error) {
 		Pulled: p.Pulled, Archived: p.Archived, Quarantined: p.Quarantined, Pages: p.Pages,
 		Complete: s.pulledAll.Load() && p.Pending == 0 && p.Pulled == p.Total,
 	}
-	facts, err := s.Catalog.MediaFacts(ctx)
+	facts, err := s.Catalog.Media.MediaFacts(ctx)
 	if err != nil {
 		return sum, err
 	}
@@ -72,7 +73,7 @@ func (s *System) summary(ctx context.Context) (Summary, error) {
 		}
 	}
 	known, envelopes, next := 0, 0, uint64(0)
-	err = eachPage(ctx, s.Catalog.Pages, func(page archive.PageState) error {
+	err = eachPage(ctx, s.Catalog.Pages.From, func(page catalog.PageState) error {
 		if page.SeqAsked != next {
 			return fmt.Errorf("a page is asked after seq %d, the one before ends at %d: %w", page.SeqAsked, next, store.ErrIndexDamaged)
 		}

@@ -12,6 +12,7 @@ import (
 	locals3 "wecom-archive/infra/local/s3"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/mediafetch"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
@@ -82,7 +83,7 @@ func benchOnce(ctx context.Context, o options) (ratio float64, err error) {
 		return 0, err
 	}
 	stage := mediafetch.New(mediafetch.Config{
-		Corp: list.Corp, Program: "mediaload", Objects: objects("stage"), Derived: derived, Catalog: archive.NewCatalog(storetest.NewIndex()),
+		Corp: list.Corp, Program: "mediaload", Objects: objects("stage"), Derived: derived, Catalog: catalog.New(storetest.NewIndex()),
 		Library: lib, Now: time.Now, Sleep: func(context.Context, time.Duration) error { return nil }, Log: slog.New(slog.DiscardHandler),
 		Spool: filepath.Join(folder, ".spool"),
 	})

@@ -12,6 +12,7 @@ import (
 	locals3 "wecom-archive/infra/local/s3"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/mediafetch"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom"
@@ -52,7 +53,7 @@ func large(ctx context.Context, o options) (err error) {
 		return err
 	}
 	stage := mediafetch.New(mediafetch.Config{
-		Corp: list.Corp, Program: "mediaload", Objects: objects, Derived: derived, Catalog: archive.NewCatalog(storetest.NewIndex()),
+		Corp: list.Corp, Program: "mediaload", Objects: objects, Derived: derived, Catalog: catalog.New(storetest.NewIndex()),
 		Library: &source{dir: folder}, Now: time.Now, Sleep: func(context.Context, time.Duration) error { return nil }, Log: slog.New(slog.DiscardHandler),
 		Spool: filepath.Join(folder, ".spool"),
 	})

@@ -25,6 +25,7 @@ import (
 	locals3 "wecom-archive/infra/local/s3"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/segment"
@@ -139,7 +140,7 @@ func (l *load) generate(ctx context.Context, temp string) error {
 	if err := os.MkdirAll(temp, 0o700); err != nil {
 		return err
 	}
-	catalog := archive.NewCatalog(l.index)
+	catalog := catalog.New(l.index)
 	rng := rand.New(rand.NewPCG(1, 2))
 	seq := uint64(0)
 	began := time.Now()
@@ -166,7 +167,7 @@ func (l *load) generate(ctx context.Context, temp string) error {
 }
 
 // store stores a page with its segment, and indexes both.
-func (l *load) store(ctx context.Context, catalog *archive.Catalog, asked uint64, pulled time.Time, rows []archive.Row) error {
+func (l *load) store(ctx context.Context, cat *catalog.Catalog, asked uint64, pulled time.Time, rows []archive.Row) error {
 	last := asked + uint64(len(rows))
 	header := archive.PageHeader{
 		Corp: corp, SeqAsked: asked, Limit: 1000, FirstSeq: asked + 1, LastSeq: last, Count: len(rows), PulledAt: pulled, Run: "load", Program: "viewerload", Size: 2,
@@ -187,13 +188,13 @@ func (l *load) store(ctx context.Context, catalog *archive.Catalog, asked uint64
 	if err := l.objects.PutIfAbsent(ctx, key, bytes.NewReader(body)); err != nil {
 		return err
 	}
-	if err := catalog.IndexSegment(ctx, key, rows); err != nil {
+	if err := cat.Conversations.IndexSegment(ctx, key, rows); err != nil {
 		return err
 	}
-	if err := catalog.NotePage(ctx, header); err != nil {
+	if err := cat.Pages.NotePage(ctx, header); err != nil {
 		return err
 	}
-	return catalog.FinishPage(ctx, archive.PageState{Key: archive.PageKey(asked), SeqAsked: asked, LastSeq: last, Count: len(rows), PulledAt: pulled, Parts: 1, OK: len(rows)})
+	return cat.Pages.FinishPage(ctx, catalog.PageState{Key: archive.PageKey(asked), SeqAsked: asked, LastSeq: last, Count: len(rows), PulledAt: pulled, Parts: 1, OK: len(rows)})
 }
 
 func message(rng *rand.Rand, position int, seq int64, pulled time.Time) archive.Row {

@@ -20,6 +20,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/viewer"
 )
@@ -52,7 +53,7 @@ func (l *load) site() *site {
 func (s *site) handler() http.Handler {
 	objects := s.objects.Objects(s.load.objects)
 	return viewer.New(viewer.Config{
-		Objects: objects, Derived: s.objects.Derived(s.derived), Catalog: archive.NewCatalog(s.index), Visitors: somebody{},
+		Objects: objects, Derived: s.objects.Derived(s.derived), Catalog: catalog.New(s.index), Visitors: somebody{},
 		Access: &access.Recorder{Objects: objects, Now: time.Now, NewID: rand.Text},
 	})
 }

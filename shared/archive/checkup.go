@@ -66,14 +66,3 @@ func CheckupKey(c Checkup) string {
 func PutCheckup(ctx context.Context, objects store.Objects, corp string, c Checkup) error {
 	return PutEvent(ctx, objects, CheckupKey(c), EventCheckup, corp, c.At, c)
 }
-
-// SaveCheckup keeps the newest checkup of its place in the index.
-func (c *Catalog) SaveCheckup(ctx context.Context, checkup Checkup) error {
-	return c.Table.Write(ctx, partitionCheckup, checkup.Where, checkup)
-}
-
-// LastCheckup returns the newest checkup of a place; found is false if none is known.
-func (c *Catalog) LastCheckup(ctx context.Context, where string) (checkup Checkup, found bool, err error) {
-	revision, err := c.Table.Read(ctx, partitionCheckup, where, &checkup)
-	return checkup, revision > 0, err
-}

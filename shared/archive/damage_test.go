@@ -160,3 +160,13 @@ func unzstd(t *testing.T, stored []byte) []byte {
 	}
 	return plain.Bytes()
 }
+
+// objectsWith is a bucket with one object.
+func objectsWith(t *testing.T, key, body string) *storetest.Objects {
+	t.Helper()
+	objects := storetest.NewObjects()
+	if err := objects.PutIfAbsent(t.Context(), key, strings.NewReader(body)); err != nil {
+		t.Fatal(err)
+	}
+	return objects
+}

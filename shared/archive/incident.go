@@ -4,13 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"time"
 
-	"wecom-archive/shared/catalog/table"
 	"wecom-archive/shared/store"
 )
 
@@ -38,10 +35,10 @@ type Incident struct {
 // IncidentKey names the object of an incident's event. The same incident has the
 // same name whenever it is found.
 func IncidentKey(i Incident) string {
-	return eventKey(i.Modified, "incident-"+shortHash(i.Key)+"-"+shortHash(i.Version))
+	return eventKey(i.Modified, "incident-"+ShortHash(i.Key)+"-"+ShortHash(i.Version))
 }
 
-func shortHash(s string) string {
+func ShortHash(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:8])
 }
@@ -67,68 +64,4 @@ func Incidents(ctx context.Context, versions store.Versions, prefix string) iter
 			}
 		}
 	}
-}
-
-// IncidentCount is what a scan found.
-type IncidentCount struct {
-	Found int // incidents in the bucket
-	New   int // of these, recorded by this scan
-}
-
-// RecordIncidents looks for incidents below prefix and records each that is not
-// recorded yet: as an event in objects, then in the catalog. It may run again at
-// any time, and at several places at once; the incidents that were recorded before
-// an error stay recorded.
-func RecordIncidents(ctx context.Context, versions store.Versions, objects store.Objects, catalog *Catalog, corp, prefix string) (IncidentCount, error) {
-	var count IncidentCount
-	for incident, err := range Incidents(ctx, versions, prefix) {
-		if err != nil {
-			return count, err
-		}
-		count.Found++
-		known, err := catalog.knowsIncident(ctx, incident)
-		if err != nil {
-			return count, err
-		}
-		if known {
-			continue
-		}
-		// The event first: what the catalog knows is recorded for ever.
-		if err := PutEvent(ctx, objects, IncidentKey(incident), EventIncident, corp, incident.Modified, incident); err != nil {
-			return count, err
-		}
-		if err := catalog.PutIncident(ctx, incident); err != nil {
-			return count, err
-		}
-		count.New++
-	}
-	return count, nil
-}
-
-func incidentName(i Incident) string {
-	return fmt.Sprintf("%013d-%s-%s", i.Modified.UnixMilli(), shortHash(i.Key), shortHash(i.Version))
-}
-
-func (c *Catalog) knowsIncident(ctx context.Context, i Incident) (bool, error) {
-	var known json.RawMessage
-	revision, err := c.Table.Read(ctx, partitionIncidents, incidentName(i), &known)
-	return revision > 0, err
-}
-
-// PutIncident lists an incident. That it is listed already is no error.
-func (c *Catalog) PutIncident(ctx context.Context, i Incident) error {
-	if err := c.Table.WriteIf(ctx, partitionIncidents, incidentName(i), 0, i); err != nil && !errors.Is(err, store.ErrConflict) {
-		return fmt.Errorf("listing an incident on %s: %w", i.Key, err)
-	}
-	return nil
-}
-
-// Incidents returns the last known incidents, newest first.
-func (c *Catalog) Incidents(ctx context.Context, limit int) ([]Incident, error) {
-	return table.List[Incident](ctx, c.Table, store.IndexQuery{Partition: partitionIncidents, Descending: true, Limit: limit})
-}
-
-// IncidentsBefore is like RunsBefore, for incidents.
-func (c *Catalog) IncidentsBefore(ctx context.Context, before string, limit int) (incidents []Incident, next string, err error) {
-	return table.ListBefore[Incident](ctx, c.Table, partitionIncidents, before, limit)
 }

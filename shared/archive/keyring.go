@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"wecom-archive/shared/catalog/table"
 	"wecom-archive/shared/store"
 )
 
@@ -33,17 +32,6 @@ type PublicKey struct {
 // Public is the record without its private half.
 func (r KeyRecord) Public() PublicKey {
 	return PublicKey{ID: r.ID, CreatedAt: r.CreatedAt.UTC(), Imported: r.Imported, Fingerprint: r.Fingerprint, PublicPEM: r.PublicPEM}
-}
-
-// SavePublicKey notes a stored key in the index, for those who may not read the
-// records.
-func (c *Catalog) SavePublicKey(ctx context.Context, k PublicKey) error {
-	return c.Table.Write(ctx, partitionKeys, fmt.Sprintf("public#%013d#%s", k.CreatedAt.UnixMilli(), k.ID), k)
-}
-
-// PublicKeys returns the public halves in order of their making.
-func (c *Catalog) PublicKeys(ctx context.Context, limit int) ([]PublicKey, error) {
-	return table.List[PublicKey](ctx, c.Table, store.IndexQuery{Partition: partitionKeys, From: "public#", To: "public$", Limit: limit})
 }
 
 // KeyFormat is the version of KeyRecord. A reader refuses a greater one.

@@ -27,7 +27,7 @@ const pageSuffix = ".json.zst"
 // seqDigits is wide enough for every uint64, so that keys sort as numbers.
 const seqDigits = 20
 
-func seqName(seq uint64) string { return fmt.Sprintf("%0*d", seqDigits, seq) }
+func SeqName(seq uint64) string { return fmt.Sprintf("%0*d", seqDigits, seq) }
 
 func parseSeqName(s string) (uint64, bool) {
 	if len(s) != seqDigits {
@@ -39,7 +39,7 @@ func parseSeqName(s string) (uint64, bool) {
 
 // PageKey is the key of the page that WeCom returned when asked for what comes
 // after seq.
-func PageKey(asked uint64) string { return PagesPrefix + seqName(asked) + pageSuffix }
+func PageKey(asked uint64) string { return PagesPrefix + SeqName(asked) + pageSuffix }
 
 // ParsePageKey is the reverse of PageKey.
 func ParsePageKey(key string) (asked uint64, ok bool) {
@@ -56,7 +56,7 @@ func ParsePageKey(key string) (asked uint64, ok bool) {
 
 // RejectKey is the key of the n-th reply of a run that is no page.
 func RejectKey(asked uint64, run string, n int) string {
-	return fmt.Sprintf("%s%s/%s-%d.zst", RejectsPrefix, seqName(asked), run, n)
+	return fmt.Sprintf("%s%s/%s-%d.zst", RejectsPrefix, SeqName(asked), run, n)
 }
 
 // SegmentKey is the key of the segment of a page. Part 0 is the segment with a
@@ -68,7 +68,7 @@ func SegmentKey(pulledAt time.Time, asked uint64, part int) string {
 // partName is what the keys of a segment's part and of its job list have in
 // common.
 func partName(pulledAt time.Time, asked uint64, part int) string {
-	name := "dt=" + Day(pulledAt) + "/" + seqName(asked)
+	name := "dt=" + Day(pulledAt) + "/" + SeqName(asked)
 	if part > 0 {
 		name += "-r" + strconv.Itoa(part)
 	}
@@ -116,7 +116,7 @@ func parseDayKey(key, prefix, suffix string) (day, name string, ok bool) {
 // SegmentStem is the common beginning of the keys of all parts of a page's
 // segment.
 func SegmentStem(page PageHeader) string {
-	return SegmentsPrefix + "dt=" + Day(page.PulledAt) + "/" + seqName(page.SeqAsked)
+	return SegmentsPrefix + "dt=" + Day(page.PulledAt) + "/" + SeqName(page.SeqAsked)
 }
 
 // FetchKey is the key, in the derived bucket, of the job list of a segment's part.
@@ -143,7 +143,7 @@ func LinksKey(pulledAt time.Time, asked uint64, n int) string {
 
 // LinksStem is the common beginning of all LinksKeys of a page.
 func LinksStem(pulledAt time.Time, asked uint64) string {
-	return LinksPrefix + "dt=" + Day(pulledAt) + "/" + seqName(asked) + "-"
+	return LinksPrefix + "dt=" + Day(pulledAt) + "/" + SeqName(asked) + "-"
 }
 
 // ParseLinksKey is the reverse of LinksKey; day is the pull date.

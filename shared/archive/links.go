@@ -234,3 +234,21 @@ func (p *PageLinks) All() []Link {
 	}
 	return out
 }
+
+// Superseded are links that later ones have replaced.
+func (p *PageLinks) Superseded() []Link { return p.superseded }
+
+// since are the links of jobs that objects from a number on say, and all those of
+// files that failed.
+func (p *PageLinks) Since(number int, jobs []MediaJob) (fresh, failed []Link) {
+	for _, job := range jobs {
+		l, ok := p.latest[job.ref()]
+		if ok && l.number >= number {
+			fresh = append(fresh, l.Link)
+		}
+		if ok && l.State == MediaFailed {
+			failed = append(failed, l.Link)
+		}
+	}
+	return fresh, failed
+}

@@ -2,10 +2,12 @@ package archive
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -169,4 +171,18 @@ func JudgeSize(claimed, actual int64) Verdict {
 		return VerdictMatch
 	}
 	return VerdictMismatch
+}
+
+// sortJobs puts first what expires first.
+func sortJobs(jobs []MediaJob) {
+	slices.SortStableFunc(jobs, func(a, b MediaJob) int {
+		return cmp.Or(a.Expires.Compare(b.Expires), cmp.Compare(a.Position, b.Position), strings.Compare(a.Path, b.Path))
+	})
+}
+
+// ByExpiry are the jobs, those first that expire first.
+func (l FetchList) ByExpiry() []MediaJob {
+	jobs := slices.Clone(l.Jobs)
+	sortJobs(jobs)
+	return jobs
 }

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 )
@@ -44,7 +45,7 @@ type Config struct {
 	// open a message. It may give refused back.
 	Cipher  func(ctx context.Context, refused *Cipher) (*Cipher, error)
 	Objects store.Objects
-	Catalog *archive.Catalog
+	Catalog *catalog.Catalog
 	Waker   Waker
 	Delay   time.Duration // that pulls are put together over; 0: DefaultDelay
 	Now     func() time.Time
@@ -179,7 +180,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := r.Context()
-	heard, err := h.Catalog.CallbackHeard(ctx, l.signature, l.at)
+	heard, err := h.Catalog.Journal.CallbackHeard(ctx, l.signature, l.at)
 	if err != nil {
 		return err
 	}
@@ -193,7 +194,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) error {
 	if err := h.act(ctx, event); err != nil {
 		return err
 	}
-	return h.Catalog.MarkCallbackHeard(ctx, l.signature, l.at)
+	return h.Catalog.Journal.MarkCallbackHeard(ctx, l.signature, l.at)
 }
 
 func (h *Handler) open(w http.ResponseWriter, r *http.Request, l letter) ([]byte, error) {
@@ -241,40 +242,40 @@ func (h *Handler) act(ctx context.Context, event archive.Callback) error {
 	if err := archive.PutEvent(ctx, h.Objects, archive.CallbackKey(event), archive.EventCallback, h.Corp, event.SentAt, event); err != nil {
 		return err
 	}
-	aliases, err := h.Catalog.Aliases(ctx)
+	aliases, err := h.Catalog.People.Aliases(ctx)
 	if err != nil {
 		return err
 	}
 	if consent, ok := Consent(event, aliases); ok {
-		if err := h.Catalog.PutConsent(ctx, consent); err != nil {
+		if err := h.Catalog.Consents.PutConsent(ctx, consent); err != nil {
 			return err
 		}
 	}
-	return h.Catalog.PutCallback(ctx, event)
+	return h.Catalog.Journal.PutCallback(ctx, event)
 }
 
 // Consent is what an event says of consent: that a customer agreed (D92005). Aliases
 // are the userids that are known to have changed.
-func Consent(e archive.Callback, aliases archive.Aliases) (fact archive.ConsentFact, ok bool) {
+func Consent(e archive.Callback, aliases catalog.Aliases) (fact catalog.ConsentFact, ok bool) {
 	if e.Event != "change_external_contact" || e.ChangeType != "msg_audit_approved" || e.UserID == "" || e.ExternalUserID == "" {
 		return fact, false
 	}
 	employee, outside := wecom.ParticipantOf(e.UserID), wecom.ParticipantOf(e.ExternalUserID)
 	employee.ID = aliases.First(employee.ID)
-	return archive.ConsentFact{
+	return catalog.ConsentFact{
 		Conversation: wecom.ConversationOf("", employee, outside), Person: outside.ID,
-		Status: archive.ConsentAgreed, At: e.SentAt, Source: archive.ConsentFromCallback,
+		Status: archive.ConsentAgreed, At: e.SentAt, Source: catalog.ConsentFromCallback,
 	}, true
 }
 
 // wake has a pull started, unless one is still to come.
 func (h *Handler) wake(ctx context.Context) error {
-	claimed, err := h.Catalog.ClaimWake(ctx, h.Now(), h.Delay)
+	claimed, err := h.Catalog.Journal.ClaimWake(ctx, h.Now(), h.Delay)
 	if err != nil || !claimed {
 		return err
 	}
 	if err := h.Waker.Wake(ctx, h.Delay); err != nil {
-		return errors.Join(fmt.Errorf("asking for a pull: %w", err), h.Catalog.DropWake(context.WithoutCancel(ctx)))
+		return errors.Join(fmt.Errorf("asking for a pull: %w", err), h.Catalog.Journal.DropWake(context.WithoutCancel(ctx)))
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
 )
@@ -19,7 +20,7 @@ import (
 // loseIndex starts again with an empty index on the same objects.
 func (w *world) loseIndex() {
 	w.index = storetest.NewIndex()
-	w.catalog = archive.NewCatalog(w.index)
+	w.catalog = catalog.New(w.index)
 }
 
 // forgetfulObjects take pages and forget them; forgetfulIndex keeps the puller's
@@ -61,7 +62,7 @@ func TestMemoryIsFlat(t *testing.T) {
 		}
 	}
 	c := w.config()
-	c.Limit, c.Objects, c.Catalog = 1, forgetfulObjects{w.objects}, archive.NewCatalog(forgetfulIndex{w.index})
+	c.Limit, c.Objects, c.Catalog = 1, forgetfulObjects{w.objects}, catalog.New(forgetfulIndex{w.index})
 	c.Sleep = func(_ context.Context, d time.Duration) error { w.advance(d); return nil }
 	run, err := capture.New(c).Run(t.Context())
 	if err != nil || run.Pages != 500 {
@@ -79,7 +80,7 @@ func (w *world) waiting(t *testing.T, n int, pulled time.Time) {
 	for i := range n {
 		at := uint64(1e9 + 10*i)
 		h := archive.PageHeader{SeqAsked: at, LastSeq: at + 10, Count: 10, PulledAt: pulled}
-		if err := w.catalog.NotePage(t.Context(), h); err != nil {
+		if err := w.catalog.Pages.NotePage(t.Context(), h); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -103,7 +104,7 @@ func TestRequeueOfABacklog(t *testing.T) {
 	const backlog = 5000
 	w.waiting(t, backlog, w.Now().Add(-11*time.Minute))
 	index := &pagedIndex{Index: w.index}
-	w.catalog = archive.NewCatalog(index)
+	w.catalog = catalog.New(index)
 	if run := w.mustPull(t); run.Requeued != backlog {
 		t.Errorf("%d pages queued again, want %d", run.Requeued, backlog)
 	}
@@ -177,7 +178,7 @@ func TestQueueThatFails(t *testing.T) {
 		t.Fatalf("run %+v: %v", run, err)
 	}
 	w.checkComplete(t)
-	state, err := w.catalog.PullState(t.Context())
+	state, err := w.catalog.Pages.PullState(t.Context())
 	if err != nil || state.LastError == "" || state.EndReachedAt.IsZero() {
 		t.Errorf("state %+v (%v)", state, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/health"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -23,7 +24,7 @@ func TestClockAhead(t *testing.T) {
 			w.advance(time.Minute + jump)
 			w.mustPull(t)
 			w.advance(-jump)
-			if codes, _ := w.judge(t); !slices.Contains(codes, archive.AlarmClock) {
+			if codes, _ := w.judge(t); !slices.Contains(codes, health.AlarmClock) {
 				t.Errorf("alarms %v", codes)
 			}
 			w.stream.fail(2, wecomtest.SDKCode(10009))
@@ -36,14 +37,14 @@ func TestClockAhead(t *testing.T) {
 			// Before the next proof, five days go by.
 			events := w.gaps(t)
 			w.advance(6 * day)
-			if codes, _ := w.judge(t); !slices.Contains(codes, archive.AlarmLoss) {
+			if codes, _ := w.judge(t); !slices.Contains(codes, health.AlarmLoss) {
 				t.Errorf("alarms %v after six days", codes)
 			}
 			if run, err := w.pull(t); err == nil || !run.Gap || w.gaps(t) != events+1 {
 				t.Errorf("run %+v: %v; %d gaps", run, err, w.gaps(t))
 			}
 			w.mustPull(t)
-			if codes, f := w.judge(t); slices.Contains(codes, archive.AlarmClock) || !f.State.EndReachedAt.Equal(w.Now()) {
+			if codes, f := w.judge(t); slices.Contains(codes, health.AlarmClock) || !f.State.EndReachedAt.Equal(w.Now()) {
 				t.Errorf("alarms %v, last proof %v", codes, f.State.EndReachedAt)
 			}
 		})

@@ -11,6 +11,8 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
+	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/health"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
 )
@@ -25,7 +27,7 @@ func TestEveryFailureHasARemedy(t *testing.T) {
 		faults := storetest.NewFaults()
 		c := w.config()
 		index := faults.Index(w.index)
-		c.Objects, c.Catalog, c.Queue = faults.Objects(w.objects), archive.NewCatalog(index), faults.Notifier(w.queue)
+		c.Objects, c.Catalog, c.Queue = faults.Objects(w.objects), catalog.New(index), faults.Notifier(w.queue)
 		faults.FailAt(k, storetest.Before)
 		run, err := capture.New(c).Run(t.Context())
 		if faults.Count() < k {
@@ -71,7 +73,7 @@ func TestSeats(t *testing.T) {
 	list := &seats{}
 	c := w.config()
 	c.Seats = list
-	run := func() (codes []archive.AlarmCode) {
+	run := func() (codes []health.AlarmCode) {
 		t.Helper()
 		if _, err := capture.New(c).Run(t.Context()); err != nil {
 			t.Fatal(err)
@@ -79,7 +81,7 @@ func TestSeats(t *testing.T) {
 		codes, _ = w.judge(t)
 		return codes
 	}
-	if codes := run(); !slices.Equal(codes, []archive.AlarmCode{archive.AlarmQuiet}) {
+	if codes := run(); !slices.Equal(codes, []health.AlarmCode{health.AlarmQuiet}) {
 		t.Errorf("alarms %v with nobody in the scope", codes)
 	}
 	list.ids = []string{"somebody"}
@@ -89,7 +91,7 @@ func TestSeats(t *testing.T) {
 	}
 	list.err = errors.New("no answer")
 	w.advance(25 * time.Hour)
-	if codes := run(); !slices.Contains(codes, archive.AlarmQuiet) {
+	if codes := run(); !slices.Contains(codes, health.AlarmQuiet) {
 		t.Errorf("alarms %v after a silent day, seats not known", codes)
 	}
 }
@@ -123,7 +125,7 @@ func TestSilenceIsLearned(t *testing.T) {
 					}
 				}
 				codes, _ := w.judge(t)
-				return slices.Contains(codes, archive.AlarmQuiet)
+				return slices.Contains(codes, health.AlarmQuiet)
 			}
 			always := func(int) bool { return true }
 			never := func(int) bool { return false }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 )
 
@@ -32,7 +33,7 @@ type Seats interface {
 type Config struct {
 	Corp    string           // corpid
 	Objects store.Objects    // archive bucket
-	Catalog *archive.Catalog //
+	Catalog *catalog.Catalog //
 	Queue   store.Notifier   // of the archiver
 	Chats   Chats            //
 	Seats   Seats            // optional: without it an empty stream is never proof of health
@@ -96,20 +97,20 @@ func setDefault[T comparable](field *T, value T) {
 type run struct {
 	*Puller
 	archive.Run
-	cursor  archive.Cursor
-	lease   archive.Lease
+	cursor  catalog.Cursor
+	lease   catalog.Lease
 	limit   int
 	kept    int          // rejects stored
 	refused map[int]bool // errcodes of rejects stored
 
 	caughtUp   bool               // the index holds what the events say
 	behind     bool               // it did not before: it was restored from a backup, or a key was bound
-	unreadable archive.Unreadable // events found so
+	unreadable catalog.Unreadable // events found so
 }
 
 // Run pulls until the end of the stream, the context's deadline less Margin, or
 // an error, and returns what it did. The returned error is also in the record;
-// it wraps a *wecom.Error if WeCom refused, and a *archive.LeaseHeldError if
+// it wraps a *wecom.Error if WeCom refused, and a *catalog.LeaseHeldError if
 // another puller is at work.
 func (p *Puller) Run(ctx context.Context) (archive.Run, error) {
 	r := &run{Puller: p, limit: min(p.Limit, 1000), refused: map[int]bool{}}
@@ -122,7 +123,7 @@ func (p *Puller) Run(ctx context.Context) (archive.Run, error) {
 		return r.Run, err
 	}
 	var err error
-	if r.lease, err = p.Catalog.AcquireLease(ctx, p.Owner, p.Now(), p.LeaseTTL); err != nil {
+	if r.lease, err = p.Catalog.Pages.AcquireLease(ctx, p.Owner, p.Now(), p.LeaseTTL); err != nil {
 		err = own(fmt.Errorf("starting a pull: %w", err))
 		r.describe(err)
 		return r.Run, err
@@ -152,16 +153,16 @@ func (r *run) work(ctx context.Context) error {
 	if r.Stopped != StoppedLease { // who has the lease now queues, too
 		err = errors.Join(err, r.alsoFailed(r.requeue(ctx)))
 	}
-	return errors.Join(err, r.alsoFailed(r.record(ctx, state)), r.Catalog.ReleaseLease(ctx, r.lease))
+	return errors.Join(err, r.alsoFailed(r.record(ctx, state)), r.Catalog.Pages.ReleaseLease(ctx, r.lease))
 }
 
 // prepare finds out where things stand, and records a gap if there is one.
-func (r *run) prepare(ctx context.Context) (archive.PullState, error) {
+func (r *run) prepare(ctx context.Context) (catalog.PullState, error) {
 	state, err := r.catchUp(ctx)
 	if err != nil {
 		return state, err
 	}
-	if r.cursor, err = r.Catalog.Cursor(ctx); err != nil {
+	if r.cursor, err = r.Catalog.Pages.Cursor(ctx); err != nil {
 		return state, own(err)
 	}
 	if err := r.checkCursor(ctx); err != nil {
@@ -199,7 +200,7 @@ func (r *run) checkCursor(ctx context.Context) error {
 	case err == nil:
 		end = h.LastSeq
 	case errors.Is(err, store.ErrDamaged): // then the index has to agree with itself
-		state, err := r.Catalog.Page(ctx, c.Page)
+		state, err := r.Catalog.Pages.Page(ctx, c.Page)
 		if err != nil {
 			return own(err)
 		}
@@ -266,12 +267,12 @@ func (r *run) store(ctx context.Context, reply []byte, parsed archive.Reply) err
 // advance notes a stored page and moves the cursor over it. If another run has
 // moved it, the cursor is read again and ours is false.
 func (r *run) advance(ctx context.Context, h archive.PageHeader) (ours bool, err error) {
-	if err := r.Catalog.NotePage(ctx, h); err != nil {
+	if err := r.Catalog.Pages.NotePage(ctx, h); err != nil {
 		return false, own(err)
 	}
-	next, err := r.Catalog.AdvanceCursor(ctx, r.cursor, h)
+	next, err := r.Catalog.Pages.AdvanceCursor(ctx, r.cursor, h)
 	if errors.Is(err, store.ErrConflict) {
-		r.cursor, err = r.Catalog.Cursor(ctx)
+		r.cursor, err = r.Catalog.Pages.Cursor(ctx)
 		return false, own(err)
 	}
 	if err != nil {
@@ -349,7 +350,7 @@ func (r *run) mayGoOn(ctx context.Context) error {
 	if r.lease.Expires.Sub(now) > r.LeaseTTL/2 {
 		return nil
 	}
-	lease, err := r.Catalog.RenewLease(ctx, r.lease, now, r.LeaseTTL)
+	lease, err := r.Catalog.Pages.RenewLease(ctx, r.lease, now, r.LeaseTTL)
 	if err != nil {
 		return own(fmt.Errorf("renewing the lease: %w", err))
 	}

@@ -12,8 +12,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 )
 
@@ -128,7 +128,7 @@ func (w *world) rival(id, limit int, step func()) *capture.Puller {
 	c.LeaseTTL = 10 * time.Minute
 	if step != nil {
 		c.Objects = steppedObjects{w.objects, step}
-		c.Catalog = archive.NewCatalog(steppedIndex{w.index, step})
+		c.Catalog = catalog.New(steppedIndex{w.index, step})
 		c.Chats = steppedChats{w.stream, step}
 	}
 	return capture.New(c)
@@ -136,7 +136,7 @@ func (w *world) rival(id, limit int, step func()) *capture.Puller {
 
 // tolerable says whether a run may end so when another is at work.
 func tolerable(err error) bool {
-	var held *archive.LeaseHeldError
+	var held *catalog.LeaseHeldError
 	return err == nil || errors.As(err, &held)
 }
 
@@ -192,11 +192,11 @@ func TestTwoPullersAtOnce(t *testing.T) {
 // TestLeaseHeld: a puller that is not alone does nothing.
 func TestLeaseHeld(t *testing.T) {
 	w := newWorld(10)
-	if _, err := w.catalog.AcquireLease(t.Context(), "somebody", w.Now(), time.Minute); err != nil {
+	if _, err := w.catalog.Pages.AcquireLease(t.Context(), "somebody", w.Now(), time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	run, err := w.pull(t)
-	var held *archive.LeaseHeldError
+	var held *catalog.LeaseHeldError
 	if !errors.As(err, &held) || held.Owner != "somebody" || run.Stopped != capture.StoppedLease || len(w.stream.asked) > 0 {
 		t.Fatalf("run %+v: %v", run, err)
 	}

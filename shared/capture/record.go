@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 )
 
 // quietRecords is how often runs without any news leave an event.
@@ -16,7 +17,7 @@ const quietRecords = time.Hour
 //
 // at is when WeCom was first asked, and then, since a run may be suspended or wait
 // long, when it had nothing more.
-func (r *run) recordGap(ctx context.Context, state archive.PullState, at time.Time) error {
+func (r *run) recordGap(ctx context.Context, state catalog.PullState, at time.Time) error {
 	since := state.LastProof()
 	if r.Gap || at.Sub(since) < archive.Window {
 		return nil
@@ -30,12 +31,12 @@ func (r *run) recordGap(ctx context.Context, state archive.PullState, at time.Ti
 		return own(fmt.Errorf("recording a gap: %w", err))
 	}
 	r.Log.Error("messages may be gone", "since", gap.Since, "until", gap.Until)
-	return own(r.Catalog.PutGap(ctx, gap))
+	return own(r.Catalog.Journal.PutGap(ctx, gap))
 }
 
 // record leaves what the run did: as a locked event if there is news, and in the
 // index.
-func (r *run) record(ctx context.Context, state archive.PullState) error {
+func (r *run) record(ctx context.Context, state catalog.PullState) error {
 	r.EndedAt = r.Now().UTC()
 	news := r.Pages+r.Adopted+r.Rejects > 0 || r.Error != "" || r.Gap
 	since := r.EndedAt.Sub(state.LastRecordAt)
@@ -51,7 +52,7 @@ func (r *run) record(ctx context.Context, state archive.PullState) error {
 		}
 	}
 	seats, asked := r.countSeats(ctx)
-	return r.noteInIndex(ctx, func(s *archive.PullState) {
+	return r.noteInIndex(ctx, func(s *catalog.PullState) {
 		if noted {
 			s.LastRecordAt = r.EndedAt
 		}
@@ -65,21 +66,21 @@ func (r *run) record(ctx context.Context, state archive.PullState) error {
 }
 
 // prove adds what this run proved to a state.
-func (r *run) prove(s *archive.PullState) {
+func (r *run) prove(s *catalog.PullState) {
 	if !r.EndReachedAt.IsZero() {
 		s.Prove(r.EndReachedAt, r.SeqTo, r.EndedAt)
 	}
 }
 
 // noteInIndex records the run in the index, and what it means for the state.
-func (r *run) noteInIndex(ctx context.Context, more func(*archive.PullState)) error {
+func (r *run) noteInIndex(ctx context.Context, more func(*catalog.PullState)) error {
 	if r.EndedAt.IsZero() {
 		r.EndedAt = r.Now().UTC()
 	}
-	if err := r.Catalog.PutRun(ctx, r.Run); err != nil {
+	if err := r.Catalog.Journal.PutRun(ctx, r.Run); err != nil {
 		return own(err)
 	}
-	_, err := r.Catalog.UpdatePullState(ctx, func(s *archive.PullState) {
+	_, err := r.Catalog.Pages.UpdatePullState(ctx, func(s *catalog.PullState) {
 		r.prove(s)
 		if r.caughtUp && r.StartedAt.After(s.EventsAt) {
 			s.EventsAt = r.StartedAt // the events of this run are in the index

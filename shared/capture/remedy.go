@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 )
@@ -39,7 +40,7 @@ var errQueue = errors.New("the archiver's queue")
 
 // describe notes how the pulling ended.
 func (r *run) describe(err error) {
-	var held *archive.LeaseHeldError
+	var held *catalog.LeaseHeldError
 	switch {
 	case err == nil:
 		r.Stopped = StoppedEnd

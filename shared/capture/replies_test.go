@@ -9,6 +9,8 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
+	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/health"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom"
@@ -87,7 +89,7 @@ func TestNoChatdata(t *testing.T) {
 				w.advance(time.Hour)
 				w.mustPull(t)
 			}
-			if codes, _ := w.judge(t); !slices.Contains(codes, archive.AlarmBehind) {
+			if codes, _ := w.judge(t); !slices.Contains(codes, health.AlarmBehind) {
 				t.Errorf("alarms %v after a day of such replies", codes)
 			}
 		})
@@ -139,7 +141,7 @@ func TestRefusalsStopAtOnce(t *testing.T) {
 			if run.Stopped != capture.StoppedError || run.Error == "" || run.Remedy == "" || run.Calls != 2 {
 				t.Errorf("run %+v, want one refused call, an error and a remedy", run)
 			}
-			state, err := w.catalog.PullState(t.Context())
+			state, err := w.catalog.Pages.PullState(t.Context())
 			if err != nil || state.LastError != run.Error || state.LastRemedy != run.Remedy {
 				t.Errorf("state %+v (%v) does not say what the run says", state, err)
 			}
@@ -251,7 +253,7 @@ func TestUnlockedBucket(t *testing.T) {
 	if !errors.Is(err, store.ErrNotLocked) || run.Stopped != capture.StoppedError || run.Remedy == "" {
 		t.Fatalf("run %+v: %v", run, err)
 	}
-	state, err := w.catalog.PullState(t.Context())
+	state, err := w.catalog.Pages.PullState(t.Context())
 	if err != nil || state.LastError == "" || len(w.stream.asked) != 0 {
 		t.Errorf("state %+v (%v), %d calls", state, err, len(w.stream.asked))
 	}
@@ -262,7 +264,7 @@ func TestForeignPage(t *testing.T) {
 	w := newWorld(30)
 	w.mustPull(t)
 	index := storetest.NewIndex()
-	w.catalog = archive.NewCatalog(index)
+	w.catalog = catalog.New(index)
 	c := w.config()
 	c.Corp = "wwsomebodyelse"
 	if run, err := capture.New(c).Run(t.Context()); !errors.Is(err, store.ErrDamaged) || run.Adopted != 0 || run.Calls != 0 {
@@ -301,7 +303,7 @@ func TestQuietRunsLeaveFewRecords(t *testing.T) {
 		}
 		events++
 	}
-	runs, err := w.catalog.Runs(t.Context(), "puller", 100)
+	runs, err := w.catalog.Journal.Runs(t.Context(), "puller", 100)
 	if err != nil || len(runs) != 19 || events != 4 {
 		t.Errorf("%d events and %d runs in the index (%v), want 4 and 19", events, len(runs), err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 )
 
 // requeueEvery is how often a page that still waits is queued once more.
@@ -22,26 +23,26 @@ const requeueBatch = 10
 // If the index was behind the events, it may list messages as unreadable that were
 // recovered since, or that a key opens now: their pages are queued, too.
 func (r *run) requeue(ctx context.Context) error {
-	waiting := func(p archive.PageState) bool {
+	waiting := func(p catalog.PageState) bool {
 		now := r.Now()
 		return !recent(now, p.PulledAt, r.RequeueAfter) && !recent(now, p.QueuedAt, requeueEvery)
 	}
-	err := r.requeueOf(ctx, r.Catalog.PendingPages, waiting)
+	err := r.requeueOf(ctx, r.Catalog.Pages.PendingPages, waiting)
 	if err != nil || !r.behind {
 		return err
 	}
-	return r.requeueOf(ctx, r.Catalog.Quarantined, func(archive.PageState) bool { return true })
+	return r.requeueOf(ctx, r.Catalog.Pages.Quarantined, func(catalog.PageState) bool { return true })
 }
 
 // requeueOf queues the pages of a listing that are due.
-func (r *run) requeueOf(ctx context.Context, list func(context.Context, uint64, int) ([]archive.PageState, error), isDue func(archive.PageState) bool) error {
+func (r *run) requeueOf(ctx context.Context, list func(context.Context, uint64, int) ([]catalog.PageState, error), isDue func(catalog.PageState) bool) error {
 	const listed = 500
 	for from := uint64(0); ; {
 		pages, err := list(ctx, from, listed)
 		if err != nil {
 			return own(fmt.Errorf("looking for waiting pages: %w", err))
 		}
-		due := slices.DeleteFunc(slices.Clone(pages), func(p archive.PageState) bool { return !isDue(p) })
+		due := slices.DeleteFunc(slices.Clone(pages), func(p catalog.PageState) bool { return !isDue(p) })
 		for batch := range slices.Chunk(due, requeueBatch) {
 			if deadline, ok := ctx.Deadline(); ok && deadline.Sub(r.Now()) < r.Margin/2 {
 				return nil
@@ -64,7 +65,7 @@ func recent(now, at time.Time, d time.Duration) bool {
 	return age > -archive.ClockSkew && age < d
 }
 
-func (r *run) queueAgain(ctx context.Context, pages []archive.PageState) error {
+func (r *run) queueAgain(ctx context.Context, pages []catalog.PageState) error {
 	keys := make([]string, len(pages))
 	for i, p := range pages {
 		keys[i] = p.Key
@@ -73,7 +74,7 @@ func (r *run) queueAgain(ctx context.Context, pages []archive.PageState) error {
 		return fmt.Errorf("%w: %w", errQueue, err)
 	}
 	for _, p := range pages {
-		if err := r.Catalog.MarkQueued(ctx, p, r.Now()); err != nil {
+		if err := r.Catalog.Pages.MarkQueued(ctx, p, r.Now()); err != nil {
 			return own(err)
 		}
 		r.Requeued++

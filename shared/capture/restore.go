@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 )
 
@@ -16,8 +17,8 @@ import (
 // events only: all of them if the index was lost, the newer ones if it was
 // restored from a backup, commonly none. Else a restored index would know an old
 // proof, and a gap be recorded that never was.
-func (r *run) catchUp(ctx context.Context) (archive.PullState, error) {
-	state, err := r.Catalog.PullState(ctx)
+func (r *run) catchUp(ctx context.Context) (catalog.PullState, error) {
+	state, err := r.Catalog.Pages.PullState(ctx)
 	if err != nil {
 		return state, own(err)
 	}
@@ -41,10 +42,10 @@ func (r *run) catchUp(ctx context.Context) (archive.PullState, error) {
 	if err != nil {
 		return state, own(fmt.Errorf("bringing the index up to the events: %w", err))
 	}
-	state, err = r.Catalog.UpdatePullState(ctx, func(s *archive.PullState) {
+	state, err = r.Catalog.Pages.UpdatePullState(ctx, func(s *catalog.PullState) {
 		if from.IsZero() {
 			s.FirstRunAt = firstRun(s.FirstRunAt, found.first, r.StartedAt)
-			s.Unreadable = archive.Unreadable{}
+			s.Unreadable = catalog.Unreadable{}
 		}
 		if wrong || known.Number > s.Events {
 			s.EndReachedAt, s.Quiet = known.EndReachedAt, known.Quiet
@@ -128,7 +129,7 @@ func (r *run) applyEvents(ctx context.Context, found eventList) (known archive.K
 			if !ok {
 				continue
 			}
-			if err := r.Catalog.PutGap(ctx, gap); err != nil {
+			if err := r.Catalog.Journal.PutGap(ctx, gap); err != nil {
 				return known, err
 			}
 			break
@@ -143,7 +144,7 @@ func (r *run) applyEvents(ctx context.Context, found eventList) (known archive.K
 		if !ok {
 			continue
 		}
-		if err := r.Catalog.Bind(ctx, binding); err != nil {
+		if err := r.Catalog.Keys.Bind(ctx, binding); err != nil {
 			return known, err
 		}
 	}
@@ -190,6 +191,6 @@ func readEvent[T any](ctx context.Context, r *run, key, kind string, keyOf func(
 		return body, false, err
 	}
 	r.Log.Error("an event cannot be read and is passed over", "key", key, "error", err)
-	r.unreadable = archive.Unreadable{Count: r.unreadable.Count + 1, Key: key, SeenAt: r.StartedAt}
+	r.unreadable = catalog.Unreadable{Count: r.unreadable.Count + 1, Key: key, SeenAt: r.StartedAt}
 	return body, false, nil
 }

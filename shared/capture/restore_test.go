@@ -12,6 +12,8 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
+	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/health"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom/wecomtest"
@@ -20,19 +22,19 @@ import (
 const day = 24 * time.Hour
 
 // judge is what health is, as far as the puller knows.
-func (w *world) judge(t *testing.T) (codes []archive.AlarmCode, f archive.Facts) {
+func (w *world) judge(t *testing.T) (codes []health.AlarmCode, f health.Facts) {
 	t.Helper()
 	var err error
-	if f.State, err = w.catalog.PullState(t.Context()); err != nil {
+	if f.State, err = w.catalog.Pages.PullState(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if f.Cursor, err = w.catalog.Cursor(t.Context()); err != nil {
+	if f.Cursor, err = w.catalog.Pages.Cursor(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if f.Gaps, err = w.catalog.Gaps(t.Context(), 100); err != nil {
+	if f.Gaps, err = w.catalog.Journal.Gaps(t.Context(), 100); err != nil {
 		t.Fatal(err)
 	}
-	for _, a := range archive.Judge(w.Now(), f) {
+	for _, a := range health.Judge(w.Now(), f) {
 		if a.Message == "" || a.Remedy == "" {
 			t.Errorf("alarm %+v says too little", a)
 		}
@@ -63,7 +65,7 @@ func eventful(t *testing.T) *world {
 		if err := archive.PutBinding(t.Context(), w.objects, corpID, b, w.Now()); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.catalog.Bind(t.Context(), b); err != nil {
+		if err := w.catalog.Keys.Bind(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -74,13 +76,13 @@ func eventful(t *testing.T) *world {
 }
 
 // checkRestored checks that the index knows what the world's events say.
-func (w *world) checkRestored(t *testing.T, want archive.Facts) {
+func (w *world) checkRestored(t *testing.T, want health.Facts) {
 	t.Helper()
 	_, got := w.judge(t)
 	if fmt.Sprint(got.Gaps) != fmt.Sprint(want.Gaps) || len(got.Gaps) != 1 {
 		t.Errorf("gaps %v, want %v", got.Gaps, want.Gaps)
 	}
-	if key, err := w.catalog.Binding(t.Context(), 1); err != nil || key != "ant" {
+	if key, err := w.catalog.Keys.Binding(t.Context(), 1); err != nil || key != "ant" {
 		t.Errorf("bound to %q (%v), want the later one", key, err)
 	}
 	a, b := got.State, want.State
@@ -120,10 +122,10 @@ func TestUnreadableEvents(t *testing.T) {
 			w.checkComplete(t)
 			codes, f := w.judge(t)
 			ahead := strings.HasPrefix(name, "binding that")
-			if slices.Contains(codes, archive.AlarmEvents) == ahead || (f.State.Unreadable.Key == bad.key) == ahead {
+			if slices.Contains(codes, health.AlarmEvents) == ahead || (f.State.Unreadable.Key == bad.key) == ahead {
 				t.Errorf("alarms %v, unreadable %+v", codes, f.State.Unreadable)
 			}
-			if slices.Contains(codes, archive.AlarmNeverRan) {
+			if slices.Contains(codes, health.AlarmNeverRan) {
 				t.Errorf("alarms %v", codes)
 			}
 			// Counted once, however often the puller runs.
@@ -168,7 +170,7 @@ func TestEventsNotReadNow(t *testing.T) {
 			t.Fatalf("run %+v: %v", run, err)
 		}
 		codes, f := w.judge(t)
-		if !slices.Contains(codes, archive.AlarmPull) || !slices.Contains(codes, archive.AlarmNeverRan) || f.State.Unreadable.Count > 0 {
+		if !slices.Contains(codes, health.AlarmPull) || !slices.Contains(codes, health.AlarmNeverRan) || f.State.Unreadable.Count > 0 {
 			t.Errorf("alarms %v, %+v", codes, f.State)
 		}
 		w.advance(time.Hour)
@@ -189,7 +191,7 @@ func TestLockFailsFirst(t *testing.T) {
 	if _, err := capture.New(c).Run(t.Context()); !errors.Is(err, store.ErrNotLocked) {
 		t.Fatal(err)
 	}
-	if codes, _ := w.judge(t); !slices.Contains(codes, archive.AlarmPull) {
+	if codes, _ := w.judge(t); !slices.Contains(codes, health.AlarmPull) {
 		t.Errorf("alarms %v", codes)
 	}
 }
@@ -213,7 +215,7 @@ func TestBackupOfTheIndex(t *testing.T) {
 			w.advance(time.Hour)
 			w.mustPull(t)
 			_, want := w.judge(t)
-			w.index, w.catalog = backup, archive.NewCatalog(backup)
+			w.index, w.catalog = backup, catalog.New(backup)
 			w.advance(time.Hour)
 			w.stream.fail(1, wecomtest.SDKCode(10009))
 			if run, err := w.pull(t); err == nil || run.Gap {
@@ -231,8 +233,8 @@ func TestBackupOfTheIndex(t *testing.T) {
 	w := eventful(t)
 	_, want := w.judge(t)
 	old := storetest.NewIndex() // knows the beginning only
-	w.index, w.catalog = old, archive.NewCatalog(old)
-	if _, err := w.catalog.UpdatePullState(t.Context(), func(s *archive.PullState) {
+	w.index, w.catalog = old, catalog.New(old)
+	if _, err := w.catalog.Pages.UpdatePullState(t.Context(), func(s *catalog.PullState) {
 		s.FirstRunAt, s.EndReachedAt, s.EventsAt = morning, morning, morning
 	}); err != nil {
 		t.Fatal(err)
@@ -283,7 +285,7 @@ func TestCrashWhileRestoring(t *testing.T) {
 		w.advance(time.Hour)
 		faults := storetest.NewFaults()
 		c := w.config()
-		c.Objects, c.Catalog = faults.Objects(w.objects), archive.NewCatalog(faults.Index(w.index))
+		c.Objects, c.Catalog = faults.Objects(w.objects), catalog.New(faults.Index(w.index))
 		faults.CrashAt(k, storetest.After)
 		_, _ = capture.New(c).Run(t.Context())
 		crashed := faults.Crashed()
@@ -320,11 +322,11 @@ func TestProofAtOnceAfterClockAhead(t *testing.T) {
 	w.advance(-30 * day)
 	w.mustPull(t)
 	codes, f := w.judge(t)
-	if !f.State.EndReachedAt.Equal(w.Now()) || slices.Contains(codes, archive.AlarmClock) {
+	if !f.State.EndReachedAt.Equal(w.Now()) || slices.Contains(codes, health.AlarmClock) {
 		t.Errorf("alarms %v, last proof %v", codes, f.State.EndReachedAt)
 	}
 	w.advance(27 * time.Hour)
-	if codes, _ := w.judge(t); !slices.Contains(codes, archive.AlarmBehind) {
+	if codes, _ := w.judge(t); !slices.Contains(codes, health.AlarmBehind) {
 		t.Errorf("alarms %v", codes)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
+	"wecom-archive/shared/health"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -24,18 +25,18 @@ func TestBogusHugeSeq(t *testing.T) {
 		if !errors.Is(err, archive.ErrImplausibleSeq) || run.Stopped != capture.StoppedError || run.Remedy == "" {
 			t.Fatalf("run %+v: %v", run, err)
 		}
-		cursor, err := w.catalog.Cursor(t.Context())
+		cursor, err := w.catalog.Pages.Cursor(t.Context())
 		if err != nil || cursor.Seq != w.stream.seqs[19] {
 			t.Fatalf("the cursor is at %d (%v), want %d", cursor.Seq, err, w.stream.seqs[19])
 		}
 		if got := w.rejects(t); len(got) != n+1 || got[n].SeqAsked != cursor.Seq {
 			t.Errorf("%d rejects, want %d", len(got), n+1)
 		}
-		state, err := w.catalog.PullState(t.Context())
+		state, err := w.catalog.Pages.PullState(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if alarms := archive.Judge(w.Now(), archive.Facts{State: state, Cursor: cursor}); len(alarms) != 1 || alarms[0].Code != archive.AlarmPull || alarms[0].Remedy == "" {
+		if alarms := health.Judge(w.Now(), health.Facts{State: state, Cursor: cursor}); len(alarms) != 1 || alarms[0].Code != health.AlarmPull || alarms[0].Remedy == "" {
 			t.Errorf("alarms %+v, want one of the failed pull with a remedy", alarms)
 		}
 	}

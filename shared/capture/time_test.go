@@ -9,6 +9,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -55,7 +56,7 @@ func TestDeadline(t *testing.T) {
 			if took := time.Since(begin); run.Stopped != capture.StoppedDeadline || took > 45*time.Second || took < 38*time.Second {
 				t.Fatalf("run stopped at %q after %v, want a deadline after about 40 s", run.Stopped, took)
 			}
-			recorded, err := w.catalog.Runs(t.Context(), "puller", 1)
+			recorded, err := w.catalog.Journal.Runs(t.Context(), "puller", 1)
 			if err != nil || recorded[0].ID != run.ID || recorded[0].Stopped != capture.StoppedDeadline {
 				t.Fatalf("recorded %+v (%v)", recorded, err)
 			}
@@ -107,7 +108,7 @@ func TestDeadlineBeforeTheNextTry(t *testing.T) {
 		if err != nil || run.Stopped != capture.StoppedDeadline || run.Error == "" {
 			t.Fatalf("run %+v: %v", run, err)
 		}
-		state, err := w.catalog.PullState(t.Context())
+		state, err := w.catalog.Pages.PullState(t.Context())
 		if err != nil || state.LastError != run.Error || !state.LastSuccessAt.IsZero() {
 			t.Errorf("state %+v (%v), want no success", state, err)
 		}
@@ -163,8 +164,8 @@ func TestLeaseIsRenewed(t *testing.T) {
 	w := newWorld(200)
 	refused := 0
 	w.stream.onCall = func(int) {
-		_, err := w.catalog.AcquireLease(t.Context(), "other", w.Now(), time.Minute)
-		var held *archive.LeaseHeldError
+		_, err := w.catalog.Pages.AcquireLease(t.Context(), "other", w.Now(), time.Minute)
+		var held *catalog.LeaseHeldError
 		if !errors.As(err, &held) {
 			t.Errorf("the lease was free: %v", err)
 		}
@@ -176,7 +177,7 @@ func TestLeaseIsRenewed(t *testing.T) {
 	if refused != 11 || w.Now().Sub(begin) < 9*time.Minute {
 		t.Errorf("%d calls in %v", refused, w.Now().Sub(begin))
 	}
-	if _, err := w.catalog.AcquireLease(t.Context(), "other", w.Now(), time.Minute); err != nil {
+	if _, err := w.catalog.Pages.AcquireLease(t.Context(), "other", w.Now(), time.Minute); err != nil {
 		t.Errorf("after the run: %v", err)
 	}
 }
@@ -189,28 +190,28 @@ func TestLeaseLost(t *testing.T) {
 		t.Fatal("the first run ended well")
 	}
 	w.advance(time.Minute)
-	before, err := w.catalog.PullState(t.Context())
+	before, err := w.catalog.Pages.PullState(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.stream.onCall = func(n int) {
 		if n == 3 {
 			w.advance(time.Hour)
-			if _, err := w.catalog.AcquireLease(t.Context(), "other", w.Now(), 5*time.Minute); err != nil {
+			if _, err := w.catalog.Pages.AcquireLease(t.Context(), "other", w.Now(), 5*time.Minute); err != nil {
 				t.Errorf("taking an expired lease: %v", err)
 			}
 		}
 	}
 	run, err := w.pull(t)
-	var held *archive.LeaseHeldError
+	var held *catalog.LeaseHeldError
 	if !errors.As(err, &held) || held.Owner != "other" || run.Stopped != capture.StoppedLease || run.Error != "" || run.Pages == 0 {
 		t.Fatalf("run %+v: %v", run, err)
 	}
-	after, err := w.catalog.PullState(t.Context())
+	after, err := w.catalog.Pages.PullState(t.Context())
 	if err != nil || after.LastError == "" || after.LastError != before.LastError || after.LastRemedy != before.LastRemedy || !after.LastSuccessAt.IsZero() {
 		t.Errorf("state %+v (%v), want error and success as before: %+v", after, err, before)
 	}
-	if _, err := w.catalog.AcquireLease(t.Context(), "third", w.Now(), time.Minute); !errors.As(err, &held) {
+	if _, err := w.catalog.Pages.AcquireLease(t.Context(), "third", w.Now(), time.Minute); !errors.As(err, &held) {
 		t.Errorf("the loser released the winner's lease: %v", err)
 	}
 	w.stream.onCall = nil
@@ -230,7 +231,7 @@ func TestSuspended(t *testing.T) {
 	if err != nil || !run.Gap {
 		t.Errorf("run %+v, %v; want a gap", run, err)
 	}
-	if gaps, err := w.catalog.Gaps(t.Context(), 10); err != nil || len(gaps) != 1 {
+	if gaps, err := w.catalog.Journal.Gaps(t.Context(), 10); err != nil || len(gaps) != 1 {
 		t.Errorf("gaps %+v, %v", gaps, err)
 	}
 }
@@ -239,11 +240,11 @@ func TestSuspended(t *testing.T) {
 // a page, holds nobody up once the clock is right.
 func TestClockAheadOfOthers(t *testing.T) {
 	w := newWorld(25)
-	if _, err := w.catalog.AcquireLease(t.Context(), "killed", w.Now().AddDate(0, 1, 0), 2*time.Minute); err != nil {
+	if _, err := w.catalog.Pages.AcquireLease(t.Context(), "killed", w.Now().AddDate(0, 1, 0), 2*time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	header := archive.PageHeader{SeqAsked: 7, LastSeq: 8, Count: 1, PulledAt: w.Now().AddDate(1, 0, 0)}
-	if err := w.catalog.NotePage(t.Context(), header); err != nil {
+	if err := w.catalog.Pages.NotePage(t.Context(), header); err != nil {
 		t.Fatal(err)
 	}
 	run := w.mustPull(t)

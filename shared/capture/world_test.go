@@ -18,6 +18,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom/wecomtest"
@@ -135,7 +136,7 @@ type world struct {
 	*clock
 	objects *storetest.Objects
 	index   *storetest.Index
-	catalog *archive.Catalog
+	catalog *catalog.Catalog
 	queue   *recorder
 	stream  *stream
 }
@@ -144,7 +145,7 @@ func newWorld(messages int) *world {
 	index := storetest.NewIndex()
 	return &world{
 		clock: &clock{now: morning}, objects: storetest.NewObjects(), index: index,
-		catalog: archive.NewCatalog(index), queue: &recorder{}, stream: newStream(messages),
+		catalog: catalog.New(index), queue: &recorder{}, stream: newStream(messages),
 	}
 }
 
@@ -219,7 +220,7 @@ func (w *world) checkChain(t tester) (headers []archive.PageHeader, seqs []uint6
 		}
 		headers, next = append(headers, page.Header), page.Header.LastSeq
 	}
-	cursor, err := w.catalog.Cursor(ctx)
+	cursor, err := w.catalog.Pages.Cursor(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +241,7 @@ func (w *world) checkComplete(t tester) []archive.PageHeader {
 	if fmt.Sprint(seqs) != fmt.Sprint(w.stream.seqs) {
 		t.Fatalf("pages hold %d seqs, not the %d of the stream:\n%v\n%v", len(seqs), len(w.stream.seqs), seqs, w.stream.seqs)
 	}
-	cursor, err := w.catalog.Cursor(context.Background())
+	cursor, err := w.catalog.Pages.Cursor(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/segment"
@@ -38,16 +39,16 @@ type batch struct {
 	marksJSON *json.Encoder
 	marksBuf  *bufio.Writer
 	dir       string
-	aliases   archive.Aliases
+	aliases   catalog.Aliases
 }
 
 // markLine is a part and its postings, which go when the part is in a run.
 type markLine struct {
 	Key      string               `json:"key"`
-	Postings []archive.PostingRef `json:"postings"`
+	Postings []catalog.PostingRef `json:"postings"`
 }
 
-func newBatch(c *Compactor, month, dir string, aliases archive.Aliases) *batch {
+func newBatch(c *Compactor, month, dir string, aliases catalog.Aliases) *batch {
 	return &batch{c: c, aliases: aliases, month: month, dir: dir, sorter: newSorter(dir, c.Limits, c.Program), spans: map[string][2]time.Time{}}
 }
 
@@ -80,7 +81,7 @@ func (b *batch) gather(ctx context.Context, after string, all bool) error {
 	b.marksJSON = json.NewEncoder(b.marksBuf)
 
 	var keys []string
-	day, compacted := "", archive.CompactedParts(nil)
+	day, compacted := "", catalog.CompactedParts(nil)
 	for info, err := range b.c.Objects.List(ctx, archive.SegmentsPrefix+"dt="+b.month+"-", after) {
 		if err != nil {
 			return fmt.Errorf("listing the segments: %w", err)
@@ -91,7 +92,7 @@ func (b *batch) gather(ctx context.Context, after string, all bool) error {
 		}
 		if of != day && !all {
 			day = of
-			if compacted, err = b.c.Catalog.CompactedParts(ctx, day); err != nil {
+			if compacted, err = b.c.Catalog.Conversations.CompactedParts(ctx, day); err != nil {
 				return err
 			}
 		}
@@ -175,12 +176,12 @@ func (b *batch) addPart(p part) error {
 	}
 	// Its postings are those of the stored reading, or, after a reindex, of the
 	// newest.
-	postings, err := archive.PostingRefs(p.key, p.rows)
+	postings, err := catalog.PostingRefs(p.key, p.rows)
 	if err != nil {
 		return err
 	}
 	if reread {
-		more, err := archive.PostingRefs(p.key, read)
+		more, err := catalog.PostingRefs(p.key, read)
 		if err != nil {
 			return err
 		}
@@ -190,8 +191,8 @@ func (b *batch) addPart(p part) error {
 	return b.marksJSON.Encode(markLine{p.key, unique(postings)})
 }
 
-func unique(refs []archive.PostingRef) []archive.PostingRef {
-	seen := make(map[archive.PostingRef]bool, len(refs))
+func unique(refs []catalog.PostingRef) []catalog.PostingRef {
+	seen := make(map[catalog.PostingRef]bool, len(refs))
 	out := refs[:0]
 	for _, ref := range refs {
 		if !seen[ref] {
@@ -245,7 +246,7 @@ func (b *batch) mark(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("reading the marks: %w", err)
 		}
-		if err := b.c.Catalog.MarkCompacted(ctx, line.Key, line.Postings); err != nil {
+		if err := b.c.Catalog.Conversations.MarkCompacted(ctx, line.Key, line.Postings); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/store/storetest"
@@ -99,7 +100,7 @@ func TestModel(t *testing.T) {
 					t.Skip("no part yet")
 				}
 				p := rapid.SampledFrom(w.parts).Draw(t, "part")
-				if err := w.catalog.IndexSegment(ctx, p.key, p.rows); err != nil {
+				if err := w.catalog.Conversations.IndexSegment(ctx, p.key, p.rows); err != nil {
 					t.Fatalf("%v", err)
 				}
 			},
@@ -129,7 +130,7 @@ func TestModel(t *testing.T) {
 				w.faults.Restart()
 			},
 			"": func(t *rapid.T) {
-				q := archive.PlaceQuery{
+				q := catalog.PlaceQuery{
 					Conversation: conversation.Draw(t, "asked"), Descending: rapid.Bool().Draw(t, "descending"), Limit: rapid.IntRange(1, 40).Draw(t, "limit"),
 				}
 				bound := rapid.Custom(func(t *rapid.T) time.Time {
@@ -270,7 +271,7 @@ func TestBetterParser(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.checkDone(t)
-			if got, err := w.reader.Messages(t.Context(), archive.PlaceQuery{Conversation: "room:1", Limit: 1}); err != nil || len(got) > 0 {
+			if got, err := w.reader.Messages(t.Context(), catalog.PlaceQuery{Conversation: "room:1", Limit: 1}); err != nil || len(got) > 0 {
 				t.Errorf("the old conversation has %v, %v", seqs(got), err)
 			}
 			if err := w.objects.Verify(); err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/store"
@@ -22,7 +23,7 @@ import (
 type Config struct {
 	Objects store.ObjectReader // archive bucket
 	Derived store.Derived
-	Catalog *archive.Catalog
+	Catalog *catalog.Catalog
 	Program string // our version
 
 	// Read reads messages again whose reading is older than Parser. Nil: readings
@@ -166,7 +167,7 @@ func (c *Compactor) Continue(ctx context.Context, month string, now time.Time) (
 
 // startRebuild goes on with a rebuild by the same parser and aliases, or begins one.
 func (c *Compactor) startRebuild(ctx context.Context, month string) (compaction.State, error) {
-	aliases, err := c.Catalog.Aliases(ctx)
+	aliases, err := c.Catalog.People.Aliases(ctx)
 	if err != nil {
 		return compaction.State{}, err
 	}
@@ -272,7 +273,7 @@ func (c *Compactor) round(ctx context.Context, now time.Time, m *compaction.Stat
 	if rebuild {
 		*after = m.Rebuild.After
 	}
-	aliases, err := c.Catalog.Aliases(ctx)
+	aliases, err := c.Catalog.People.Aliases(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -295,7 +296,7 @@ func (c *Compactor) round(ctx context.Context, now time.Time, m *compaction.Stat
 		}
 		sum.Rounds++
 		sum.Rows += run.Rows
-		if err := c.Catalog.CoverConversations(ctx, m.Month, b.spans); err != nil {
+		if err := c.Catalog.Conversations.CoverConversations(ctx, m.Month, b.spans); err != nil {
 			return false, err
 		}
 		next.add(rebuild, plan.keep, run)

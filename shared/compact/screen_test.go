@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/transcript"
@@ -66,7 +67,7 @@ func mostRequests(t *testing.T, perDay int) (most int) {
 	}
 	counter := storetest.NewRequestCounter()
 	for _, descending := range []bool{true, false} {
-		q := archive.PlaceQuery{Conversation: "pair:u500,u501", Descending: descending, Limit: screen + 1}
+		q := catalog.PlaceQuery{Conversation: "pair:u500,u501", Descending: descending, Limit: screen + 1}
 		total := 0
 		for {
 			fresh := transcript.New(counter.Objects(w.objects), counter.Derived(w.derived), w.catalog)

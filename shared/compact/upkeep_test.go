@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/store"
 )
@@ -47,7 +48,7 @@ func TestDerivedLost(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		_, err := w.reader.Messages(t.Context(), archive.PlaceQuery{Conversation: "room:1", Limit: 10})
+		_, err := w.reader.Messages(t.Context(), catalog.PlaceQuery{Conversation: "room:1", Limit: 10})
 		if err == nil || !strings.Contains(err.Error(), "wecom-archive compact --rebuild") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -78,7 +79,7 @@ func TestReadersMeanwhile(t *testing.T) {
 				default:
 				}
 				for _, conversation := range []string{"room:0", "room:3", "room:late"} {
-					q := archive.PlaceQuery{Conversation: conversation, Limit: 1000}
+					q := catalog.PlaceQuery{Conversation: conversation, Limit: 1000}
 					got, err := w.reader.Messages(context.Background(), q)
 					if want := w.want(q); err != nil || len(got) != len(want) {
 						t.Errorf("%s: %d messages, %v; want %d", conversation, len(got), err, len(want))

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/segment"
@@ -34,7 +35,7 @@ type world struct {
 	index   *storetest.Index
 	faults  *storetest.Faults
 	reader  *transcript.Reader
-	catalog *archive.Catalog
+	catalog *catalog.Catalog
 	runs    int // names of runs so far
 	seq     int64
 	now     time.Time
@@ -57,7 +58,7 @@ func newWorld() *world {
 		objects: storetest.NewObjects(), derived: storetest.NewDerived(), index: storetest.NewIndex(),
 		faults: storetest.NewFaults(), now: day0,
 	}
-	w.catalog = archive.NewCatalog(w.index)
+	w.catalog = catalog.New(w.index)
 	w.reader = transcript.New(w.objects, w.derived, w.catalog)
 	return w
 }
@@ -67,7 +68,7 @@ var tiny = compact.Limits{SortBytes: 24 << 10, RoundBytes: 60 << 10, GroupRows: 
 
 func (w *world) compactor(limits compact.Limits) *compact.Compactor {
 	return compact.New(compact.Config{
-		Objects: w.faults.Objects(w.objects), Derived: w.faults.Derived(w.derived), Catalog: archive.NewCatalog(w.faults.Index(w.index)),
+		Objects: w.faults.Objects(w.objects), Derived: w.faults.Derived(w.derived), Catalog: catalog.New(w.faults.Index(w.index)),
 		Program: "test", Read: w.read, Parser: w.parser, Limits: limits,
 		NewID: func() string { w.runs++; return fmt.Sprintf("run%05d", w.runs) },
 	})
@@ -110,7 +111,7 @@ func (w *world) store(t tb, asked uint64, part int, pulled time.Time, rows ...ar
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	if err := w.catalog.IndexSegment(ctx, key, stored); err != nil {
+	if err := w.catalog.Conversations.IndexSegment(ctx, key, stored); err != nil {
 		t.Fatalf("%v", err)
 	}
 	w.parts = append(w.parts, storedPart{key, stored})
@@ -124,7 +125,7 @@ func (w *world) store(t tb, asked uint64, part int, pulled time.Time, rows ...ar
 }
 
 // want answers a query from the plain list.
-func (w *world) want(q archive.PlaceQuery) []transcript.Message {
+func (w *world) want(q catalog.PlaceQuery) []transcript.Message {
 	var out []transcript.Message
 	for _, m := range w.messages {
 		if m.Conversation == q.Conversation && q.Wants(m.Place.Position) {
@@ -146,7 +147,7 @@ func (w *world) want(q archive.PlaceQuery) []transcript.Message {
 }
 
 // check compares an answer with the plain list.
-func (w *world) check(t tb, q archive.PlaceQuery) []transcript.Message {
+func (w *world) check(t tb, q catalog.PlaceQuery) []transcript.Message {
 	t.Helper()
 	got, err := w.reader.Messages(context.Background(), q)
 	if err != nil {
@@ -174,7 +175,7 @@ func (w *world) checkAll(t tb, limit int) {
 		}
 		seen[m.Conversation] = true
 		for _, descending := range []bool{false, true} {
-			q := archive.PlaceQuery{Conversation: m.Conversation, Descending: descending, Limit: limit}
+			q := catalog.PlaceQuery{Conversation: m.Conversation, Descending: descending, Limit: limit}
 			for {
 				got := w.check(t, q)
 				if len(got) < limit {
@@ -197,7 +198,7 @@ func (w *world) checkScreens(t tb, limit, requests int) {
 		}
 		seen[m.Conversation] = true
 		for _, descending := range []bool{false, true} {
-			w.checkParts(t, archive.PlaceQuery{Conversation: m.Conversation, Descending: descending, Limit: limit}, requests)
+			w.checkParts(t, catalog.PlaceQuery{Conversation: m.Conversation, Descending: descending, Limit: limit}, requests)
 		}
 		w.checkAround(t, m, limit, requests)
 		w.checkAround(t, m, limit, 1000)
@@ -205,7 +206,7 @@ func (w *world) checkScreens(t tb, limit, requests int) {
 }
 
 // checkParts pages with few requests: no message is skipped or comes twice.
-func (w *world) checkParts(t tb, q archive.PlaceQuery, requests int) {
+func (w *world) checkParts(t tb, q catalog.PlaceQuery, requests int) {
 	t.Helper()
 	limit := q.Limit
 	q.Limit = math.MaxInt
@@ -239,8 +240,8 @@ func (w *world) checkAround(t tb, m transcript.Message, limit, requests int) {
 	}
 	for _, side := range []struct {
 		part transcript.Part
-		q    archive.PlaceQuery
-	}{{earlier, archive.PlaceQuery{To: m.MsgTime, Descending: true}}, {later, archive.PlaceQuery{From: m.MsgTime}}} {
+		q    catalog.PlaceQuery
+	}{{earlier, catalog.PlaceQuery{To: m.MsgTime, Descending: true}}, {later, catalog.PlaceQuery{From: m.MsgTime}}} {
 		side.q.Conversation, side.q.Limit = m.Conversation, math.MaxInt
 		want, got := seqs(w.want(side.q)), seqs(side.part.Messages)
 		if len(got) > min(limit, len(want)) || !slices.Equal(got, want[:len(got)]) || len(got) < len(want) && !side.part.More ||

@@ -19,7 +19,7 @@ import (
 	"wecom-archive/shared/store"
 )
 
-// Format is the version of the parquetCompactRow of compacted objects. They are
+// Format is the version of the columns of compacted objects. They are
 // derived: whoever changes their meaning raises it and has them made again.
 const Format = 1
 

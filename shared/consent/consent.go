@@ -1,6 +1,6 @@
 // Package consent lists who agreed to being archived, who refused and who has not
 // answered, and where somebody who refused was written with afterwards. What is known
-// stands in the index (archive.ConsentState); only for those who refused a transcript
+// stands in the index (catalog.ConsentState); only for those who refused a transcript
 // is asked whether there is a later message, and no message is shown.
 package consent
 
@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/transcript"
 	"wecom-archive/shared/wecom"
 )
@@ -30,12 +31,12 @@ type Line struct {
 
 // Transcript finds messages (*transcript.Reader).
 type Transcript interface {
-	Messages(ctx context.Context, q archive.PlaceQuery) ([]transcript.Message, error)
+	Messages(ctx context.Context, q catalog.PlaceQuery) ([]transcript.Message, error)
 }
 
 // Lister lists.
 type Lister struct {
-	Catalog    *archive.Catalog
+	Catalog    *catalog.Catalog
 	Transcript Transcript
 }
 
@@ -72,14 +73,14 @@ func (l Lister) Page(ctx context.Context, after Place, limit int, status archive
 // linesAfter are the first limit lines after a place.
 func (l Lister) linesAfter(ctx context.Context, after Place, limit int) (lines []Line, more bool, err error) {
 	if after.Conversation != "" && !after.Whole {
-		s, err := l.Catalog.ConsentOf(ctx, after.Conversation)
+		s, err := l.Catalog.Consents.ConsentOf(ctx, after.Conversation)
 		if err != nil {
 			return nil, false, err
 		}
 		lines = slices.DeleteFunc(Lines(s), func(line Line) bool { return line.Person <= after.Person })
 	}
 	for conversation := after.Conversation; len(lines) <= limit; {
-		states, err := l.Catalog.Consents(ctx, conversation, statesAtOnce)
+		states, err := l.Catalog.Consents.List(ctx, conversation, statesAtOnce)
 		if err != nil {
 			return nil, false, err
 		}
@@ -95,7 +96,7 @@ func (l Lister) linesAfter(ctx context.Context, after Place, limit int) (lines [
 
 // Of lists one conversation.
 func (l Lister) Of(ctx context.Context, conversation string) ([]Line, error) {
-	s, err := l.Catalog.ConsentOf(ctx, conversation)
+	s, err := l.Catalog.Consents.ConsentOf(ctx, conversation)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +105,7 @@ func (l Lister) Of(ctx context.Context, conversation string) ([]Line, error) {
 }
 
 // Lines are the people of a state.
-func Lines(s archive.ConsentState) []Line {
+func Lines(s catalog.ConsentState) []Line {
 	var lines []Line
 	for _, p := range s.People {
 		lines = append(lines, Line{Conversation: s.Conversation, Person: p.Person, Status: p.Status, Since: p.Since, Source: p.Source, AskedAt: s.AskedAt, Answer: s.Answer})
@@ -150,7 +151,7 @@ const answersAtOnce = 20
 // If there are only answers among the last ones, it is that of the first of them: somebody
 // may have written before.
 func (l Lister) lastWritten(ctx context.Context, conversation string) (at time.Time, known bool, err error) {
-	last, err := l.Transcript.Messages(ctx, archive.PlaceQuery{Conversation: conversation, Descending: true, Limit: answersAtOnce})
+	last, err := l.Transcript.Messages(ctx, catalog.PlaceQuery{Conversation: conversation, Descending: true, Limit: answersAtOnce})
 	for _, m := range last {
 		if at = m.MsgTime; m.MsgType != "agree" && m.MsgType != "disagree" {
 			return at, true, err
@@ -163,7 +164,7 @@ func (l Lister) lastWritten(ctx context.Context, conversation string) (at time.T
 // time of what it is asked for in whole seconds, and the message by which somebody
 // refuses is no message after it.
 func afterAnswer(line Line) time.Time {
-	if line.Source == archive.ConsentFromMessage {
+	if line.Source == catalog.ConsentFromMessage {
 		return line.Since.Add(time.Millisecond)
 	}
 	return line.Since.Truncate(time.Second).Add(time.Second)

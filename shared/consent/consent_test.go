@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/consent"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/transcript"
@@ -23,7 +24,7 @@ type written struct {
 	asked *atomic.Int64
 }
 
-func (w written) Messages(_ context.Context, q archive.PlaceQuery) ([]transcript.Message, error) {
+func (w written) Messages(_ context.Context, q catalog.PlaceQuery) ([]transcript.Message, error) {
 	if !q.Descending || q.Limit > 20 {
 		return nil, errors.New("only the last ones are needed")
 	}
@@ -36,26 +37,26 @@ func (w written) Messages(_ context.Context, q archive.PlaceQuery) ([]transcript
 // TestPages: however the pages are cut, within a room too, they have every person once;
 // and however many refused in a conversation, one look says whether anybody wrote later.
 func TestPages(t *testing.T) {
-	catalog := archive.NewCatalog(storetest.NewIndex())
+	cat := catalog.New(storetest.NewIndex())
 	at := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 	var want []string
 	for _, room := range []string{"room:wrA", "room:wrB", "room:wrC"} {
 		for i := range 30 {
-			f := archive.ConsentFact{Conversation: room, Person: fmt.Sprintf("wm%02d", i), Status: archive.ConsentAgreed, At: at.Add(time.Duration(i) * time.Minute), Source: archive.ConsentFromCheck}
+			f := catalog.ConsentFact{Conversation: room, Person: fmt.Sprintf("wm%02d", i), Status: archive.ConsentAgreed, At: at.Add(time.Duration(i) * time.Minute), Source: catalog.ConsentFromCheck}
 			if i%3 == 0 {
 				f.Status = archive.ConsentRefused
 				want = append(want, fmt.Sprint(room, f.Person, i < 20))
 			}
-			if err := catalog.PutConsent(t.Context(), f); err != nil {
+			if err := cat.Consents.PutConsent(t.Context(), f); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if err := catalog.PutActive(t.Context(), archive.Reading{Conversation: "room:wrBB", RoomID: "wrBB", ChatKind: "external", FromID: "li.na", MsgTime: at}); err != nil {
+	if err := cat.Conversations.PutActive(t.Context(), archive.Reading{Conversation: "room:wrBB", RoomID: "wrBB", ChatKind: "external", FromID: "li.na", MsgTime: at}); err != nil {
 		t.Fatal(err)
 	}
 	for _, limit := range []int{1, 7, 30, 31, 500} {
-		lister := consent.Lister{Catalog: catalog, Transcript: written{at.Add(20 * time.Minute), new(atomic.Int64)}}
+		lister := consent.Lister{Catalog: cat, Transcript: written{at.Add(20 * time.Minute), new(atomic.Int64)}}
 		var got []string
 		pages := 0
 		for after := (consent.Place{}); ; {
@@ -79,7 +80,7 @@ func TestPages(t *testing.T) {
 		}
 	}
 	counted := written{at, new(atomic.Int64)}
-	if _, _, err := (consent.Lister{Catalog: catalog, Transcript: counted}).Page(t.Context(), consent.Place{}, 500, ""); err != nil || counted.asked.Load() != 3 {
+	if _, _, err := (consent.Lister{Catalog: cat, Transcript: counted}).Page(t.Context(), consent.Place{}, 500, ""); err != nil || counted.asked.Load() != 3 {
 		t.Errorf("%d looks at transcripts, %v; want one for each room", counted.asked.Load(), err)
 	}
 }
@@ -94,17 +95,17 @@ func TestMessagesAfter(t *testing.T) {
 		message time.Time
 		after   bool
 	}{
-		{archive.ConsentFromMessage, at, at, false},
-		{archive.ConsentFromMessage, at, at.Add(time.Millisecond), true},
-		{archive.ConsentFromCheck, at.Truncate(time.Second), at, false},
-		{archive.ConsentFromCheck, at.Truncate(time.Second), at.Truncate(time.Second).Add(time.Second), true},
+		{catalog.ConsentFromMessage, at, at, false},
+		{catalog.ConsentFromMessage, at, at.Add(time.Millisecond), true},
+		{catalog.ConsentFromCheck, at.Truncate(time.Second), at, false},
+		{catalog.ConsentFromCheck, at.Truncate(time.Second), at.Truncate(time.Second).Add(time.Second), true},
 	} {
-		catalog := archive.NewCatalog(storetest.NewIndex())
-		fact := archive.ConsentFact{Conversation: conversation, Person: "wmQx9ZDAAAexampleCust01", Status: archive.ConsentRefused, At: tc.since, Source: tc.source}
-		if err := catalog.PutConsent(t.Context(), fact); err != nil {
+		cat := catalog.New(storetest.NewIndex())
+		fact := catalog.ConsentFact{Conversation: conversation, Person: "wmQx9ZDAAAexampleCust01", Status: archive.ConsentRefused, At: tc.since, Source: tc.source}
+		if err := cat.Consents.PutConsent(t.Context(), fact); err != nil {
 			t.Fatal(err)
 		}
-		lines, err := consent.Lister{Catalog: catalog, Transcript: written{tc.message, new(atomic.Int64)}}.Of(t.Context(), conversation)
+		lines, err := consent.Lister{Catalog: cat, Transcript: written{tc.message, new(atomic.Int64)}}.Of(t.Context(), conversation)
 		if err != nil || len(lines) != 1 || lines[0].MessagesAfter != tc.after {
 			t.Errorf("%+v: %+v, %v", tc, lines, err)
 		}
@@ -113,11 +114,11 @@ func TestMessagesAfter(t *testing.T) {
 
 // TestNobodyAsked: of a pair that nobody was asked about the customer is unanswered.
 func TestNobodyAsked(t *testing.T) {
-	lines := consent.Lines(archive.ConsentState{Conversation: conversation})
+	lines := consent.Lines(catalog.ConsentState{Conversation: conversation})
 	if len(lines) != 1 || lines[0].Person != "wmQx9ZDAAAexampleCust01" || lines[0].Status != archive.ConsentUnanswered || !lines[0].AskedAt.IsZero() {
 		t.Errorf("%+v", lines)
 	}
-	if lines := consent.Lines(archive.ConsentState{Conversation: "room:wrA"}); len(lines) != 1 || lines[0].Person != "" {
+	if lines := consent.Lines(catalog.ConsentState{Conversation: "room:wrA"}); len(lines) != 1 || lines[0].Person != "" {
 		t.Errorf("%+v", lines)
 	}
 }

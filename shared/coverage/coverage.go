@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 )
@@ -67,7 +68,7 @@ const (
 // Reporter makes reports.
 type Reporter struct {
 	Objects store.ObjectReader
-	Catalog *archive.Catalog
+	Catalog *catalog.Catalog
 	Now     func() time.Time
 }
 
@@ -102,7 +103,7 @@ func (r Reporter) Report(ctx context.Context, q Question) (*Report, error) {
 		At: now.Truncate(time.Millisecond), From: archive.Day(q.From), To: archive.Day(q.To), Days: q.Days,
 		WithoutSeat: []Member{}, Unexpected: []Member{}, Silent: []Member{}, Unseated: []Member{}, QuietDays: []string{},
 	}
-	aliases, err := r.Catalog.Aliases(ctx)
+	aliases, err := r.Catalog.People.Aliases(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reporting coverage: %w", err)
 	}
@@ -124,10 +125,10 @@ type look struct {
 	Reporter
 	Question
 	at      time.Time // seats are compared as they were then
-	aliases archive.Aliases
+	aliases catalog.Aliases
 	out     *Report
 	known   bool // it is known who had a seat then
-	seats   map[string]archive.Seat
+	seats   map[string]catalog.Seat
 	ids     map[string][]string // of employees, all under which they occur
 }
 
@@ -136,12 +137,12 @@ func (k *look) now(id string) string { return k.aliases.Last(id) }
 
 // readSeats finds all who have or had a seat.
 func (k *look) readSeats(ctx context.Context) error {
-	state, err := k.Catalog.DirectoryState(ctx)
+	state, err := k.Catalog.People.DirectoryState(ctx)
 	if err != nil {
 		return err
 	}
-	k.seats = map[string]archive.Seat{}
-	for s, err := range k.Catalog.Seats(ctx) {
+	k.seats = map[string]catalog.Seat{}
+	for s, err := range k.Catalog.People.Seats(ctx) {
 		if err != nil {
 			return err
 		}
@@ -162,14 +163,14 @@ func (k *look) readSeats(ctx context.Context) error {
 }
 
 // joined is the seat of one person who was listed under two userids.
-func joined(a, b archive.Seat, spelling bool) archive.Seat {
+func joined(a, b catalog.Seat, spelling bool) catalog.Seat {
 	if len(a.Periods) == 0 {
 		return b
 	}
 	if spelling {
 		a.UserID, a.Editions = b.UserID, b.Editions
 	}
-	all := slices.SortedFunc(slices.Values(slices.Concat(a.Periods, b.Periods)), func(x, y archive.SeatPeriod) int { return x.From.Compare(y.From) })
+	all := slices.SortedFunc(slices.Values(slices.Concat(a.Periods, b.Periods)), func(x, y catalog.SeatPeriod) int { return x.From.Compare(y.From) })
 	a.Periods = all[:1:1]
 	for _, p := range all[1:] {
 		last := &a.Periods[len(a.Periods)-1]
@@ -185,8 +186,8 @@ func joined(a, b archive.Seat, spelling bool) archive.Seat {
 }
 
 // upTo is a seat as it was at a time.
-func upTo(s archive.Seat, at time.Time) archive.Seat {
-	var then []archive.SeatPeriod
+func upTo(s catalog.Seat, at time.Time) catalog.Seat {
+	var then []catalog.SeatPeriod
 	for _, p := range s.Periods {
 		if p.From.After(at) {
 			break
@@ -203,7 +204,7 @@ func upTo(s archive.Seat, at time.Time) archive.Seat {
 // readSubjects finds the employees who occur in the archive.
 func (k *look) readSubjects(ctx context.Context) error {
 	k.ids = map[string][]string{}
-	for s, err := range k.Catalog.Subjects(ctx) {
+	for s, err := range k.Catalog.People.Subjects(ctx) {
 		if err != nil {
 			return err
 		}
@@ -219,7 +220,7 @@ func (k *look) readSubjects(ctx context.Context) error {
 
 // scope compares the company's list with the seats.
 func (k *look) scope(ctx context.Context) error {
-	scope, err := k.Catalog.CurrentScope(ctx, k.Objects)
+	scope, err := k.Catalog.People.CurrentScope(ctx, k.Objects)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
@@ -252,7 +253,7 @@ func (k *look) scope(ctx context.Context) error {
 	return nil
 }
 
-func member(id string, s archive.Seat) Member {
+func member(id string, s catalog.Seat) Member {
 	m := Member{ID: id, UserID: s.UserID}
 	if n := len(s.Periods); n > 0 {
 		m.SeatFrom = &s.Periods[n-1].From
@@ -286,7 +287,7 @@ func (k *look) silent(ctx context.Context) error {
 // wrote looks up when somebody last wrote.
 func (k *look) wrote(ctx context.Context, m *Member) error {
 	for _, id := range k.ids[m.ID] {
-		day, err := k.Catalog.LastWrote(ctx, id, k.out.To)
+		day, err := k.Catalog.People.LastWrote(ctx, id, k.out.To)
 		if err != nil {
 			return err
 		}
@@ -315,7 +316,7 @@ func (k *look) unseated(ctx context.Context) error {
 			if from > k.out.To {
 				continue
 			}
-			day, err := k.Catalog.LastActive(ctx, id, from, k.out.To)
+			day, err := k.Catalog.People.LastActive(ctx, id, from, k.out.To)
 			if err != nil {
 				return err
 			}
@@ -339,7 +340,7 @@ func (k *look) unseated(ctx context.Context) error {
 
 // quiet are the days without a message, since the first pull.
 func (k *look) quiet(ctx context.Context) error {
-	state, err := k.Catalog.PullState(ctx)
+	state, err := k.Catalog.Pages.PullState(ctx)
 	if err != nil || state.FirstRunAt.IsZero() {
 		return err
 	}
@@ -347,7 +348,7 @@ func (k *look) quiet(ctx context.Context) error {
 		if archive.Day(day) < archive.Day(state.FirstRunAt) || archive.Day(day) >= archive.Day(state.LastSuccessAt) {
 			continue // nothing was pulled that could tell
 		}
-		any, err := k.Catalog.AnyOn(ctx, archive.Day(day))
+		any, err := k.Catalog.Conversations.AnyOn(ctx, archive.Day(day))
 		if err != nil {
 			return err
 		}
@@ -378,7 +379,7 @@ func (k *look) name(ctx context.Context) error {
 			ids = append(ids, m.ID)
 		}
 	}
-	known, err := k.Catalog.PersonEntries(ctx, ids...)
+	known, err := k.Catalog.People.PersonEntries(ctx, ids...)
 	if err != nil {
 		return err
 	}

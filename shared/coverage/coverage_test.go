@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/coverage"
 	"wecom-archive/shared/store/storetest"
 )
@@ -17,12 +18,12 @@ var now = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 type world struct {
 	*testing.T
 	objects *storetest.Objects
-	catalog *archive.Catalog
+	catalog *catalog.Catalog
 	coverage.Reporter
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{T: t, objects: storetest.NewObjects(), catalog: archive.NewCatalog(storetest.NewIndex())}
+	w := &world{T: t, objects: storetest.NewObjects(), catalog: catalog.New(storetest.NewIndex())}
 	w.Reporter = coverage.Reporter{Objects: w.objects, Catalog: w.catalog, Now: func() time.Time { return now }}
 	return w
 }
@@ -39,19 +40,19 @@ func (w *world) seats(daysAgo int, userids ...string) {
 	w.Helper()
 	at := now.AddDate(0, 0, -daysAgo)
 	p := archive.DirectoryPart{Run: "run", At: at, Records: []archive.DirectoryRecord{{Kind: archive.SubjectSeats, At: at, Answer: archive.Named, Seats: map[string][]string{"2": userids}}}}
-	w.must(w.catalog.ApplyDirectoryPart(w.Context(), archive.DirectoryKey(p), p))
-	w.must(w.catalog.UpdateDirectoryState(w.Context(), func(s *archive.DirectoryState) { s.SeatsAt = at }))
+	w.must(w.catalog.People.ApplyDirectoryPart(w.Context(), archive.DirectoryKey(p), p))
+	w.must(w.catalog.People.UpdateDirectoryState(w.Context(), func(s *catalog.DirectoryState) { s.SeatsAt = at }))
 }
 
 func (w *world) write(daysAgo int, conversation, from string, to ...string) {
 	w.Helper()
-	w.must(w.catalog.PutActive(w.Context(), archive.Reading{Conversation: conversation, FromID: from, ToIDs: to, SenderKind: "employee", MsgTime: now.AddDate(0, 0, -daysAgo)}))
+	w.must(w.catalog.Conversations.PutActive(w.Context(), archive.Reading{Conversation: conversation, FromID: from, ToIDs: to, SenderKind: "employee", MsgTime: now.AddDate(0, 0, -daysAgo)}))
 }
 
 func (w *world) scope(daysAgo int, userids ...string) {
 	w.Helper()
 	s := archive.Scope{ID: fmt.Sprint("scope", daysAgo), At: now.AddDate(0, 0, -daysAgo), Who: "me", UserIDs: userids}
-	w.must(archive.PutScope(w.Context(), w.objects, w.catalog, "ww1", s))
+	w.must(catalog.PutScope(w.Context(), w.objects, w.catalog, "ww1", s))
 }
 
 func ids(members []coverage.Member) (all []string) {
@@ -72,14 +73,14 @@ func TestReport(t *testing.T) {
 	w := newWorld(t)
 	w.seats(60, "Li.Na", "wang.wei", "zhao.min", "gone")
 	w.seats(5, "Li.Na", "wang.wei", "zhao.min", "new.one", "extra")
-	_, err := w.catalog.UpdatePullState(t.Context(), func(s *archive.PullState) { s.FirstRunAt, s.LastSuccessAt = now.AddDate(0, 0, -6), now })
+	_, err := w.catalog.Pages.UpdatePullState(t.Context(), func(s *catalog.PullState) { s.FirstRunAt, s.LastSuccessAt = now.AddDate(0, 0, -6), now })
 	w.must(err)
 	w.write(1, "pair:li.na,wang.wei", "li.na", "wang.wei")
 	w.write(3, "pair:li.na,no.seat", "li.na", "no.seat")
 	w.write(20, "pair:wang.wei,zhao.min", "wang.wei", "zhao.min")
 	w.write(40, "pair:li.na,long.gone", "long.gone", "li.na")
 	w.write(2, "room:wrA", "li.na", "wang.wei", "gone")
-	w.must(w.catalog.ApplyDirectoryPart(t.Context(), "key", archive.DirectoryPart{Records: []archive.DirectoryRecord{
+	w.must(w.catalog.People.ApplyDirectoryPart(t.Context(), "key", archive.DirectoryPart{Records: []archive.DirectoryRecord{
 		{Kind: archive.SubjectEmployee, ID: "no.seat", At: now, Answer: archive.Named, Name: "无席位", Spelling: "No.Seat", Status: 5}}}))
 
 	report, err := w.Report(t.Context(), coverage.Question{})
@@ -118,8 +119,8 @@ func TestAlias(t *testing.T) {
 	w := newWorld(t)
 	w.seats(60, "li.na", "wang.wei", "zhao.min")
 	w.seats(20, "Li.Na2", "wang.wei", "zhao.min2", "zhao.min")
-	w.must(w.catalog.PutAlias(t.Context(), archive.Alias{Was: "li.na", Is: "li.na2"}))
-	w.must(w.catalog.PutAlias(t.Context(), archive.Alias{Was: "zhao.min", Is: "zhao.min2"}))
+	w.must(w.catalog.People.PutAlias(t.Context(), archive.Alias{Was: "li.na", Is: "li.na2"}))
+	w.must(w.catalog.People.PutAlias(t.Context(), archive.Alias{Was: "zhao.min", Is: "zhao.min2"}))
 	w.write(3, "pair:li.na,wang.wei", "li.na", "wang.wei") // as if it were only changed since
 	w.write(2, "pair:wang.wei,zhao.min", "zhao.min2", "wang.wei")
 	w.write(1, "pair:wang.wei,zhao.min", "wang.wei", "zhao.min")
@@ -203,7 +204,7 @@ func TestQuestions(t *testing.T) {
 	if _, err := w.Report(t.Context(), coverage.Question{From: day, To: day, Days: 366}); err != nil {
 		t.Error(err)
 	}
-	if err := archive.PutScope(t.Context(), w.objects, w.catalog, "ww1", archive.Scope{ID: "x", At: now}); err == nil {
+	if err := catalog.PutScope(t.Context(), w.objects, w.catalog, "ww1", archive.Scope{ID: "x", At: now}); err == nil {
 		t.Error("an empty scope was taken")
 	}
 }

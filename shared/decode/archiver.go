@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/segment"
@@ -38,7 +39,7 @@ type Config struct {
 	Program string // our version
 	Objects store.Objects
 	Derived store.Derived // for job lists of the media stage; nil: none are written
-	Catalog *archive.Catalog
+	Catalog *catalog.Catalog
 	Keys    Keys
 	Library Library
 	Read    reading.Func // default reading.Read
@@ -121,7 +122,7 @@ func (a *Archiver) handle(ctx context.Context, pageKey string) error {
 	if err != nil {
 		return err
 	}
-	aliases, err := a.Catalog.Aliases(ctx)
+	aliases, err := a.Catalog.People.Aliases(ctx)
 	if err != nil {
 		return err
 	}
@@ -200,7 +201,7 @@ func (a *Archiver) redriveAt(ctx context.Context, seg *pageSegment) (time.Time, 
 	if !seg.crashed() {
 		return time.Time{}, nil
 	}
-	state, err := a.Catalog.Page(ctx, seg.page.SeqAsked)
+	state, err := a.Catalog.Pages.Page(ctx, seg.page.SeqAsked)
 	if errors.Is(err, store.ErrNotFound) {
 		err = nil
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/segment"
@@ -92,7 +93,7 @@ func TestIndexSaysWhatIsStored(t *testing.T) {
 	key := w.page(t, 0, seal(t, 0, 1, 1, message(1)))
 	w.handle(t, key)
 	row := w.parts(t, key)[0][0]
-	places, err := w.catalog.Places(t.Context(), archive.PlaceQuery{Conversation: row.Conversation, Limit: 10})
+	places, err := w.catalog.Conversations.Places(t.Context(), catalog.PlaceQuery{Conversation: row.Conversation, Limit: 10})
 	if err != nil || len(places) != 1 || !places[0].Time.Equal(row.MsgTime) {
 		t.Errorf("places of %q: %+v: %v", row.Conversation, places, err)
 	}
@@ -178,11 +179,11 @@ func TestDamagedParts(t *testing.T) {
 				if stored != 3 || len(ok) != 3 || ok[1] != 1 || ok[2] != 1 || ok[3] != 1 {
 					t.Errorf("%d parts, readable rows by seq %v", stored, ok)
 				}
-				state, err := w.catalog.Page(t.Context(), 0)
+				state, err := w.catalog.Pages.Page(t.Context(), 0)
 				if err != nil || state.Parts != 3 || state.OK != 3 || len(state.Unreadable) != 0 || len(state.Damaged) != 1 || state.Damaged[0] != bad {
 					t.Errorf("state %+v: %v", state, err)
 				}
-				listed, err := w.catalog.Quarantined(t.Context(), 0, 10)
+				listed, err := w.catalog.Pages.Quarantined(t.Context(), 0, 10)
 				if err != nil || len(listed) != 1 {
 					t.Errorf("%d pages in the quarantine: %v", len(listed), err)
 				}
@@ -241,11 +242,11 @@ func TestManyParts(t *testing.T) {
 			t.Errorf("part %d: %+v", i+1, rows)
 		}
 	}
-	places, err := w.catalog.Places(t.Context(), archive.PlaceQuery{Conversation: parts[1][0].Conversation, Limit: 100})
+	places, err := w.catalog.Conversations.Places(t.Context(), catalog.PlaceQuery{Conversation: parts[1][0].Conversation, Limit: 100})
 	if err != nil || len(places) != n {
 		t.Errorf("%d places: %v", len(places), err)
 	}
-	state, err := w.catalog.Page(t.Context(), 0)
+	state, err := w.catalog.Pages.Page(t.Context(), 0)
 	if err != nil || state.Parts != n+1 || state.OK != n || len(state.Unreadable) != 0 {
 		t.Errorf("state %+v: %v", state, err)
 	}
@@ -284,15 +285,15 @@ func TestStaleFinish(t *testing.T) {
 	slow := w.archiver().Config
 	slow.Library = limited{w.library, 1}
 	// Just before the slow one marks the page, the quick one handles it whole.
-	slow.Catalog = archive.NewCatalog(&interrupted{Index: w.index, sort: fmt.Sprintf("%020d", 0), f: func() { w.handle(t, key) }})
+	slow.Catalog = catalog.New(&interrupted{Index: w.index, sort: fmt.Sprintf("%020d", 0), f: func() { w.handle(t, key) }})
 	if err := decode.New(slow).Handle(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
-	state, err := w.catalog.Page(t.Context(), 0)
+	state, err := w.catalog.Pages.Page(t.Context(), 0)
 	if err != nil || state.OK != 2 || state.Parts != 2 || len(state.Unreadable) != 0 || state.Types["text"] != 2 || len(state.Types) != 1 {
 		t.Errorf("state %+v: %v", state, err)
 	}
-	if quarantined, err := w.catalog.Quarantined(t.Context(), 0, 10); err != nil || len(quarantined) > 0 {
+	if quarantined, err := w.catalog.Pages.Quarantined(t.Context(), 0, 10); err != nil || len(quarantined) > 0 {
 		t.Errorf("quarantined %+v: %v", quarantined, err)
 	}
 }

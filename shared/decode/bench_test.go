@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/localstore"
@@ -47,7 +48,7 @@ func BenchmarkPageToSegment(b *testing.B) {
 		openKeys(b, ring, parsed.Envelopes)
 		bare += time.Since(start)
 
-		objects, catalog := storetest.NewObjects(), archive.NewCatalog(storetest.NewIndex())
+		objects, catalog := storetest.NewObjects(), catalog.New(storetest.NewIndex())
 		if err := objects.PutIfAbsent(ctx, archive.PageKey(0), bytes.NewReader(stored)); err != nil {
 			b.Fatal(err)
 		}
@@ -77,7 +78,7 @@ func benchCorp(b *testing.B, messages int) (*keyring.Ring, *wecomtest.Corp) {
 	}
 	ring := keyring.New(keyring.Config{
 		Corp: benchCorpID, Objects: storetest.NewObjects(), Port: port,
-		Catalog: archive.NewCatalog(storetest.NewIndex()), Now: time.Now,
+		Catalog: catalog.New(storetest.NewIndex()), Now: time.Now,
 	})
 	rec, err := ring.Create(ctx, "bench")
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 )
 
@@ -13,7 +14,7 @@ import (
 type Indexer struct {
 	Objects store.Objects
 	Derived store.Derived // for job lists of the media stage; nil: none are written
-	Catalog *archive.Catalog
+	Catalog *catalog.Catalog
 	Log     *slog.Logger
 }
 
@@ -32,14 +33,14 @@ func (x *Indexer) Index(ctx context.Context, page archive.PageHeader) (complete,
 		return true, media, err
 	}
 	for _, p := range seg.parts { // what is there can be read meanwhile
-		if err := x.Catalog.IndexSegment(ctx, p.key, p.rows); err != nil {
+		if err := x.Catalog.Conversations.IndexSegment(ctx, p.key, p.rows); err != nil {
 			return false, false, err
 		}
 	}
 	if media, err = x.media(ctx, seg); err != nil {
 		return false, false, err
 	}
-	return false, media, x.Catalog.ReopenPage(ctx, page)
+	return false, media, x.Catalog.Pages.ReopenPage(ctx, page)
 }
 
 // IndexUnread indexes what is stored of the segment of a page whose header cannot
@@ -68,7 +69,7 @@ func (x *Indexer) IndexUnread(ctx context.Context, page archive.PageHeader) (fou
 func (x *Indexer) finish(ctx context.Context, seg *pageSegment, envelopes int) (media bool, err error) {
 	for more := true; more; {
 		for _, p := range seg.parts {
-			if err := x.Catalog.IndexSegment(ctx, p.key, p.rows); err != nil {
+			if err := x.Catalog.Conversations.IndexSegment(ctx, p.key, p.rows); err != nil {
 				return false, err
 			}
 		}
@@ -76,13 +77,13 @@ func (x *Indexer) finish(ctx context.Context, seg *pageSegment, envelopes int) (
 			return false, err
 		}
 		h := seg.page
-		state := archive.PageState{
+		state := catalog.PageState{
 			Key: archive.PageKey(h.SeqAsked), SeqAsked: h.SeqAsked, LastSeq: h.LastSeq, Count: envelopes,
 			PulledAt: h.PulledAt, ArchivedAt: seg.writtenAt().UTC(), Parts: len(seg.parts) + len(seg.damaged), Damaged: seg.damagedKeys(),
 		}
 		state.OK, state.Unreadable = seg.count()
 		state.Types = seg.types()
-		if err := x.Catalog.FinishPage(ctx, state); err != nil {
+		if err := x.Catalog.Pages.FinishPage(ctx, state); err != nil {
 			return false, err
 		}
 		x.Log.Info("archived a page", "page", h.SeqAsked, "envelopes", envelopes, "ok", state.OK, "unreadable", state.Unreadable)

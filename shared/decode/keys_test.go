@@ -87,7 +87,7 @@ func TestBoundLater(t *testing.T) {
 	if got := w.handle(t, undecided); got != "1:unknown_key_version 2:unknown_key_version 2:ok" {
 		t.Errorf("outcomes %s, want a second part with message 2", got)
 	}
-	state, err := w.catalog.Page(t.Context(), 0)
+	state, err := w.catalog.Pages.Page(t.Context(), 0)
 	if err != nil || state.OK != 1 || state.Parts != 2 || state.Unreadable[archive.OutcomeUnknownKey] != 1 {
 		t.Errorf("state %+v: %v", state, err)
 	}

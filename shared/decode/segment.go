@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 )
@@ -188,8 +189,8 @@ func sameFacts(rows, stored []archive.Row) error {
 }
 
 // types counts the readable messages, each once though several parts may have it.
-func (s *pageSegment) types() archive.MsgTypes {
-	types, counted := archive.MsgTypes{}, map[int]bool{}
+func (s *pageSegment) types() catalog.MsgTypes {
+	types, counted := catalog.MsgTypes{}, map[int]bool{}
 	for _, p := range s.parts {
 		for _, r := range p.rows {
 			if r.Readable() && !counted[r.Position] {

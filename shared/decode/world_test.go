@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/reading"
@@ -119,7 +120,7 @@ func message(seq int) string {
 type world struct {
 	objects *storetest.Objects
 	index   *storetest.Index
-	catalog *archive.Catalog
+	catalog *catalog.Catalog
 	library *library
 	read    reading.Func
 }
@@ -127,7 +128,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	index := storetest.NewIndex()
-	w := &world{objects: storetest.NewObjects(), index: index, catalog: archive.NewCatalog(index), library: &library{}}
+	w := &world{objects: storetest.NewObjects(), index: index, catalog: catalog.New(index), library: &library{}}
 	for i, key := range rsaKeys()[:2] {
 		w.addKey(t, i, key)
 	}
@@ -224,7 +225,7 @@ func (w *world) parts(t *testing.T, pageKey string) [][]archive.Row {
 // event, too.
 func (w *world) bindings(t *testing.T) string {
 	t.Helper()
-	known, err := w.catalog.Bindings(t.Context(), 100)
+	known, err := w.catalog.Keys.Bindings(t.Context(), 100)
 	if err != nil {
 		t.Fatal(err)
 	}

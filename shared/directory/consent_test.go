@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/wecom"
 )
 
@@ -24,9 +25,9 @@ func TestConsent(t *testing.T) {
 	set(3, "Something_New", at)
 	w.corp.Vanish(customers[4].ID)
 	w.mustRun(noSecret, true) // the archive's own secret is enough
-	expect := func(catalog *archive.Catalog, customer int, answer archive.Answer, status archive.ConsentStatus, since time.Time) {
+	expect := func(catalog *catalog.Catalog, customer int, answer archive.Answer, status archive.ConsentStatus, since time.Time) {
 		t.Helper()
-		s, err := catalog.ConsentOf(t.Context(), pairOf(employees[customer%len(employees)], customers[customer]))
+		s, err := catalog.Consents.ConsentOf(t.Context(), pairOf(employees[customer%len(employees)], customers[customer]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,7 +37,7 @@ func TestConsent(t *testing.T) {
 			t.Errorf("customer %d: %+v, want %s since %s", customer, s.People, status, since)
 		}
 	}
-	all := func(catalog *archive.Catalog) {
+	all := func(catalog *catalog.Catalog) {
 		t.Helper()
 		expect(catalog, 0, archive.Named, archive.ConsentAgreed, at)
 		expect(catalog, 1, archive.Named, archive.ConsentRefused, at)
@@ -47,7 +48,7 @@ func TestConsent(t *testing.T) {
 	all(w.catalog)
 	rooms := 0
 	for _, room := range w.corp.ChatRooms() {
-		s, err := w.catalog.ConsentOf(t.Context(), wecom.ConversationOf(room.ID))
+		s, err := w.catalog.Consents.ConsentOf(t.Context(), wecom.ConversationOf(room.ID))
 		if err != nil || (len(s.People) > 0) != room.Customers {
 			t.Errorf("room %s (customers: %v): %+v, %v", room.ID, room.Customers, s, err)
 		}
@@ -68,11 +69,11 @@ func TestConsent(t *testing.T) {
 		w.pass(24 * time.Hour)
 		w.mustRun(noSecret, true)
 	}
-	s, err := w.catalog.ConsentOf(t.Context(), pairOf(employees[0], customers[0]))
+	s, err := w.catalog.Consents.ConsentOf(t.Context(), pairOf(employees[0], customers[0]))
 	if err != nil || len(s.People) != 1 || s.People[0].Status != archive.ConsentRefused {
 		t.Errorf("four weeks later: %+v, %v", s, err)
 	}
-	if facts, err := w.catalog.ConsentFacts(t.Context(), pairOf(employees[0], customers[0]), 10); err != nil || len(facts) != 2 || facts[1].Status != archive.ConsentAgreed {
+	if facts, err := w.catalog.Consents.ConsentFacts(t.Context(), pairOf(employees[0], customers[0]), 10); err != nil || len(facts) != 2 || facts[1].Status != archive.ConsentAgreed {
 		t.Errorf("timeline: %+v, %v", facts, err)
 	}
 }

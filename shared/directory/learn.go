@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/companion"
 )
@@ -25,7 +26,7 @@ type wanted struct {
 func (r *run) wanted(ctx context.Context, daily bool) (w wanted, err error) {
 	var again []string // customers
 	n := 0
-	for subject, err := range r.Catalog.Subjects(ctx) {
+	for subject, err := range r.Catalog.People.Subjects(ctx) {
 		if err != nil {
 			return w, err
 		}
@@ -54,7 +55,7 @@ func (r *run) wanted(ctx context.Context, daily bool) (w wanted, err error) {
 	return w, nil
 }
 
-func (r *run) isDue(s archive.Subject, daily bool) bool {
+func (r *run) isDue(s catalog.Subject, daily bool) bool {
 	kind := wecom.ParticipantOf(s.ID).Kind
 	needsApp := !s.Room && (kind == wecom.Employee || kind == wecom.External)
 	switch {
@@ -190,7 +191,7 @@ func seconds(s int64) time.Time {
 
 func (r *run) room(ctx context.Context, id string) error {
 	record := archive.DirectoryRecord{Kind: archive.SubjectRoom, ID: id}
-	known, err := r.Catalog.RoomEntries(ctx, id)
+	known, err := r.Catalog.People.RoomEntries(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -311,7 +312,7 @@ func (r *run) seats(ctx context.Context) error {
 
 // spellings learns how userids are written: the index has them folded.
 func (r *run) spellings(ctx context.Context) error {
-	for seat, err := range r.Catalog.Seats(ctx) {
+	for seat, err := range r.Catalog.People.Seats(ctx) {
 		if err != nil {
 			return err
 		}

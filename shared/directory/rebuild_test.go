@@ -11,7 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/rebuild"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom/wecomtest"
@@ -28,7 +28,7 @@ func (w *world) answers() string {
 		}
 		lines = append(lines, string(line))
 	}
-	for s, err := range w.catalog.Subjects(w.t.Context()) {
+	for s, err := range w.catalog.People.Subjects(w.t.Context()) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -36,9 +36,9 @@ func (w *world) answers() string {
 		e := w.entry(s.ID, s.Room)
 		add(e)
 		for _, n := range e.Names { // whoever has a name, or had it, is found by its end
-			find := w.catalog.CalledPeople
+			find := w.catalog.People.CalledPeople
 			if s.Room {
-				find = w.catalog.CalledRooms
+				find = w.catalog.People.CalledRooms
 			}
 			_, size := utf8.DecodeRuneInString(n.Name)
 			ids, _, err := find(w.t.Context(), n.Name[size:], "", 1000)
@@ -47,15 +47,15 @@ func (w *world) answers() string {
 			}
 		}
 	}
-	for c, err := range w.catalog.ConsentSubjects(w.t.Context()) {
+	for c, err := range w.catalog.Consents.ConsentSubjects(w.t.Context()) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		state, err := w.catalog.ConsentOf(w.t.Context(), c.ID)
+		state, err := w.catalog.Consents.ConsentOf(w.t.Context(), c.ID)
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		facts, err := w.catalog.ConsentFacts(w.t.Context(), c.ID, 100)
+		facts, err := w.catalog.Consents.ConsentFacts(w.t.Context(), c.ID, 100)
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -63,7 +63,7 @@ func (w *world) answers() string {
 		add(state)
 		add(facts)
 	}
-	for s, err := range w.catalog.Seats(w.t.Context()) {
+	for s, err := range w.catalog.People.Seats(w.t.Context()) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -88,7 +88,7 @@ func TestRebuild(t *testing.T) {
 	}
 	want := w.answers()
 	full := w.catalog
-	for name, catalog := range map[string]*archive.Catalog{"an empty index": archive.NewCatalog(storetest.NewIndex()), "the same index": full} {
+	for name, catalog := range map[string]*catalog.Catalog{"an empty index": catalog.New(storetest.NewIndex()), "the same index": full} {
 		w.catalog = catalog
 		w.everybodyTalks() // the pages do this; here are none
 		log := &bytes.Buffer{}
@@ -127,7 +127,7 @@ func TestDamagedPart(t *testing.T) {
 	}
 	w.mustRun(appSecret, true)
 	w.wantNames("beside a rotten part", w.truth(true, true, true, true))
-	w.catalog = archive.NewCatalog(storetest.NewIndex())
+	w.catalog = catalog.New(storetest.NewIndex())
 	w.everybodyTalks()
 	report, err := rebuild.NewReindexer(rebuild.Config{
 		Corp: corpid, Objects: w.objects, Versions: w.objects.(*storetest.Objects), Catalog: w.catalog, Now: w.clock, Log: slog.New(slog.DiscardHandler),
@@ -151,7 +151,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 				w.everybodyTalks()
 				objects, index := w.objects, w.index
 				faults := storetest.NewFaults()
-				w.objects, w.catalog = faults.Objects(objects), archive.NewCatalog(faults.Index(index))
+				w.objects, w.catalog = faults.Objects(objects), catalog.New(faults.Index(index))
 				hit := false
 				if crash {
 					faults.CrashAt(k, when)
@@ -161,7 +161,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 				_, err := w.run(appSecret, true)
 				hit = err != nil
 				faults.Restart()
-				w.objects, w.catalog = objects, archive.NewCatalog(index)
+				w.objects, w.catalog = objects, catalog.New(index)
 				w.pass(3 * time.Minute) // the lease of the one that crashed
 				if _, err := w.run(appSecret, true); err != nil {
 					t.Fatalf("step %d %v: the next run: %v", k, when, err)
@@ -174,7 +174,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 					t.Errorf("step %d %v: the failure was not told", k, when)
 				}
 				got := w.answers()
-				w.catalog = archive.NewCatalog(storetest.NewIndex())
+				w.catalog = catalog.New(storetest.NewIndex())
 				w.everybodyTalks()
 				if _, err := rebuild.NewReindexer(rebuild.Config{
 					Corp: corpid, Objects: objects, Versions: objects.(*storetest.Objects), Catalog: w.catalog, Now: w.clock, Log: slog.New(slog.DiscardHandler),

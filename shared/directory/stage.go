@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/companion"
@@ -40,7 +41,7 @@ type Config struct {
 	Corp    string
 	Program string
 	Objects store.Objects
-	Catalog *archive.Catalog
+	Catalog *catalog.Catalog
 	Archive ArchiveAPI
 	App     AppAPI // nil: there is no second secret
 	Owner   string // of the lease: one for each process
@@ -91,12 +92,12 @@ type run struct {
 	until time.Time // when to stop; zero: no deadline
 
 	mu      sync.Mutex
-	lease   archive.Lease
+	lease   catalog.Lease
 	part    archive.DirectoryPart
 	size    int              // of its records, about, in bytes
 	refused map[string]error // APIs, or whose secret, that are of no use in this run
 
-	aliases  archive.Aliases
+	aliases  catalog.Aliases
 	spelling map[string]string // of userids, by how readings write them
 	resting  bool              // the app's secret is not tried
 }
@@ -107,7 +108,7 @@ type run struct {
 //
 // If WeCom refuses a secret, the IP or an API, the run goes on with what else it can
 // ask for; then it ends with an error and the record names the remedy.
-// *archive.LeaseHeldError if another run is at work.
+// *catalog.LeaseHeldError if another run is at work.
 func (s *Stage) Run(ctx context.Context, daily bool) (archive.Run, error) {
 	if err := s.Objects.CheckLock(ctx); err != nil {
 		return archive.Run{}, fmt.Errorf("starting: %w", err)
@@ -118,7 +119,7 @@ func (s *Stage) Run(ctx context.Context, daily bool) (archive.Run, error) {
 		r.until = deadline.Add(-s.Margin)
 	}
 	var err error
-	if r.lease, err = s.Catalog.AcquireDirectoryLease(ctx, s.Owner, s.Now(), s.LeaseTTL); err != nil {
+	if r.lease, err = s.Catalog.Pages.AcquireDirectoryLease(ctx, s.Owner, s.Now(), s.LeaseTTL); err != nil {
 		return r.Run, fmt.Errorf("starting: %w", err)
 	}
 	before := s.calls()
@@ -140,7 +141,7 @@ func (s *Stage) Run(ctx context.Context, daily bool) (archive.Run, error) {
 		err = fmt.Errorf("learning names: %w", err)
 		r.Stopped, r.Error, r.Remedy = StoppedError, err.Error(), remedy(err)
 	}
-	return r.Run, errors.Join(err, r.record(ending), s.Catalog.ReleaseLease(ending, r.lease))
+	return r.Run, errors.Join(err, r.record(ending), s.Catalog.Pages.ReleaseLease(ending, r.lease))
 }
 
 // noteSecret notes whether WeCom accepts the app's secret.
@@ -148,7 +149,7 @@ func (r *run) noteSecret(ctx context.Context) error {
 	if r.App == nil || r.resting {
 		return nil
 	}
-	return r.Catalog.UpdateDirectoryState(ctx, func(s *archive.DirectoryState) {
+	return r.Catalog.People.UpdateDirectoryState(ctx, func(s *catalog.DirectoryState) {
 		switch refused := errors.Is(r.refused[whoseApp], wecom.ErrBadSecret); {
 		case refused:
 			s.AppRefusedAt = r.StartedAt
@@ -164,7 +165,7 @@ func (r *run) record(ctx context.Context) error {
 		return nil
 	}
 	err := archive.PutEvent(ctx, r.Objects, archive.RunKey(r.Run), archive.EventRun, r.Corp, r.StartedAt, r.Run)
-	return errors.Join(err, r.Catalog.PutRun(ctx, r.Run))
+	return errors.Join(err, r.Catalog.Journal.PutRun(ctx, r.Run))
 }
 
 func (s *Stage) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
@@ -204,7 +205,7 @@ func (r *run) proceed(ctx context.Context) error {
 	if r.lease.Expires.Sub(now) > r.LeaseTTL/2 {
 		return nil
 	}
-	lease, err := r.Catalog.RenewLease(ctx, r.lease, now, r.LeaseTTL)
+	lease, err := r.Catalog.Pages.RenewLease(ctx, r.lease, now, r.LeaseTTL)
 	if err != nil {
 		return fmt.Errorf("renewing the lease: %w", err)
 	}
@@ -216,7 +217,7 @@ func (r *run) work(ctx context.Context, daily bool) error {
 	if err := r.catchUp(ctx); err != nil {
 		return err
 	}
-	state, err := r.Catalog.DirectoryState(ctx)
+	state, err := r.Catalog.People.DirectoryState(ctx)
 	if err != nil {
 		return err
 	}
@@ -252,19 +253,19 @@ func (r *run) work(ctx context.Context, daily bool) error {
 		if err := r.flush(ctx); err != nil {
 			return err
 		}
-		if err := r.Catalog.UpdateDirectoryState(ctx, func(s *archive.DirectoryState) { s.BatchDay = day }); err != nil {
+		if err := r.Catalog.People.UpdateDirectoryState(ctx, func(s *catalog.DirectoryState) { s.BatchDay = day }); err != nil {
 			return err
 		}
 	}
 	if wanted.more || moreConsents {
 		return nil // the next run goes on
 	}
-	return r.Catalog.UpdateDirectoryState(ctx, func(s *archive.DirectoryState) { s.DailyAt = r.StartedAt })
+	return r.Catalog.People.UpdateDirectoryState(ctx, func(s *catalog.DirectoryState) { s.DailyAt = r.StartedAt })
 }
 
 // catchUp puts into the index what an earlier run stored and did not get there.
 func (r *run) catchUp(ctx context.Context) error {
-	state, err := r.Catalog.DirectoryState(ctx)
+	state, err := r.Catalog.People.DirectoryState(ctx)
 	if err != nil {
 		return err
 	}
@@ -284,10 +285,10 @@ func (r *run) catchUp(ctx context.Context) error {
 			continue
 		}
 		if err == nil {
-			err = r.Catalog.ApplyDirectoryPart(ctx, info.Key, p)
+			err = r.Catalog.People.ApplyDirectoryPart(ctx, info.Key, p)
 		}
 		if err == nil {
-			err = r.Catalog.NoteDirectoryPart(ctx, info.Key)
+			err = r.Catalog.People.NoteDirectoryPart(ctx, info.Key)
 		}
 		if err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/directory"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
@@ -43,7 +44,7 @@ func TestCalls(t *testing.T) {
 	first := w.mustRun(appSecret, true)
 	w.wantNames("after one run", w.truth(true, true, true, true))
 	asked := 0
-	for c, err := range w.catalog.ConsentSubjects(t.Context()) {
+	for c, err := range w.catalog.Consents.ConsentSubjects(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,8 +133,8 @@ func TestLeavers(t *testing.T) {
 			t.Errorf("%s: %s", id, e.Answer)
 		}
 	}
-	seats := map[string]archive.Seat{}
-	for s, err := range w.catalog.Seats(t.Context()) {
+	seats := map[string]catalog.Seat{}
+	for s, err := range w.catalog.People.Seats(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -160,7 +161,7 @@ func TestOnlyTheArchive(t *testing.T) {
 		reading.ToIDs = append(reading.ToIDs, x.ID)
 		in[x.ID] = true
 	}
-	if err := w.catalog.PutActive(t.Context(), reading); err != nil {
+	if err := w.catalog.Conversations.PutActive(t.Context(), reading); err != nil {
 		t.Fatal(err)
 	}
 	w.mustRun(appSecret, true)
@@ -273,7 +274,7 @@ func TestRevokedInTheMiddle(t *testing.T) {
 	if w.corp.CompanionCalls()["msgaudit/groupchat/get"] == 0 {
 		t.Error("internal rooms were not asked for any more")
 	}
-	if runs, err := w.catalog.Runs(t.Context(), directory.StageName, 1); err != nil || len(runs) != 1 || runs[0].Remedy == "" {
+	if runs, err := w.catalog.Journal.Runs(t.Context(), directory.StageName, 1); err != nil || len(runs) != 1 || runs[0].Remedy == "" {
 		t.Errorf("recorded: %+v, %v", runs, err)
 	}
 }
@@ -357,7 +358,7 @@ func TestTwoAtOnce(t *testing.T) {
 		}
 	})
 	w.mustRun(appSecret, true)
-	if held := (*archive.LeaseHeldError)(nil); !errors.As(second, &held) {
+	if held := (*catalog.LeaseHeldError)(nil); !errors.As(second, &held) {
 		t.Errorf("the second run: %v", second)
 	}
 }

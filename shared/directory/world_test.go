@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/directory"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
@@ -30,7 +31,7 @@ type world struct {
 	url     string
 	objects store.Objects
 	index   store.Index
-	catalog *archive.Catalog
+	catalog *catalog.Catalog
 	limits  *companion.Limits
 	log     bytes.Buffer
 	runs    int
@@ -43,7 +44,7 @@ func newWorld(t testing.TB, config wecomtest.Config) *world {
 	t.Helper()
 	w := &world{t: t, now: time.Date(2026, 11, 23, 19, 0, 0, 0, time.UTC), objects: storetest.NewObjects(), limits: companion.NewLimits()}
 	w.index = storetest.NewIndex()
-	w.catalog = archive.NewCatalog(w.index)
+	w.catalog = catalog.New(w.index)
 	config.Corp, config.Secret, config.AppSecret, config.Now = corpid, secret, appSecret, w.clock
 	var err error
 	if w.corp, err = wecomtest.New(config); err != nil {
@@ -101,7 +102,7 @@ func (w *world) everybodyTalks() {
 	for i, x := range w.corp.Customers() {
 		readings = append(readings, archive.Reading{Conversation: pairOf(employees[i%len(employees)], x), FromID: x.ID, MsgTime: w.clock(), ChatKind: wecom.ChatExternal})
 	}
-	if err := w.catalog.PutActive(w.t.Context(), readings...); err != nil {
+	if err := w.catalog.Conversations.PutActive(w.t.Context(), readings...); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -151,7 +152,7 @@ func (w *world) mustRun(app string, daily bool) archive.Run {
 func (w *world) names() map[string]string {
 	w.t.Helper()
 	names := map[string]string{}
-	for subject, err := range w.catalog.Subjects(w.t.Context()) {
+	for subject, err := range w.catalog.People.Subjects(w.t.Context()) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -163,11 +164,11 @@ func (w *world) names() map[string]string {
 	return names
 }
 
-func (w *world) entry(id string, room bool) archive.DirectoryEntry {
+func (w *world) entry(id string, room bool) catalog.DirectoryEntry {
 	w.t.Helper()
-	find := w.catalog.PersonEntries
+	find := w.catalog.People.PersonEntries
 	if room {
-		find = w.catalog.RoomEntries
+		find = w.catalog.People.RoomEntries
 	}
 	found, err := find(w.t.Context(), id)
 	if err != nil {

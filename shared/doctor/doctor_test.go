@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/doctor"
 	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/store"
@@ -157,7 +158,7 @@ func TestRights(t *testing.T) {
 	checkup := func(f *storetest.Faults, objects store.Objects) archive.Checkup {
 		index := f.Index(storetest.NewIndex())
 		return doctor.Examine(t.Context(), head(), doctor.Corp(corpID),
-			doctor.Bucket(f.Objects(objects), corpID), doctor.Table(archive.NewCatalog(index)))
+			doctor.Bucket(f.Objects(objects), corpID), doctor.Table(catalog.New(index)))
 	}
 	if c := checkup(clean, storetest.NewObjects()); !c.Well() || len(c.Lines) != 3 {
 		t.Fatalf("%+v", c)
@@ -174,12 +175,12 @@ func TestRights(t *testing.T) {
 
 // TestKept: what was found is in the archive and in the index.
 func TestKept(t *testing.T) {
-	objects, catalog := storetest.NewObjects(), archive.NewCatalog(storetest.NewIndex())
-	if _, found, err := catalog.LastCheckup(t.Context(), archive.CheckedHere); found || err != nil {
+	objects, catalog := storetest.NewObjects(), catalog.New(storetest.NewIndex())
+	if _, found, err := catalog.Journal.LastCheckup(t.Context(), archive.CheckedHere); found || err != nil {
 		t.Fatalf("before: %v, %v", found, err)
 	}
 	c := doctor.Examine(t.Context(), head(), doctor.Corp(corpID), doctor.Bucket(objects, corpID), doctor.Table(catalog))
-	kept, found, err := catalog.LastCheckup(t.Context(), archive.CheckedHere)
+	kept, found, err := catalog.Journal.LastCheckup(t.Context(), archive.CheckedHere)
 	if !found || err != nil || fmt.Sprint(kept) != fmt.Sprint(c) {
 		t.Errorf("in the index: %+v, want %+v; %v", kept, c, err)
 	}
@@ -197,22 +198,22 @@ type ring struct {
 func (r ring) Records(context.Context) ([]archive.KeyRecord, error) { return r.recs, r.err }
 
 func TestKeys(t *testing.T) {
-	catalog := archive.NewCatalog(storetest.NewIndex())
+	cat := catalog.New(storetest.NewIndex())
 	recs := []archive.KeyRecord{{ID: "spring"}, {ID: "summer"}}
-	want(t, examine(t, doctor.Keys(ring{}, catalog)), archive.CheckupAct, "keys create")
-	want(t, examine(t, doctor.Keys(ring{err: store.ErrDamaged}, catalog)), archive.CheckupAct, "cannot be read")
-	want(t, examine(t, doctor.Keys(ring{recs: recs}, catalog)), archive.CheckupLook, "spring, summer")
+	want(t, examine(t, doctor.Keys(ring{}, cat)), archive.CheckupAct, "keys create")
+	want(t, examine(t, doctor.Keys(ring{err: store.ErrDamaged}, cat)), archive.CheckupAct, "cannot be read")
+	want(t, examine(t, doctor.Keys(ring{recs: recs}, cat)), archive.CheckupLook, "spring, summer")
 	for _, version := range []int64{3, 4} {
-		if err := catalog.Bind(t.Context(), archive.KeyBinding{PublicKeyVer: version, Key: "spring", MsgID: "m"}); err != nil {
+		if err := cat.Keys.Bind(t.Context(), archive.KeyBinding{PublicKeyVer: version, Key: "spring", MsgID: "m"}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	l := examine(t, doctor.Keys(ring{recs: recs}, catalog))
+	l := examine(t, doctor.Keys(ring{recs: recs}, cat))
 	want(t, l, archive.CheckupOK, "spring: 3, 4")
 	want(t, l, archive.CheckupOK, "Not used yet: summer")
-	want(t, examine(t, doctor.Keys(ring{recs: recs[1:]}, catalog)), archive.CheckupAct, "keys import spring")
-	want(t, examine(t, doctor.Keys(ring{recs: recs}, archive.NewCatalog(unreadable{}))), archive.CheckupAct, "versions")
-	want(t, examine(t, doctor.Table(archive.NewCatalog(unreadable{storetest.NewIndex()}))), archive.CheckupAct, "no right")
+	want(t, examine(t, doctor.Keys(ring{recs: recs[1:]}, cat)), archive.CheckupAct, "keys import spring")
+	want(t, examine(t, doctor.Keys(ring{recs: recs}, catalog.New(unreadable{}))), archive.CheckupAct, "versions")
+	want(t, examine(t, doctor.Table(catalog.New(unreadable{storetest.NewIndex()}))), archive.CheckupAct, "no right")
 }
 
 // unreadable is an index that may be written only.
@@ -243,7 +244,7 @@ func (c *chats) GetChatData(_ context.Context, seq uint64, limit int) ([]byte, e
 func (c *chats) Close() error { c.closed = true; return nil }
 
 func TestWeCom(t *testing.T) {
-	catalog := archive.NewCatalog(storetest.NewIndex())
+	catalog := catalog.New(storetest.NewIndex())
 	for _, test := range []struct {
 		chats   chats
 		state   archive.CheckupState
@@ -274,7 +275,7 @@ func TestNotAsked(t *testing.T) {
 		doctor.WeCom(func(context.Context) (doctor.Chats, error) {
 			t.Error("WeCom was asked")
 			return nil, errors.New("no")
-		}, archive.NewCatalog(storetest.NewIndex())))
+		}, catalog.New(storetest.NewIndex())))
 	if l := c.Lines[1]; l.State != archive.CheckupLook || !strings.Contains(l.Found.English, "secret") {
 		t.Errorf("%+v", l)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 )
 
@@ -33,7 +34,7 @@ func Bucket(objects store.Objects, corp string) Check {
 }
 
 // Table keeps what was found before, and this, in the index, and reads it again.
-func Table(catalog *archive.Catalog) Check {
+func Table(catalog *catalog.Catalog) Check {
 	return func(ctx context.Context, before archive.Checkup) []archive.CheckupLine {
 		line := archive.CheckupLine{
 			Check: CheckTable, State: archive.CheckupOK,
@@ -51,11 +52,11 @@ func Table(catalog *archive.Catalog) Check {
 	}
 }
 
-func keep(ctx context.Context, catalog *archive.Catalog, c archive.Checkup) error {
-	if err := catalog.SaveCheckup(ctx, c); err != nil {
+func keep(ctx context.Context, catalog *catalog.Catalog, c archive.Checkup) error {
+	if err := catalog.Journal.SaveCheckup(ctx, c); err != nil {
 		return err
 	}
-	kept, found, err := catalog.LastCheckup(ctx, c.Where)
+	kept, found, err := catalog.Journal.LastCheckup(ctx, c.Where)
 	if err == nil && (!found || kept.ID != c.ID) {
 		err = errors.New("what was written is not what is read")
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/wecom"
 )
 
@@ -19,7 +20,7 @@ type Chats interface {
 // only proof that address, corpid and secret are what WeCom wants. It asks nothing
 // while an earlier check has found the library or the secret wrong, since wrong
 // secrets get an address banned for an hour (wecom-facts §6).
-func WeCom(open func(ctx context.Context) (Chats, error), catalog *archive.Catalog) Check {
+func WeCom(open func(ctx context.Context) (Chats, error), catalog *catalog.Catalog) Check {
 	return one(CheckWeCom, func(ctx context.Context, before archive.Checkup) finding {
 		for _, name := range []string{CheckLibrary, CheckCorp, CheckSecret} {
 			if l, found := lineOf(before, name); found && l.State == archive.CheckupAct {
@@ -38,8 +39,8 @@ func WeCom(open func(ctx context.Context) (Chats, error), catalog *archive.Catal
 	})
 }
 
-func askWeCom(ctx context.Context, open func(ctx context.Context) (Chats, error), catalog *archive.Catalog) (err error) {
-	cursor, err := catalog.Cursor(ctx)
+func askWeCom(ctx context.Context, open func(ctx context.Context) (Chats, error), catalog *catalog.Catalog) (err error) {
+	cursor, err := catalog.Pages.Cursor(ctx)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
@@ -116,7 +117,7 @@ func TestBoundKeyAlone(t *testing.T) {
 func TestBoundKeyGone(t *testing.T) {
 	f := newFixture(t)
 	f.create(t, "a")
-	if err := archive.NewCatalog(f.index).Bind(t.Context(), archive.KeyBinding{PublicKeyVer: 1, Key: "gone"}); err != nil {
+	if err := catalog.New(f.index).Keys.Bind(t.Context(), archive.KeyBinding{PublicKeyVer: 1, Key: "gone"}); err != nil {
 		t.Fatal(err)
 	}
 	if keys, bound, err := f.ring().Candidates(t.Context(), 1); err != nil || bound || !slices.Equal(ids(keys), []string{"a"}) {
@@ -240,7 +241,7 @@ func TestManyAtOnce(t *testing.T) {
 	public := f.create(t, "a")
 	f.create(t, "b")
 	sealed := seal(t, public, randomKey)
-	ring := keyring.New(keyring.Config{Corp: corpID, Objects: f.objects, Port: f.port, Catalog: archive.NewCatalog(f.index), Now: fixedNow})
+	ring := keyring.New(keyring.Config{Corp: corpID, Objects: f.objects, Port: f.port, Catalog: catalog.New(f.index), Now: fixedNow})
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
@@ -275,7 +276,7 @@ func TestBindBreaksOff(t *testing.T) {
 			f := newFixture(t)
 			f.create(t, "a")
 			faults := storetest.NewFaults()
-			ring := keyring.New(keyring.Config{Corp: corpID, Objects: faults.Objects(f.objects), Port: f.port, Catalog: archive.NewCatalog(faults.Index(f.index)), Now: fixedNow})
+			ring := keyring.New(keyring.Config{Corp: corpID, Objects: faults.Objects(f.objects), Port: f.port, Catalog: catalog.New(faults.Index(f.index)), Now: fixedNow})
 			keys, _, err := ring.Candidates(t.Context(), 1)
 			if err != nil {
 				t.Fatal(err)
@@ -287,7 +288,7 @@ func TestBindBreaksOff(t *testing.T) {
 				}
 				break
 			}
-			bound, err := archive.NewCatalog(f.index).Binding(t.Context(), 1)
+			bound, err := catalog.New(f.index).Keys.Binding(t.Context(), 1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -310,7 +311,7 @@ func TestBindTwice(t *testing.T) {
 	f := newFixture(t)
 	f.create(t, "a")
 	now := fixedNow()
-	ring := keyring.New(keyring.Config{Corp: corpID, Objects: f.objects, Port: f.port, Catalog: archive.NewCatalog(f.index), Now: func() time.Time { now = now.Add(time.Second); return now }})
+	ring := keyring.New(keyring.Config{Corp: corpID, Objects: f.objects, Port: f.port, Catalog: catalog.New(f.index), Now: func() time.Time { now = now.Add(time.Second); return now }})
 	keys, _, err := ring.Candidates(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 )
 
@@ -29,7 +30,7 @@ type Config struct {
 	Corp    string        // corpid
 	Objects store.Objects // archive bucket, for keys/ and events/
 	Port    store.Keyring // makes and opens wrapped keys
-	Catalog *archive.Catalog
+	Catalog *catalog.Catalog
 	Now     func() time.Time
 	Log     *slog.Logger // nil: none
 }
@@ -93,7 +94,7 @@ func notPrintable(r rune) bool { return r < 0x20 || r > 0x7e }
 // these are the keys without a version, then the others: a company may upload
 // the same key twice.
 func (r *Ring) Candidates(ctx context.Context, version int64) (keys []*Key, bound bool, err error) {
-	id, err := r.Catalog.Binding(ctx, version)
+	id, err := r.Catalog.Keys.Binding(ctx, version)
 	if err != nil {
 		return nil, false, err
 	}
@@ -109,7 +110,7 @@ func (r *Ring) Candidates(ctx context.Context, version int64) (keys []*Key, boun
 	if err := r.load(ctx); err != nil {
 		return nil, false, err
 	}
-	bindings, err := r.Catalog.Bindings(ctx, 10_000)
+	bindings, err := r.Catalog.Keys.Bindings(ctx, 10_000)
 	if err != nil {
 		return nil, false, err
 	}
@@ -165,7 +166,7 @@ func (r *Ring) Bind(ctx context.Context, version int64, key *Key, msgid string) 
 	if err := archive.PutBinding(ctx, r.Objects, r.Corp, b, now); err != nil {
 		return fmt.Errorf("binding key version %d: %w", version, err)
 	}
-	if err := r.Catalog.Bind(ctx, b); err != nil {
+	if err := r.Catalog.Keys.Bind(ctx, b); err != nil {
 		return fmt.Errorf("binding key version %d: %w", version, err)
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/store"
@@ -55,7 +56,7 @@ func newFixture(t *testing.T) *fixture {
 
 // ring is a new process with the same stores.
 func (f *fixture) ring() *keyring.Ring {
-	return keyring.New(keyring.Config{Corp: corpID, Objects: f.objects, Port: f.port, Catalog: archive.NewCatalog(f.index), Now: func() time.Time {
+	return keyring.New(keyring.Config{Corp: corpID, Objects: f.objects, Port: f.port, Catalog: catalog.New(f.index), Now: func() time.Time {
 		f.now = f.now.Add(time.Second)
 		return f.now
 	}})

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/mediafetch"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
@@ -43,7 +44,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 			faults.CrashAt(k, when)
 			s := w.stage(func(c *mediafetch.Config) {
 				c.Objects, c.Derived = faults.Objects(w.objects), faults.Derived(w.derived)
-				c.Catalog = archive.NewCatalog(faults.Index(w.index))
+				c.Catalog = catalog.New(faults.Index(w.index))
 			})
 			err := s.Handle(t.Context(), key)
 			if !faults.Crashed() {
@@ -70,7 +71,7 @@ func fates(w *world) string {
 	links := w.links()
 	for _, job := range w.jobs {
 		l := links[job.MsgID]
-		f, err := w.catalog.MediaFile(w.t.Context(), job.FileIDSHA256)
+		f, err := w.catalog.Media.MediaFile(w.t.Context(), job.FileIDSHA256)
 		if err != nil {
 			w.t.Fatal(err)
 		}

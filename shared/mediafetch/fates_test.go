@@ -71,7 +71,7 @@ func TestFates(t *testing.T) {
 			} else if test.calls[1] == 48 && took < 4*24*time.Hour {
 				t.Errorf("given up after %v, with days left", took)
 			}
-			troubles, _, err := w.catalog.MediaTroublesBefore(t.Context(), "", 10)
+			troubles, _, err := w.catalog.Media.MediaTroublesBefore(t.Context(), "", 10)
 			if err != nil || len(troubles) != 0 && test.state == archive.MediaStored || len(troubles) != 1 && test.state != archive.MediaStored {
 				t.Errorf("troubles: %+v, %v", troubles, err)
 			}
@@ -157,7 +157,7 @@ func TestRedrive(t *testing.T) {
 	redrive := func() {
 		t.Helper()
 		for _, j := range w.jobs {
-			if err := w.catalog.RedriveMedia(t.Context(), j.FileIDSHA256, w.clock()); err != nil {
+			if err := w.catalog.Media.RedriveMedia(t.Context(), j.FileIDSHA256, w.clock()); err != nil {
 				t.Fatal(err)
 			}
 		}

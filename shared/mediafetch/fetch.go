@@ -10,20 +10,21 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 )
 
 // fetch gets a file stored, and returns it as stored. If its fate is known already,
 // it returns that.
-func (p *pass) fetch(ctx context.Context, g group, allRoom bool) (archive.MediaFile, error) {
+func (p *pass) fetch(ctx context.Context, g group, allRoom bool) (catalog.MediaFile, error) {
 	job := g.job()
 	if job.FileID == "" {
-		return archive.MediaFile{}, errNoFileID
+		return catalog.MediaFile{}, errNoFileID
 	}
 	done, err := p.alone(ctx, job.FileIDSHA256)
 	if err != nil {
-		return archive.MediaFile{}, err
+		return catalog.MediaFile{}, err
 	}
 	defer done()
 	file := g.file
@@ -46,12 +47,12 @@ func (p *pass) fetch(ctx context.Context, g group, allRoom bool) (archive.MediaF
 
 // download fetches a file from WeCom. One that is not what the message claims is
 // fetched once more: it may have been altered on the way.
-func (p *pass) download(ctx context.Context, g group, allRoom bool) (archive.MediaFile, error) {
+func (p *pass) download(ctx context.Context, g group, allRoom bool) (catalog.MediaFile, error) {
 	job := g.job()
 	for again := false; ; again = true {
 		room, err := p.spool.reserve(ctx, job.Size, allRoom)
 		if err != nil {
-			return archive.MediaFile{}, err
+			return catalog.MediaFile{}, err
 		}
 		file, retry, err := p.downloadOnce(ctx, g, room, again)
 		room.release()
@@ -63,25 +64,25 @@ func (p *pass) download(ctx context.Context, g group, allRoom bool) (archive.Med
 
 // downloadOnce says, too, whether the file differs from what the message claims,
 // unless it was fetched again for that.
-func (p *pass) downloadOnce(ctx context.Context, g group, room *room, again bool) (_ archive.MediaFile, retry bool, err error) {
+func (p *pass) downloadOnce(ctx context.Context, g group, room *room, again bool) (_ catalog.MediaFile, retry bool, err error) {
 	job := g.job()
 	spooled, err := p.spool.begin(job.FileIDSHA256, room)
 	if err != nil {
-		return archive.MediaFile{}, false, err
+		return catalog.MediaFile{}, false, err
 	}
 	defer func() { err = errors.Join(err, spooled.close()) }()
 	if err := p.slices(ctx, job, spooled); err != nil {
 		if classify(err).state != archive.MediaPending || errors.Is(err, errNonsense) || errors.Is(err, errCrowded) || isBad(err) {
 			spooled.discard() // of no use to a later try
 		}
-		return archive.MediaFile{}, false, err
+		return catalog.MediaFile{}, false, err
 	}
 	sum := spooled.sums()
 	differs := archive.JudgeMD5(job.MD5, sum.md5) == archive.VerdictMismatch || archive.JudgeSize(job.Size, sum.size) == archive.VerdictMismatch
 	if differs && !again {
 		p.Log.Warn("a file is not what the message says; it is fetched once more", "file", job.FileIDSHA256, "kind", job.Kind, "seq", job.Seq)
 		spooled.discard()
-		return archive.MediaFile{}, true, nil
+		return catalog.MediaFile{}, true, nil
 	}
 	file, err := p.store(ctx, spooled, job.FileIDSHA256)
 	file.Attempts = g.file.Attempts + 1
@@ -146,9 +147,9 @@ func (p *pass) slice(ctx context.Context, fileID, index string) (wecom.MediaSlic
 }
 
 // store puts a file that is complete in the spool into the archive.
-func (p *pass) store(ctx context.Context, from *spooled, fileHash string) (archive.MediaFile, error) {
+func (p *pass) store(ctx context.Context, from *spooled, fileHash string) (catalog.MediaFile, error) {
 	now, sum := p.Now().UTC(), from.sums()
-	file := archive.MediaFile{
+	file := catalog.MediaFile{
 		FileIDSHA256: fileHash, State: archive.MediaStored, Key: archive.MediaKey(now, sum.sha256),
 		SHA256: sum.sha256, MD5: sum.md5, Size: sum.size, At: now,
 	}
@@ -168,7 +169,7 @@ func (p *pass) store(ctx context.Context, from *spooled, fileHash string) (archi
 // put stores a file, unless it is there: from another message, or from before a
 // crash. It looks first, since a store that refuses a put may do so by breaking the
 // connection under a body that is on its way.
-func (p *pass) put(ctx context.Context, file archive.MediaFile, from *spooled) error {
+func (p *pass) put(ctx context.Context, file catalog.MediaFile, from *spooled) error {
 	info, err := p.Objects.Head(ctx, file.Key)
 	if errors.Is(err, store.ErrNotFound) {
 		var body io.ReadSeeker
@@ -187,7 +188,7 @@ func (p *pass) put(ctx context.Context, file archive.MediaFile, from *spooled) e
 }
 
 // copyToThisMonth stores again what is stored under an earlier month.
-func (p *pass) copyToThisMonth(ctx context.Context, file archive.MediaFile, allRoom bool) (archive.MediaFile, error) {
+func (p *pass) copyToThisMonth(ctx context.Context, file catalog.MediaFile, allRoom bool) (catalog.MediaFile, error) {
 	room, err := p.spool.reserve(ctx, file.Size, allRoom)
 	if err != nil {
 		return file, err

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 )
 
 // pass is one time of working on a job list.
@@ -28,7 +29,7 @@ type pass struct {
 
 // group is a file and the references to it.
 type group struct {
-	file archive.MediaFile
+	file catalog.MediaFile
 	jobs []archive.MediaJob
 }
 
@@ -54,7 +55,7 @@ func (p *pass) unfinished(ctx context.Context) ([]group, error) {
 		}
 		jobs[job.FileIDSHA256] = append(jobs[job.FileIDSHA256], job)
 	}
-	files, err := p.Catalog.MediaFiles(ctx, order...)
+	files, err := p.Catalog.Media.MediaFiles(ctx, order...)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +64,7 @@ func (p *pass) unfinished(ctx context.Context) ([]group, error) {
 		file := files[hash]
 		link, gaveUp := failed[hash]
 		switch {
-		case gaveUp && file.State != archive.MediaStored && !archive.Redriven(link, file):
+		case gaveUp && file.State != archive.MediaStored && !catalog.Redriven(link, file):
 			continue // given up, and nobody asked for it again
 		case file.State == archive.MediaPending && p.Now().Before(file.NextTry):
 			p.wait(file.NextTry)
@@ -181,7 +182,7 @@ func (p *pass) failed(ctx context.Context, g group, err error) error {
 		return p.settle(ctx, g, file)
 	}
 	p.wait(file.NextTry)
-	return p.Catalog.PutMediaFile(ctx, file)
+	return p.Catalog.Media.PutMediaFile(ctx, file)
 }
 
 // expires is when the last of the messages that refer to the file gets too old.
@@ -205,7 +206,7 @@ func (s *Stage) nextTry(now time.Time, attempts int, expires time.Time) time.Tim
 }
 
 // settle links all references to a file whose fate is known.
-func (p *pass) settle(ctx context.Context, g group, file archive.MediaFile) error {
+func (p *pass) settle(ctx context.Context, g group, file catalog.MediaFile) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, job := range g.jobs {
@@ -222,7 +223,7 @@ func (p *pass) settle(ctx context.Context, g group, file archive.MediaFile) erro
 	p.bytes += file.Size
 	if file.State == archive.MediaFailed && g.file.Redriven { // no new link says that it failed again
 		file.Redriven = false
-		if err := p.Catalog.PutMediaFile(ctx, file); err != nil {
+		if err := p.Catalog.Media.PutMediaFile(ctx, file); err != nil {
 			return err
 		}
 	}
@@ -246,7 +247,7 @@ func (p *pass) flush(ctx context.Context) error {
 		}
 	}
 	p.ready, p.bytes, p.flushed = nil, 0, p.Now()
-	_, err := p.Catalog.IndexLinks(ctx, p.list, p.links)
+	_, err := p.Catalog.Media.IndexLinks(ctx, p.list, p.links)
 	return err
 }
 
@@ -257,11 +258,11 @@ func (p *pass) finish(ctx context.Context) error {
 	if err := p.flush(ctx); err != nil {
 		return err
 	}
-	count := archive.NewMediaList(p.list, p.links)
+	count := catalog.NewMediaList(p.list, p.links)
 	p.Log.Info("fetched media", "page", p.list.SeqAsked, "part", p.list.Part, "files", count.Refs, "stored", count.Stored,
 		"failed", count.Failed, "lost", count.Lost, "pending", count.Pending())
 	if p.next.IsZero() {
 		return nil
 	}
-	return p.Catalog.PostponeMedia(ctx, count, p.next)
+	return p.Catalog.Media.PostponeMedia(ctx, count, p.next)
 }

@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 )
 
 // Requeuer queues job lists with unfinished files: their event was lost, the stage
 // failed on them, or a file is due for its next try. Run it now and then.
 type Requeuer struct {
-	Catalog *archive.Catalog
+	Catalog *catalog.Catalog
 	Queue   store.Notifier // of the media stage
 	Now     func() time.Time
 
@@ -27,13 +28,13 @@ func (r *Requeuer) Run(ctx context.Context) (queued int, err error) {
 	setDefault(&r.After, 10*time.Minute)
 	setDefault(&r.Every, 30*time.Minute)
 	const listed = 500
-	var last *archive.MediaList
+	var last *catalog.MediaList
 	for {
-		lists, err := r.Catalog.PendingMedia(ctx, last, listed)
+		lists, err := r.Catalog.Media.PendingMedia(ctx, last, listed)
 		if err != nil {
 			return queued, fmt.Errorf("looking for unfinished media: %w", err)
 		}
-		due := slices.DeleteFunc(slices.Clone(lists), func(l archive.MediaList) bool { return !r.due(l) })
+		due := slices.DeleteFunc(slices.Clone(lists), func(l catalog.MediaList) bool { return !r.due(l) })
 		for batch := range slices.Chunk(due, 10) { // what SQS takes at a time
 			if err := r.queue(ctx, batch); err != nil {
 				return queued, fmt.Errorf("queueing media again: %w", err)
@@ -47,7 +48,7 @@ func (r *Requeuer) Run(ctx context.Context) (queued int, err error) {
 	}
 }
 
-func (r *Requeuer) due(l archive.MediaList) bool {
+func (r *Requeuer) due(l catalog.MediaList) bool {
 	now := r.Now()
 	return !now.Before(l.NextTry) && !recent(now, l.PulledAt, r.After) && !recent(now, l.QueuedAt, r.Every)
 }
@@ -59,7 +60,7 @@ func recent(now, at time.Time, d time.Duration) bool {
 	return age > -archive.ClockSkew && age < d
 }
 
-func (r *Requeuer) queue(ctx context.Context, lists []archive.MediaList) error {
+func (r *Requeuer) queue(ctx context.Context, lists []catalog.MediaList) error {
 	keys := make([]string, len(lists))
 	for i, l := range lists {
 		keys[i] = l.Key()
@@ -68,7 +69,7 @@ func (r *Requeuer) queue(ctx context.Context, lists []archive.MediaList) error {
 		return err
 	}
 	for _, l := range lists {
-		if err := r.Catalog.MarkMediaQueued(ctx, l, r.Now()); err != nil {
+		if err := r.Catalog.Media.MarkMediaQueued(ctx, l, r.Now()); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 )
@@ -31,7 +32,7 @@ type Config struct {
 	Program string // our version
 	Objects store.Objects
 	Derived store.ObjectReader
-	Catalog *archive.Catalog
+	Catalog *catalog.Catalog
 	Library Library
 	Sniff   func(head []byte) string // media type of a file by its first bytes, up to 4 KiB; nil: none
 	Now     func() time.Time
@@ -70,7 +71,7 @@ type Stage struct {
 	workers chan struct{}
 	limiter *rate.Limiter
 	spool   *spool
-	recent  *lru.Cache[string, archive.MediaFile] // stored, by hash of the sdkfileid
+	recent  *lru.Cache[string, catalog.MediaFile] // stored, by hash of the sdkfileid
 
 	mu     sync.Mutex
 	flight map[string]chan struct{} // files in work, by hash of the sdkfileid
@@ -91,7 +92,7 @@ func New(c Config) *Stage {
 		limit = rate.Limit(float64(c.CallsPerMinute) / 60)
 		burst = max(1, c.CallsPerMinute/60)
 	}
-	recent, _ := lru.New[string, archive.MediaFile](recentFiles) // fails for a size below one
+	recent, _ := lru.New[string, catalog.MediaFile](recentFiles) // fails for a size below one
 	return &Stage{
 		Config: c, workers: make(chan struct{}, c.Workers), limiter: rate.NewLimiter(limit, burst),
 		spool: newSpool(c.Spool, c.SpoolLimit), recent: recent, flight: map[string]chan struct{}{},

@@ -125,7 +125,7 @@ func TestNextMonth(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.handle(w.stage(), list.Key())
-	file, err := w.catalog.MediaFile(t.Context(), job.FileIDSHA256)
+	file, err := w.catalog.Media.MediaFile(t.Context(), job.FileIDSHA256)
 	if err != nil || file.Key != strings.Replace(november.Key, "2026-11", "2026-12", 1) {
 		t.Errorf("%+v, %v", file, err)
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/mediafetch"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
@@ -89,7 +90,7 @@ type world struct {
 	objects *storetest.Objects
 	derived *storetest.Derived
 	index   *storetest.Index
-	catalog *archive.Catalog
+	catalog *catalog.Catalog
 	lib     *library
 	log     bytes.Buffer
 	logger  *slog.Logger // to log
@@ -107,7 +108,7 @@ func newWorld(t *testing.T) *world {
 		t: t, objects: storetest.NewObjects(), derived: storetest.NewDerived(), index: storetest.NewIndex(),
 		lib: newLibrary(), spool: t.TempDir(), now: start,
 	}
-	w.catalog = archive.NewCatalog(w.index)
+	w.catalog = catalog.New(w.index)
 	w.logger = slog.New(slog.NewTextHandler(&w.log, nil))
 	t.Cleanup(func() {
 		if strings.Contains(w.log.String(), "secret") {
@@ -188,7 +189,7 @@ func (w *world) list() string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if _, err := w.catalog.IndexLinks(w.t.Context(), list, links); err != nil {
+	if _, err := w.catalog.Media.IndexLinks(w.t.Context(), list, links); err != nil {
 		w.t.Fatal(err)
 	}
 	if err := archive.PutFetchList(w.t.Context(), w.derived, list); err != nil {
@@ -239,7 +240,7 @@ func (w *world) checkStored(job *archive.MediaJob) archive.Link {
 	if !bytes.Equal(body, w.lib.files[job.FileID]) || l.SHA256 != hex.EncodeToString(sum[:]) || l.Size != int64(len(body)) || !strings.HasSuffix(l.Key, l.SHA256) {
 		w.t.Errorf("%s: stored are %d bytes with SHA-256 %x, linked as %+v", job.MsgID, len(body), sum, l)
 	}
-	file, err := w.catalog.MediaFile(w.t.Context(), job.FileIDSHA256)
+	file, err := w.catalog.Media.MediaFile(w.t.Context(), job.FileIDSHA256)
 	if err != nil || file.State != archive.MediaStored || file.Key != l.Key || file.Type != l.Type {
 		w.t.Errorf("%s: the index has %+v, %v", job.MsgID, file, err)
 	}
@@ -249,7 +250,7 @@ func (w *world) checkStored(job *archive.MediaJob) archive.Link {
 func (w *world) checkState(job *archive.MediaJob, state archive.MediaState, reason archive.MediaReason) {
 	w.t.Helper()
 	link, linked := w.links()[job.MsgID]
-	file, err := w.catalog.MediaFile(w.t.Context(), job.FileIDSHA256)
+	file, err := w.catalog.Media.MediaFile(w.t.Context(), job.FileIDSHA256)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -262,18 +263,18 @@ func (w *world) checkState(job *archive.MediaJob, state archive.MediaState, reas
 }
 
 // pending are the unfinished lists.
-func (w *world) pending() []archive.MediaList {
+func (w *world) pending() []catalog.MediaList {
 	w.t.Helper()
-	lists, err := w.catalog.PendingMedia(w.t.Context(), nil, 100)
+	lists, err := w.catalog.Media.PendingMedia(w.t.Context(), nil, 100)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return lists
 }
 
-func (w *world) count() archive.MediaCount {
+func (w *world) count() catalog.MediaCount {
 	w.t.Helper()
-	days, err := w.catalog.MediaDays(w.t.Context(), "", 10)
+	days, err := w.catalog.Media.MediaDays(w.t.Context(), "", 10)
 	if err != nil || len(days) != 1 {
 		w.t.Fatalf("%v, %v", days, err)
 	}

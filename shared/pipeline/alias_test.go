@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/transcript"
@@ -28,7 +29,7 @@ func TestAlias(t *testing.T) {
 		}
 	})
 	w.boot(nil).mustFinish(t)
-	catalog := archive.NewCatalog(w.index)
+	cat := catalog.New(w.index)
 	employee := busiest(t, w.corp)
 	before := conversationsOf(t, w, employee)
 	if before == 0 {
@@ -38,10 +39,10 @@ func TestAlias(t *testing.T) {
 	const was = "first.userid"
 	refusal := refuse(t, w, employee)
 	alias := archive.Alias{Was: was, Is: employee, At: w.Now(), Who: "me"}
-	if err := archive.SayAlias(t.Context(), w.objects, catalog, corpID, alias); err != nil {
+	if err := catalog.SayAlias(t.Context(), w.objects, cat, corpID, alias); err != nil {
 		t.Fatal(err)
 	}
-	if err := archive.SayAlias(t.Context(), w.objects, catalog, corpID, archive.Alias{Was: employee, Is: was, At: w.Now()}); !errors.Is(err, archive.ErrAlias) {
+	if err := catalog.SayAlias(t.Context(), w.objects, cat, corpID, archive.Alias{Was: employee, Is: was, At: w.Now()}); !errors.Is(err, catalog.ErrAlias) {
 		t.Errorf("the contrary: %v", err)
 	}
 	report := w.reparse(t, reading.Read, wecom.ParserVersion)
@@ -60,8 +61,8 @@ func TestAlias(t *testing.T) {
 	if left, moved := conversationsOf(t, w, employee), conversationsOf(t, w, was); left != 0 || moved <= before {
 		t.Errorf("later messages: %d under the new userid, %d under the first, %d before", left, moved, before)
 	}
-	talks, err := catalog.Talks(t.Context(), employee, nil, 100)
-	if err != nil || !slices.ContainsFunc(talks, func(t archive.Talk) bool { return strings.Contains(t.Conversation, was) }) {
+	talks, err := cat.People.Talks(t.Context(), employee, nil, 100)
+	if err != nil || !slices.ContainsFunc(talks, func(t catalog.Talk) bool { return strings.Contains(t.Conversation, was) }) {
 		t.Errorf("whoever looks for the new userid finds %v, %v", talks, err)
 	}
 	// A page that came once more lists its old conversations, empty, until:
@@ -82,9 +83,9 @@ func TestAlias(t *testing.T) {
 // under another userid.
 func refuse(t *testing.T, w *world, userid string) func(t *testing.T, was string) {
 	t.Helper()
-	catalog := archive.NewCatalog(w.index)
+	cat := catalog.New(w.index)
 	var pair []wecom.Participant
-	for c, err := range catalog.ConsentSubjects(t.Context()) {
+	for c, err := range cat.Consents.ConsentSubjects(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,13 +108,13 @@ func refuse(t *testing.T, w *world, userid string) func(t *testing.T, was string
 	if _, err := archive.PutDirectoryPart(t.Context(), w.objects, part); err != nil {
 		t.Fatal(err)
 	}
-	if err := catalog.ApplyDirectoryPart(t.Context(), archive.DirectoryKey(part), part); err != nil {
+	if err := cat.People.ApplyDirectoryPart(t.Context(), archive.DirectoryKey(part), part); err != nil {
 		t.Fatal(err)
 	}
 	return func(t *testing.T, was string) {
 		t.Helper()
-		catalog := archive.NewCatalog(w.index)
-		states, err := catalog.Consents(t.Context(), "", 1000)
+		catalog := catalog.New(w.index)
+		states, err := catalog.Consents.List(t.Context(), "", 1000)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +133,7 @@ func refuse(t *testing.T, w *world, userid string) func(t *testing.T, was string
 		if !slices.Equal(of, []string{want}) {
 			t.Errorf("refusals in %q, want %q", of, want)
 		}
-		if facts, err := catalog.ConsentFacts(t.Context(), want, 10); err != nil || len(facts) == 0 {
+		if facts, err := catalog.Consents.ConsentFacts(t.Context(), want, 10); err != nil || len(facts) == 0 {
 			t.Errorf("the timeline: %v, %v", facts, err)
 		}
 	}
@@ -164,11 +165,11 @@ func busiest(t *testing.T, corp *wecomtest.Corp) (id string) {
 // conversationsOf counts the messages in the pairs of a userid that are listed.
 func conversationsOf(t *testing.T, w *world, userid string) (messages int) {
 	t.Helper()
-	catalog := archive.NewCatalog(w.index)
-	transcripts := transcript.New(w.objects, w.derived, catalog)
+	cat := catalog.New(w.index)
+	transcripts := transcript.New(w.objects, w.derived, cat)
 	seen := map[string]bool{}
 	for back := range 10 {
-		conversations, err := catalog.ActiveConversations(t.Context(), archive.Day(w.Now().AddDate(0, 0, -back)), "", 1000)
+		conversations, err := cat.Conversations.ActiveConversations(t.Context(), archive.Day(w.Now().AddDate(0, 0, -back)), "", 1000)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -177,7 +178,7 @@ func conversationsOf(t *testing.T, w *world, userid string) (messages int) {
 				continue
 			}
 			seen[c] = true
-			found, err := transcripts.Messages(t.Context(), archive.PlaceQuery{Conversation: c, Limit: 1000})
+			found, err := transcripts.Messages(t.Context(), catalog.PlaceQuery{Conversation: c, Limit: 1000})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 )
 
 // TestCallbacksAreRebuilt: what WeCom told by itself lives in events, and an index
@@ -20,11 +21,11 @@ func TestCallbacksAreRebuilt(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.reindex(t, true)
-	consent, err := archive.NewCatalog(w.index).ConsentOf(t.Context(), "pair:li.na,wmQx9ZDAAAexampleCust01")
+	consent, err := catalog.New(w.index).Consents.ConsentOf(t.Context(), "pair:li.na,wmQx9ZDAAAexampleCust01")
 	if err != nil || len(consent.People) != 1 || consent.People[0].Status != archive.ConsentAgreed || !consent.People[0].Since.Equal(at) {
 		t.Errorf("consent: %+v, %v", consent, err)
 	}
-	got, err := archive.NewCatalog(w.index).Callbacks(t.Context(), 10)
+	got, err := catalog.New(w.index).Journal.Callbacks(t.Context(), 10)
 	if err != nil || len(got) != 1 || string(got[0].XML) != "<xml/>" || got[0].ExternalUserID != want.ExternalUserID || !got[0].SentAt.Equal(at) {
 		t.Errorf("%+v, %v", got, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
@@ -147,10 +148,10 @@ func spoilt(m wecomtest.Message) bool { return m.Unreadable != "" }
 // bindings. It checks that each place is the row that it says.
 func (w *world) answers(t *testing.T, s stored) string {
 	t.Helper()
-	return answersOf(t, archive.NewCatalog(w.index), s)
+	return answersOf(t, catalog.New(w.index), s)
 }
 
-func answersOf(t *testing.T, catalog *archive.Catalog, s stored) string {
+func answersOf(t *testing.T, cat *catalog.Catalog, s stored) string {
 	t.Helper()
 	ctx := t.Context()
 	var out strings.Builder
@@ -169,8 +170,8 @@ func answersOf(t *testing.T, catalog *archive.Catalog, s stored) string {
 		}
 	}
 	for _, conversation := range slices.Sorted(maps.Keys(perConversation)) {
-		up := places(ctx, t, catalog, archive.PlaceQuery{Conversation: conversation, Limit: 1000})
-		down := places(ctx, t, catalog, archive.PlaceQuery{Conversation: conversation, Limit: 1000, Descending: true})
+		up := places(ctx, t, cat, catalog.PlaceQuery{Conversation: conversation, Limit: 1000})
+		down := places(ctx, t, cat, catalog.PlaceQuery{Conversation: conversation, Limit: 1000, Descending: true})
 		slices.Reverse(down)
 		if !slices.Equal(up, down) || len(up) != perConversation[conversation] {
 			t.Errorf("%s: %d places upwards, %d downwards, %d rows", conversation, len(up), len(down), perConversation[conversation])
@@ -185,14 +186,14 @@ func answersOf(t *testing.T, catalog *archive.Catalog, s stored) string {
 		}
 	}
 	for _, day := range slices.Sorted(maps.Keys(days)) {
-		active, err := catalog.ActiveConversations(ctx, day, "", 1000)
+		active, err := cat.Conversations.ActiveConversations(ctx, day, "", 1000)
 		if err != nil {
 			t.Fatal(err)
 		}
 		fmt.Fprintln(&out, day, active)
 	}
 	for _, page := range s.pages {
-		state, err := catalog.Page(ctx, page.Header.SeqAsked)
+		state, err := cat.Pages.Page(ctx, page.Header.SeqAsked)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -201,14 +202,14 @@ func answersOf(t *testing.T, catalog *archive.Catalog, s stored) string {
 		}
 		fmt.Fprintln(&out, "page", describe(state))
 	}
-	fmt.Fprintln(&out, "pending", pages(ctx, t, catalog.PendingPages))
-	fmt.Fprintln(&out, "quarantined", pages(ctx, t, catalog.Quarantined))
-	cursor, err := catalog.Cursor(ctx)
+	fmt.Fprintln(&out, "pending", pages(ctx, t, cat.Pages.PendingPages))
+	fmt.Fprintln(&out, "quarantined", pages(ctx, t, cat.Pages.Quarantined))
+	cursor, err := cat.Pages.Cursor(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	fmt.Fprintln(&out, "cursor", cursor.Seq, cursor.Pages, cursor.Envelopes, cursor.Bytes)
-	bindings, err := catalog.Bindings(ctx, 100)
+	bindings, err := cat.Keys.Bindings(ctx, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,9 +220,9 @@ func answersOf(t *testing.T, catalog *archive.Catalog, s stored) string {
 }
 
 // checkTypes checks the count of a page's messages by type against its rows.
-func (s stored) checkTypes(t *testing.T, state archive.PageState) {
+func (s stored) checkTypes(t *testing.T, state catalog.PageState) {
 	t.Helper()
-	want, counted := archive.MsgTypes{}, map[int]bool{}
+	want, counted := catalog.MsgTypes{}, map[int]bool{}
 	for _, part := range s.segments[state.SeqAsked] {
 		for _, r := range part.rows {
 			if r.Readable() && !counted[r.Position] {
@@ -235,16 +236,16 @@ func (s stored) checkTypes(t *testing.T, state archive.PageState) {
 	}
 }
 
-func places(ctx context.Context, t *testing.T, catalog *archive.Catalog, q archive.PlaceQuery) []archive.Place {
+func places(ctx context.Context, t *testing.T, catalog *catalog.Catalog, q catalog.PlaceQuery) []archive.Place {
 	t.Helper()
-	found, err := catalog.Places(ctx, q)
+	found, err := catalog.Conversations.Places(ctx, q)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return found
 }
 
-func pages(ctx context.Context, t *testing.T, list func(context.Context, uint64, int) ([]archive.PageState, error)) []string {
+func pages(ctx context.Context, t *testing.T, list func(context.Context, uint64, int) ([]catalog.PageState, error)) []string {
 	t.Helper()
 	states, err := list(ctx, 0, 1000)
 	if err != nil {
@@ -260,7 +261,7 @@ func pages(ctx context.Context, t *testing.T, list func(context.Context, uint64,
 // describe leaves out what may differ from run to run: times, and why an envelope
 // is unreadable. Whether the key of its version was known depends on which page
 // was archived first.
-func describe(s archive.PageState) string {
+func describe(s catalog.PageState) string {
 	unreadable := 0
 	for _, n := range s.Unreadable {
 		unreadable += n

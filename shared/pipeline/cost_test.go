@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/segment"
@@ -101,9 +102,9 @@ func TestWriteUnits(t *testing.T) {
 	rows := refDay(begin)
 	counter := storetest.NewUnitCounter()
 	objects, derived := storetest.NewObjects(), storetest.NewDerived()
-	catalog := archive.NewCatalog(counter.Index(storetest.NewIndex()))
+	catalog := catalog.New(counter.Index(storetest.NewIndex()))
 	indexer := &decode.Indexer{Objects: objects, Catalog: catalog, Log: slog.New(slog.DiscardHandler)}
-	cursor, err := catalog.Cursor(ctx)
+	cursor, err := catalog.Pages.Cursor(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,10 +116,10 @@ func TestWriteUnits(t *testing.T) {
 			page[i].Position, page[i].PulledAt = i, pulled
 		}
 		h := archive.PageHeader{SeqAsked: uint64(n * pageRows), FirstSeq: uint64(page[0].Seq), LastSeq: uint64(page[len(page)-1].Seq), Count: len(page), PulledAt: pulled, SHA256: "00"}
-		if err := catalog.NotePage(ctx, h); err != nil {
+		if err := catalog.Pages.NotePage(ctx, h); err != nil {
 			t.Fatal(err)
 		}
-		if cursor, err = catalog.AdvanceCursor(ctx, cursor, h); err != nil {
+		if cursor, err = catalog.Pages.AdvanceCursor(ctx, cursor, h); err != nil {
 			t.Fatal(err)
 		}
 		body, err := segment.Encode(segment.Meta{Corp: corpID, PageKey: archive.PageKey(h.SeqAsked), PageSHA256: h.SHA256, Program: "test", WrittenAt: pulled}, page)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/health"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/wecomtest"
@@ -36,40 +38,40 @@ func (w *world) pull(t *testing.T, want error) archive.Run {
 }
 
 // facts is what the index says of the puller.
-func (w *world) facts(t *testing.T) (archive.Facts, []archive.Gap) {
+func (w *world) facts(t *testing.T) (health.Facts, []archive.Gap) {
 	t.Helper()
-	catalog := archive.NewCatalog(w.index)
-	state, err := catalog.PullState(t.Context())
+	catalog := catalog.New(w.index)
+	state, err := catalog.Pages.PullState(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	cursor, err := catalog.Cursor(t.Context())
+	cursor, err := catalog.Pages.Cursor(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	gaps, err := catalog.Gaps(t.Context(), 100)
+	gaps, err := catalog.Journal.Gaps(t.Context(), 100)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return archive.Facts{State: state, Cursor: cursor, Gaps: gaps}, gaps
+	return health.Facts{State: state, Cursor: cursor, Gaps: gaps}, gaps
 }
 
 // lagAlarm is what the countdown says now: "", "behind 1" to "behind 4", "loss 1".
 func (w *world) lagAlarm(t *testing.T) string {
 	t.Helper()
 	facts, _ := w.facts(t)
-	for _, a := range archive.Judge(w.Now(), facts) {
-		if a.Code == archive.AlarmBehind || a.Code == archive.AlarmLoss {
+	for _, a := range health.Judge(w.Now(), facts) {
+		if a.Code == health.AlarmBehind || a.Code == health.AlarmLoss {
 			return fmt.Sprint(a.Code, " ", a.Level)
 		}
 	}
 	return ""
 }
 
-func (w *world) hasAlarm(t *testing.T, code archive.AlarmCode) bool {
+func (w *world) hasAlarm(t *testing.T, code health.AlarmCode) bool {
 	t.Helper()
 	facts, _ := w.facts(t)
-	for _, a := range archive.Judge(w.Now(), facts) {
+	for _, a := range health.Judge(w.Now(), facts) {
 		if a.Code == code {
 			return true
 		}
@@ -153,7 +155,7 @@ func (w *world) outage(t *testing.T, days int, refused bool) {
 	}
 }
 
-func (w *world) checkGap(t *testing.T, before archive.Facts, days int, refused bool) {
+func (w *world) checkGap(t *testing.T, before health.Facts, days int, refused bool) {
 	t.Helper()
 	facts, gaps := w.facts(t)
 	events := w.gapEvents(t)
@@ -166,7 +168,7 @@ func (w *world) checkGap(t *testing.T, before archive.Facts, days int, refused b
 	if w.lagAlarm(t) != "" || !facts.State.EndReachedAt.Equal(w.Now()) {
 		t.Errorf("after the outage: alarm %q, state %+v", w.lagAlarm(t), facts.State)
 	}
-	if w.hasAlarm(t, archive.AlarmGap) != (days >= 5) {
+	if w.hasAlarm(t, health.AlarmGap) != (days >= 5) {
 		t.Error("wrong alarm about gaps")
 	}
 	if days < 5 {

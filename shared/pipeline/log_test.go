@@ -19,6 +19,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/store"
@@ -172,7 +173,7 @@ func TestNothingSecretLeaks(t *testing.T) {
 func (w *world) look(t *testing.T) {
 	t.Helper()
 	const token = "token-of-the-auditor"
-	catalog := archive.NewCatalog(w.index)
+	catalog := catalog.New(w.index)
 	api := viewer.New(viewer.Config{
 		Objects: w.objects, Catalog: catalog, Now: w.Now, Log: w.log,
 		Access: &access.Recorder{Objects: w.objects, Now: w.Now, NewID: rand.Text},
@@ -187,7 +188,7 @@ func (w *world) look(t *testing.T) {
 	}
 	shown := 0
 	for back := range 7 {
-		ids, err := catalog.ActiveConversations(t.Context(), archive.Day(w.Now().AddDate(0, 0, -back)), "", 1000)
+		ids, err := catalog.Conversations.ActiveConversations(t.Context(), archive.Day(w.Now().AddDate(0, 0, -back)), "", 1000)
 		if err != nil {
 			t.Fatal(err)
 		}

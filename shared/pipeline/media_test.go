@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/mediafetch"
 	"wecom-archive/shared/rebuild"
 	"wecom-archive/shared/store"
@@ -50,7 +51,7 @@ func (f *files) GetMediaData(_ context.Context, fileID, _ string) (wecom.MediaSl
 // fetchAll has the media stage work on all job lists until nothing waits.
 func (w *world) fetchAll(t *testing.T, lib mediafetch.Library) {
 	t.Helper()
-	catalog := archive.NewCatalog(w.index)
+	catalog := catalog.New(w.index)
 	stage := mediafetch.New(mediafetch.Config{
 		Corp: corpID, Program: "test", Objects: w.objects, Derived: w.derived, Catalog: catalog, Library: lib,
 		Now: w.Now, Sleep: w.Sleep, Log: w.log, Spool: t.TempDir(),
@@ -59,7 +60,7 @@ func (w *world) fetchAll(t *testing.T, lib mediafetch.Library) {
 		t.Fatal(err)
 	}
 	for range 10 {
-		lists, err := catalog.PendingMedia(t.Context(), nil, 1000)
+		lists, err := catalog.Media.PendingMedia(t.Context(), nil, 1000)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,14 +99,14 @@ func (w *world) references(t *testing.T) map[string]wecom.Media {
 
 // mediaFacts is what the index knows of files.
 type mediaFacts struct {
-	Facts    archive.MediaFacts
-	Files    map[string]archive.MediaFile
-	Troubles []archive.MediaTrouble
+	Facts    catalog.MediaFacts
+	Files    map[string]catalog.MediaFile
+	Troubles []catalog.MediaTrouble
 }
 
 func (w *world) mediaFacts(t *testing.T) (m mediaFacts) {
 	t.Helper()
-	catalog := archive.NewCatalog(w.index)
+	catalog := catalog.New(w.index)
 	hashes := map[string]bool{}
 	for _, f := range w.references(t) {
 		hashes[f.FileIDHash()] = true
@@ -115,9 +116,9 @@ func (w *world) mediaFacts(t *testing.T) (m mediaFacts) {
 		list = append(list, h)
 	}
 	var err error
-	if m.Facts, err = catalog.MediaFacts(t.Context()); err == nil {
-		if m.Files, err = catalog.MediaFiles(t.Context(), list...); err == nil {
-			m.Troubles, _, err = catalog.MediaTroublesBefore(t.Context(), "", 1000)
+	if m.Facts, err = catalog.Media.MediaFacts(t.Context()); err == nil {
+		if m.Files, err = catalog.Media.MediaFiles(t.Context(), list...); err == nil {
+			m.Troubles, _, err = catalog.Media.MediaTroublesBefore(t.Context(), "", 1000)
 		}
 	}
 	if err != nil {

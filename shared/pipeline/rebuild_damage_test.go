@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
 )
@@ -63,11 +64,11 @@ func TestReindexDamage(t *testing.T) {
 		if n := messages(w); n != all {
 			t.Errorf("%d messages are found, want all %d: their segment is whole", n, all)
 		}
-		state, err := archive.NewCatalog(w.index).Page(t.Context(), second)
+		state, err := catalog.New(w.index).Pages.Page(t.Context(), second)
 		if err != nil || !slices.Equal(state.Damaged, []string{archive.PageKey(second)}) || state.LastSeq != secondLast {
 			t.Errorf("the page is %+v, %v", state, err)
 		}
-		if cursor, err := archive.NewCatalog(w.index).Cursor(t.Context()); err != nil || cursor.Seq != pages[len(pages)-1].Header.LastSeq {
+		if cursor, err := catalog.New(w.index).Pages.Cursor(t.Context()); err != nil || cursor.Seq != pages[len(pages)-1].Header.LastSeq {
 			t.Errorf("cursor %+v, %v", cursor, err)
 		}
 	})
@@ -81,13 +82,13 @@ func TestReindexDamage(t *testing.T) {
 		if report := w.reindex(t, false); report.Holes != 1 || report.Pages != want.Pages-1 {
 			t.Errorf("report %+v", report)
 		}
-		if cursor, err := archive.NewCatalog(w.index).Cursor(t.Context()); err != nil || cursor.Seq != second {
+		if cursor, err := catalog.New(w.index).Pages.Cursor(t.Context()); err != nil || cursor.Seq != second {
 			t.Errorf("cursor %+v, %v; it must stay before the hole", cursor, err)
 		}
 		// Over an index that knows better it says so and leaves the cursor.
 		known := *w
 		known.index = whole.index
-		var ahead *archive.CursorAheadError
+		var ahead *catalog.CursorAheadError
 		if _, err := known.reindexer(&queue{}).Run(t.Context(), false); !errors.As(err, &ahead) || ahead.Stored != second {
 			t.Errorf("reindex over the old index: %v", err)
 		}

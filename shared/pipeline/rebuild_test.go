@@ -14,6 +14,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/rebuild"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
@@ -24,7 +25,7 @@ import (
 // reindexer works on the world's bucket and index, through its faults.
 func (w *world) reindexer(q store.Notifier) *rebuild.Reindexer {
 	return rebuild.NewReindexer(rebuild.Config{
-		Corp: corpID, Objects: w.faults.Objects(w.objects), Versions: w.objects, Catalog: archive.NewCatalog(w.faults.Index(w.index)),
+		Corp: corpID, Objects: w.faults.Objects(w.objects), Versions: w.objects, Catalog: catalog.New(w.faults.Index(w.index)),
 		Dropper: w.index, Queue: w.faults.Notifier(q), Now: w.Now, Log: w.log, Parallel: 2,
 	})
 }
@@ -80,7 +81,7 @@ func eventful(t *testing.T) *world {
 	}
 	w.objects.PlantDeleteMarker(archive.PageKey(0))
 	w.objects.PlantVersion(archive.KeyRecordKey("key-1"), []byte("another key"))
-	if _, err := archive.RecordIncidents(t.Context(), w.objects, w.objects, archive.NewCatalog(w.index), corpID, ""); err != nil {
+	if _, err := catalog.RecordIncidents(t.Context(), w.objects, w.objects, catalog.New(w.index), corpID, ""); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -92,7 +93,7 @@ func (w *world) apiAnswers(t *testing.T) map[string]string {
 	looks := 0
 	everything := viewer.Person{Subject: "tester", Roles: []viewer.Role{viewer.RoleReader, viewer.RoleAuditor, viewer.RoleOperator}}
 	handler := viewer.New(viewer.Config{
-		Objects: w.objects, Derived: w.derived, Catalog: archive.NewCatalog(w.index), Read: w.newest,
+		Objects: w.objects, Derived: w.derived, Catalog: catalog.New(w.index), Read: w.newest,
 		Access: &access.Recorder{Objects: storetest.NewObjects(), Now: w.Now, NewID: func() string { looks++; return fmt.Sprintf("look-%08d", looks) }},
 		Auth:   viewer.StaticToken("token", everything), Now: w.Now, NewID: func() string { return "request" },
 	})
@@ -159,7 +160,7 @@ func facts(t *testing.T, index *storetest.Index) []string {
 			continue
 		}
 		if item.Partition == "puller" && item.Sort == "state" {
-			var s archive.PullState
+			var s catalog.PullState
 			if err := json.Unmarshal(item.Value, &s); err != nil {
 				t.Fatal(err)
 			}
@@ -193,17 +194,17 @@ func wantSameFacts(t *testing.T, got, want *storetest.Index) {
 // before, and each answer of the API byte for byte.
 func TestReindexEqual(t *testing.T) {
 	w := eventful(t)
-	catalog := archive.NewCatalog(w.index)
-	gaps, _ := catalog.Gaps(t.Context(), 10)
-	incidents, _ := catalog.Incidents(t.Context(), 10)
-	bindings, _ := catalog.Bindings(t.Context(), 10)
-	quarantined, _ := catalog.Quarantined(t.Context(), 0, 100)
-	redriven := slices.ContainsFunc(quarantined, func(p archive.PageState) bool { return !p.RedriveAt.IsZero() })
+	cat := catalog.New(w.index)
+	gaps, _ := cat.Journal.Gaps(t.Context(), 10)
+	incidents, _ := cat.Journal.Incidents(t.Context(), 10)
+	bindings, _ := cat.Keys.Bindings(t.Context(), 10)
+	quarantined, _ := cat.Pages.Quarantined(t.Context(), 0, 100)
+	redriven := slices.ContainsFunc(quarantined, func(p catalog.PageState) bool { return !p.RedriveAt.IsZero() })
 	if len(gaps) == 0 || len(incidents) != 2 || len(bindings) != 3 || len(quarantined) == 0 || !redriven {
 		t.Fatalf("too little happened: %d gaps, %d incidents, %d bindings, %d pages in quarantine, redriven %v", len(gaps), len(incidents), len(bindings), len(quarantined), redriven)
 	}
 	// What no object holds, since only WeCom says it.
-	if _, err := catalog.UpdatePullState(t.Context(), func(s *archive.PullState) { s.Seats = nil }); err != nil {
+	if _, err := cat.Pages.UpdatePullState(t.Context(), func(s *catalog.PullState) { s.Seats = nil }); err != nil {
 		t.Fatal(err)
 	}
 	answers := w.apiAnswers(t)
@@ -223,7 +224,7 @@ func TestReindexEqual(t *testing.T) {
 	report := w.reindex(t, false)
 	wantSameFacts(t, w.index, before)
 	wantSameAnswers(t, w.apiAnswers(t), answers)
-	cursor, err := catalog.Cursor(t.Context())
+	cursor, err := cat.Pages.Cursor(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -334,11 +335,11 @@ func TestReindexResumes(t *testing.T) {
 // disturbed.
 func TestReindexWaits(t *testing.T) {
 	w := pulled(t, 20, 10)
-	catalog := archive.NewCatalog(w.index)
-	if _, err := catalog.AcquireLease(t.Context(), "puller", w.Now(), time.Minute); err != nil {
+	cat := catalog.New(w.index)
+	if _, err := cat.Pages.AcquireLease(t.Context(), "puller", w.Now(), time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	var held *archive.LeaseHeldError
+	var held *catalog.LeaseHeldError
 	if _, err := w.reindexer(&queue{}).Run(t.Context(), true); !errors.As(err, &held) || held.Owner != "puller" {
 		t.Errorf("beside a puller: %v", err)
 	}
@@ -364,9 +365,9 @@ func (n notify) Notify(context.Context, ...string) error { n(); return nil }
 // also if the index said that they were done.
 func TestReindexWaitingPages(t *testing.T) {
 	w := pulled(t, 30, 10)
-	catalog := archive.NewCatalog(w.index)
-	lie := archive.PageState{Key: archive.PageKey(0), Count: 10, OK: 10, Parts: 1}
-	if err := catalog.FinishPage(t.Context(), lie); err != nil {
+	cat := catalog.New(w.index)
+	lie := catalog.PageState{Key: archive.PageKey(0), Count: 10, OK: 10, Parts: 1}
+	if err := cat.Pages.FinishPage(t.Context(), lie); err != nil {
 		t.Fatal(err)
 	}
 	q := &queue{}
@@ -377,7 +378,7 @@ func TestReindexWaitingPages(t *testing.T) {
 	if len(q.keys) != int(report.Waiting) {
 		t.Errorf("queued %q", q.keys)
 	}
-	pending, err := catalog.PendingPages(t.Context(), 0, 100)
+	pending, err := cat.Pages.PendingPages(t.Context(), 0, 100)
 	if err != nil || len(pending) != int(report.Waiting) {
 		t.Errorf("%d pages wait, %v", len(pending), err)
 	}

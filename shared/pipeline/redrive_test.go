@@ -39,7 +39,7 @@ func TestRedriveOfCrashes(t *testing.T) {
 	if pages := w.redrive(t, rebuild.Selection{Page: &zero}); pages != 1 {
 		t.Fatalf("%d pages redriven", pages)
 	}
-	state, err := p.catalog.Page(t.Context(), 0)
+	state, err := p.catalog.Pages.Page(t.Context(), 0)
 	if err != nil || state.Unreadable[archive.OutcomeCrash] != 0 || !state.RedriveAt.Equal(w.Now()) {
 		t.Errorf("after the redrive: %+v, %v", state, err)
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/rebuild"
@@ -17,14 +17,14 @@ import (
 
 func (w *world) compactor(t *testing.T, read reading.Func, version int) *compact.Compactor {
 	return compact.New(compact.Config{
-		Objects: w.objects, Derived: w.derived, Catalog: archive.NewCatalog(w.index), Program: "test", Temp: t.TempDir(),
+		Objects: w.objects, Derived: w.derived, Catalog: catalog.New(w.index), Program: "test", Temp: t.TempDir(),
 		Read: read, Parser: version,
 	})
 }
 
 func (w *world) reparse(t *testing.T, read reading.Func, version int) rebuild.ReparseReport {
 	t.Helper()
-	catalog := archive.NewCatalog(w.index)
+	catalog := catalog.New(w.index)
 	report, err := (&rebuild.Reparser{
 		Objects: w.objects, Catalog: catalog, Compactor: w.compactor(t, read, version),
 		Transcript: transcript.New(w.objects, w.derived, catalog), Read: read, Parser: version, Log: w.log,
@@ -84,10 +84,10 @@ func TestReparse(t *testing.T) {
 	wantSameAnswers(t, w.apiAnswers(t), answers)
 
 	w.index, w.derived = storetest.NewIndex(), storetest.NewDerived()
-	catalog := archive.NewCatalog(w.index)
+	cat := catalog.New(w.index)
 	w.reindex(t, false)
 	w.reparse(t, better, version)
-	if _, err := catalog.UpdatePullState(t.Context(), func(s *archive.PullState) { s.Seats = nil }); err != nil {
+	if _, err := cat.Pages.UpdatePullState(t.Context(), func(s *catalog.PullState) { s.Seats = nil }); err != nil {
 		t.Fatal(err)
 	}
 	rebuilt := w.apiAnswers(t)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/store/storetest"
@@ -206,14 +207,14 @@ func TestKeyComesLater(t *testing.T) {
 			t.Errorf("seq %d: %s, want %s", r.Seq, r.Outcome, archive.OutcomeUnknownKey)
 		}
 	}
-	quarantined, err := archive.NewCatalog(w.index).Quarantined(t.Context(), 0, 10)
+	quarantined, err := catalog.New(w.index).Pages.Quarantined(t.Context(), 0, 10)
 	if err != nil || len(quarantined) != 2 {
 		t.Fatalf("%d pages in quarantine (%v), want 2", len(quarantined), err)
 	}
 	w.addKey(t, "key-3", third)
 	w.reopen(t, nil)
 	w.read(t).checkTruth(t, w.corp, spoilt)
-	if quarantined, err = archive.NewCatalog(w.index).Quarantined(t.Context(), 0, 10); err != nil || len(quarantined) != 0 {
+	if quarantined, err = catalog.New(w.index).Pages.Quarantined(t.Context(), 0, 10); err != nil || len(quarantined) != 0 {
 		t.Errorf("%d pages still in quarantine (%v)", len(quarantined), err)
 	}
 	w.checkRebuilt(t)

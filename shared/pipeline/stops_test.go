@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/rebuild"
@@ -49,7 +50,7 @@ func twoMonths(t *testing.T) *world {
 	w.objects.PlantDeleteMarker(archive.PageKey(0))
 	w.objects.PlantVersion(archive.KeyRecordKey("key-1"), []byte("another key"))
 	alias := archive.Alias{Was: "first.userid", Is: busiest(t, w.corp), At: w.Now(), Who: "me"}
-	if err := archive.SayAlias(t.Context(), w.objects, archive.NewCatalog(w.index), corpID, alias); err != nil {
+	if err := catalog.SayAlias(t.Context(), w.objects, catalog.New(w.index), corpID, alias); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -95,7 +96,7 @@ var smallRounds = compact.Limits{SortBytes: 8 << 10, RoundBytes: 16 << 10, Group
 
 func (w *world) smallCompactor(t *testing.T) *compact.Compactor {
 	return compact.New(compact.Config{
-		Objects: w.objects, Derived: w.derived, Catalog: archive.NewCatalog(w.index), Program: "test", Temp: t.TempDir(),
+		Objects: w.objects, Derived: w.derived, Catalog: catalog.New(w.index), Program: "test", Temp: t.TempDir(),
 		Read: reading.Read, Parser: wecom.ParserVersion, Limits: smallRounds,
 	})
 }
@@ -107,7 +108,7 @@ func TestReparseGoesOn(t *testing.T) {
 	index, derived := w.index, w.derived
 	run := func(ctx context.Context) rebuild.ReparseReport {
 		t.Helper()
-		catalog := archive.NewCatalog(w.index)
+		catalog := catalog.New(w.index)
 		report, err := (&rebuild.Reparser{
 			Objects: w.objects, Catalog: catalog, Compactor: w.smallCompactor(t), Transcript: transcript.New(w.objects, w.derived, catalog),
 			Read: reading.Read, Parser: wecom.ParserVersion, Log: w.log,
@@ -156,7 +157,7 @@ func TestRecompactGoesOn(t *testing.T) {
 	w := twoMonths(t)
 	run := func(looks int) compact.Summary {
 		t.Helper()
-		sum, err := rebuild.Recompact(newSlice(t.Context(), looks), archive.NewCatalog(w.index), w.smallCompactor(t), compact.All, w.Now())
+		sum, err := rebuild.Recompact(newSlice(t.Context(), looks), catalog.New(w.index), w.smallCompactor(t), compact.All, w.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,7 +186,7 @@ func TestRecompactGoesOn(t *testing.T) {
 		run(3)
 	}
 	alias := archive.Alias{Was: "zero.userid", Is: "first.userid", At: w.Now(), Who: "me"}
-	if err := archive.SayAlias(t.Context(), w.objects, archive.NewCatalog(w.index), corpID, alias); err != nil {
+	if err := catalog.SayAlias(t.Context(), w.objects, catalog.New(w.index), corpID, alias); err != nil {
 		t.Fatal(err)
 	}
 	if slices := one(); slices < all {
@@ -195,11 +196,11 @@ func TestRecompactGoesOn(t *testing.T) {
 		run(3)
 	}
 	var left map[string]any
-	if found, err := archive.NewCatalog(w.index).Progress(t.Context(), "recompact", &left); err != nil || !found {
+	if found, err := catalog.New(w.index).Journal.Progress(t.Context(), "recompact", &left); err != nil || !found {
 		t.Errorf("broken off, and nothing is known of it: %v", err)
 	}
 	w.reindex(t, false)
-	if found, err := archive.NewCatalog(w.index).Progress(t.Context(), "recompact", &left); err != nil || found {
+	if found, err := catalog.New(w.index).Journal.Progress(t.Context(), "recompact", &left); err != nil || found {
 		t.Errorf("after a reindex it would go on: %v", err)
 	}
 	for sum := (compact.Summary{More: true}); sum.More; {
@@ -212,7 +213,7 @@ func TestRecompactGoesOn(t *testing.T) {
 // TestStanding: whoever waits is told something at each stop.
 func TestStanding(t *testing.T) {
 	w := twoMonths(t)
-	catalog := archive.NewCatalog(w.index)
+	catalog := catalog.New(w.index)
 	if line, err := rebuild.Standing(t.Context(), catalog, rebuild.ModeReindex); err != nil || line != "" {
 		t.Errorf("nobody reindexes: %q, %v", line, err)
 	}

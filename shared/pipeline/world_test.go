@@ -17,6 +17,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/reading"
@@ -129,7 +130,7 @@ func newWorld(t *testing.T, messages, limit int, change func(*wecomtest.Config))
 func (w *world) addKey(t *testing.T, id string, key *rsa.PrivateKey) {
 	t.Helper()
 	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
-	ring := keyring.New(keyring.Config{Corp: corpID, Objects: w.objects, Port: openPort{}, Catalog: archive.NewCatalog(w.index), Now: w.Now})
+	ring := keyring.New(keyring.Config{Corp: corpID, Objects: w.objects, Port: openPort{}, Catalog: catalog.New(w.index), Now: w.Now})
 	if _, err := ring.Import(t.Context(), id, text); err != nil {
 		t.Fatal(err)
 	}
@@ -165,14 +166,14 @@ func (w *world) copy(t *testing.T) *world {
 type process struct {
 	*world
 	queue    *queue
-	catalog  *archive.Catalog
+	catalog  *catalog.Catalog
 	puller   *capture.Puller
 	archiver *decode.Archiver
 }
 
 // boot starts the program. change, if not nil, changes its archiver.
 func (w *world) boot(change func(*decode.Config)) *process {
-	p := &process{world: w, queue: &queue{}, catalog: archive.NewCatalog(w.faults.Index(w.index))}
+	p := &process{world: w, queue: &queue{}, catalog: catalog.New(w.faults.Index(w.index))}
 	var notifier store.Notifier = p.queue
 	if w.drop > 0 {
 		notifier = storetest.Dropping(p.queue, w.drop)
@@ -256,7 +257,7 @@ func (p *process) once(ctx context.Context) error {
 	if pullErr != nil {
 		return pullErr
 	}
-	pending, err := p.catalog.PendingPages(ctx, 0, 1)
+	pending, err := p.catalog.Pages.PendingPages(ctx, 0, 1)
 	if err == nil && len(pending) > 0 {
 		err = errUnfinished
 	}

@@ -4,12 +4,13 @@ import (
 	"slices"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/wecom"
 )
 
 // Apply gives a reading the conversation that it belongs to: one with somebody whose
 // userid was changed is that of the first userid. Who wrote stays as it is.
-func Apply(a archive.Aliases, r archive.Reading) archive.Reading {
+func Apply(a catalog.Aliases, r archive.Reading) archive.Reading {
 	if len(a) == 0 || r.RoomID != "" {
 		return r
 	}

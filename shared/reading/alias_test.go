@@ -4,11 +4,12 @@ import (
 	"testing"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/reading"
 )
 
 func TestApply(t *testing.T) {
-	aliases := archive.Aliases{"li.na2": "li.na", "li.na3": "li.na2"}
+	aliases := catalog.Aliases{"li.na2": "li.na", "li.na3": "li.na2"}
 	for _, tc := range []struct {
 		r    archive.Reading
 		want string

@@ -42,17 +42,17 @@ func (r *run) names(ctx context.Context, key string) error {
 		return nil
 	}
 	if err == nil {
-		err = r.Catalog.ApplyDirectoryPart(ctx, key, p)
+		err = r.Catalog.People.ApplyDirectoryPart(ctx, key, p)
 	}
 	if err == nil {
-		err = r.Catalog.NoteDirectoryPart(ctx, key)
+		err = r.Catalog.People.NoteDirectoryPart(ctx, key)
 	}
 	return err
 }
 
 // consents: pages and the directory's parts name the userids of their day.
 func (r *run) consents(ctx context.Context) error {
-	aliases, err := r.Catalog.Aliases(ctx)
+	aliases, err := r.Catalog.People.Aliases(ctx)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/callback"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 )
 
@@ -21,7 +22,7 @@ type learned struct {
 	LastRecord  time.Time           `json:"last_record,omitzero"`
 	Known       archive.Known       `json:"known"`
 	BoundAt     map[int64]time.Time `json:"bound_at,omitempty"` // by publickey_ver: the binding that counts
-	Unreadable  archive.Unreadable  `json:"unreadable"`
+	Unreadable  catalog.Unreadable  `json:"unreadable"`
 }
 
 // pullerStage is the stage whose runs say how far the archive is.
@@ -51,7 +52,7 @@ func (r *run) events(ctx context.Context) error {
 		case errors.Is(err, store.ErrDamaged), errors.Is(err, archive.ErrNewFormat):
 			r.Log.Error("an event cannot be read and is passed over", "key", info.Key, "error", err)
 			r.Report.DamagedEvents++
-			r.Learned.Unreadable = archive.Unreadable{Count: r.Learned.Unreadable.Count + 1, Key: info.Key, SeenAt: r.Now().UTC()}
+			r.Learned.Unreadable = catalog.Unreadable{Count: r.Learned.Unreadable.Count + 1, Key: info.Key, SeenAt: r.Now().UTC()}
 		case err != nil:
 			return err
 		}
@@ -85,7 +86,7 @@ func (r *run) keys(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
-		if err := r.Catalog.SavePublicKey(ctx, rec.Public()); err != nil {
+		if err := r.Catalog.Keys.SavePublicKey(ctx, rec.Public()); err != nil {
 			return err
 		}
 	}
@@ -105,19 +106,19 @@ func (r *run) event(ctx context.Context, key string) error {
 	case archive.EventRun:
 		return apply(ctx, e, key, archive.RunKey, r.pastRun)
 	case archive.EventGap:
-		return apply(ctx, e, key, archive.GapKey, r.Catalog.PutGap)
+		return apply(ctx, e, key, archive.GapKey, r.Catalog.Journal.PutGap)
 	case archive.EventBinding:
 		_, at, _ := archive.ParseEventKey(key)
 		keyOf := func(b archive.KeyBinding) string { return archive.BindingKey(b, at) }
 		return apply(ctx, e, key, keyOf, func(ctx context.Context, b archive.KeyBinding) error { return r.bind(ctx, b, at) })
 	case archive.EventIncident:
-		return apply(ctx, e, key, archive.IncidentKey, r.Catalog.PutIncident)
+		return apply(ctx, e, key, archive.IncidentKey, r.Catalog.Journal.PutIncident)
 	case archive.EventCallback:
 		return apply(ctx, e, key, archive.CallbackKey, r.callback)
 	case archive.EventAlias:
 		return apply(ctx, e, key, archive.AliasKey, r.alias)
 	case archive.EventScope:
-		return apply(ctx, e, key, archive.ScopeKey, func(ctx context.Context, s archive.Scope) error { return r.Catalog.NoteScope(ctx, s) })
+		return apply(ctx, e, key, archive.ScopeKey, func(ctx context.Context, s archive.Scope) error { return r.Catalog.People.NoteScope(ctx, s) })
 	case archive.EventCheckup:
 		return nil // of use while it is new; the index had it whole
 	case archive.EventPullRequest:
@@ -146,7 +147,7 @@ func (r *run) bind(ctx context.Context, b archive.KeyBinding, at time.Time) erro
 	if at.Before(r.Learned.BoundAt[b.PublicKeyVer]) {
 		return nil
 	}
-	if err := r.Catalog.Bind(ctx, b); err != nil {
+	if err := r.Catalog.Keys.Bind(ctx, b); err != nil {
 		return err
 	}
 	r.Learned.BoundAt[b.PublicKeyVer] = at
@@ -154,23 +155,23 @@ func (r *run) bind(ctx context.Context, b archive.KeyBinding, at time.Time) erro
 }
 
 func (r *run) callback(ctx context.Context, cb archive.Callback) error {
-	aliases, err := r.Catalog.Aliases(ctx)
+	aliases, err := r.Catalog.People.Aliases(ctx)
 	if err != nil {
 		return err
 	}
 	if consent, ok := callback.Consent(cb, aliases); ok {
-		if err := r.Catalog.PutConsent(ctx, consent); err != nil {
+		if err := r.Catalog.Consents.PutConsent(ctx, consent); err != nil {
 			return err
 		}
 	}
-	return r.Catalog.PutCallback(ctx, cb)
+	return r.Catalog.Journal.PutCallback(ctx, cb)
 }
 
 // alias notes an alias. One that contradicts an earlier one was stored by two at once,
 // of whom the first counts.
 func (r *run) alias(ctx context.Context, a archive.Alias) error {
-	err := r.Catalog.PutAlias(ctx, a)
-	if errors.Is(err, archive.ErrAlias) {
+	err := r.Catalog.People.PutAlias(ctx, a)
+	if errors.Is(err, catalog.ErrAlias) {
 		r.Log.Warn("an alias contradicts an earlier one and is passed over", "was", a.Was, "is", a.Is, "error", err)
 		return nil
 	}
@@ -179,7 +180,7 @@ func (r *run) alias(ctx context.Context, a archive.Alias) error {
 
 func (r *run) redriven(ctx context.Context, redrive archive.Redrive) error {
 	for _, asked := range redrive.Pages {
-		if err := r.Catalog.MarkRedrive(ctx, asked, redrive.At); err != nil {
+		if err := r.Catalog.Pages.MarkRedrive(ctx, asked, redrive.At); err != nil {
 			return err
 		}
 	}
@@ -189,7 +190,7 @@ func (r *run) redriven(ctx context.Context, redrive archive.Redrive) error {
 func (r *run) pastRun(ctx context.Context, past archive.Run) error {
 	known := past.Known
 	past.Known = nil // the index has no use for it
-	if err := r.Catalog.PutRun(ctx, past); err != nil {
+	if err := r.Catalog.Journal.PutRun(ctx, past); err != nil {
 		return err
 	}
 	if past.Stage != pullerStage {
@@ -221,7 +222,7 @@ func (r *run) restoreState(ctx context.Context) error {
 	if l.First.IsZero() {
 		return nil // nobody has pulled
 	}
-	_, err := r.Catalog.UpdatePullState(ctx, func(s *archive.PullState) {
+	_, err := r.Catalog.Pages.UpdatePullState(ctx, func(s *catalog.PullState) {
 		if s.FirstRunAt.IsZero() || l.First.Before(s.FirstRunAt) {
 			s.FirstRunAt = l.First
 		}

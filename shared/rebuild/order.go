@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compaction"
 )
 
@@ -60,7 +60,7 @@ func DeadlineNear(ctx context.Context) bool {
 
 // Advise adds to an error of a Reindexer what to do.
 func Advise(err error) error {
-	if _, ahead := errors.AsType[*archive.CursorAheadError](err); ahead {
+	if _, ahead := errors.AsType[*catalog.CursorAheadError](err); ahead {
 		return fmt.Errorf("%w: is this the right bucket? If it is, wecom-archive reindex --drop goes on from what is stored", err)
 	}
 	return err
@@ -68,17 +68,17 @@ func Advise(err error) error {
 
 // Standing says in a line how far an order is that a function works on, from what
 // stands in the index; empty: there is nothing to say yet.
-func Standing(ctx context.Context, catalog *archive.Catalog, mode Mode) (string, error) {
+func Standing(ctx context.Context, catalog *catalog.Catalog, mode Mode) (string, error) {
 	switch mode {
 	case ModeReindex:
 		var p progress
-		if found, err := catalog.Progress(ctx, progressName, &p); err != nil || !found {
+		if found, err := catalog.Journal.Progress(ctx, progressName, &p); err != nil || !found {
 			return "", err
 		}
 		return fmt.Sprintf("%s %s: %d pages, %d events, %d names", p.Phase, p.After, p.Report.Pages, p.Report.Events, p.Report.Names), nil
 	case ModeReparse:
 		var p reparsing
-		found, err := catalog.Progress(ctx, reparseName, &p)
+		found, err := catalog.Journal.Progress(ctx, reparseName, &p)
 		if err != nil || found && p.Compacted {
 			return fmt.Sprintf("lists of conversations, up to %s", p.Listed), err
 		}

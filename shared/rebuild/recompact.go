@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 )
 
@@ -58,27 +58,27 @@ func (m *months) again(ctx context.Context, c *compact.Compactor, now time.Time,
 
 // goesOn says whether a rebuild by an earlier program, or when fewer aliases were
 // known, can be gone on with.
-func (m *months) goesOn(parser int, aliases archive.Aliases) bool {
+func (m *months) goesOn(parser int, aliases catalog.Aliases) bool {
 	return m.Parser == parser && m.Aliases == len(aliases)
 }
 
 // Recompact makes a month (2026-11), or compact.All, again from the segments alone.
 // If the deadline of ctx comes near it stops, with More, and the next one goes on; one
 // that broke off, too.
-func Recompact(ctx context.Context, catalog *archive.Catalog, c *compact.Compactor, month string, now time.Time) (compact.Summary, error) {
-	aliases, err := catalog.Aliases(ctx)
+func Recompact(ctx context.Context, catalog *catalog.Catalog, c *compact.Compactor, month string, now time.Time) (compact.Summary, error) {
+	aliases, err := catalog.People.Aliases(ctx)
 	if err != nil {
 		return compact.Summary{}, err
 	}
 	var m months
-	if found, err := catalog.Progress(ctx, recompactName, &m); err != nil {
+	if found, err := catalog.Journal.Progress(ctx, recompactName, &m); err != nil {
 		return compact.Summary{}, err
 	} else if !found || m.Only != month || !m.goesOn(c.Parser, aliases) {
 		m = months{Parser: c.Parser, Aliases: len(aliases), Only: month}
 	}
-	done, err := m.again(ctx, c, now, func(ctx context.Context) error { return catalog.SaveProgress(ctx, recompactName, m) })
+	done, err := m.again(ctx, c, now, func(ctx context.Context) error { return catalog.Journal.SaveProgress(ctx, recompactName, m) })
 	if err == nil && done {
-		err = catalog.ForgetProgress(ctx, recompactName)
+		err = catalog.Journal.ForgetProgress(ctx, recompactName)
 	}
 	if err != nil {
 		return m.Summary, fmt.Errorf("compacting again: %w", err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 )
 
@@ -16,7 +17,7 @@ import (
 type Redriver struct {
 	Corp    string // corpid
 	Objects store.Objects
-	Catalog *archive.Catalog
+	Catalog *catalog.Catalog
 	Queue   store.Notifier // of the archiver
 	Now     func() time.Time
 	NewID   func() string // of requests, unique
@@ -41,7 +42,7 @@ func (s Selection) what() string {
 	return "all"
 }
 
-func (s Selection) wants(p archive.PageState) bool {
+func (s Selection) wants(p catalog.PageState) bool {
 	return s.Reason == "" || p.Unreadable[s.Reason] > 0
 }
 
@@ -54,7 +55,7 @@ func (r *Redriver) Run(ctx context.Context, s Selection, who string) (pages int,
 		if s.Reason != "" {
 			return 0, errors.New("redriving: a page or a reason, not both")
 		}
-		if _, err := r.Catalog.Page(ctx, *s.Page); err != nil {
+		if _, err := r.Catalog.Pages.Page(ctx, *s.Page); err != nil {
 			return 0, fmt.Errorf("redriving: %w", err)
 		}
 		redrive.Pages = []uint64{*s.Page}
@@ -64,7 +65,7 @@ func (r *Redriver) Run(ctx context.Context, s Selection, who string) (pages int,
 		return r.media(ctx, redrive)
 	}
 	for from := uint64(0); ; redrive.Part++ {
-		listed, err := r.Catalog.Quarantined(ctx, from, archive.MaxRedrivePages)
+		listed, err := r.Catalog.Pages.Quarantined(ctx, from, archive.MaxRedrivePages)
 		if err != nil {
 			return pages, fmt.Errorf("redriving: %w", err)
 		}
@@ -95,7 +96,7 @@ func (r *Redriver) redrive(ctx context.Context, redrive archive.Redrive) error {
 	for batch := range slices.Chunk(redrive.Pages, 10) { // what SQS takes at a time
 		keys := make([]string, len(batch))
 		for i, asked := range batch {
-			if err := r.Catalog.MarkRedrive(ctx, asked, redrive.At); err != nil {
+			if err := r.Catalog.Pages.MarkRedrive(ctx, asked, redrive.At); err != nil {
 				return fmt.Errorf("redriving page %d: %w", asked, err)
 			}
 			keys[i] = archive.PageKey(asked)
@@ -111,7 +112,7 @@ func (r *Redriver) redrive(ctx context.Context, redrive archive.Redrive) error {
 // anew: the old ones may be gone.
 func (r *Redriver) media(ctx context.Context, redrive archive.Redrive) (pages int, err error) {
 	for before := ""; ; redrive.Part++ {
-		troubles, next, err := r.Catalog.MediaTroublesBefore(ctx, before, archive.MaxRedrivePages)
+		troubles, next, err := r.Catalog.Media.MediaTroublesBefore(ctx, before, archive.MaxRedrivePages)
 		if err != nil {
 			return pages, fmt.Errorf("redriving media: %w", err)
 		}
@@ -121,7 +122,7 @@ func (r *Redriver) media(ctx context.Context, redrive archive.Redrive) (pages in
 				continue
 			}
 			// Before the archiver looks: it lists what is to be tried.
-			if err := r.Catalog.RedriveMedia(ctx, t.FileIDSHA256, redrive.At); err != nil {
+			if err := r.Catalog.Media.RedriveMedia(ctx, t.FileIDSHA256, redrive.At); err != nil {
 				return pages, fmt.Errorf("redriving media: %w", err)
 			}
 			if !slices.Contains(redrive.Pages, t.SeqAsked) {

@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"time"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/store"
 )
@@ -17,7 +17,7 @@ type Config struct {
 	Corp     string // corpid
 	Objects  store.Objects
 	Versions store.Versions // of the same bucket
-	Catalog  *archive.Catalog
+	Catalog  *catalog.Catalog
 	Dropper  store.Dropper // of the catalog's index
 	Queue    store.Notifier
 	Now      func() time.Time
@@ -89,7 +89,7 @@ type progress struct {
 	Phase   phase          `json:"phase"`
 	Dropped bool           `json:"dropped"`         // the index was emptied first
 	After   string         `json:"after,omitempty"` // last object of the phase that is done
-	Cursor  archive.Cursor `json:"cursor"`          // after the pages so far
+	Cursor  catalog.Cursor `json:"cursor"`          // after the pages so far
 	Broken  bool           `json:"broken"`          // the chain ended before; Cursor stays there
 	Next    uint64         `json:"next"`            // seq asked that continues the chain
 	Day     time.Time      `json:"day,omitzero"`    // pull time of the last page
@@ -104,7 +104,7 @@ type run struct {
 	*Reindexer
 	progress
 	indexer decode.Indexer
-	lease   archive.Lease
+	lease   catalog.Lease
 }
 
 // Run makes the index again, over what is there, or, with drop, after emptying
@@ -115,12 +115,12 @@ type run struct {
 //
 // A page, segment, event or part of the directory that cannot be read is counted and passed over. Other
 // errors end it: the store does not answer (run it again), the lease is held
-// (*archive.LeaseHeldError), or the index knows of pages that are not stored
-// (*archive.CursorAheadError).
+// (*catalog.LeaseHeldError), or the index knows of pages that are not stored
+// (*catalog.CursorAheadError).
 func (x *Reindexer) Run(ctx context.Context, drop bool) (Report, error) {
 	r := &run{Reindexer: x, indexer: decode.Indexer{Objects: x.Objects, Catalog: x.Catalog, Log: x.Log}}
 	var err error
-	if r.lease, err = x.Catalog.AcquireLease(ctx, x.Owner, x.Now(), x.LeaseTTL); err != nil {
+	if r.lease, err = x.Catalog.Pages.AcquireLease(ctx, x.Owner, x.Now(), x.LeaseTTL); err != nil {
 		return Report{}, fmt.Errorf("starting to reindex: %w", err)
 	}
 	err = r.work(ctx, drop)
@@ -130,7 +130,7 @@ func (x *Reindexer) Run(ctx context.Context, drop bool) (Report, error) {
 	// With a context of its own: an interrupted reindex must not hold up the puller.
 	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	err = errors.Join(err, x.Catalog.ReleaseLease(release, r.lease))
+	err = errors.Join(err, x.Catalog.Pages.ReleaseLease(release, r.lease))
 	if err != nil {
 		return r.Report, fmt.Errorf("reindexing: %w", err)
 	}
@@ -138,7 +138,7 @@ func (x *Reindexer) Run(ctx context.Context, drop bool) (Report, error) {
 }
 
 func (r *run) work(ctx context.Context, drop bool) error {
-	found, err := r.Catalog.Progress(ctx, progressName, &r.progress)
+	found, err := r.Catalog.Journal.Progress(ctx, progressName, &r.progress)
 	if err != nil {
 		return err
 	}
@@ -182,14 +182,14 @@ func (r *run) work(ctx context.Context, drop bool) error {
 			return err
 		}
 	}
-	return r.Catalog.ForgetProgress(ctx, progressName)
+	return r.Catalog.Journal.ForgetProgress(ctx, progressName)
 }
 
 // begin saves that nothing is done yet. What was made of the readings that the index
 // had is not true of the new one.
 func (r *run) begin(ctx context.Context) error {
 	for _, name := range []string{reparseName, recompactName} {
-		if err := r.Catalog.ForgetProgress(ctx, name); err != nil {
+		if err := r.Catalog.Journal.ForgetProgress(ctx, name); err != nil {
 			return err
 		}
 	}
@@ -198,7 +198,7 @@ func (r *run) begin(ctx context.Context) error {
 
 // save says that everything up to here is in the index.
 func (r *run) save(ctx context.Context) error {
-	return r.Catalog.SaveProgress(ctx, progressName, r.progress)
+	return r.Catalog.Journal.SaveProgress(ctx, progressName, r.progress)
 }
 
 // keep renews the lease when it is due, and says whether to go on.
@@ -213,7 +213,7 @@ func (r *run) keep(ctx context.Context) error {
 	if r.lease.Expires.Sub(now) > r.LeaseTTL/2 {
 		return nil
 	}
-	lease, err := r.Catalog.RenewLease(ctx, r.lease, now, r.LeaseTTL)
+	lease, err := r.Catalog.Pages.RenewLease(ctx, r.lease, now, r.LeaseTTL)
 	if err != nil {
 		return fmt.Errorf("renewing the lease: %w", err)
 	}
@@ -251,12 +251,12 @@ func (d dropping) Drop(ctx context.Context, keep ...string) error {
 
 // restoreCursor puts the cursor to the end of the chain.
 func (r *run) restoreCursor(ctx context.Context) error {
-	return r.Catalog.RestoreCursor(ctx, r.Cursor)
+	return r.Catalog.Pages.RestoreCursor(ctx, r.Cursor)
 }
 
 // incidents finds what lies on top of the truth. Those that are new are recorded.
 func (r *run) incidents(ctx context.Context) error {
-	count, err := archive.RecordIncidents(ctx, leased{r}, r.Objects, r.Catalog, r.Corp, "")
+	count, err := catalog.RecordIncidents(ctx, leased{r}, r.Objects, r.Catalog, r.Corp, "")
 	r.Report.Incidents += int64(count.Found)
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/segment"
@@ -27,7 +28,7 @@ type Transcript interface {
 // the compacted objects, which readers prefer.
 type Reparser struct {
 	Objects    store.ObjectReader
-	Catalog    *archive.Catalog
+	Catalog    *catalog.Catalog
 	Compactor  *compact.Compactor // that reads with Read
 	Transcript Transcript
 	Read       reading.Func
@@ -65,12 +66,12 @@ const listsSaved = 20
 // then has the readings that segments have. A page that the queue delivers once more
 // lists the conversations of its old readings again, empty, until the next Run.
 func (r *Reparser) Run(ctx context.Context, now time.Time) (ReparseReport, error) {
-	aliases, err := r.Catalog.Aliases(ctx)
+	aliases, err := r.Catalog.People.Aliases(ctx)
 	if err != nil {
 		return ReparseReport{}, fmt.Errorf("reparsing: %w", err)
 	}
 	var at reparsing
-	resumed, err := r.Catalog.Progress(ctx, reparseName, &at)
+	resumed, err := r.Catalog.Journal.Progress(ctx, reparseName, &at)
 	if err != nil {
 		return ReparseReport{}, fmt.Errorf("reparsing: %w", err)
 	}
@@ -79,7 +80,7 @@ func (r *Reparser) Run(ctx context.Context, now time.Time) (ReparseReport, error
 	}
 	done, err := r.goOn(ctx, now, &at, aliases)
 	if err == nil && done {
-		err = r.Catalog.ForgetProgress(ctx, reparseName)
+		err = r.Catalog.Journal.ForgetProgress(ctx, reparseName)
 	}
 	report := ReparseReport{Summary: at.Summary, Moved: at.Moved, Removed: at.Removed, Resumed: resumed}
 	report.More = !done
@@ -90,8 +91,8 @@ func (r *Reparser) Run(ctx context.Context, now time.Time) (ReparseReport, error
 }
 
 // goOn works until all is done, or the deadline is near.
-func (r *Reparser) goOn(ctx context.Context, now time.Time, at *reparsing, aliases archive.Aliases) (done bool, err error) {
-	save := func(ctx context.Context) error { return r.Catalog.SaveProgress(ctx, reparseName, at) }
+func (r *Reparser) goOn(ctx context.Context, now time.Time, at *reparsing, aliases catalog.Aliases) (done bool, err error) {
+	save := func(ctx context.Context) error { return r.Catalog.Journal.SaveProgress(ctx, reparseName, at) }
 	if !at.Compacted {
 		if at.Compacted, err = at.again(ctx, r.Compactor, now, save); err != nil || !at.Compacted {
 			return false, err
@@ -123,12 +124,12 @@ func (r *Reparser) goOn(ctx context.Context, now time.Time, at *reparsing, alias
 
 // foldConsents brings together what is known of consent in conversations that are one
 // since a userid changed.
-func foldConsents(ctx context.Context, catalog *archive.Catalog, aliases archive.Aliases) error {
+func foldConsents(ctx context.Context, catalog *catalog.Catalog, aliases catalog.Aliases) error {
 	if len(aliases) == 0 {
 		return nil
 	}
 	var apart []string // the list does not change under the walk
-	for c, err := range catalog.ConsentSubjects(ctx) {
+	for c, err := range catalog.Consents.ConsentSubjects(ctx) {
 		if err != nil {
 			return err
 		}
@@ -137,7 +138,7 @@ func foldConsents(ctx context.Context, catalog *archive.Catalog, aliases archive
 		}
 	}
 	for _, id := range apart {
-		if err := catalog.MoveConsent(ctx, id, wecom.Renamed(id, aliases.First)); err != nil {
+		if err := catalog.Consents.MoveConsent(ctx, id, wecom.Renamed(id, aliases.First)); err != nil {
 			return err
 		}
 	}
@@ -155,7 +156,7 @@ func activeIn(r archive.Reading) active {
 }
 
 // segment brings the lists up to the new readings of one segment.
-func (r *Reparser) segment(ctx context.Context, key string, aliases archive.Aliases, at *reparsing) error {
+func (r *Reparser) segment(ctx context.Context, key string, aliases catalog.Aliases, at *reparsing) error {
 	_, rows, err := segment.Read(ctx, r.Objects, key)
 	if errors.Is(err, store.ErrDamaged) || errors.Is(err, archive.ErrNewFormat) {
 		r.Log.Error("a segment cannot be read and is passed over", "key", key, "error", err)
@@ -184,7 +185,7 @@ func (r *Reparser) segment(ctx context.Context, key string, aliases archive.Alia
 			at.Moved++
 		}
 	}
-	if err := r.Catalog.PutActive(ctx, joined...); err != nil {
+	if err := r.Catalog.Conversations.PutActive(ctx, joined...); err != nil {
 		return err
 	}
 	for a, readings := range left {
@@ -206,14 +207,14 @@ func (r *Reparser) leave(ctx context.Context, a active, readings []archive.Readi
 	if err != nil || any {
 		return false, err
 	}
-	if removed, err = r.Catalog.RemoveActive(ctx, readings...); err != nil {
+	if removed, err = r.Catalog.Conversations.RemoveActive(ctx, readings...); err != nil {
 		return false, err
 	}
 	// A message may have come meanwhile, whose archiver listed the conversation.
 	if any, err = r.any(ctx, a); err != nil || !any {
 		return removed, err
 	}
-	return false, r.Catalog.PutActive(ctx, readings...)
+	return false, r.Catalog.Conversations.PutActive(ctx, readings...)
 }
 
 func (r *Reparser) any(ctx context.Context, a active) (bool, error) {

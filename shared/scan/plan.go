@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/store"
 )
@@ -188,7 +188,7 @@ func (p plan) frontier(n int, descending bool) (ms int64, known bool) {
 func (r *run) tail(ctx context.Context) (keys []string, err error) {
 	const batch = 1000
 	for after := ""; ; {
-		some, err := r.catalog.OpenParts(ctx, after, batch)
+		some, err := r.catalog.Conversations.OpenParts(ctx, after, batch)
 		if err != nil {
 			return nil, err
 		}
@@ -204,12 +204,12 @@ func (r *run) monthsOf(ctx context.Context, all []compaction.State) ([]compactio
 	if r.query.Conversation == "" {
 		return all, nil
 	}
-	spans, err := r.catalog.ConversationMonths(ctx, r.query.Conversation)
+	spans, err := r.catalog.Conversations.ConversationMonths(ctx, r.query.Conversation)
 	if err != nil {
 		return nil, err
 	}
 	return slices.DeleteFunc(all, func(m compaction.State) bool {
-		return !slices.ContainsFunc(spans, func(s archive.MonthSpan) bool {
+		return !slices.ContainsFunc(spans, func(s catalog.MonthSpan) bool {
 			return s.Month == m.Month && !r.outside(compaction.TimeBounds{First: s.First.UnixMilli(), Last: s.Last.UnixMilli()})
 		})
 	}), nil

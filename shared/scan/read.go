@@ -77,7 +77,7 @@ func (r *run) boundsOf(u unit) (*compaction.TimeBounds, bool) {
 // storedAgain says whether what a damaged segment should hold lies in another part.
 func (r *run) storedAgain(ctx context.Context, key string) bool {
 	_, asked, _, _ := archive.ParseSegmentKey(key)
-	page, err := r.catalog.Page(ctx, asked)
+	page, err := r.catalog.Pages.Page(ctx, asked)
 	return err == nil && slices.Contains(page.Damaged, key)
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/scan"
 	"wecom-archive/shared/search"
@@ -103,7 +104,7 @@ func TestStoredAgain(t *testing.T) {
 	w := fixture(t)
 	key := w.store(t, start.AddDate(0, 0, 6), w.message(start, "合同 lost", nil))
 	_, asked, _, _ := archive.ParseSegmentKey(key)
-	if err := w.catalog.FinishPage(t.Context(), archive.PageState{Key: archive.PageKey(asked), SeqAsked: asked, PulledAt: start.AddDate(0, 0, 6), Parts: 2, Damaged: []string{key}}); err != nil {
+	if err := w.catalog.Pages.FinishPage(t.Context(), catalog.PageState{Key: archive.PageKey(asked), SeqAsked: asked, PulledAt: start.AddDate(0, 0, 6), Parts: 2, Damaged: []string{key}}); err != nil {
 		t.Fatal(err)
 	}
 	a, err := scan.New(&spoiling{ObjectReader: w.objects, key: key}, w.derived, w.catalog, time.Now).

@@ -11,6 +11,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/extract"
 	"wecom-archive/shared/search"
@@ -83,7 +84,7 @@ var textless = map[string]bool{"": true}
 type Scanner struct {
 	objects     store.ObjectReader
 	derived     store.ObjectReader
-	catalog     *archive.Catalog
+	catalog     *catalog.Catalog
 	compactions *compaction.Index
 	now         func() time.Time
 
@@ -103,7 +104,7 @@ const (
 
 // New returns a Scanner over the archive bucket, the derived bucket (nil: nothing is
 // compacted) and the index. now is the clock for time limits.
-func New(objects, derived store.ObjectReader, catalog *archive.Catalog, now func() time.Time) *Scanner {
+func New(objects, derived store.ObjectReader, catalog *catalog.Catalog, now func() time.Time) *Scanner {
 	s := &Scanner{objects: objects, derived: derived, catalog: catalog, compactions: compaction.NewIndex(catalog.Table), now: now, slots: make(chan struct{}, 2*readers)}
 	s.blocks, _ = lru.New[string, []extract.Block](keptDirectories) // these fail for sizes below one
 	s.bounds, _ = lru.New[string, *compaction.TimeBounds](keptBounds)

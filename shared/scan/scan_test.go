@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/scan"
@@ -89,7 +90,7 @@ var stages = []struct {
 		faults := storetest.NewFaults() // after the switch, before the marks
 		for k := 3; ; k += 2 {
 			faults.CrashAt(k, storetest.Before)
-			c := compact.New(compact.Config{Objects: faults.Objects(w.objects), Derived: faults.Derived(w.derived), Catalog: archive.NewCatalog(faults.Index(w.index)),
+			c := compact.New(compact.Config{Objects: faults.Objects(w.objects), Derived: faults.Derived(w.derived), Catalog: catalog.New(faults.Index(w.index)),
 				Program: "test", Limits: w.compactor().Limits, NewID: w.compactor().NewID})
 			_, err := c.Run(t.Context(), start.AddDate(0, 0, 6))
 			states, listErr := compaction.NewIndex(w.catalog.Table).Months(t.Context())
@@ -125,7 +126,7 @@ func (w *world) lose(t *testing.T) {
 	for _, key := range keysBelow(t, w.objects, archive.SegmentsPrefix) {
 		_, rows, err := segment.Read(t.Context(), w.objects, key)
 		if err == nil {
-			err = w.catalog.IndexSegment(t.Context(), key, rows)
+			err = w.catalog.Conversations.IndexSegment(t.Context(), key, rows)
 		}
 		if err != nil {
 			t.Fatal(err)

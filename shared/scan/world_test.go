@@ -14,6 +14,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/scan"
 	"wecom-archive/shared/search"
@@ -32,7 +33,7 @@ type world struct {
 	objects  *storetest.Objects
 	derived  *storetest.Derived
 	index    *storetest.Index
-	catalog  *archive.Catalog
+	catalog  *catalog.Catalog
 	runs     int
 	seq      int64
 	page     uint64
@@ -43,7 +44,7 @@ var start = time.Date(2026, 9, 28, 0, 0, 0, 0, time.UTC)
 
 func newWorld() *world {
 	w := &world{objects: storetest.NewObjects(), derived: storetest.NewDerived(), index: storetest.NewIndex()}
-	w.catalog = archive.NewCatalog(w.index)
+	w.catalog = catalog.New(w.index)
 	return w
 }
 
@@ -101,7 +102,7 @@ func (w *world) store(t tb, pulled time.Time, rows ...archive.Row) string {
 	if err := w.objects.PutIfAbsent(context.Background(), key, bytes.NewReader(body)); err != nil {
 		t.Fatalf("%v", err)
 	}
-	if err := w.catalog.IndexSegment(context.Background(), key, rows); err != nil {
+	if err := w.catalog.Conversations.IndexSegment(context.Background(), key, rows); err != nil {
 		t.Fatalf("%v", err)
 	}
 	w.messages = append(w.messages, rows...)

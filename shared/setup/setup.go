@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 )
 
 // Settings are what the stack was deployed with. Empty ones are not known.
@@ -36,8 +37,8 @@ type Facts struct {
 	Settings Settings
 	Keys     []Key            // in order of their making
 	Checkup  *archive.Checkup // the puller's last, else the operator's; nil: none
-	State    archive.PullState
-	Cursor   archive.Cursor
+	State    catalog.PullState
+	Cursor   catalog.Cursor
 }
 
 // State says how far a step is.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/setup"
 )
 
@@ -53,14 +54,14 @@ func TestSteps(t *testing.T) {
 			map[string]setup.State{"secret": "done", "corp": "done", "trusted_ip": "wrong", "doctor": "wrong"}},
 		{"WeCom answers", setup.Facts{Checkup: checkup(good)},
 			map[string]setup.State{"service": "done", "trusted_ip": "done", "secret": "done", "corp": "done", "doctor": "done"}},
-		{"a pull has ended well", setup.Facts{State: archive.PullState{LastSuccessAt: at}},
+		{"a pull has ended well", setup.Facts{State: catalog.PullState{LastSuccessAt: at}},
 			map[string]setup.State{"service": "done", "trusted_ip": "done"}},
-		{"a pull has ended well since", setup.Facts{Checkup: checkup(bad), State: archive.PullState{LastSuccessAt: at.Add(time.Hour)}},
+		{"a pull has ended well since", setup.Facts{Checkup: checkup(bad), State: catalog.PullState{LastSuccessAt: at.Add(time.Hour)}},
 			map[string]setup.State{"service": "done", "trusted_ip": "done", "secret": "done", "corp": "done", "doctor": "wrong"}},
-		{"not since", setup.Facts{Checkup: checkup(bad), State: archive.PullState{LastSuccessAt: at.Add(-time.Hour)}},
+		{"not since", setup.Facts{Checkup: checkup(bad), State: catalog.PullState{LastSuccessAt: at.Add(-time.Hour)}},
 			map[string]setup.State{"secret": "done", "corp": "done", "doctor": "wrong"}},
-		{"seats", setup.Facts{State: archive.PullState{Seats: new(3)}}, map[string]setup.State{"scope": "done"}},
-		{"messages", setup.Facts{Keys: []setup.Key{key, opened}, Cursor: archive.Cursor{Envelopes: 7}},
+		{"seats", setup.Facts{State: catalog.PullState{Seats: new(3)}}, map[string]setup.State{"scope": "done"}},
+		{"messages", setup.Facts{Keys: []setup.Key{key, opened}, Cursor: catalog.Cursor{Envelopes: 7}},
 			map[string]setup.State{"public_key": "done", "scope": "done", "message": "done"}},
 		{"a newer key was not used", setup.Facts{Keys: []setup.Key{opened, key}}, nil},
 	} {

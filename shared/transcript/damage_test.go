@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
@@ -40,8 +41,8 @@ func TestDamagedSegment(t *testing.T) {
 	const conversation = "pair:a,b"
 	memory := storetest.NewObjects()
 	objects := rotten{memory, map[string]bool{}}
-	catalog := archive.NewCatalog(storetest.NewIndex())
-	reader := transcript.New(objects, nil, catalog)
+	cat := catalog.New(storetest.NewIndex())
+	reader := transcript.New(objects, nil, cat)
 	store := func(asked uint64, part int, shift time.Duration, seqs ...int64) string {
 		t.Helper()
 		var rows []archive.Row
@@ -62,7 +63,7 @@ func TestDamagedSegment(t *testing.T) {
 		if err := memory.PutIfAbsent(t.Context(), key, bytes.NewReader(body)); err != nil {
 			t.Fatal(err)
 		}
-		if err := catalog.IndexSegment(t.Context(), key, rows); err != nil {
+		if err := cat.Conversations.IndexSegment(t.Context(), key, rows); err != nil {
 			t.Fatal(err)
 		}
 		return key
@@ -71,7 +72,7 @@ func TestDamagedSegment(t *testing.T) {
 		t.Helper()
 		var all []string
 		for _, descending := range []bool{false, true} {
-			found, err := reader.Messages(t.Context(), archive.PlaceQuery{Conversation: conversation, Descending: descending, Limit: 100})
+			found, err := reader.Messages(t.Context(), catalog.PlaceQuery{Conversation: conversation, Descending: descending, Limit: 100})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -95,8 +96,8 @@ func TestDamagedSegment(t *testing.T) {
 	}
 	// Stored again, by a parser that reads other times.
 	store(10, 2, time.Second, 11, 12, 13)
-	state := archive.PageState{Key: archive.PageKey(10), SeqAsked: 10, LastSeq: 20, Count: 3, PulledAt: noon, Parts: 3, OK: 3, Damaged: []string{first, second}}
-	if err := catalog.FinishPage(t.Context(), state); err != nil {
+	state := catalog.PageState{Key: archive.PageKey(10), SeqAsked: 10, LastSeq: 20, Count: 3, PulledAt: noon, Parts: 3, OK: 3, Damaged: []string{first, second}}
+	if err := cat.Pages.FinishPage(t.Context(), state); err != nil {
 		t.Fatal(err)
 	}
 	if got := show(); got != "11:ok 12:ok 13:ok 21:ok / 21:ok 13:ok 12:ok 11:ok" {

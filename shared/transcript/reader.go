@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/store"
 )
@@ -36,7 +37,7 @@ func (m Message) Page() string { return archive.PageKey(m.Place.Page) }
 type Reader struct {
 	objects     store.ObjectReader
 	derived     store.ObjectReader
-	catalog     *archive.Catalog
+	catalog     *catalog.Catalog
 	compactions *compaction.Index
 
 	footers *lru.Cache[string, []byte] // by key and SHA-256
@@ -51,7 +52,7 @@ const (
 )
 
 // New returns a Reader over the archive bucket, the derived bucket and the index.
-func New(objects, derived store.ObjectReader, catalog *archive.Catalog) *Reader {
+func New(objects, derived store.ObjectReader, catalog *catalog.Catalog) *Reader {
 	footers, _ := lru.New[string, []byte](keptFooters) // fails for a size below one
 	return &Reader{objects: objects, derived: derived, catalog: catalog, compactions: compaction.NewIndex(catalog.Table), footers: footers, slots: make(chan struct{}, maxReading)}
 }
@@ -70,7 +71,7 @@ type Part struct {
 
 // Messages returns at most q.Limit messages in the order of reading. Fewer mean
 // that there are no more.
-func (r *Reader) Messages(ctx context.Context, q archive.PlaceQuery) ([]Message, error) {
+func (r *Reader) Messages(ctx context.Context, q catalog.PlaceQuery) ([]Message, error) {
 	found, err := r.all(ctx, 0, q)
 	if err != nil {
 		return nil, err
@@ -81,7 +82,7 @@ func (r *Reader) Messages(ctx context.Context, q archive.PlaceQuery) ([]Message,
 // Part returns at most q.Limit messages in the order of reading, for a screen: it
 // stops before the limit, but not without a message, where it would take more than so
 // many requests to index and buckets.
-func (r *Reader) Part(ctx context.Context, q archive.PlaceQuery, requests int) (Part, error) {
+func (r *Reader) Part(ctx context.Context, q catalog.PlaceQuery, requests int) (Part, error) {
 	q.Limit++ // one more tells whether there is more
 	found, err := r.all(ctx, requests, q)
 	if err != nil {
@@ -95,8 +96,8 @@ func (r *Reader) Part(ctx context.Context, q archive.PlaceQuery, requests int) (
 // like Part, the part before first, which may then be empty.
 func (r *Reader) Around(ctx context.Context, conversation string, at time.Time, before, after, requests int) (earlier, later Part, err error) {
 	found, err := r.all(ctx, requests,
-		archive.PlaceQuery{Conversation: conversation, From: at, Limit: after + 1},
-		archive.PlaceQuery{Conversation: conversation, To: at, Descending: true, Limit: before + 1})
+		catalog.PlaceQuery{Conversation: conversation, From: at, Limit: after + 1},
+		catalog.PlaceQuery{Conversation: conversation, To: at, Descending: true, Limit: before + 1})
 	if err != nil {
 		return Part{}, Part{}, err
 	}
@@ -109,8 +110,8 @@ func (r *Reader) AroundMessage(ctx context.Context, conversation string, at arch
 	ahead := at
 	ahead.Envelope-- // the message is the first behind it
 	found, err := r.all(ctx, requests,
-		archive.PlaceQuery{Conversation: conversation, After: &ahead, Limit: after + 1},
-		archive.PlaceQuery{Conversation: conversation, After: &at, Descending: true, Limit: before + 1})
+		catalog.PlaceQuery{Conversation: conversation, After: &ahead, Limit: after + 1},
+		catalog.PlaceQuery{Conversation: conversation, After: &at, Descending: true, Limit: before + 1})
 	if err != nil {
 		return Part{}, Part{}, err
 	}
@@ -126,7 +127,7 @@ func (p Part) cut(limit int) Part {
 
 // all answers queries about one conversation, with about so many requests; 0: with as
 // many as it takes.
-func (r *Reader) all(ctx context.Context, requests int, queries ...archive.PlaceQuery) (found []Part, err error) {
+func (r *Reader) all(ctx context.Context, requests int, queries ...catalog.PlaceQuery) (found []Part, err error) {
 	// A run that was replaced is deleted a day later, and is not found by a reader
 	// who has slept meanwhile, as a suspended function does. It looks again.
 	for range 3 {
@@ -139,7 +140,7 @@ func (r *Reader) all(ctx context.Context, requests int, queries ...archive.Place
 
 // messages looks again without the segments that proved damaged and are stored
 // again. A message of one that is not stands as a row of OutcomeDamaged.
-func (r *Reader) messages(ctx context.Context, requests int, queries []archive.PlaceQuery) ([]Part, error) {
+func (r *Reader) messages(ctx context.Context, requests int, queries []catalog.PlaceQuery) ([]Part, error) {
 	for {
 		found, err := r.look(ctx, requests, queries)
 		if err != nil {
@@ -163,13 +164,13 @@ func (r *Reader) messages(ctx context.Context, requests int, queries []archive.P
 }
 
 // replaced are the damaged segments among what was found that are stored again.
-func (r *Reader) replaced(ctx context.Context, q archive.PlaceQuery, found []Message) ([]string, error) {
+func (r *Reader) replaced(ctx context.Context, q catalog.PlaceQuery, found []Message) ([]string, error) {
 	var objects []string
 	for _, m := range found {
 		if m.Outcome != archive.OutcomeDamaged || slices.Contains(objects, m.Place.Object) {
 			continue
 		}
-		page, err := r.catalog.Page(ctx, m.Place.Page)
+		page, err := r.catalog.Pages.Page(ctx, m.Place.Page)
 		if errors.Is(err, store.ErrNotFound) {
 			continue
 		}
@@ -184,12 +185,12 @@ func (r *Reader) replaced(ctx context.Context, q archive.PlaceQuery, found []Mes
 }
 
 // look reads the postings of all queries first, and what they share after that.
-func (r *Reader) look(ctx context.Context, requests int, queries []archive.PlaceQuery) ([]Part, error) {
+func (r *Reader) look(ctx context.Context, requests int, queries []catalog.PlaceQuery) ([]Part, error) {
 	searches := make([]search, len(queries))
 	shared := newSources(r, queries[0].Conversation)
 	shared.keep = len(queries) > 1
 	for i, q := range queries {
-		tail, err := r.catalog.Places(ctx, q)
+		tail, err := r.catalog.Conversations.Places(ctx, q)
 		if err != nil {
 			return nil, err
 		}
@@ -293,6 +294,6 @@ func (r *Reader) slot(ctx context.Context) (release func(), err error) {
 
 // Any says whether a conversation has a message from from on and before to.
 func (r *Reader) Any(ctx context.Context, conversation string, from, to time.Time) (bool, error) {
-	found, err := r.Messages(ctx, archive.PlaceQuery{Conversation: conversation, From: from, To: to, Limit: 1})
+	found, err := r.Messages(ctx, catalog.PlaceQuery{Conversation: conversation, From: from, To: to, Limit: 1})
 	return len(found) > 0, err
 }

@@ -10,6 +10,7 @@ import (
 	"sort"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/store"
 )
@@ -17,7 +18,7 @@ import (
 // search collects what a query finds in runs.
 type search struct {
 	*sources
-	query    archive.PlaceQuery
+	query    catalog.PlaceQuery
 	found    []entry           // in order of reading, query.Limit at most, each message once
 	units    []unit            // not looked at yet
 	covered  int64             // ms of the months that were opened

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compaction"
 )
 
@@ -16,7 +16,7 @@ type sources struct {
 	keep         bool // there are several searches
 	spent        int  // requests, so far
 
-	spans    []archive.MonthSpan
+	spans    []catalog.MonthSpan
 	spansSet bool
 	switches map[string]compaction.State      // by month
 	runs     map[string]*directory            // by run
@@ -30,12 +30,12 @@ func newSources(r *Reader, conversation string) *sources {
 	}
 }
 
-func (s *sources) months(ctx context.Context) ([]archive.MonthSpan, error) {
+func (s *sources) months(ctx context.Context) ([]catalog.MonthSpan, error) {
 	if s.spansSet {
 		return s.spans, nil
 	}
 	s.spent++
-	spans, err := s.reader.catalog.ConversationMonths(ctx, s.conversation)
+	spans, err := s.reader.catalog.Conversations.ConversationMonths(ctx, s.conversation)
 	if err == nil {
 		s.spans, s.spansSet = spans, true
 	}

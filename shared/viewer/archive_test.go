@@ -21,6 +21,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/viewer"
@@ -37,7 +38,7 @@ type fixture struct {
 	tb      testing.TB
 	objects *storetest.Objects
 	index   *storetest.Index
-	catalog *archive.Catalog
+	catalog *catalog.Catalog
 	access  *recorder
 	log     *logBuffer
 	handler http.Handler
@@ -46,7 +47,7 @@ type fixture struct {
 // newFixture serves people, found by their token.
 func newFixture(tb testing.TB) *fixture {
 	f := &fixture{tb: tb, objects: storetest.NewObjects(), index: storetest.NewIndex(), log: &logBuffer{}}
-	f.catalog = archive.NewCatalog(f.index)
+	f.catalog = catalog.New(f.index)
 	f.access = &recorder{inner: &access.Recorder{Objects: f.objects, Now: func() time.Time { return now }, NewID: serial("look")}}
 	f.handler = viewer.New(viewer.Config{
 		Objects: f.objects, Catalog: f.catalog, Access: f.access, Auth: people{},
@@ -152,7 +153,7 @@ func (f *fixture) store(asked uint64, rows ...archive.Row) (key string) {
 	if err := f.objects.PutIfAbsent(f.tb.Context(), key, bytes.NewReader(stored)); err != nil {
 		f.tb.Fatal(err)
 	}
-	if err := f.catalog.IndexSegment(f.tb.Context(), key, rows); err != nil {
+	if err := f.catalog.Conversations.IndexSegment(f.tb.Context(), key, rows); err != nil {
 		f.tb.Fatal(err)
 	}
 	return key

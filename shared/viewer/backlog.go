@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/health"
 )
 
 // backlog is what is not archived yet.
@@ -18,9 +20,9 @@ type backlog struct {
 }
 
 // judged is the quarantine, as health is judged by it.
-func (b backlog) judged() archive.Quarantine {
+func (b backlog) judged() health.Quarantine {
 	q := b.quarantine
-	return archive.Quarantine{
+	return health.Quarantine{
 		Pages: int(q.Pages), Envelopes: int(q.Envelopes), Newest: b.newest,
 		Waiting: q.AtLeast || q.Reasons[archive.OutcomeUnknownKey] > 0,
 	}
@@ -28,10 +30,10 @@ func (b backlog) judged() archive.Quarantine {
 
 // count counts what the cursor has passed but is not archived. Pages beyond the
 // cursor wait and may alarm, but their envelopes are not among its envelopes.
-func (s *server) count(ctx context.Context, cursor archive.Cursor) (backlog, error) {
+func (s *server) count(ctx context.Context, cursor catalog.Cursor) (backlog, error) {
 	var b backlog
 	waiting := map[uint64]bool{}
-	for page, err := range bounded(ctx, s.Catalog.PendingPages, &b.pending.AtLeast) {
+	for page, err := range bounded(ctx, s.Catalog.Pages.PendingPages, &b.pending.AtLeast) {
 		if err != nil {
 			return b, err
 		}
@@ -46,7 +48,7 @@ func (s *server) count(ctx context.Context, cursor archive.Cursor) (backlog, err
 	}
 	b.pending.Oldest = formatTime(b.oldest)
 	b.quarantine.Reasons = map[archive.Outcome]int64{}
-	for page, err := range bounded(ctx, s.Catalog.Quarantined, &b.quarantine.AtLeast) {
+	for page, err := range bounded(ctx, s.Catalog.Pages.Quarantined, &b.quarantine.AtLeast) {
 		if err != nil {
 			return b, err
 		}
@@ -68,13 +70,13 @@ func (s *server) count(ctx context.Context, cursor archive.Cursor) (backlog, err
 
 // bounded yields the pages of a listing, batch by batch, up to statusMaxPages,
 // and sets more if there are more.
-func bounded(ctx context.Context, list func(context.Context, uint64, int) ([]archive.PageState, error), more *bool) iter.Seq2[archive.PageState, error] {
-	return func(yield func(archive.PageState, error) bool) {
+func bounded(ctx context.Context, list func(context.Context, uint64, int) ([]catalog.PageState, error), more *bool) iter.Seq2[catalog.PageState, error] {
+	return func(yield func(catalog.PageState, error) bool) {
 		from := uint64(0)
 		for n := 0; ; {
 			batch, err := list(ctx, from, statusBatch)
 			if err != nil {
-				yield(archive.PageState{}, err)
+				yield(catalog.PageState{}, err)
 				return
 			}
 			for _, page := range batch {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/wecom"
 )
 
@@ -50,7 +51,7 @@ const shownDepth = wecom.MaxDepth
 type bodies struct {
 	lang  language
 	zone  *time.Location
-	files map[string]archive.MediaFile // by hash of the sdkfileid
+	files map[string]catalog.MediaFile // by hash of the sdkfileid
 	seq   int64                        // of the message that is drawn
 
 	readers map[string]bodyReader // by type
@@ -59,7 +60,7 @@ type bodies struct {
 // bodyReader draws the content of one type.
 type bodyReader func(b bodies, o *body, f wecom.Fields, depth int)
 
-func newBodies(lang language, zone *time.Location, files map[string]archive.MediaFile) bodies {
+func newBodies(lang language, zone *time.Location, files map[string]catalog.MediaFile) bodies {
 	return bodies{lang: lang, zone: zone, files: files, readers: bodyReaders()}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 )
 
@@ -39,7 +40,7 @@ type pageState struct {
 	RedriveAt  string                  `json:"redrive_at,omitempty" format:"date-time" doc:"When somebody last asked to try it again"`
 }
 
-func pageView(p archive.PageState) pageState {
+func pageView(p catalog.PageState) pageState {
 	return pageState{
 		Key: p.Key, SeqAsked: p.SeqAsked, LastSeq: p.LastSeq, Count: p.Count, PulledAt: p.PulledAt.UTC(),
 		Archived: p.Archived, ArchivedAt: formatTime(p.ArchivedAt), Parts: p.Parts, Damaged: p.Damaged,
@@ -126,18 +127,18 @@ func (s *server) registerBookkeeping() {
 }
 
 func (s *server) pages(ctx context.Context, in *listInput) (*pagesOutput, error) {
-	return s.pageList(ctx, *in, querySum("pages"), s.Catalog.Pages, func(archive.PageState) bool { return true })
+	return s.pageList(ctx, *in, querySum("pages"), s.Catalog.Pages.From, func(catalog.PageState) bool { return true })
 }
 
 func (s *server) quarantine(ctx context.Context, in *quarantineInput) (*pagesOutput, error) {
-	wanted := func(p archive.PageState) bool {
+	wanted := func(p catalog.PageState) bool {
 		return in.Reason == "" || p.Unreadable[archive.Outcome(in.Reason)] > 0
 	}
-	return s.pageList(ctx, listInput{in.Cursor, in.Limit}, querySum("quarantine", in.Reason), s.Catalog.Quarantined, wanted)
+	return s.pageList(ctx, listInput{in.Cursor, in.Limit}, querySum("quarantine", in.Reason), s.Catalog.Pages.Quarantined, wanted)
 }
 
 // pageList answers with those of in.Limit pages that are wanted.
-func (s *server) pageList(ctx context.Context, in listInput, sum [querySumSize]byte, list func(context.Context, uint64, int) ([]archive.PageState, error), wanted func(archive.PageState) bool) (*pagesOutput, error) {
+func (s *server) pageList(ctx context.Context, in listInput, sum [querySumSize]byte, list func(context.Context, uint64, int) ([]catalog.PageState, error), wanted func(catalog.PageState) bool) (*pagesOutput, error) {
 	var from uint64
 	if in.Cursor != "" {
 		place, err := decodeCursor(in.Cursor, sum)
@@ -167,7 +168,7 @@ func (s *server) pageList(ctx context.Context, in listInput, sum [querySumSize]b
 }
 
 func (s *server) page(ctx context.Context, in *pageInput) (*pageOutput, error) {
-	state, err := s.Catalog.Page(ctx, in.Seq)
+	state, err := s.Catalog.Pages.Page(ctx, in.Seq)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, huma.Error404NotFound("No page was asked after this seq. /v1/messages/{seq} names the page of a message.")
 	}
@@ -182,7 +183,7 @@ func (s *server) runs(ctx context.Context, in *listInput) (*runsOutput, error) {
 	out.Body.Runs = []run{}
 	var err error
 	out.Body.NextCursor, err = history(ctx, *in, "runs", func(ctx context.Context, before string, limit int) (string, error) {
-		runs, next, err := s.Catalog.RunsBefore(ctx, pullerStage, before, limit)
+		runs, next, err := s.Catalog.Journal.RunsBefore(ctx, pullerStage, before, limit)
 		for _, r := range runs {
 			out.Body.Runs = append(out.Body.Runs, runView(r))
 		}
@@ -196,7 +197,7 @@ func (s *server) gaps(ctx context.Context, in *listInput) (*gapsOutput, error) {
 	out.Body.Gaps = []gap{}
 	var err error
 	out.Body.NextCursor, err = history(ctx, *in, "gaps", func(ctx context.Context, before string, limit int) (string, error) {
-		gaps, next, err := s.Catalog.GapsBefore(ctx, before, limit)
+		gaps, next, err := s.Catalog.Journal.GapsBefore(ctx, before, limit)
 		for _, g := range gaps {
 			out.Body.Gaps = append(out.Body.Gaps, gapView(g))
 		}
@@ -210,7 +211,7 @@ func (s *server) incidents(ctx context.Context, in *listInput) (*incidentsOutput
 	out.Body.Incidents = []incident{}
 	var err error
 	out.Body.NextCursor, err = history(ctx, *in, "incidents", func(ctx context.Context, before string, limit int) (string, error) {
-		incidents, next, err := s.Catalog.IncidentsBefore(ctx, before, limit)
+		incidents, next, err := s.Catalog.Journal.IncidentsBefore(ctx, before, limit)
 		for _, i := range incidents {
 			out.Body.Incidents = append(out.Body.Incidents, incident{Key: i.Key, Kind: i.Kind, Version: i.Version, Modified: i.Modified.UTC(), Size: i.Size})
 		}
@@ -241,11 +242,11 @@ func history(ctx context.Context, in listInput, name string, list func(ctx conte
 }
 
 func (s *server) keys(ctx context.Context, _ *struct{}) (*keysOutput, error) {
-	bindings, err := s.Catalog.Bindings(ctx, setupKeys)
+	bindings, err := s.Catalog.Keys.Bindings(ctx, setupKeys)
 	if err != nil {
 		return nil, err
 	}
-	known, err := s.Catalog.PublicKeys(ctx, setupKeys)
+	known, err := s.Catalog.Keys.PublicKeys(ctx, setupKeys)
 	if err != nil {
 		return nil, err
 	}

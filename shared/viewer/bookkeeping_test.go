@@ -11,6 +11,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 )
 
 // TestRolesOfLists: who may see what of the lists, and that none of them is a look.
@@ -122,7 +123,7 @@ func TestMessageBySeq(t *testing.T) {
 	sealed := archive.Row{Position: 13, Seq: 13, HasSeq: true, MsgID: "m13", PulledAt: start, Outcome: archive.OutcomeUnknownKey}
 	f.store(10, first, second, sealed)
 	header := archive.PageHeader{SeqAsked: 10, LastSeq: 15, Count: 3, PulledAt: now}
-	if err := f.catalog.NotePage(t.Context(), header); err != nil {
+	if err := f.catalog.Pages.NotePage(t.Context(), header); err != nil {
 		t.Fatal(err)
 	}
 	type answer struct {
@@ -138,8 +139,8 @@ func TestMessageBySeq(t *testing.T) {
 	if a := into[answer](t, f.get("reader-token", "/v1/messages/12")); !a.Waiting || len(a.Messages) != 0 {
 		t.Errorf("before the page is archived: %+v", a)
 	}
-	state := archive.PageState{Key: archive.PageKey(10), SeqAsked: 10, LastSeq: 15, Count: 3, PulledAt: now, Parts: 1, OK: 2, Unreadable: map[archive.Outcome]int{archive.OutcomeUnknownKey: 1}}
-	if err := f.catalog.FinishPage(t.Context(), state); err != nil {
+	state := catalog.PageState{Key: archive.PageKey(10), SeqAsked: 10, LastSeq: 15, Count: 3, PulledAt: now, Parts: 1, OK: 2, Unreadable: map[archive.Outcome]int{archive.OutcomeUnknownKey: 1}}
+	if err := f.catalog.Pages.FinishPage(t.Context(), state); err != nil {
 		t.Fatal(err)
 	}
 	a := into[answer](t, f.get("reader-token", "/v1/messages/12"))
@@ -173,7 +174,7 @@ func TestBookkeeping(t *testing.T) {
 	ctx := t.Context()
 	for n := range 7 {
 		h := archive.PageHeader{SeqAsked: uint64(100 * n), LastSeq: uint64(100*n + 100), Count: 10, PulledAt: at(time.Duration(n) * time.Hour)}
-		state := archive.PageState{Key: archive.PageKey(h.SeqAsked), SeqAsked: h.SeqAsked, LastSeq: h.LastSeq, Count: 10, PulledAt: h.PulledAt, Parts: 1, OK: 9}
+		state := catalog.PageState{Key: archive.PageKey(h.SeqAsked), SeqAsked: h.SeqAsked, LastSeq: h.LastSeq, Count: 10, PulledAt: h.PulledAt, Parts: 1, OK: 9}
 		if n%2 == 0 {
 			state.Unreadable = map[archive.Outcome]int{archive.OutcomeUnknownKey: 1}
 		} else {
@@ -182,7 +183,7 @@ func TestBookkeeping(t *testing.T) {
 		run := archive.Run{ID: fmt.Sprint("run", n), Stage: "puller", StartedAt: h.PulledAt, Stopped: "end"}
 		gap := archive.Gap{Since: h.PulledAt, Until: h.PulledAt, Seq: h.SeqAsked}
 		incident := archive.Incident{Key: archive.PageKey(h.SeqAsked), Version: "v", Kind: archive.IncidentDeleteMarker, Modified: h.PulledAt}
-		if err := errors.Join(f.catalog.NotePage(ctx, h), f.catalog.FinishPage(ctx, state), f.catalog.PutRun(ctx, run), f.catalog.PutGap(ctx, gap), f.catalog.PutIncident(ctx, incident)); err != nil {
+		if err := errors.Join(f.catalog.Pages.NotePage(ctx, h), f.catalog.Pages.FinishPage(ctx, state), f.catalog.Journal.PutRun(ctx, run), f.catalog.Journal.PutGap(ctx, gap), f.catalog.Journal.PutIncident(ctx, incident)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -232,9 +233,9 @@ func TestBookkeeping(t *testing.T) {
 // API may not read the records, in which the wrapped halves lie.
 func TestKeys(t *testing.T) {
 	f := newFixture(t)
-	f.must(f.catalog.SavePublicKey(t.Context(), archive.PublicKey{ID: "first", PublicPEM: "-----BEGIN PUBLIC KEY-----", Fingerprint: "ab", Imported: true, CreatedAt: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}))
+	f.must(f.catalog.Keys.SavePublicKey(t.Context(), archive.PublicKey{ID: "first", PublicPEM: "-----BEGIN PUBLIC KEY-----", Fingerprint: "ab", Imported: true, CreatedAt: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}))
 	for version := range int64(2) {
-		if err := f.catalog.Bind(t.Context(), archive.KeyBinding{PublicKeyVer: version + 1, Key: "first", MsgID: "m"}); err != nil {
+		if err := f.catalog.Keys.Bind(t.Context(), archive.KeyBinding{PublicKeyVer: version + 1, Key: "first", MsgID: "m"}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/transcript"
@@ -104,8 +105,8 @@ func noSuchMessage() error {
 
 // envelopes reads those with a seq, and tells of the page that they are in. There are
 // none only while that page waits to be archived.
-func (s *server) envelopes(ctx context.Context, seq int64) (found []transcript.Message, unreadable []archive.Outcome, page archive.PageState, err error) {
-	page, err = s.Catalog.PageOf(ctx, uint64(seq))
+func (s *server) envelopes(ctx context.Context, seq int64) (found []transcript.Message, unreadable []archive.Outcome, page catalog.PageState, err error) {
+	page, err = s.Catalog.Pages.PageOf(ctx, uint64(seq))
 	if errors.Is(err, store.ErrNotFound) {
 		err = noSuchMessage()
 	}
@@ -121,11 +122,11 @@ func (s *server) envelopes(ctx context.Context, seq int64) (found []transcript.M
 
 // withSeq reads the envelopes with a seq out of the parts of a page's segment, at
 // their newest reading.
-func (s *server) withSeq(ctx context.Context, page archive.PageState, seq int64) (found []transcript.Message, unreadable []archive.Outcome, err error) {
+func (s *server) withSeq(ctx context.Context, page catalog.PageState, seq int64) (found []transcript.Message, unreadable []archive.Outcome, err error) {
 	readable := map[int]bool{} // positions
 	failed := map[int]archive.Outcome{}
 	damaged := false
-	aliases, err := s.Catalog.Aliases(ctx)
+	aliases, err := s.Catalog.People.Aliases(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -169,7 +170,7 @@ func (s *server) withSeq(ctx context.Context, page archive.PageState, seq int64)
 
 // newest is the message at the newest reading. A parser that panics must cost no
 // more than that.
-func (s *server) newest(m transcript.Message, aliases archive.Aliases) (newest transcript.Message) {
+func (s *server) newest(m transcript.Message, aliases catalog.Aliases) (newest transcript.Message) {
 	defer func() {
 		if recover() != nil { // the panic's value may quote the message
 			s.Log.Error("the parser panicked", "seq", m.Seq)

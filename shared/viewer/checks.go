@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"slices"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/health"
 )
 
 // check is one of the things that the overview's state follows from.
@@ -25,33 +25,33 @@ func (b status) checks(proved bool) []check {
 	decrypted := b.Quarantine.Envelopes == 0 && !b.Quarantine.AtLeast
 	all := []struct {
 		what   string
-		alarms []archive.AlarmCode
+		alarms []health.AlarmCode
 		proved bool
 	}{
-		{"pull", []archive.AlarmCode{archive.AlarmNeverRan, archive.AlarmBehind, archive.AlarmLoss, archive.AlarmPull, archive.AlarmClock}, proved},
-		{"archiver", []archive.AlarmCode{archive.AlarmArchiver}, b.Pending.Pages == 0 && !b.Pending.AtLeast},
-		{"quarantine", []archive.AlarmCode{archive.AlarmQuarantine}, decrypted},
-		{"media", []archive.AlarmCode{archive.AlarmMediaLost, archive.AlarmMediaFail, archive.AlarmMediaWait}, b.Media.Pending == 0},
-		{"seats", []archive.AlarmCode{archive.AlarmQuiet}, seats},
+		{"pull", []health.AlarmCode{health.AlarmNeverRan, health.AlarmBehind, health.AlarmLoss, health.AlarmPull, health.AlarmClock}, proved},
+		{"archiver", []health.AlarmCode{health.AlarmArchiver}, b.Pending.Pages == 0 && !b.Pending.AtLeast},
+		{"quarantine", []health.AlarmCode{health.AlarmQuarantine}, decrypted},
+		{"media", []health.AlarmCode{health.AlarmMediaLost, health.AlarmMediaFail, health.AlarmMediaWait}, b.Media.Pending == 0},
+		{"seats", []health.AlarmCode{health.AlarmQuiet}, seats},
 	}
 	var checks []check
-	var judged []archive.AlarmCode
+	var judged []health.AlarmCode
 	for _, part := range all {
 		judged = append(judged, part.alarms...)
-		checks = append(checks, check{part.what, b.stateOf(part.proved, func(code archive.AlarmCode) bool { return slices.Contains(part.alarms, code) })})
+		checks = append(checks, check{part.what, b.stateOf(part.proved, func(code health.AlarmCode) bool { return slices.Contains(part.alarms, code) })})
 	}
-	rest := b.stateOf(true, func(code archive.AlarmCode) bool { return !slices.Contains(judged, code) })
+	rest := b.stateOf(true, func(code health.AlarmCode) bool { return !slices.Contains(judged, code) })
 	return append(checks, check{"records", rest})
 }
 
-func (b status) stateOf(proved bool, concerns func(archive.AlarmCode) bool) string {
-	has := func(severity archive.Severity) bool {
+func (b status) stateOf(proved bool, concerns func(health.AlarmCode) bool) string {
+	has := func(severity health.Severity) bool {
 		return slices.ContainsFunc(b.Alarms, func(a alarm) bool { return a.Severity == severity && concerns(a.Code) })
 	}
 	switch {
-	case has(archive.SeverityAction):
+	case has(health.SeverityAction):
 		return "wrong"
-	case has(archive.SeverityRecord):
+	case has(health.SeverityRecord):
 		return "record"
 	case !proved:
 		return "open"

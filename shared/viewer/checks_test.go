@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/viewer"
 )
 
@@ -107,9 +108,9 @@ func TestOnRecord(t *testing.T) {
 	}
 	seats := func(age time.Duration) {
 		n := 3
-		_, err := f.catalog.UpdatePullState(t.Context(), func(s *archive.PullState) { s.Seats, s.LastSuccessAt = &n, now })
+		_, err := f.catalog.Pages.UpdatePullState(t.Context(), func(s *catalog.PullState) { s.Seats, s.LastSuccessAt = &n, now })
 		f.must(err)
-		f.must(f.catalog.UpdateDirectoryState(t.Context(), func(s *archive.DirectoryState) { s.SeatsAt = now.Add(-age) }))
+		f.must(f.catalog.People.UpdateDirectoryState(t.Context(), func(s *catalog.DirectoryState) { s.SeatsAt = now.Add(-age) }))
 	}
 	seats(time.Hour)
 	if got := states(); got["消息可解密"] != "done" || got["没有断档、篡改或其他告警"] != "done" || got["存档席位已知"] != "done" {
@@ -117,9 +118,9 @@ func TestOnRecord(t *testing.T) {
 	}
 	old := now.AddDate(0, 0, -40)
 	h := archive.PageHeader{SeqAsked: 0, FirstSeq: 1, LastSeq: 10, Count: 10, Size: 500, PulledAt: old}
-	f.must(f.catalog.NotePage(t.Context(), h))
-	f.must(f.catalog.FinishPage(t.Context(), archive.PageState{Key: archive.PageKey(0), LastSeq: 10, Count: 10, PulledAt: old, Parts: 1, OK: 3, Unreadable: map[archive.Outcome]int{archive.OutcomeBadMessage: 7}}))
-	f.must(f.catalog.PutGap(t.Context(), archive.Gap{Since: old.AddDate(0, 0, -6), Until: old, SeenAt: old}))
+	f.must(f.catalog.Pages.NotePage(t.Context(), h))
+	f.must(f.catalog.Pages.FinishPage(t.Context(), catalog.PageState{Key: archive.PageKey(0), LastSeq: 10, Count: 10, PulledAt: old, Parts: 1, OK: 3, Unreadable: map[archive.Outcome]int{archive.OutcomeBadMessage: 7}}))
+	f.must(f.catalog.Journal.PutGap(t.Context(), archive.Gap{Since: old.AddDate(0, 0, -6), Until: old, SeenAt: old}))
 	seats(5 * 24 * time.Hour)
 	if got := states(); got["消息可解密"] != "record" || got["没有断档、篡改或其他告警"] != "record" || got["存档席位已知"] != "open" {
 		t.Errorf("with old troubles: %v", got)

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/consent"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
@@ -145,12 +146,12 @@ func (n names) participant(id string, at time.Time) *participant {
 	return &participant{ID: id, Kind: string(wecom.ParticipantOf(id).Kind), naming: called(n.people[id], at)}
 }
 
-func (s *server) consentsOf(ctx context.Context, conversation string) ([]consent.Line, []archive.ConsentFact, error) {
+func (s *server) consentsOf(ctx context.Context, conversation string) ([]consent.Line, []catalog.ConsentFact, error) {
 	lines, err := s.consentLister().Of(ctx, conversation)
 	if err != nil {
 		return nil, nil, err
 	}
-	facts, err := s.Catalog.ConsentFacts(ctx, conversation, maxTimeline)
+	facts, err := s.Catalog.Consents.ConsentFacts(ctx, conversation, maxTimeline)
 	return lines, facts, err
 }
 
@@ -158,7 +159,7 @@ func (s *server) consentTimeline(ctx context.Context, in *consentTimelineInput) 
 	if !utf8.ValidString(in.ID) || in.ID == "" || len(in.ID) > store.MaxIndexKey/2 {
 		return nil, badParameter(http.StatusUnprocessableEntity, "path.id", "The conversation's id must be UTF-8, percent-encoded, of 1 to 512 bytes.")
 	}
-	aliases, err := s.Catalog.Aliases(ctx)
+	aliases, err := s.Catalog.People.Aliases(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +175,7 @@ func (s *server) consentTimeline(ctx context.Context, in *consentTimelineInput) 
 		}
 		if len(moreFacts) > 0 {
 			lines, facts = append(lines, more...), append(facts, moreFacts...)
-			slices.SortStableFunc(facts, func(a, b archive.ConsentFact) int { return b.At.Compare(a.At) })
+			slices.SortStableFunc(facts, func(a, b catalog.ConsentFact) int { return b.At.Compare(a.At) })
 		}
 	}
 	var people []string

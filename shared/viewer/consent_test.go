@@ -91,7 +91,7 @@ func TestConsentAnswers(t *testing.T) {
 	if !slices.Equal(paged, []string{talked, quiet}) {
 		t.Errorf("page by page: %q", paged)
 	}
-	f.must(f.catalog.PutAlias(t.Context(), archive.Alias{Was: "li.na", Is: "li.na2"}))
+	f.must(f.catalog.People.PutAlias(t.Context(), archive.Alias{Was: "li.na", Is: "li.na2"}))
 	if later := f.consents("/v1/consent/" + url.PathEscape("pair:li.na2,"+customer)); len(later.Timeline) != 2 {
 		t.Errorf("under the later userid: %+v", later)
 	}

@@ -55,7 +55,7 @@ func (s *server) conversations(ctx context.Context, in *conversationsInput) (*co
 		}
 		after = string(place)
 	}
-	ids, err := s.Catalog.ActiveConversations(ctx, in.Day, after, in.Limit+1)
+	ids, err := s.Catalog.Conversations.ActiveConversations(ctx, in.Day, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}

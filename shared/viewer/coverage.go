@@ -5,7 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"time"
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/coverage"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -26,7 +26,7 @@ type seatView struct {
 	Name     string               `json:"name,omitempty" doc:"Hostile input: never take it for markup"`
 	Archived bool                 `json:"archived" doc:"They have a seat now"`
 	Editions []int                `json:"editions" nullable:"false" doc:"1 office, 2 service, 3 enterprise"`
-	Periods  []archive.SeatPeriod `json:"periods" nullable:"false" doc:"When WeCom listed them"`
+	Periods  []catalog.SeatPeriod `json:"periods" nullable:"false" doc:"When WeCom listed them"`
 }
 
 type coverageInput struct {
@@ -49,14 +49,14 @@ func (s *server) registerCoverage() {
 }
 
 func (s *server) seats(ctx context.Context, _ *struct{}) (*seatsOutput, error) {
-	state, err := s.Catalog.DirectoryState(ctx)
+	state, err := s.Catalog.People.DirectoryState(ctx)
 	if err != nil {
 		return nil, err
 	}
 	out := new(seatsOutput)
 	out.Body.SeatsAt, out.Body.Seats = formatTime(state.SeatsAt), []seatView{}
 	var ids []string
-	for seat, err := range s.Catalog.Seats(ctx) {
+	for seat, err := range s.Catalog.People.Seats(ctx) {
 		if err != nil {
 			return nil, err
 		}

@@ -142,7 +142,7 @@ func TestDamagedIndex(t *testing.T) {
 
 func (f *fixture) reindex(key string, rows ...archive.Row) {
 	f.tb.Helper()
-	if err := f.catalog.IndexSegment(f.tb.Context(), key, rows); err != nil {
+	if err := f.catalog.Conversations.IndexSegment(f.tb.Context(), key, rows); err != nil {
 		f.tb.Fatal(err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/mediatype"
 )
 
@@ -115,7 +116,7 @@ func (s *server) filesOf(ctx context.Context, row archive.Row) ([]file, error) {
 			hashes = append(hashes, ref.FileIDSHA256)
 		}
 	}
-	known, err := s.Catalog.MediaFiles(ctx, hashes...)
+	known, err := s.Catalog.Media.MediaFiles(ctx, hashes...)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +127,7 @@ func (s *server) filesOf(ctx context.Context, row archive.Row) ([]file, error) {
 	return files, nil
 }
 
-func newFile(conversation string, ref archive.MediaRef, known archive.MediaFile) file {
+func newFile(conversation string, ref archive.MediaRef, known catalog.MediaFile) file {
 	f := file{
 		Conversation: conversation, Path: ref.Path, Kind: ref.Kind, Name: ref.Name, ClaimedMD5: ref.MD5,
 		State: known.State, Reason: known.Reason, Code: known.Code, Attempts: known.Attempts,

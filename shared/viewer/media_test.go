@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/mediatype"
 )
 
@@ -35,8 +36,8 @@ func (f *fixture) withFiles(refs ...archive.MediaRef) {
 	r.Media = refs
 	f.store(10, r)
 	header := archive.PageHeader{SeqAsked: 10, LastSeq: 15, Count: 1, PulledAt: now}
-	state := archive.PageState{Key: archive.PageKey(10), SeqAsked: 10, LastSeq: 15, Count: 1, PulledAt: now, Parts: 1, OK: 1}
-	if err := errors.Join(f.catalog.NotePage(f.tb.Context(), header), f.catalog.FinishPage(f.tb.Context(), state)); err != nil {
+	state := catalog.PageState{Key: archive.PageKey(10), SeqAsked: 10, LastSeq: 15, Count: 1, PulledAt: now, Parts: 1, OK: 1}
+	if err := errors.Join(f.catalog.Pages.NotePage(f.tb.Context(), header), f.catalog.Pages.FinishPage(f.tb.Context(), state)); err != nil {
 		f.tb.Fatal(err)
 	}
 }
@@ -45,11 +46,11 @@ func (f *fixture) withFiles(refs ...archive.MediaRef) {
 func (f *fixture) fetched(idHash string, body []byte) (md5Hex string) {
 	f.tb.Helper()
 	sum, sum5 := sha256.Sum256(body), md5.Sum(body)
-	file := archive.MediaFile{
+	file := catalog.MediaFile{
 		FileIDSHA256: idHash, State: archive.MediaStored, Key: archive.MediaKey(now, hex.EncodeToString(sum[:])), SHA256: hex.EncodeToString(sum[:]),
 		MD5: hex.EncodeToString(sum5[:]), Size: int64(len(body)), Type: mediatype.Sniff(body), At: now,
 	}
-	if err := errors.Join(f.objects.PutIfAbsent(f.tb.Context(), file.Key, bytes.NewReader(body)), f.catalog.PutMediaFile(f.tb.Context(), file)); err != nil {
+	if err := errors.Join(f.objects.PutIfAbsent(f.tb.Context(), file.Key, bytes.NewReader(body)), f.catalog.Media.PutMediaFile(f.tb.Context(), file)); err != nil {
 		f.tb.Fatal(err)
 	}
 	return file.MD5
@@ -68,7 +69,7 @@ func TestMedia(t *testing.T) {
 		ref("item[0].image", "image", "again.png", "a", 5, strings.Repeat("0", 32)),
 		ref("file", "file", "late.pdf", "b", -1, ""), ref("video", "video", "", "c", 10, ""),
 	)
-	if err := f.catalog.PutMediaFile(t.Context(), archive.MediaFile{
+	if err := f.catalog.Media.PutMediaFile(t.Context(), catalog.MediaFile{
 		FileIDSHA256: strings.Repeat("c", 64), State: archive.MediaLost, Reason: archive.ReasonExpired, Code: 10010, At: now,
 	}); err != nil {
 		t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 )
 
 type messagesInput struct {
@@ -85,12 +85,12 @@ func (s *server) messages(ctx context.Context, in *messagesInput) (*messagesOutp
 }
 
 // query understands the parameters. sum ties cursors to them.
-func (in *messagesInput) query() (q archive.PlaceQuery, sum [querySumSize]byte, err error) {
+func (in *messagesInput) query() (q catalog.PlaceQuery, sum [querySumSize]byte, err error) {
 	if !conversationID(in.ID) {
 		return q, sum, badParameter(http.StatusUnprocessableEntity, "path.id",
 			"The conversation's id must be UTF-8, percent-encoded, of 1 to "+strconv.Itoa(maxConversationID)+" bytes.")
 	}
-	q = archive.PlaceQuery{Conversation: in.ID, Descending: in.Order == "desc"}
+	q = catalog.PlaceQuery{Conversation: in.ID, Descending: in.Order == "desc"}
 	if q.From, err = parseBound("from", in.From); err != nil {
 		return q, sum, err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 )
 
 // typesPages bounds the pages that a count by type reads. A pull makes at least one if
@@ -53,9 +54,9 @@ func (s *server) types(ctx context.Context) (t typesStatus, err error) {
 	year, month, day := today.Date()
 	from := time.Date(year, month, day+1-plotDays, 0, 0, 0, 0, today.Location())
 	t.Since = from.UTC()
-	sum, before := archive.MsgTypes{}, ""
+	sum, before := catalog.MsgTypes{}, ""
 	for n := 0; ; n += statusBatch {
-		pages, next, err := s.Catalog.PagesBefore(ctx, before, statusBatch)
+		pages, next, err := s.Catalog.Pages.PagesBefore(ctx, before, statusBatch)
 		if err != nil {
 			return t, fmt.Errorf("counting messages by type: %w", err)
 		}
@@ -79,7 +80,7 @@ func (s *server) types(ctx context.Context) (t typesStatus, err error) {
 	return t, nil
 }
 
-func (t *typesStatus) add(sum archive.MsgTypes, page archive.PageState) {
+func (t *typesStatus) add(sum catalog.MsgTypes, page catalog.PageState) {
 	uncounted := page.OK
 	for name, n := range page.Types {
 		sum[name] += n
@@ -91,7 +92,7 @@ func (t *typesStatus) add(sum archive.MsgTypes, page archive.PageState) {
 // maxTypes are listed; what WeCom names beyond them is shown as others.
 const maxTypes = 100
 
-func ranked(sum archive.MsgTypes) []typeCount {
+func ranked(sum catalog.MsgTypes) []typeCount {
 	counts, all := []typeCount{}, int64(0)
 	for name, n := range sum {
 		counts = append(counts, typeCount{Type: name, Count: int64(n)})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 )
 
@@ -32,9 +33,9 @@ func (a typesAnswer) String() string {
 }
 
 // typed finishes a page that was pulled at a time.
-func (f *fixture) typed(asked uint64, at time.Time, ok int, types archive.MsgTypes) {
+func (f *fixture) typed(asked uint64, at time.Time, ok int, types catalog.MsgTypes) {
 	f.tb.Helper()
-	f.must(f.catalog.FinishPage(f.tb.Context(), archive.PageState{Key: archive.PageKey(asked), SeqAsked: asked, LastSeq: asked + 1, PulledAt: at, OK: ok, Types: types}))
+	f.must(f.catalog.Pages.FinishPage(f.tb.Context(), catalog.PageState{Key: archive.PageKey(asked), SeqAsked: asked, LastSeq: asked + 1, PulledAt: at, OK: ok, Types: types}))
 }
 
 func (f *fixture) types() typesAnswer {
@@ -53,11 +54,11 @@ func TestMessageTypes(t *testing.T) {
 	if now.UTC().Hour() >= 16 {
 		begin = begin.AddDate(0, 0, 1)
 	}
-	f.typed(0, begin.Add(-time.Second), 9, archive.MsgTypes{"text": 9})
-	f.typed(1, begin, 3, archive.MsgTypes{"text": 2, "image": 1})
+	f.typed(0, begin.Add(-time.Second), 9, catalog.MsgTypes{"text": 9})
+	f.typed(1, begin, 3, catalog.MsgTypes{"text": 2, "image": 1})
 	f.typed(2, begin.Add(time.Hour), 8, nil)
-	f.typed(3, now, 4, archive.MsgTypes{"image": 1, "text": 1, "switch": 1, "<b>new</b>": 1})
-	f.typed(3, now, 5, archive.MsgTypes{"image": 1, "text": 1, "switch": 2, "<b>new</b>": 1}) // a second part of it
+	f.typed(3, now, 4, catalog.MsgTypes{"image": 1, "text": 1, "switch": 1, "<b>new</b>": 1})
+	f.typed(3, now, 5, catalog.MsgTypes{"image": 1, "text": 1, "switch": 2, "<b>new</b>": 1}) // a second part of it
 	a := f.types()
 	if got := a.String(); got != "text 3, image 2, switch 2, <b>new</b> 1" || a.Types.Uncounted != 8 || a.Types.Cut || !a.Types.Since.Equal(begin) {
 		t.Errorf("%s; %+v", got, a)
@@ -79,11 +80,11 @@ func TestManyMessageTypes(t *testing.T) {
 	f := pagesFixture(t)
 	var items []store.Item
 	for n := range 5001 {
-		types := archive.MsgTypes{"text": 2}
+		types := catalog.MsgTypes{"text": 2}
 		if n > 4000 {
 			types[fmt.Sprintf("type%d", n)] = 1
 		}
-		value, err := json.Marshal(archive.PageState{SeqAsked: uint64(n), PulledAt: now.Add(time.Duration(n-5001) * time.Second), OK: 3, Types: types})
+		value, err := json.Marshal(catalog.PageState{SeqAsked: uint64(n), PulledAt: now.Add(time.Duration(n-5001) * time.Second), OK: 3, Types: types})
 		f.must(err)
 		items = append(items, store.Item{Partition: "pages", Sort: fmt.Sprintf("%020d", n), Value: value})
 	}

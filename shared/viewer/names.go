@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/wecom"
 )
 
@@ -31,7 +32,7 @@ type participant struct {
 // directoryName is a person or room and the names it had.
 type directoryName struct {
 	naming
-	Names    []archive.NamePeriod `json:"names,omitempty" doc:"Each name, with the first and the last time that WeCom was seen to say it"`
+	Names    []catalog.NamePeriod `json:"names,omitempty" doc:"Each name, with the first and the last time that WeCom was seen to say it"`
 	Answer   archive.Answer       `json:"answer,omitempty" example:"named" doc:"named; unknown: WeCom does not know the id (any more); hidden: the app may not see it; no_app: only the company's own app could, and its secret is missing. Absent: not asked yet"`
 	AskedAt  *time.Time           `json:"asked_at,omitempty" doc:"When WeCom was asked last"`
 	UserID   string               `json:"userid,omitempty" doc:"An employee's, in WeCom's spelling"`
@@ -42,7 +43,7 @@ type directoryName struct {
 
 // names finds how people and rooms were called.
 type names struct {
-	people, rooms map[string]archive.DirectoryEntry
+	people, rooms map[string]catalog.DirectoryEntry
 }
 
 // namesOf reads the names of people and rooms from the index. What a page has read
@@ -52,17 +53,17 @@ func (s *server) namesOf(ctx context.Context, people, rooms []string) (n names, 
 	if !ok {
 		memory = &names{}
 	}
-	if err = remember(ctx, &memory.people, people, s.Catalog.PersonEntries); err == nil {
-		err = remember(ctx, &memory.rooms, rooms, s.Catalog.RoomEntries)
+	if err = remember(ctx, &memory.people, people, s.Catalog.People.PersonEntries); err == nil {
+		err = remember(ctx, &memory.rooms, rooms, s.Catalog.People.RoomEntries)
 	}
 	return *memory, err
 }
 
 // learn remembers what was read of people and rooms: of some perhaps nothing.
-func (n *names) learn(people []string, ofPeople map[string]archive.DirectoryEntry, rooms []string, ofRooms map[string]archive.DirectoryEntry) {
-	add := func(known *map[string]archive.DirectoryEntry, ids []string, found map[string]archive.DirectoryEntry) {
+func (n *names) learn(people []string, ofPeople map[string]catalog.DirectoryEntry, rooms []string, ofRooms map[string]catalog.DirectoryEntry) {
+	add := func(known *map[string]catalog.DirectoryEntry, ids []string, found map[string]catalog.DirectoryEntry) {
 		if *known == nil {
-			*known = map[string]archive.DirectoryEntry{}
+			*known = map[string]catalog.DirectoryEntry{}
 		}
 		for _, id := range ids {
 			(*known)[id] = found[id]
@@ -76,9 +77,9 @@ func (n *names) learn(people []string, ofPeople map[string]archive.DirectoryEntr
 type namesKey struct{}
 
 // remember adds the entries of those ids that known does not have.
-func remember(ctx context.Context, known *map[string]archive.DirectoryEntry, ids []string, read func(context.Context, ...string) (map[string]archive.DirectoryEntry, error)) error {
+func remember(ctx context.Context, known *map[string]catalog.DirectoryEntry, ids []string, read func(context.Context, ...string) (map[string]catalog.DirectoryEntry, error)) error {
 	if *known == nil {
-		*known = map[string]archive.DirectoryEntry{}
+		*known = map[string]catalog.DirectoryEntry{}
 	}
 	missing := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { _, ok := (*known)[id]; return ok })
 	if len(missing) == 0 {
@@ -92,7 +93,7 @@ func remember(ctx context.Context, known *map[string]archive.DirectoryEntry, ids
 }
 
 // called is an entry's name at a time; at zero: now.
-func called(e archive.DirectoryEntry, at time.Time) naming {
+func called(e catalog.DirectoryEntry, at time.Time) naming {
 	now := e.Now()
 	n := naming{Name: now, IDOnly: now == ""}
 	if !at.IsZero() {
@@ -105,7 +106,7 @@ func called(e archive.DirectoryEntry, at time.Time) naming {
 }
 
 // detailed is all that a list shows of an entry.
-func detailed(e archive.DirectoryEntry) directoryName {
+func detailed(e catalog.DirectoryEntry) directoryName {
 	d := directoryName{naming: called(e, time.Time{}), Names: e.Names, Answer: e.Answer, UserID: e.Spelling, Position: e.Position, CorpName: e.CorpName, Status: e.Status}
 	if !e.CheckedAt.IsZero() {
 		d.AskedAt = &e.CheckedAt

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 )
 
 // learn tells the index what WeCom said of people and rooms at a time.
@@ -21,7 +22,7 @@ func (f *fixture) learn(at time.Time, records ...archive.DirectoryRecord) {
 		}
 	}
 	p := archive.DirectoryPart{Corp: "ww1", Run: "run", At: at, Records: records}
-	if err := f.catalog.ApplyDirectoryPart(f.tb.Context(), archive.DirectoryKey(p), p); err != nil {
+	if err := f.catalog.People.ApplyDirectoryPart(f.tb.Context(), archive.DirectoryKey(p), p); err != nil {
 		f.tb.Fatal(err)
 	}
 }
@@ -57,9 +58,9 @@ func TestNameOfItsDay(t *testing.T) {
 	byWei.RoomID, byWei.FromID, byWei.ToIDs = "wrRoom", "wang.wei", []string{"li.na"}
 	f.store(0, before, first, after, byWei)
 	h := archive.PageHeader{SeqAsked: 0, FirstSeq: 1, LastSeq: 4, Count: 4, PulledAt: now}
-	f.must(f.catalog.NotePage(t.Context(), h))
-	state := archive.PageState{Key: archive.PageKey(0), LastSeq: 4, Count: 4, PulledAt: now, Parts: 1, OK: 4}
-	f.must(f.catalog.FinishPage(t.Context(), state))
+	f.must(f.catalog.Pages.NotePage(t.Context(), h))
+	state := catalog.PageState{Key: archive.PageKey(0), LastSeq: 4, Count: 4, PulledAt: now, Parts: 1, OK: 4}
+	f.must(f.catalog.Pages.FinishPage(t.Context(), state))
 
 	type shown struct {
 		Seq         int64
@@ -143,7 +144,7 @@ func TestDirectoryLists(t *testing.T) {
 		ID, Name, Answer, Kind string
 		IDOnly                 bool `json:"id_only"`
 		Customers              bool
-		Names                  []archive.NamePeriod
+		Names                  []catalog.NamePeriod
 	}
 	people := into[struct{ People []listed }](t, f.get("reader-token", "/v1/people")).People
 	if len(people) != 3 || people[0].Name != "李总" || len(people[0].Names) != 2 || people[0].Names[0].Name != "李娜" || people[0].IDOnly ||
@@ -167,7 +168,7 @@ func TestFindByName(t *testing.T) {
 	f.learn(at(0), archive.DirectoryRecord{Kind: archive.SubjectExternal, ID: customer, Name: "ＷＡＮＧ 先生"}, room("wrA", "王伟项目群"), room("wrB", "财务"))
 	f.learn(at(time.Hour), employee("li.na", "王李娜"))
 	ids := []string{"li.na", "wang.wei", "wang.na", customer, "zhang"}
-	f.must(f.catalog.PutActive(t.Context(), archive.Reading{Conversation: "room:wrA", RoomID: "wrA", FromID: "li.na", ToIDs: ids, MsgTime: at(0)}))
+	f.must(f.catalog.Conversations.PutActive(t.Context(), archive.Reading{Conversation: "room:wrA", RoomID: "wrA", FromID: "li.na", ToIDs: ids, MsgTime: at(0)}))
 	for q, want := range map[string][]string{
 		"王": {"wang.wei", "wang.na", "li.na"}, "娜": {"li.na", "wang.na"}, "李娜": {"li.na"}, "娜娜": {"wang.na"}, "wang": {customer, "wang.na", "wang.wei"},
 		"先生": {customer}, "Wang.W": {"wang.wei"}, "wmQx": {customer}, "Zh": {"zhang"}, "没有": nil, "#": nil, "王#": nil,

@@ -36,11 +36,11 @@ func (s *server) overviewPage(_ http.ResponseWriter, r *http.Request) (page, err
 	if err != nil {
 		return page{}, err
 	}
-	state, err := s.Catalog.PullState(r.Context())
+	state, err := s.Catalog.Pages.PullState(r.Context())
 	if err != nil {
 		return page{}, err
 	}
-	directory, err := s.Catalog.DirectoryState(r.Context())
+	directory, err := s.Catalog.People.DirectoryState(r.Context())
 	if err != nil {
 		return page{}, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/mediatype"
 )
 
@@ -27,7 +28,7 @@ func mediaPath(seq int64, fileIDSHA256 string) string {
 
 // showAs says how a page shows a stored file: by what its bytes are, whatever the
 // message calls it.
-func showAs(f archive.MediaFile) string {
+func showAs(f catalog.MediaFile) string {
 	if f.Size > maxInline {
 		return ""
 	}
@@ -55,7 +56,7 @@ func (s *server) mediaPage(w http.ResponseWriter, r *http.Request) (page, error)
 			if ref.FileIDSHA256 != r.PathValue("file") {
 				continue
 			}
-			known, err := s.Catalog.MediaFile(ctx, ref.FileIDSHA256)
+			known, err := s.Catalog.Media.MediaFile(ctx, ref.FileIDSHA256)
 			if err != nil {
 				return page{}, err
 			}
@@ -73,7 +74,7 @@ func (s *server) mediaPage(w http.ResponseWriter, r *http.Request) (page, error)
 }
 
 // handOut answers with the file, or with a link to it.
-func (s *server) handOut(w http.ResponseWriter, r *http.Request, f file, known archive.MediaFile) error {
+func (s *server) handOut(w http.ResponseWriter, r *http.Request, f file, known catalog.MediaFile) error {
 	if showAs(known) == "" || r.URL.Query().Has("save") {
 		if err := s.link(r.Context(), &f); err != nil {
 			return err

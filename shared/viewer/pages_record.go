@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/transcript"
 )
 
@@ -29,7 +30,7 @@ func (s *server) permalink(w http.ResponseWriter, r *http.Request) (page, error)
 
 // bySeq finds the messages that a path names: one, unless WeCom used the seq twice; none
 // if it cannot be read.
-func (s *server) bySeq(r *http.Request) (found []transcript.Message, unreadable []archive.Outcome, state archive.PageState, err error) {
+func (s *server) bySeq(r *http.Request) (found []transcript.Message, unreadable []archive.Outcome, state catalog.PageState, err error) {
 	seq, err := strconv.ParseInt(r.PathValue("seq"), 10, 64)
 	if err != nil || seq < 1 {
 		return nil, nil, state, noSuchMessage()
@@ -40,7 +41,7 @@ func (s *server) bySeq(r *http.Request) (found []transcript.Message, unreadable 
 // recordView is what proves the messages with a seq.
 type recordView struct {
 	Records    []messageRecord
-	Page       archive.PageState
+	Page       catalog.PageState
 	Unreadable []archive.Outcome
 	Retention  string
 }

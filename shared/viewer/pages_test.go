@@ -17,6 +17,7 @@ import (
 	"golang.org/x/net/html"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/viewer"
 )
 
@@ -58,8 +59,8 @@ func (f *fixture) page(role, path string) *httptest.ResponseRecorder {
 func (f *fixture) archived(rows ...archive.Row) {
 	f.tb.Helper()
 	f.store(0, rows...)
-	f.must(f.catalog.NotePage(f.tb.Context(), archive.PageHeader{SeqAsked: 0, LastSeq: uint64(len(rows)), Count: len(rows), PulledAt: now}))
-	f.must(f.catalog.FinishPage(f.tb.Context(), archive.PageState{Key: archive.PageKey(0), LastSeq: uint64(len(rows)), Count: len(rows), PulledAt: now, Parts: 1, OK: len(rows)}))
+	f.must(f.catalog.Pages.NotePage(f.tb.Context(), archive.PageHeader{SeqAsked: 0, LastSeq: uint64(len(rows)), Count: len(rows), PulledAt: now}))
+	f.must(f.catalog.Pages.FinishPage(f.tb.Context(), catalog.PageState{Key: archive.PageKey(0), LastSeq: uint64(len(rows)), Count: len(rows), PulledAt: now, Parts: 1, OK: len(rows)}))
 }
 
 func transcriptPath(id string) string { return "/c?" + url.Values{"id": {id}}.Encode() }
@@ -267,7 +268,7 @@ func TestSeqTwice(t *testing.T) {
 // conversations are looked at.
 func TestSideOfAlias(t *testing.T) {
 	f := pagesFixture(t)
-	f.must(f.catalog.PutAlias(t.Context(), archive.Alias{Was: "li.na", Is: "li.na2"}))
+	f.must(f.catalog.People.PutAlias(t.Context(), archive.Alias{Was: "li.na", Is: "li.na2"}))
 	said := func(seq int64, from, to string) archive.Row {
 		r := row(seq, "pair:li.na,wang.wei", at(time.Duration(seq)*time.Minute), "x")
 		r.ChatKind, r.FromID, r.ToIDs = "internal", from, []string{to}
@@ -300,7 +301,7 @@ func TestGapsInTranscript(t *testing.T) {
 	}
 	f.store(0, rows...)
 	for _, day := range []int{-9, 1, 11, 50} { // before the first message, two between, one behind the last
-		f.must(f.catalog.PutGap(t.Context(), archive.Gap{Since: at(time.Duration(day) * 24 * time.Hour), Until: at(time.Duration(day+6) * 24 * time.Hour), SeenAt: now}))
+		f.must(f.catalog.Journal.PutGap(t.Context(), archive.Gap{Since: at(time.Duration(day) * 24 * time.Hour), Until: at(time.Duration(day+6) * 24 * time.Hour), SeenAt: now}))
 	}
 	var counts []int
 	for path := transcriptPath(pair); path != ""; {

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/transcript"
 	"wecom-archive/shared/wecom"
 )
@@ -119,13 +120,13 @@ type screen struct {
 // screen reads a page. It has fewer messages than a screenful where those lie in many
 // months or segments, or have many files.
 func (s *server) screen(ctx context.Context, id string, p place) (screen, error) {
-	read := func(q archive.PlaceQuery) (transcript.Part, error) {
+	read := func(q catalog.PlaceQuery) (transcript.Part, error) {
 		q.Conversation, q.Limit = id, screenful
 		return s.transcript.Part(ctx, q, screenRequests)
 	}
 	switch {
 	case p.after != nil:
-		part, err := read(archive.PlaceQuery{After: p.after})
+		part, err := read(catalog.PlaceQuery{After: p.after})
 		return screen{part.Messages, true, part.More, false}.fitting(id, 0), err
 	case p.message != nil:
 		before := screenful / 2
@@ -139,7 +140,7 @@ func (s *server) screen(ctx context.Context, id string, p place) (screen, error)
 		earlier, later, err := s.transcript.Around(ctx, id, from, before, screenful-before, screenRequests)
 		return around(earlier, later).fitting(id, len(earlier.Messages)), err
 	default:
-		part, err := read(archive.PlaceQuery{After: p.before, Descending: true})
+		part, err := read(catalog.PlaceQuery{After: p.before, Descending: true})
 		slices.Reverse(part.Messages)
 		return screen{part.Messages, part.More, p.before != nil, false}.fitting(id, len(part.Messages)-1), err
 	}
@@ -181,8 +182,8 @@ func (sc screen) fitting(id string, from int) screen {
 
 // asides reads what stands beside messages of a conversation, in one request, and
 // remembers the names.
-func (s *server) asides(ctx context.Context, id string, found []transcript.Message, others ...string) (archive.Asides, error) {
-	q := archive.AsidesQuery{Conversation: id, People: others}
+func (s *server) asides(ctx context.Context, id string, found []transcript.Message, others ...string) (catalog.Asides, error) {
+	q := catalog.AsidesQuery{Conversation: id, People: others}
 	for _, p := range wecom.PairOf(id) {
 		q.People = append(q.People, p.ID)
 	}
@@ -249,7 +250,7 @@ func (s *server) transcriptOf(r *http.Request, id, person string) (*transcriptVi
 }
 
 // bubbles makes of messages of a conversation what a page draws, each up to a weight.
-func (s *server) bubbles(r *http.Request, found []transcript.Message, beside archive.Asides, person string, weight int) []bubble {
+func (s *server) bubbles(r *http.Request, found []transcript.Message, beside catalog.Asides, person string, weight int) []bubble {
 	lang, zone := languageOf(r), s.zone(r.Context())
 	draw := newBodies(lang, zone, beside.Files)
 	all := make([]bubble, len(found))
@@ -305,7 +306,7 @@ func markOf(id string, kind wecom.Kind) string {
 // own says whether a message stands on the right: that of the person whose
 // conversations are looked at, else of the company's own people, else, among
 // colleagues, of the first of the two. Somebody whose userid changed is one person.
-func own(m transcript.Message, kind wecom.Kind, person string, aliases archive.Aliases) bool {
+func own(m transcript.Message, kind wecom.Kind, person string, aliases catalog.Aliases) bool {
 	from := aliases.First(m.FromID)
 	if person != "" {
 		person = aliases.First(person)
@@ -323,7 +324,7 @@ func own(m transcript.Message, kind wecom.Kind, person string, aliases archive.A
 // placeGaps puts each gap before the first message after its beginning, wherever the
 // pages are cut, or behind the last message of all.
 func (s *server) placeGaps(ctx context.Context, view *transcriptView, shows screen) error {
-	gaps, err := s.Catalog.Gaps(ctx, statusGaps)
+	gaps, err := s.Catalog.Journal.Gaps(ctx, statusGaps)
 	if err != nil || len(view.Bubbles) == 0 {
 		return err
 	}
@@ -357,7 +358,7 @@ func (s *server) before(ctx context.Context, view *transcriptView, shows screen,
 	if !slices.ContainsFunc(gaps, func(g archive.Gap) bool { return g.Since.Before(first.MsgTime) }) {
 		return first.MsgTime, nil
 	}
-	part, err := s.transcript.Part(ctx, archive.PlaceQuery{Conversation: view.ID, After: &first.Place.Position, Descending: true, Limit: 1}, gapRequests)
+	part, err := s.transcript.Part(ctx, catalog.PlaceQuery{Conversation: view.ID, After: &first.Place.Position, Descending: true, Limit: 1}, gapRequests)
 	if err != nil || len(part.Messages) == 0 {
 		return first.MsgTime, err
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 )
@@ -96,7 +96,7 @@ func (s *server) people(ctx context.Context, in *peopleInput) (*peopleOutput, er
 		}
 		after = string(place)
 	}
-	ids, err := s.Catalog.People(ctx, in.Prefix, after, in.Limit+1)
+	ids, err := s.Catalog.People.Seen(ctx, in.Prefix, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func (s *server) peopleCalled(ctx context.Context, in *peopleInput) (*peopleOutp
 	out.Body.People = []person{}
 	looked := 0
 	if part == inNames {
-		ids, next, err := s.Catalog.CalledPeople(ctx, in.Query, after, in.Limit)
+		ids, next, err := s.Catalog.People.CalledPeople(ctx, in.Query, after, in.Limit)
 		if err != nil {
 			return nil, err
 		}
@@ -161,7 +161,7 @@ func (s *server) peopleCalled(ctx context.Context, in *peopleInput) (*peopleOutp
 		out.Body.NextCursor = encodeCursor(sum, []byte{inIDs})
 		return out, nil
 	}
-	ids, err := s.Catalog.People(ctx, idPrefix(in.Query), after, in.Limit-looked+1)
+	ids, err := s.Catalog.People.Seen(ctx, idPrefix(in.Query), after, in.Limit-looked+1)
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +209,7 @@ func (s *server) talks(ctx context.Context, in *talksInput) (*talksOutput, error
 	}
 	id := wecom.ParticipantOf(in.ID).ID
 	sum := querySum("talks", id)
-	var after *archive.Talk
+	var after *catalog.Talk
 	if in.Cursor != "" {
 		place, err := decodeCursor(in.Cursor, sum)
 		if err == nil {
@@ -219,7 +219,7 @@ func (s *server) talks(ctx context.Context, in *talksInput) (*talksOutput, error
 			return nil, refusedCursor(err, "id")
 		}
 	}
-	found, err := s.Catalog.Talks(ctx, id, after, in.Limit+1)
+	found, err := s.Catalog.People.Talks(ctx, id, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -244,10 +244,10 @@ func (s *server) talks(ctx context.Context, in *talksInput) (*talksOutput, error
 	return out, nil
 }
 
-func decodeTalk(place []byte) (*archive.Talk, error) {
+func decodeTalk(place []byte) (*catalog.Talk, error) {
 	const day = len("2026-11-23")
 	if len(place) <= day || !isDay(string(place[:day])) || !conversationID(string(place[day:])) {
 		return nil, errBadCursor
 	}
-	return &archive.Talk{Day: string(place[:day]), Conversation: string(place[day:])}, nil
+	return &catalog.Talk{Day: string(place[:day]), Conversation: string(place[day:])}, nil
 }

@@ -62,7 +62,7 @@ func (s *server) pulledSince(ctx context.Context, from time.Time) (pulledDays, e
 	days := pulledDays{from: from.Format(time.DateOnly), count: map[string]int{}}
 	before, oldest := "", ""
 	for range plotRuns / plotBatch {
-		runs, next, err := s.Catalog.RunsBefore(ctx, pullerStage, before, plotBatch)
+		runs, next, err := s.Catalog.Journal.RunsBefore(ctx, pullerStage, before, plotBatch)
 		if err != nil {
 			return days, fmt.Errorf("counting what was pulled: %w", err)
 		}

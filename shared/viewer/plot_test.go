@@ -51,7 +51,7 @@ func (f *fixture) plotted(language string) map[string]string {
 
 func (f *fixture) pulled(at time.Time, id int, messages int) {
 	f.tb.Helper()
-	f.must(f.catalog.PutRun(f.tb.Context(), archive.Run{ID: fmt.Sprint("run", id), Stage: "puller", StartedAt: at, Envelopes: messages, Stopped: "end"}))
+	f.must(f.catalog.Journal.PutRun(f.tb.Context(), archive.Run{ID: fmt.Sprint("run", id), Stage: "puller", StartedAt: at, Envelopes: messages, Stopped: "end"}))
 }
 
 // TestPlot: however many pulls there were since, each day has its number; a day before

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/transcript"
 )
 
@@ -31,7 +32,7 @@ func (s *server) linkRecalls(ctx context.Context, conversation string, shown []m
 	for i, m := range shown {
 		ids[i] = m.MsgID
 	}
-	recalls, err := s.Catalog.RecallsOf(ctx, conversation, ids...)
+	recalls, err := s.Catalog.Conversations.RecallsOf(ctx, conversation, ids...)
 	if err != nil {
 		return err
 	}
@@ -90,7 +91,7 @@ func (b bubble) address(seq int64) string {
 // messages before them begin; nil: there are none.
 func (s *server) recalledBy(ctx context.Context, recall transcript.Message, before archive.Position) (seq int64, next *archive.Position, err error) {
 	for range recallSteps {
-		some, err := s.transcript.Messages(ctx, archive.PlaceQuery{Conversation: recall.Conversation, After: &before, Descending: true, Limit: recallStep})
+		some, err := s.transcript.Messages(ctx, catalog.PlaceQuery{Conversation: recall.Conversation, After: &before, Descending: true, Limit: recallStep})
 		if err != nil {
 			return 0, nil, err
 		}

@@ -13,6 +13,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store/storetest"
@@ -92,9 +93,9 @@ func (f *requestCounts) storePage(t *testing.T, asked uint64, pulled time.Time, 
 	}
 	last := uint64(rows[len(rows)-1].Seq)
 	f.must(f.objects.PutIfAbsent(t.Context(), key, bytes.NewReader(body)))
-	f.must(f.catalog.IndexSegment(t.Context(), key, rows))
-	f.must(f.catalog.NotePage(t.Context(), archive.PageHeader{SeqAsked: asked, LastSeq: last, Count: len(rows), PulledAt: pulled}))
-	f.must(f.catalog.FinishPage(t.Context(), archive.PageState{Key: archive.PageKey(asked), SeqAsked: asked, LastSeq: last, Count: len(rows), PulledAt: pulled, Parts: 1, OK: len(rows)}))
+	f.must(f.catalog.Conversations.IndexSegment(t.Context(), key, rows))
+	f.must(f.catalog.Pages.NotePage(t.Context(), archive.PageHeader{SeqAsked: asked, LastSeq: last, Count: len(rows), PulledAt: pulled}))
+	f.must(f.catalog.Pages.FinishPage(t.Context(), catalog.PageState{Key: archive.PageKey(asked), SeqAsked: asked, LastSeq: last, Count: len(rows), PulledAt: pulled, Parts: 1, OK: len(rows)}))
 }
 
 // look gets a page from a process that has just started, and counts.
@@ -106,7 +107,7 @@ func (f *requestCounts) look(t *testing.T, path string) (body string) {
 		f.index.Reset()
 		objects := f.counter.Objects(f.objects)
 		f.handler = viewer.New(viewer.Config{
-			Objects: objects, Derived: f.counter.Derived(f.derived), Catalog: archive.NewCatalog(f.index), Visitors: visitor{}, Now: func() time.Time { return now },
+			Objects: objects, Derived: f.counter.Derived(f.derived), Catalog: catalog.New(f.index), Visitors: visitor{}, Now: func() time.Time { return now },
 			Access: &access.Recorder{Objects: objects, Now: func() time.Time { return now }, NewID: f.newLook},
 		})
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)

@@ -57,7 +57,7 @@ func (s *server) rooms(ctx context.Context, in *roomsInput) (*roomsOutput, error
 		}
 		after = string(place)
 	}
-	ids, err := s.Catalog.Rooms(ctx, after, in.Limit+1)
+	ids, err := s.Catalog.People.Rooms(ctx, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (s *server) roomsCalled(ctx context.Context, in *roomsInput) (*roomsOutput,
 	if err != nil {
 		return nil, err
 	}
-	ids, next, err := s.Catalog.CalledRooms(ctx, in.Query, after, in.Limit)
+	ids, next, err := s.Catalog.People.CalledRooms(ctx, in.Query, after, in.Limit)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/scan"
 	"wecom-archive/shared/search"
 	"wecom-archive/shared/wecom"
@@ -110,7 +111,7 @@ func (s *server) search(ctx context.Context, in *searchInput) (*searchOutput, er
 	if err != nil {
 		return nil, err
 	}
-	aliases, err := s.Catalog.Aliases(ctx)
+	aliases, err := s.Catalog.People.Aliases(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +149,7 @@ func (s *server) search(ctx context.Context, in *searchInput) (*searchOutput, er
 
 // known widens a query to all userids of the people in it, and calls the conversation as
 // it is called since one was changed.
-func known(aliases archive.Aliases, q *search.Query) {
+func known(aliases catalog.Aliases, q *search.Query) {
 	for _, ids := range []*search.IDs{&q.Person, &q.Sender} {
 		if len(*ids) > 0 {
 			*ids = aliases.All((*ids)[0])
@@ -252,7 +253,7 @@ func (in *searchInput) given() (pairs [][2]string) {
 // countUnread counts what no search can look at yet.
 func (s *server) countUnread(ctx context.Context, n *notLookedAt) error {
 	const batch = 1000
-	each := func(list func(context.Context, uint64, int) ([]archive.PageState, error), do func(archive.PageState)) error {
+	each := func(list func(context.Context, uint64, int) ([]catalog.PageState, error), do func(catalog.PageState)) error {
 		for from := uint64(0); ; {
 			states, err := list(ctx, from, batch)
 			if err != nil {
@@ -267,10 +268,10 @@ func (s *server) countUnread(ctx context.Context, n *notLookedAt) error {
 			from = states[batch-1].SeqAsked + 1
 		}
 	}
-	if err := each(s.Catalog.PendingPages, func(archive.PageState) { n.WaitingPages++ }); err != nil {
+	if err := each(s.Catalog.Pages.PendingPages, func(catalog.PageState) { n.WaitingPages++ }); err != nil {
 		return err
 	}
-	return each(s.Catalog.Quarantined, func(p archive.PageState) {
+	return each(s.Catalog.Pages.Quarantined, func(p catalog.PageState) {
 		for _, count := range p.Unreadable {
 			n.Unreadable += int64(count)
 		}

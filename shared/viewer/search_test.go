@@ -13,6 +13,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/viewer"
 )
 
@@ -191,8 +192,8 @@ func TestSearchFailsClosed(t *testing.T) {
 
 func TestSearchUnread(t *testing.T) {
 	f := searchFixture(t)
-	f.must(f.catalog.NotePage(t.Context(), archive.PageHeader{SeqAsked: 100, LastSeq: 200, Count: 7, PulledAt: now}))
-	f.must(f.catalog.FinishPage(t.Context(), archive.PageState{Key: archive.PageKey(0), SeqAsked: 0, LastSeq: 9, Count: 9, PulledAt: now, Parts: 1, OK: 5,
+	f.must(f.catalog.Pages.NotePage(t.Context(), archive.PageHeader{SeqAsked: 100, LastSeq: 200, Count: 7, PulledAt: now}))
+	f.must(f.catalog.Pages.FinishPage(t.Context(), catalog.PageState{Key: archive.PageKey(0), SeqAsked: 0, LastSeq: 9, Count: 9, PulledAt: now, Parts: 1, OK: 5,
 		Unreadable: map[archive.Outcome]int{archive.OutcomeUnknownKey: 3, archive.OutcomeBadKey: 1}}))
 	if n := into[found](t, f.get("reader-token", searchPath("q", "合同"))).NotLookedAt; n.Unreadable != 4 || n.WaitingPages != 1 {
 		t.Errorf("%+v", n)
@@ -251,7 +252,7 @@ func TestSearchDamaged(t *testing.T) {
 	f := searchFixture(t)
 	key := archive.SegmentKey(now, 50, 0)
 	f.must(f.objects.PutIfAbsent(t.Context(), key, strings.NewReader("合同 lost")))
-	f.must(f.catalog.IndexSegment(t.Context(), key, nil)) // while it was whole
+	f.must(f.catalog.Conversations.IndexSegment(t.Context(), key, nil)) // while it was whole
 	got := into[found](t, f.get("reader-token", searchPath("q", "合同")))
 	if len(got.Hits) != 2 || !slices.Equal(got.NotLookedAt.Damaged, []string{key}) {
 		t.Errorf("%+v", got)
@@ -279,7 +280,7 @@ func TestSearchUnderEachUserid(t *testing.T) {
 	if got := count("conversation", "r1"); got == 0 || got != count("conversation", "room:r1") {
 		t.Errorf("by a room's own id: %d hits", got)
 	}
-	f.must(archive.SayAlias(t.Context(), f.objects, f.catalog, "ww1", archive.Alias{Was: "li.na", Is: "lina.new", At: now, Who: "x"}))
+	f.must(catalog.SayAlias(t.Context(), f.objects, f.catalog, "ww1", archive.Alias{Was: "li.na", Is: "lina.new", At: now, Who: "x"}))
 	for _, who := range []string{"li.na", "lina.new", "LINA.new"} {
 		if got := count("person", who); got != want {
 			t.Errorf("person=%s: %d hits, want %d", who, got, want)

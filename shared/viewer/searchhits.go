@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/scan"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/transcript"
@@ -79,7 +79,7 @@ func (s *server) markRecalled(ctx context.Context, all []hit) error {
 				ids[i] = m.MsgID
 			}
 			slices.Sort(ids)
-			recalls, err := s.Catalog.RecallsOf(ctx, conversation, slices.Compact(ids)...)
+			recalls, err := s.Catalog.Conversations.RecallsOf(ctx, conversation, slices.Compact(ids)...)
 			for _, m := range messages {
 				m.linkRecall(recalls, nil)
 			}
@@ -107,7 +107,7 @@ func (s *server) fillHit(ctx context.Context, h *hit, f scan.Hit) (err error) {
 	}
 	ahead := at
 	ahead.Envelope-- // the hit is the first behind it
-	here, err := s.transcript.Messages(ctx, archive.PlaceQuery{Conversation: f.Conversation, After: &ahead, Limit: 2})
+	here, err := s.transcript.Messages(ctx, catalog.PlaceQuery{Conversation: f.Conversation, After: &ahead, Limit: 2})
 	if err == nil && len(here) > 0 && here[0].Place.Compare(at) == 0 && here[0].Readable() {
 		h.message = view(here[0], false)
 		h.Text = f.Text // that Ranges are of
@@ -115,7 +115,7 @@ func (s *server) fillHit(ctx context.Context, h *hit, f scan.Hit) (err error) {
 	}
 	before := []transcript.Message(nil)
 	if err == nil {
-		before, err = s.transcript.Messages(ctx, archive.PlaceQuery{Conversation: f.Conversation, After: &at, Descending: true, Limit: 1})
+		before, err = s.transcript.Messages(ctx, catalog.PlaceQuery{Conversation: f.Conversation, After: &at, Descending: true, Limit: 1})
 	}
 	if errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrNotFound) {
 		s.logFailure(ctx, "reading the messages beside a hit", err)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/viewer"
 )
@@ -199,7 +200,7 @@ func (panickyIndex) Query(context.Context, store.IndexQuery) ([]store.Item, erro
 func TestPanic(t *testing.T) {
 	f := newFixture(t)
 	log := newLogger(f)
-	f.handler = viewer.New(viewer.Config{Objects: f.objects, Catalog: archive.NewCatalog(panickyIndex{f.index}), Access: f.access, Auth: people{}, Log: log})
+	f.handler = viewer.New(viewer.Config{Objects: f.objects, Catalog: catalog.New(panickyIndex{f.index}), Access: f.access, Auth: people{}, Log: log})
 	w := f.get("reader-token", messagesPath(pair))
 	refusal(t, w, 500)
 	if strings.Contains(w.Body.String(), "10.0.0.1") || !strings.Contains(f.log.String(), "10.0.0.1") {

@@ -48,10 +48,10 @@ func (s *server) getSetup(ctx context.Context, _ *struct{}) (*setupOutput, error
 	if f.Checkup, err = s.lastCheckup(ctx); err != nil {
 		return nil, err
 	}
-	if f.State, err = s.Catalog.PullState(ctx); err != nil {
+	if f.State, err = s.Catalog.Pages.PullState(ctx); err != nil {
 		return nil, err
 	}
-	if f.Cursor, err = s.Catalog.Cursor(ctx); err != nil {
+	if f.Cursor, err = s.Catalog.Pages.Cursor(ctx); err != nil {
 		return nil, err
 	}
 	out.Body.Steps, out.Body.Checkup = setup.Steps(f), f.Checkup
@@ -62,7 +62,7 @@ func (s *server) getSetup(ctx context.Context, _ *struct{}) (*setupOutput, error
 // lastCheckup is the puller's, since WeCom is asked from there, else the operator's.
 func (s *server) lastCheckup(ctx context.Context) (*archive.Checkup, error) {
 	for _, where := range []string{archive.CheckedByPuller, archive.CheckedHere} {
-		if c, found, err := s.Catalog.LastCheckup(ctx, where); err != nil || found {
+		if c, found, err := s.Catalog.Journal.LastCheckup(ctx, where); err != nil || found {
 			return &c, err
 		}
 	}
@@ -71,11 +71,11 @@ func (s *server) lastCheckup(ctx context.Context) (*archive.Checkup, error) {
 
 // publicKeys are the corp's keys, and what each has opened.
 func (s *server) publicKeys(ctx context.Context) ([]setupKey, error) {
-	known, err := s.Catalog.PublicKeys(ctx, setupKeys)
+	known, err := s.Catalog.Keys.PublicKeys(ctx, setupKeys)
 	if err != nil {
 		return nil, err
 	}
-	bindings, err := s.Catalog.Bindings(ctx, setupKeys)
+	bindings, err := s.Catalog.Keys.Bindings(ctx, setupKeys)
 	if err != nil {
 		return nil, err
 	}

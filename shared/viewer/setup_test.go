@@ -14,16 +14,16 @@ import (
 func TestSetup(t *testing.T) {
 	f := newFixture(t)
 	for id, made := range map[string]time.Time{"spring": start, "autumn": start.Add(time.Hour)} {
-		if err := f.catalog.SavePublicKey(t.Context(), archive.PublicKey{ID: id, PublicPEM: "PEM of " + id, Fingerprint: "ab", CreatedAt: made}); err != nil {
+		if err := f.catalog.Keys.SavePublicKey(t.Context(), archive.PublicKey{ID: id, PublicPEM: "PEM of " + id, Fingerprint: "ab", CreatedAt: made}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := f.catalog.Bind(t.Context(), archive.KeyBinding{PublicKeyVer: 3, Key: "autumn", MsgID: "m"}); err != nil {
+	if err := f.catalog.Keys.Bind(t.Context(), archive.KeyBinding{PublicKeyVer: 3, Key: "autumn", MsgID: "m"}); err != nil {
 		t.Fatal(err)
 	}
 	for _, where := range []string{archive.CheckedHere, archive.CheckedByPuller} {
 		c := archive.Checkup{ID: where, At: start, Where: where, Lines: []archive.CheckupLine{{Check: "wecom", State: archive.CheckupOK}}}
-		if err := f.catalog.SaveCheckup(t.Context(), c); err != nil {
+		if err := f.catalog.Journal.SaveCheckup(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/health"
 )
 
 // Bounds of what one status reads. A page holds up to 1,000 envelopes.
@@ -49,11 +51,11 @@ type status struct {
 }
 
 type alarm struct {
-	Code     archive.AlarmCode `json:"code" example:"behind"`
-	Severity archive.Severity  `json:"severity" enum:"action,record" doc:"action: somebody has to do something. record: known, past, kept for the record"`
-	Level    int               `json:"level" doc:"1 to 4, growing"`
-	Message  string            `json:"message"`
-	Remedy   string            `json:"remedy"`
+	Code     health.AlarmCode `json:"code" example:"behind"`
+	Severity health.Severity  `json:"severity" enum:"action,record" doc:"action: somebody has to do something. record: known, past, kept for the record"`
+	Level    int              `json:"level" doc:"1 to 4, growing"`
+	Message  string           `json:"message"`
+	Remedy   string           `json:"remedy"`
 
 	MessageZH string `json:"message_zh" doc:"In Chinese"`
 	RemedyZH  string `json:"remedy_zh" doc:"In Chinese"`
@@ -94,7 +96,7 @@ type mediaStatus struct {
 	Expires    string                        `json:"expires,omitempty" format:"date-time" doc:"When WeCom may forget the first pending one"`
 }
 
-func mediaView(m archive.MediaFacts) mediaStatus {
+func mediaView(m catalog.MediaFacts) mediaStatus {
 	view := mediaStatus{
 		Files: int64(m.Refs), Pending: int64(m.Pending()), Stored: int64(m.Stored), Failed: int64(m.Failed), Lost: int64(m.Lost),
 		Bytes: m.Bytes, Mismatches: int64(m.Mismatches), Reasons: map[archive.MediaReason]int64{},
@@ -149,11 +151,11 @@ func (s *server) registerStatus() {
 func (s *server) status(ctx context.Context, _ *struct{}) (*statusOutput, error) {
 	// The cursor comes first: what is stored from here on is not counted, so that
 	// the counts add up while the archive works.
-	cursor, err := s.Catalog.Cursor(ctx)
+	cursor, err := s.Catalog.Pages.Cursor(ctx)
 	if err != nil {
 		return nil, err
 	}
-	state, err := s.Catalog.PullState(ctx)
+	state, err := s.Catalog.Pages.PullState(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -167,15 +169,15 @@ func (s *server) status(ctx context.Context, _ *struct{}) (*statusOutput, error)
 	}
 	body.Pending, body.Quarantine = backlog.pending, backlog.quarantine
 	body.Archived = max(0, cursor.Envelopes-backlog.pending.Envelopes-backlog.unreadable)
-	gaps, err := s.Catalog.Gaps(ctx, statusGaps)
+	gaps, err := s.Catalog.Journal.Gaps(ctx, statusGaps)
 	if err != nil {
 		return nil, err
 	}
-	incidents, err := s.Catalog.Incidents(ctx, statusGaps)
+	incidents, err := s.Catalog.Journal.Incidents(ctx, statusGaps)
 	if err != nil {
 		return nil, err
 	}
-	media, err := s.Catalog.MediaFacts(ctx)
+	media, err := s.Catalog.Media.MediaFacts(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +188,7 @@ func (s *server) status(ctx context.Context, _ *struct{}) (*statusOutput, error)
 	if err := s.addHistory(ctx, &body, gaps); err != nil {
 		return nil, err
 	}
-	body.addHealth(now, archive.Facts{
+	body.addHealth(now, health.Facts{
 		State: state, Cursor: cursor, OldestPending: backlog.oldest,
 		Quarantine: backlog.judged(), Gaps: gaps, Incidents: incidents, Media: media,
 	})
@@ -194,13 +196,13 @@ func (s *server) status(ctx context.Context, _ *struct{}) (*statusOutput, error)
 }
 
 // addHealth judges the facts.
-func (b *status) addHealth(now time.Time, f archive.Facts) {
+func (b *status) addHealth(now time.Time, f health.Facts) {
 	b.Alarms = []alarm{}
-	alarms := archive.Judge(now, f)
+	alarms := health.Judge(now, f)
 	for _, a := range alarms {
 		b.Alarms = append(b.Alarms, alarm(a))
 	}
-	b.Healthy = archive.Healthy(alarms)
+	b.Healthy = health.Healthy(alarms)
 	b.LastSuccess = formatTime(f.State.LastSuccessAt)
 	b.Seats = f.State.Seats
 	if proof := f.State.LastProof(); !proof.IsZero() {
@@ -213,11 +215,11 @@ func (b *status) addHealth(now time.Time, f archive.Facts) {
 
 // addHistory adds the lists.
 func (s *server) addHistory(ctx context.Context, b *status, gaps []archive.Gap) error {
-	runs, err := s.Catalog.Runs(ctx, pullerStage, statusRuns)
+	runs, err := s.Catalog.Journal.Runs(ctx, pullerStage, statusRuns)
 	if err != nil {
 		return err
 	}
-	bindings, err := s.Catalog.Bindings(ctx, statusBindings)
+	bindings, err := s.Catalog.Keys.Bindings(ctx, statusBindings)
 	if err != nil {
 		return err
 	}

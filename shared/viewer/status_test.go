@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/viewer"
 )
@@ -76,15 +77,15 @@ func (f *fixture) must(err error) {
 // ahead of them.
 func (f *fixture) pull(n, ahead int) []archive.PageHeader {
 	f.tb.Helper()
-	cursor, err := f.catalog.Cursor(f.tb.Context())
+	cursor, err := f.catalog.Pages.Cursor(f.tb.Context())
 	f.must(err)
 	asked := cursor.Seq
 	var pages []archive.PageHeader
 	for i := range n {
 		h := archive.PageHeader{SeqAsked: asked, FirstSeq: asked + 1, LastSeq: asked + 10, Count: 10, Size: 500, PulledAt: now.Add(-time.Duration(n-i) * time.Second)}
-		f.must(f.catalog.NotePage(f.tb.Context(), h))
+		f.must(f.catalog.Pages.NotePage(f.tb.Context(), h))
 		if i < n-ahead {
-			cursor, err = f.catalog.AdvanceCursor(f.tb.Context(), cursor, h)
+			cursor, err = f.catalog.Pages.AdvanceCursor(f.tb.Context(), cursor, h)
 			f.must(err)
 		}
 		pages, asked = append(pages, h), h.LastSeq
@@ -98,7 +99,7 @@ func (f *fixture) finish(h archive.PageHeader, unreadable map[archive.Outcome]in
 	for _, n := range unreadable {
 		ok -= n
 	}
-	f.must(f.catalog.FinishPage(f.tb.Context(), archive.PageState{
+	f.must(f.catalog.Pages.FinishPage(f.tb.Context(), catalog.PageState{
 		Key: archive.PageKey(h.SeqAsked), SeqAsked: h.SeqAsked, LastSeq: h.LastSeq, Count: h.Count,
 		PulledAt: h.PulledAt, OK: ok, Unreadable: unreadable,
 	}))
@@ -106,7 +107,7 @@ func (f *fixture) finish(h archive.PageHeader, unreadable map[archive.Outcome]in
 
 func (f *fixture) proof(age time.Duration) {
 	f.tb.Helper()
-	_, err := f.catalog.UpdatePullState(f.tb.Context(), func(s *archive.PullState) {
+	_, err := f.catalog.Pages.UpdatePullState(f.tb.Context(), func(s *catalog.PullState) {
 		seats := 12
 		s.FirstRunAt, s.EndReachedAt, s.LastSuccessAt, s.Seats = now.Add(-age), now.Add(-age), now.Add(-age), &seats
 	})
@@ -178,14 +179,14 @@ func TestStatusAlarms(t *testing.T) {
 	f.proof(98 * time.Hour)
 	for i := range 3 {
 		since := start.AddDate(0, 0, -20*i)
-		f.must(f.catalog.PutGap(t.Context(), archive.Gap{Since: since, Until: since.Add(time.Hour), Seq: uint64(i), Run: "r", SeenAt: now}))
+		f.must(f.catalog.Journal.PutGap(t.Context(), archive.Gap{Since: since, Until: since.Add(time.Hour), Seq: uint64(i), Run: "r", SeenAt: now}))
 	}
 	for i := range 15 {
-		f.must(f.catalog.PutRun(t.Context(), archive.Run{ID: fmt.Sprint("run", i), Stage: "puller", StartedAt: start.Add(time.Duration(i) * time.Hour)}))
+		f.must(f.catalog.Journal.PutRun(t.Context(), archive.Run{ID: fmt.Sprint("run", i), Stage: "puller", StartedAt: start.Add(time.Duration(i) * time.Hour)}))
 	}
-	f.must(f.catalog.PutRun(t.Context(), archive.Run{ID: "other", Stage: "archiver", StartedAt: now}))
-	f.must(f.catalog.Bind(t.Context(), archive.KeyBinding{PublicKeyVer: 2, Key: "key-two", MsgID: "m"}))
-	f.must(f.catalog.Bind(t.Context(), archive.KeyBinding{PublicKeyVer: 10, Key: "key-ten", MsgID: "m"}))
+	f.must(f.catalog.Journal.PutRun(t.Context(), archive.Run{ID: "other", Stage: "archiver", StartedAt: now}))
+	f.must(f.catalog.Keys.Bind(t.Context(), archive.KeyBinding{PublicKeyVer: 2, Key: "key-two", MsgID: "m"}))
+	f.must(f.catalog.Keys.Bind(t.Context(), archive.KeyBinding{PublicKeyVer: 10, Key: "key-ten", MsgID: "m"}))
 
 	s := f.status()
 	if s.Healthy || !slices.Contains(s.codes(), "behind") || !slices.Contains(s.codes(), "gap") || *s.Hours != 22 {
@@ -223,7 +224,7 @@ func TestStatusOfOldTroubles(t *testing.T) {
 	old := now.AddDate(0, 0, -31)
 	stuck := archive.PageHeader{SeqAsked: 1000, LastSeq: 1010, Count: 10, PulledAt: old}
 	f.finish(stuck, map[archive.Outcome]int{archive.OutcomeBadMessage: 1})
-	f.must(f.catalog.PutGap(t.Context(), archive.Gap{Since: old.AddDate(0, 0, -6), Until: old, SeenAt: old}))
+	f.must(f.catalog.Journal.PutGap(t.Context(), archive.Gap{Since: old.AddDate(0, 0, -6), Until: old, SeenAt: old}))
 	s := f.status()
 	if !s.Healthy || !slices.Equal(s.codes(), []string{"gap", "quarantine"}) {
 		t.Errorf("%+v", s)
@@ -247,17 +248,17 @@ func TestStatusOfMedia(t *testing.T) {
 	if s := f.status(); s.Media.Files != 0 || s.Media.Oldest != "" || len(s.Alarms) != 0 {
 		t.Fatalf("without files: %+v, %v", s.Media, s.codes())
 	}
-	note := func(asked uint64, age time.Duration, count archive.MediaCount) {
+	note := func(asked uint64, age time.Duration, count catalog.MediaCount) {
 		t.Helper()
 		pulled := now.Add(-age)
-		f.must(f.catalog.NoteMediaList(t.Context(), archive.MediaList{SeqAsked: asked, PulledAt: pulled, Expires: pulled.Add(archive.Window), MediaCount: count}, false))
+		f.must(f.catalog.Media.NoteMediaList(t.Context(), catalog.MediaList{SeqAsked: asked, PulledAt: pulled, Expires: pulled.Add(archive.Window), MediaCount: count}, false))
 	}
-	note(1, time.Hour, archive.MediaCount{Refs: 10, Stored: 4, Bytes: 1 << 40, Mismatches: 1})
+	note(1, time.Hour, catalog.MediaCount{Refs: 10, Stored: 4, Bytes: 1 << 40, Mismatches: 1})
 	if s := f.status(); s.Media.Pending != 6 || s.Media.Stored != 4 || s.Media.Bytes != 1<<40 || s.Media.Mismatches != 1 || len(s.Alarms) != 0 {
 		t.Errorf("%+v, %v", s.Media, s.codes())
 	}
-	note(2, 25*time.Hour, archive.MediaCount{Refs: 3})
-	note(3, 50*24*time.Hour, archive.MediaCount{Refs: 5, Failed: 3, Lost: 2, FailedAt: now.Add(-time.Hour), LostAt: now.Add(-40 * 24 * time.Hour),
+	note(2, 25*time.Hour, catalog.MediaCount{Refs: 3})
+	note(3, 50*24*time.Hour, catalog.MediaCount{Refs: 5, Failed: 3, Lost: 2, FailedAt: now.Add(-time.Hour), LostAt: now.Add(-40 * 24 * time.Hour),
 		Reasons: map[archive.MediaReason]int{archive.ReasonExpired: 2, archive.ReasonUnavailable: 3}})
 	s := f.status()
 	if s.Media.Files != 18 || s.Media.Pending != 9 || s.Media.Failed != 3 || s.Media.Lost != 2 || s.Media.Reasons["expired"] != 2 || s.Media.Reasons["unavailable"] != 3 {
@@ -291,7 +292,7 @@ func TestStatusIsBounded(t *testing.T) {
 	}
 	f.must(f.index.Put(t.Context(), items...))
 	limits := &watchedIndex{Index: f.index}
-	f.handler = viewer.New(viewer.Config{Objects: f.objects, Catalog: archive.NewCatalog(limits), Access: f.access, Auth: people{}})
+	f.handler = viewer.New(viewer.Config{Objects: f.objects, Catalog: catalog.New(limits), Access: f.access, Auth: people{}})
 	s := f.status()
 	if s.Pending.Pages != 10_000 || s.Pending.AtLeast {
 		t.Errorf("pending %+v", s.Pending)

@@ -23,7 +23,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"wecom-archive/shared/access"
-	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/scan"
 	"wecom-archive/shared/setup"
@@ -34,7 +34,7 @@ import (
 // Config is what the API works on.
 type Config struct {
 	Objects   store.Objects      // archive bucket; required
-	Catalog   *archive.Catalog   // required
+	Catalog   *catalog.Catalog   // required
 	Derived   store.ObjectReader // derived bucket; required once something is compacted
 	Read      reading.Func       // the parser: a message by its seq is read anew if this is newer; nil: reading.Read
 	Access    LookRecorder       // required: without it no content is shown

@@ -64,7 +64,7 @@ func TestZone(t *testing.T) {
 // TestZones: however many zones are asked for, each page is in its own.
 func TestZones(t *testing.T) {
 	f := pagesFixture(t)
-	f.must(f.catalog.PutGap(t.Context(), archive.Gap{Since: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), Until: time.Date(2026, 11, 8, 0, 0, 0, 0, time.UTC)}))
+	f.must(f.catalog.Journal.PutGap(t.Context(), archive.Gap{Since: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), Until: time.Date(2026, 11, 8, 0, 0, 0, 0, time.UTC)}))
 	for _, sign := range []string{"-", "+"} {
 		for n := range 12 {
 			zone := "Etc/GMT" + sign + string("0123456789ab"[n])
