@@ -25,6 +25,7 @@ import (
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/decode"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/setup"
 	"wecom-archive/shared/store"
@@ -91,7 +92,7 @@ func (s *stack) say(seq int64, conversation, text string) {
 		err = s.objects.PutIfAbsent(s.t.Context(), key, bytes.NewReader(body))
 	}
 	if err == nil {
-		err = s.catalog.Conversations.IndexSegment(s.t.Context(), key, rows)
+		err = decode.IndexConversationsPeopleRecallsConsents(s.t.Context(), s.catalog, key, rows)
 	}
 	if err != nil {
 		s.t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/decode"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/transcript"
@@ -38,7 +39,7 @@ func TestCompacts(t *testing.T) {
 	if err := objects.PutIfAbsent(t.Context(), key, bytes.NewReader(body)); err != nil {
 		t.Fatal(err)
 	}
-	if err := cat.Conversations.IndexSegment(t.Context(), key, []archive.Row{row}); err != nil {
+	if err := decode.IndexConversationsPeopleRecallsConsents(t.Context(), cat, key, []archive.Row{row}); err != nil {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer

@@ -24,6 +24,7 @@ import (
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/decode"
 	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/rebuild"
 	"wecom-archive/shared/segment"
@@ -171,7 +172,7 @@ func (l load) generate(ctx context.Context, messages int, indexed bool) error {
 		if !indexed {
 			continue
 		}
-		if err := l.catalog.Conversations.IndexSegment(ctx, key, rows); err != nil {
+		if err := decode.IndexConversationsPeopleRecallsConsents(ctx, l.catalog, key, rows); err != nil {
 			return err
 		}
 	}

@@ -27,6 +27,7 @@ import (
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/decode"
 	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
@@ -188,7 +189,7 @@ func (l *load) store(ctx context.Context, cat *catalog.Catalog, asked uint64, pu
 	if err := l.objects.PutIfAbsent(ctx, key, bytes.NewReader(body)); err != nil {
 		return err
 	}
-	if err := cat.Conversations.IndexSegment(ctx, key, rows); err != nil {
+	if err := decode.IndexConversationsPeopleRecallsConsents(ctx, cat, key, rows); err != nil {
 		return err
 	}
 	if err := cat.Pages.NotePage(ctx, header); err != nil {

@@ -52,8 +52,9 @@ const (
 // senderEmployee is Reading.SenderKind of the company's own people.
 const senderEmployee = "employee"
 
-// noteActivity notes who talked where according to readings.
-func (c *Conversations) noteActivity(ctx context.Context, readings []archive.Reading) error {
+// PutActive notes who talked where and when according to readings: the days of their
+// conversations, and of the people in them.
+func (c *Conversations) PutActive(ctx context.Context, readings ...archive.Reading) error {
 	seen := table.Set{}
 	rooms := map[table.Key]table.Set{} // memberships by their digest
 	for _, r := range readings {
@@ -120,11 +121,6 @@ func addDay(p table.Set, r archive.Reading, people []string) {
 			p.Add(partitionPerson+id, "d#"+day+"#"+r.Conversation)
 		}
 	}
-}
-
-// PutActive notes what messages with these readings mean for their days.
-func (c *Conversations) PutActive(ctx context.Context, readings ...archive.Reading) error {
-	return c.noteActivity(ctx, readings)
 }
 
 // RemoveActive takes conversations that have no message on a day any more off the

@@ -13,6 +13,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/decode"
 	"wecom-archive/shared/store/storetest"
 )
 
@@ -28,12 +29,12 @@ func TestActivityLikeAPlainList(t *testing.T) {
 		for _, n := range append(order, order[0]) {
 			key := archive.SegmentKey(time.UnixMilli(0), uint64(n), 0)
 			faults.CrashAt(rapid.IntRange(1, 6).Draw(t, "crash"), rapid.SampledFrom([]storetest.When{storetest.Before, storetest.Partly, storetest.After}).Draw(t, "when"))
-			err := catalog.New(faults.Index(index)).Conversations.IndexSegment(ctx, key, segments[n])
+			err := decode.IndexConversationsPeopleRecallsConsents(ctx, catalog.New(faults.Index(index)), key, segments[n])
 			if err != nil && !errors.Is(err, storetest.ErrCrashed) {
 				t.Fatal(err)
 			}
 			faults.Restart()
-			if err := catalog.New(faults.Index(index)).Conversations.IndexSegment(ctx, key, segments[n]); err != nil {
+			if err := decode.IndexConversationsPeopleRecallsConsents(ctx, catalog.New(faults.Index(index)), key, segments[n]); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -92,7 +93,7 @@ func TestTalksWhileTheyGrow(t *testing.T) {
 			asked++
 			at := activityDay.AddDate(0, 0, day)
 			row := archive.Row{Seq: int64(asked), HasSeq: true, Outcome: archive.OutcomeOK, Reading: archive.Reading{Conversation: conversation, FromID: people[0], ToIDs: people[1:], MsgTime: at}}
-			if err := catalog.Conversations.IndexSegment(context.Background(), archive.SegmentKey(at, asked, 0), []archive.Row{row}); err != nil {
+			if err := decode.IndexConversationsPeopleRecallsConsents(context.Background(), catalog, archive.SegmentKey(at, asked, 0), []archive.Row{row}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -134,7 +135,7 @@ func TestRoomMembersOnce(t *testing.T) {
 	index := func(asked uint64, from string, to []string) int {
 		counter.Reset()
 		row := archive.Row{Seq: int64(asked), HasSeq: true, Outcome: archive.OutcomeOK, Reading: archive.Reading{Conversation: "room:wr1", RoomID: "wr1", FromID: from, ToIDs: to, MsgTime: activityDay}}
-		if err := catalog.Conversations.IndexSegment(t.Context(), archive.SegmentKey(activityDay, asked, 0), []archive.Row{row}); err != nil {
+		if err := decode.IndexConversationsPeopleRecallsConsents(t.Context(), catalog, archive.SegmentKey(activityDay, asked, 0), []archive.Row{row}); err != nil {
 			t.Fatal(err)
 		}
 		return counter.Units().Writes

@@ -109,8 +109,8 @@ func (c *Consents) putFacts(ctx context.Context, facts []ConsentFact) error {
 	return c.table.Put(ctx, items...)
 }
 
-// noteConsent notes what messages say of consent.
-func (c *Consents) noteConsent(ctx context.Context, readings []archive.Reading) error {
+// NoteMessages notes what messages say of consent.
+func (c *Consents) NoteMessages(ctx context.Context, readings []archive.Reading) error {
 	statuses := map[string]archive.ConsentStatus{"agree": archive.ConsentAgreed, "disagree": archive.ConsentRefused}
 	var facts []ConsentFact
 	for _, r := range readings {

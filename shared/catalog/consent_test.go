@@ -14,6 +14,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/decode"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
 )
@@ -160,7 +161,7 @@ func TestConsentInMessages(t *testing.T) {
 		row(5, "agree", "external", "room:wrA", "wmC"), row(6, "text", "external", "multi:x", "wmC"),
 	}
 	for range 2 {
-		if err := catalog.Conversations.IndexSegment(ctx, archive.SegmentKey(asked, 7, 0), rows); err != nil {
+		if err := decode.IndexConversationsPeopleRecallsConsents(ctx, catalog, archive.SegmentKey(asked, 7, 0), rows); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -204,7 +204,7 @@ type PostingRef struct {
 	Sort      string `json:"s"`
 }
 
-// PostingRefs are the keys of the postings that IndexSegment writes for rows.
+// PostingRefs are the keys of the postings that IndexPostings writes for rows.
 func PostingRefs(key string, rows []archive.Row) ([]PostingRef, error) {
 	items, err := postings(key, rows)
 	if err != nil {

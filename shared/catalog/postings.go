@@ -42,11 +42,10 @@ func hourName(t time.Time) string {
 	return t.Format(hourLayout)
 }
 
-// IndexSegment writes the postings of a segment, which messages it recalls, and who
-// was active. rows are all its rows in the
-// order that they have in the object. Writing them again changes nothing. A part
-// that is compacted has no postings and gets none.
-func (c *Conversations) IndexSegment(ctx context.Context, key string, rows []archive.Row) error {
+// IndexPostings writes where the messages of a part of a segment lie. rows are all its
+// rows in the order that they have in the object. Writing them again changes nothing. A
+// part that is compacted has no postings and gets none.
+func (c *Conversations) IndexPostings(ctx context.Context, key string, rows []archive.Row) error {
 	items, err := postings(key, rows)
 	if err != nil {
 		return fmt.Errorf("indexing %s: %w", key, err)
@@ -66,25 +65,10 @@ func (c *Conversations) IndexSegment(ctx context.Context, key string, rows []arc
 	if err := c.table.Put(ctx, items...); err != nil {
 		return fmt.Errorf("indexing %s: %w", key, err)
 	}
-	if err := c.noteRecalls(ctx, rows); err != nil {
-		return fmt.Errorf("indexing %s: %w", key, err)
-	}
-	var readings []archive.Reading
-	for _, r := range rows {
-		if r.Readable() {
-			readings = append(readings, r.Reading)
-		}
-	}
-	if err := c.noteActivity(ctx, readings); err != nil {
-		return fmt.Errorf("indexing %s: %w", key, err)
-	}
-	if err := (&Consents{c.table}).noteConsent(ctx, readings); err != nil {
-		return fmt.Errorf("indexing %s: %w", key, err)
-	}
 	return nil
 }
 
-// postings are the items that IndexSegment writes for the messages of a segment.
+// postings are the items that IndexPostings writes for the messages of a segment.
 func postings(key string, rows []archive.Row) ([]store.Item, error) {
 	_, asked, part, ok := archive.ParseSegmentKey(key)
 	if !ok {

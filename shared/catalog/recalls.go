@@ -24,10 +24,10 @@ func recallItem(conversation, msgid string) store.Item {
 	return store.Item{Partition: partitionConv + conversation, Sort: "r#" + hex.EncodeToString(sum[:])}
 }
 
-// noteRecalls writes which messages the recalls among these rows recall. Only a recall
+// NoteRecalls writes which messages the recalls among these rows recall. Only a recall
 // in the same conversation counts. In whatever order segments come, and however
 // often, the index says the same.
-func (c *Conversations) noteRecalls(ctx context.Context, rows []archive.Row) error {
+func (c *Conversations) NoteRecalls(ctx context.Context, rows []archive.Row) error {
 	first := map[table.Key]recall{}
 	var items []store.Item
 	for _, r := range rows {

@@ -15,6 +15,7 @@ import (
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/compaction"
+	"wecom-archive/shared/decode"
 	"wecom-archive/shared/store/storetest"
 )
 
@@ -100,7 +101,7 @@ func TestModel(t *testing.T) {
 					t.Skip("no part yet")
 				}
 				p := rapid.SampledFrom(w.parts).Draw(t, "part")
-				if err := w.catalog.Conversations.IndexSegment(ctx, p.key, p.rows); err != nil {
+				if err := decode.IndexConversationsPeopleRecallsConsents(ctx, w.catalog, p.key, p.rows); err != nil {
 					t.Fatalf("%v", err)
 				}
 			},

@@ -16,6 +16,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/decode"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store/storetest"
@@ -111,7 +112,7 @@ func (w *world) store(t tb, asked uint64, part int, pulled time.Time, rows ...ar
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	if err := w.catalog.Conversations.IndexSegment(ctx, key, stored); err != nil {
+	if err := decode.IndexConversationsPeopleRecallsConsents(ctx, w.catalog, key, stored); err != nil {
 		t.Fatalf("%v", err)
 	}
 	w.parts = append(w.parts, storedPart{key, stored})

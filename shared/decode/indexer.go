@@ -2,6 +2,7 @@ package decode
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 
 	"wecom-archive/shared/archive"
@@ -33,7 +34,7 @@ func (x *Indexer) Index(ctx context.Context, page archive.PageHeader) (complete,
 		return true, media, err
 	}
 	for _, p := range seg.parts { // what is there can be read meanwhile
-		if err := x.Catalog.Conversations.IndexSegment(ctx, p.key, p.rows); err != nil {
+		if err := IndexConversationsPeopleRecallsConsents(ctx, x.Catalog, p.key, p.rows); err != nil {
 			return false, false, err
 		}
 	}
@@ -69,7 +70,7 @@ func (x *Indexer) IndexUnread(ctx context.Context, page archive.PageHeader) (fou
 func (x *Indexer) finish(ctx context.Context, seg *pageSegment, envelopes int) (media bool, err error) {
 	for more := true; more; {
 		for _, p := range seg.parts {
-			if err := x.Catalog.Conversations.IndexSegment(ctx, p.key, p.rows); err != nil {
+			if err := IndexConversationsPeopleRecallsConsents(ctx, x.Catalog, p.key, p.rows); err != nil {
 				return false, err
 			}
 		}
@@ -92,4 +93,30 @@ func (x *Indexer) finish(ctx context.Context, seg *pageSegment, envelopes int) (
 		}
 	}
 	return media, nil
+}
+
+// IndexConversationsPeopleRecallsConsents writes what the index says of a part of a
+// segment: where its messages lie, who talked on which days, which messages it recalls, and
+// who agreed. rows are all its rows in the order that they have in the object. Writing them
+// again changes nothing.
+func IndexConversationsPeopleRecallsConsents(ctx context.Context, c *catalog.Catalog, key string, rows []archive.Row) error {
+	if err := c.Conversations.IndexPostings(ctx, key, rows); err != nil {
+		return err
+	}
+	if err := c.Conversations.NoteRecalls(ctx, rows); err != nil {
+		return fmt.Errorf("indexing %s: %w", key, err)
+	}
+	var readings []archive.Reading
+	for _, r := range rows {
+		if r.Readable() {
+			readings = append(readings, r.Reading)
+		}
+	}
+	if err := c.Conversations.PutActive(ctx, readings...); err != nil {
+		return fmt.Errorf("indexing %s: %w", key, err)
+	}
+	if err := c.Consents.NoteMessages(ctx, readings); err != nil {
+		return fmt.Errorf("indexing %s: %w", key, err)
+	}
+	return nil
 }

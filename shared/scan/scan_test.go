@@ -14,6 +14,7 @@ import (
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/compaction"
+	"wecom-archive/shared/decode"
 	"wecom-archive/shared/scan"
 	"wecom-archive/shared/search"
 	"wecom-archive/shared/segment"
@@ -126,7 +127,7 @@ func (w *world) lose(t *testing.T) {
 	for _, key := range keysBelow(t, w.objects, archive.SegmentsPrefix) {
 		_, rows, err := segment.Read(t.Context(), w.objects, key)
 		if err == nil {
-			err = w.catalog.Conversations.IndexSegment(t.Context(), key, rows)
+			err = decode.IndexConversationsPeopleRecallsConsents(t.Context(), w.catalog, key, rows)
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/decode"
 	"wecom-archive/shared/scan"
 	"wecom-archive/shared/search"
 	"wecom-archive/shared/segment"
@@ -102,7 +103,7 @@ func (w *world) store(t tb, pulled time.Time, rows ...archive.Row) string {
 	if err := w.objects.PutIfAbsent(context.Background(), key, bytes.NewReader(body)); err != nil {
 		t.Fatalf("%v", err)
 	}
-	if err := w.catalog.Conversations.IndexSegment(context.Background(), key, rows); err != nil {
+	if err := decode.IndexConversationsPeopleRecallsConsents(context.Background(), w.catalog, key, rows); err != nil {
 		t.Fatalf("%v", err)
 	}
 	w.messages = append(w.messages, rows...)

@@ -13,6 +13,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/decode"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
@@ -63,7 +64,7 @@ func TestDamagedSegment(t *testing.T) {
 		if err := memory.PutIfAbsent(t.Context(), key, bytes.NewReader(body)); err != nil {
 			t.Fatal(err)
 		}
-		if err := cat.Conversations.IndexSegment(t.Context(), key, rows); err != nil {
+		if err := decode.IndexConversationsPeopleRecallsConsents(t.Context(), cat, key, rows); err != nil {
 			t.Fatal(err)
 		}
 		return key

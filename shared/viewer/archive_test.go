@@ -22,6 +22,7 @@ import (
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/decode"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/viewer"
@@ -153,7 +154,7 @@ func (f *fixture) store(asked uint64, rows ...archive.Row) (key string) {
 	if err := f.objects.PutIfAbsent(f.tb.Context(), key, bytes.NewReader(stored)); err != nil {
 		f.tb.Fatal(err)
 	}
-	if err := f.catalog.Conversations.IndexSegment(f.tb.Context(), key, rows); err != nil {
+	if err := decode.IndexConversationsPeopleRecallsConsents(f.tb.Context(), f.catalog, key, rows); err != nil {
 		f.tb.Fatal(err)
 	}
 	return key

@@ -14,6 +14,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/decode"
 	"wecom-archive/shared/viewer"
 )
 
@@ -142,7 +143,7 @@ func TestDamagedIndex(t *testing.T) {
 
 func (f *fixture) reindex(key string, rows ...archive.Row) {
 	f.tb.Helper()
-	if err := f.catalog.Conversations.IndexSegment(f.tb.Context(), key, rows); err != nil {
+	if err := decode.IndexConversationsPeopleRecallsConsents(f.tb.Context(), f.catalog, key, rows); err != nil {
 		f.tb.Fatal(err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/decode"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/viewer"
@@ -93,7 +94,7 @@ func (f *requestCounts) storePage(t *testing.T, asked uint64, pulled time.Time, 
 	}
 	last := uint64(rows[len(rows)-1].Seq)
 	f.must(f.objects.PutIfAbsent(t.Context(), key, bytes.NewReader(body)))
-	f.must(f.catalog.Conversations.IndexSegment(t.Context(), key, rows))
+	f.must(decode.IndexConversationsPeopleRecallsConsents(t.Context(), f.catalog, key, rows))
 	f.must(f.catalog.Pages.NotePage(t.Context(), archive.PageHeader{SeqAsked: asked, LastSeq: last, Count: len(rows), PulledAt: pulled}))
 	f.must(f.catalog.Pages.FinishPage(t.Context(), catalog.PageState{Key: archive.PageKey(asked), SeqAsked: asked, LastSeq: last, Count: len(rows), PulledAt: pulled, Parts: 1, OK: len(rows)}))
 }

@@ -14,6 +14,7 @@ import (
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/decode"
 	"wecom-archive/shared/viewer"
 )
 
@@ -252,7 +253,7 @@ func TestSearchDamaged(t *testing.T) {
 	f := searchFixture(t)
 	key := archive.SegmentKey(now, 50, 0)
 	f.must(f.objects.PutIfAbsent(t.Context(), key, strings.NewReader("合同 lost")))
-	f.must(f.catalog.Conversations.IndexSegment(t.Context(), key, nil)) // while it was whole
+	f.must(decode.IndexConversationsPeopleRecallsConsents(t.Context(), f.catalog, key, nil)) // while it was whole
 	got := into[found](t, f.get("reader-token", searchPath("q", "合同")))
 	if len(got.Hits) != 2 || !slices.Equal(got.NotLookedAt.Damaged, []string{key}) {
 		t.Errorf("%+v", got)
