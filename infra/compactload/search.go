@@ -6,7 +6,7 @@ import (
 	"os"
 	"time"
 
-	"wecom-archive/shared/scan"
+	"wecom-archive/shared/query"
 	"wecom-archive/shared/search"
 )
 
@@ -46,19 +46,19 @@ type searched struct {
 func (l load) search(ctx context.Context) error {
 	out := json.NewEncoder(os.Stdout)
 	for _, q := range questions {
-		words, err := search.ParseWords(q.words)
+		words, err := query.ParseWords(q.words)
 		if err != nil {
 			return err
 		}
-		var ids search.IDs
+		var ids query.IDs
 		if q.person != "" {
-			ids = search.IDs{q.person}
+			ids = query.IDs{q.person}
 		}
 		best := searched{Question: q.name, Words: q.words, Person: q.person}
 		for try := range 3 {
-			s := scan.New(l.objects, l.derived, l.catalog, time.Now)
+			s := search.New(l.objects, l.derived, l.catalog, time.Now)
 			began := time.Now()
-			a, err := s.Search(ctx, scan.Query{Query: search.Query{Words: words, Person: ids}, Descending: true, Limit: 20})
+			a, err := s.Search(ctx, search.Query{Query: query.Query{Words: words, Person: ids}, Descending: true, Limit: 20})
 			if err != nil {
 				return err
 			}

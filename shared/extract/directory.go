@@ -8,7 +8,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compaction"
-	"wecom-archive/shared/search"
+	"wecom-archive/shared/query"
 	"wecom-archive/shared/store"
 )
 
@@ -77,7 +77,7 @@ func DirectoryKey(month, run string, n int) string {
 // EncodeDirectory writes blocks, which are in order, and what a run says of the result.
 func EncodeDirectory(blocks []Block) ([]byte, compaction.ExtractDirectory) {
 	b := binary.AppendUvarint(nil, Format)
-	b = appendName(b, search.FoldVersion)
+	b = appendName(b, query.FoldVersion)
 	b = binary.AppendUvarint(b, uint64(len(blocks)))
 	for i := range blocks {
 		b = blocks[i].append(b)
@@ -132,7 +132,7 @@ func DecodeDirectory(data []byte, d compaction.ExtractDirectory) ([]Block, error
 func parseDirectory(data []byte) ([]Block, error) {
 	r := reader{rest: data}
 	format, folded := r.unsigned(), string(r.bytes(r.count()))
-	if r.err == nil && (format != Format || folded != search.FoldVersion) {
+	if r.err == nil && (format != Format || folded != query.FoldVersion) {
 		return nil, fmt.Errorf("directory of extracts: format %d, folded as %q: %w", format, folded, archive.ErrNewFormat)
 	}
 	blocks := make([]Block, r.below(DirectoryBlocks+1))

@@ -6,7 +6,7 @@
 // Beside each compacted object lies one object of extracts. It has three sections for
 // each row group, each a zstd frame that can be read and verified alone:
 //
-//   - texts: the texts as search.Fold folds them, searched as bytes where they lie;
+//   - texts: the texts as query.Fold folds them, searched as bytes where they lie;
 //   - facts: what filters ask for, the place of each message, and its files;
 //   - originals: the texts as they were, of which only those of hits are read.
 //

@@ -17,7 +17,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/extract"
-	"wecom-archive/shared/search"
+	"wecom-archive/shared/query"
 	"wecom-archive/shared/store"
 )
 
@@ -123,7 +123,7 @@ func TestRoundTrip(t *testing.T) {
 			}
 			files := map[string]int64{}
 			for n, r := range groups[i] {
-				if want := search.Fold(string(bytes.ToValidUTF8([]byte(r.Text), []byte("\uFFFD")))); got.folded[n] != want {
+				if want := query.Fold(string(bytes.ToValidUTF8([]byte(r.Text), []byte("\uFFFD")))); got.folded[n] != want {
 					t.Fatalf("%q is folded to %q, want %q", r.Text, got.folded[n], want)
 				}
 				for _, id := range append([]string{r.FromID}, r.ToIDs...) {
@@ -224,7 +224,7 @@ func TestDamage(t *testing.T) {
 	if _, err := extract.DecodeDirectory(other, extract.DirectoryOf(other)); !errors.Is(err, archive.ErrNewFormat) {
 		t.Errorf("format 2: %v", err)
 	}
-	other = bytes.Replace(data, []byte(search.FoldVersion), []byte("9"+search.FoldVersion[1:]), 1)
+	other = bytes.Replace(data, []byte(query.FoldVersion), []byte("9"+query.FoldVersion[1:]), 1)
 	if _, err := extract.DecodeDirectory(other, extract.DirectoryOf(other)); !errors.Is(err, archive.ErrNewFormat) {
 		t.Errorf("folded otherwise: %v", err)
 	}

@@ -6,7 +6,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compaction"
-	"wecom-archive/shared/search"
+	"wecom-archive/shared/query"
 )
 
 // Writer makes the object of extracts that belongs to a compacted object.
@@ -76,7 +76,7 @@ func (w *Writer) Finish() (object []byte, blocks []Block) {
 
 func foldedTexts(b []byte, rows []compaction.Row) []byte {
 	for _, r := range rows {
-		b = append(search.AppendFolded(b, strings.ToValidUTF8(r.Text, "\uFFFD")), separator)
+		b = append(query.AppendFolded(b, strings.ToValidUTF8(r.Text, "\uFFFD")), separator)
 	}
 	return b
 }

@@ -15,7 +15,7 @@ import (
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
-	"wecom-archive/shared/scan"
+	"wecom-archive/shared/query"
 	"wecom-archive/shared/search"
 	"wecom-archive/shared/wecom"
 )
@@ -133,7 +133,7 @@ func (s *server) search(ctx context.Context, in *searchInput) (*searchOutput, er
 	next := found.Next
 	if n := fittingHits(body.Hits); n < len(body.Hits) {
 		body.Hits = body.Hits[:n]
-		next = &scan.Cursor{After: &body.Hits[n-1].position}
+		next = &search.Cursor{After: &body.Hits[n-1].position}
 	}
 	if next != nil {
 		body.NextCursor = encodeCursor(sum, next.Append(nil))
@@ -149,8 +149,8 @@ func (s *server) search(ctx context.Context, in *searchInput) (*searchOutput, er
 
 // known widens a query to all userids of the people in it, and calls the conversation as
 // it is called since one was changed.
-func known(aliases catalog.Aliases, q *search.Query) {
-	for _, ids := range []*search.IDs{&q.Person, &q.Sender} {
+func known(aliases catalog.Aliases, q *query.Query) {
+	for _, ids := range []*query.IDs{&q.Person, &q.Sender} {
 		if len(*ids) > 0 {
 			*ids = aliases.All((*ids)[0])
 		}
@@ -175,9 +175,9 @@ func conversationOf(asked string) (conversation string, ok bool) {
 }
 
 // query understands the parameters. sum ties cursors to them.
-func (in *searchInput) query() (q scan.Query, sum [querySumSize]byte, err error) {
-	words, err := search.ParseWords(in.Q)
-	if errors.Is(err, search.ErrWords) {
+func (in *searchInput) query() (q search.Query, sum [querySumSize]byte, err error) {
+	words, err := query.ParseWords(in.Q)
+	if errors.Is(err, query.ErrWords) {
 		return q, sum, badParameter(http.StatusUnprocessableEntity, "query.q", err.Error())
 	}
 	if err != nil {
@@ -195,14 +195,14 @@ func (in *searchInput) query() (q scan.Query, sum [querySumSize]byte, err error)
 	if !ok {
 		return q, sum, badParameter(http.StatusUnprocessableEntity, "query.conversation", "conversation must be one as pair:li.na,wang.wei or room:<roomid>.")
 	}
-	q = scan.Query{Limit: in.Limit, Descending: in.Order == "desc", Query: search.Query{
+	q = search.Query{Limit: in.Limit, Descending: in.Order == "desc", Query: query.Query{
 		Words: words, Conversation: conversation, SenderKind: in.SenderKind, ChatKind: in.Chat, MsgType: in.Type, File: in.File,
 	}}
 	if in.Person != "" {
-		q.Person = search.IDs{wecom.ParticipantOf(in.Person).ID}
+		q.Person = query.IDs{wecom.ParticipantOf(in.Person).ID}
 	}
 	if in.Sender != "" {
-		q.Sender = search.IDs{wecom.ParticipantOf(in.Sender).ID}
+		q.Sender = query.IDs{wecom.ParticipantOf(in.Sender).ID}
 	}
 	if in.HasMedia != "" {
 		has := in.HasMedia == "true"
@@ -227,7 +227,7 @@ func (in *searchInput) query() (q scan.Query, sum [querySumSize]byte, err error)
 	}
 	place, err := decodeCursor(in.Cursor, sum)
 	if err == nil {
-		if q.Cursor, err = scan.ParseCursor(place); err != nil {
+		if q.Cursor, err = search.ParseCursor(place); err != nil {
 			err = errBadCursor
 		}
 	}
@@ -280,7 +280,7 @@ func (s *server) countUnread(ctx context.Context, n *notLookedAt) error {
 
 // recordSearch makes the record that must exist before the answer leaves, even of a
 // search that found nothing: that nothing was found says something.
-func (s *server) recordSearch(ctx context.Context, in *searchInput, q scan.Query, hits []hit) error {
+func (s *server) recordSearch(ctx context.Context, in *searchInput, q search.Query, hits []hit) error {
 	var seqs []int64
 	seen := map[int64]bool{}
 	var conversations []string

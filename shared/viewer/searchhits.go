@@ -10,13 +10,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/catalog"
-	"wecom-archive/shared/scan"
+	"wecom-archive/shared/search"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/transcript"
 )
 
 // hits are what was found, each with its names and, if there is time, its neighbours.
-func (s *server) hits(ctx context.Context, found []scan.Hit) ([]hit, error) {
+func (s *server) hits(ctx context.Context, found []search.Hit) ([]hit, error) {
 	all := make([]hit, len(found))
 	beside, cancel := context.WithTimeout(ctx, s.BesideTime)
 	defer cancel()
@@ -91,7 +91,7 @@ func (s *server) markRecalled(ctx context.Context, all []hit) error {
 
 // fillHit reads a hit and its neighbours as the transcript has them. Of one whose
 // neighbours cannot be read it shows what was found.
-func (s *server) fillHit(ctx context.Context, h *hit, f scan.Hit) (err error) {
+func (s *server) fillHit(ctx context.Context, h *hit, f search.Hit) (err error) {
 	defer func() { // outside of the request's goroutine a panic would end the program
 		if p := recover(); p != nil {
 			err = errors.New("reading the messages beside a hit: panic")

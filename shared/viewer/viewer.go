@@ -25,7 +25,7 @@ import (
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/reading"
-	"wecom-archive/shared/scan"
+	"wecom-archive/shared/search"
 	"wecom-archive/shared/setup"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/transcript"
@@ -76,7 +76,7 @@ type server struct {
 	sheets sheets // of the pages
 
 	transcript *transcript.Reader
-	scanner    *scan.Scanner
+	scanner    *search.Scanner
 }
 
 // New makes the handler of /v1/... and /healthz.
@@ -107,7 +107,7 @@ func New(c Config) http.Handler {
 	}
 	s := &server{
 		Config: c, mux: http.NewServeMux(), transcript: transcript.New(c.Objects, c.Derived, c.Catalog),
-		scanner: scan.New(c.Objects, c.Derived, c.Catalog, time.Now),
+		scanner: search.New(c.Objects, c.Derived, c.Catalog, time.Now),
 	}
 	s.api = humago.New(s.mux, apiConfig())
 	s.registerStatus()

@@ -1,4 +1,4 @@
-package search_test
+package query_test
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/search"
+	"wecom-archive/shared/query"
 )
 
 // plainFold folds a whole text at once: the oracle.
@@ -41,8 +41,8 @@ func boundaries(s string) []int {
 	return cuts
 }
 
-func phrase(t interface{ Fatalf(string, ...any) }, s string) search.Words {
-	w, err := search.ParseWords(`"` + s + `"`)
+func phrase(t interface{ Fatalf(string, ...any) }, s string) query.Words {
+	w, err := query.ParseWords(`"` + s + `"`)
 	if err != nil {
 		t.Fatalf("%q: %v", s, err)
 	}
@@ -56,13 +56,13 @@ func TestEverySubstring(t *testing.T) {
 		cuts := boundaries(text)
 		for i := range cuts {
 			for j := i + 1; j < len(cuts) && j <= i+8; j++ {
-				if search.Fold(text[cuts[i]:cuts[j]]) == "" {
+				if query.Fold(text[cuts[i]:cuts[j]]) == "" {
 					continue // nothing that can be seen
 				}
 				w := phrase(t, text[cuts[i]:cuts[j]])
 				hits, ok := w.Match(text)
-				if !ok || !slices.ContainsFunc(hits, func(r search.Range) bool {
-					return search.Fold(text[cuts[i]:max(cuts[i], r.Start)]+text[min(r.End, cuts[j]):cuts[j]]) == ""
+				if !ok || !slices.ContainsFunc(hits, func(r query.Range) bool {
+					return query.Fold(text[cuts[i]:max(cuts[i], r.Start)]+text[min(r.End, cuts[j]):cuts[j]]) == ""
 				}) {
 					t.Fatalf("%q in %q: %v, %v; want %d to %d", text[cuts[i]:cuts[j]], text, ok, hits, cuts[i], cuts[j])
 				}
@@ -80,13 +80,13 @@ func TestEverySubstring(t *testing.T) {
 // TestFoldLikeThePlainOne: cutting a text at boundaries changes nothing.
 func TestFoldLikeThePlainOne(t *testing.T) {
 	for r := rune(0x4E00); r <= 0x9FFF; r++ {
-		if s := string(r); plainFold(s) != s || search.Fold(s) != s {
+		if s := string(r); plainFold(s) != s || query.Fold(s) != s {
 			t.Fatalf("%U folds to something else", r)
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		s := strings.Join(rapid.SliceOfN(rapid.SampledFrom(texts), 1, 3).Draw(t, "texts"), "")
-		if got, want := search.Fold(s), plainFold(s); got != want {
+		if got, want := query.Fold(s), plainFold(s); got != want {
 			t.Fatalf("%q folds to %q, want %q", s, got, want)
 		}
 	})
@@ -131,7 +131,7 @@ func TestWords(t *testing.T) {
 		{"“signed YESTERDAY”", true, "signed yesterday"}, {`"yesterday signed"`, false, ""}, {"CONTRACT AND 已经", true, "Contract|已经"},
 		{"or", false, ""}, {"ｃｏｎｔｒａｃｔ", true, "Contract"}, {`NOT "合同"`, false, ""},
 	} {
-		w, err := search.ParseWords(c.words)
+		w, err := query.ParseWords(c.words)
 		if err != nil {
 			t.Errorf("%q: %v", c.words, err)
 			continue
@@ -145,9 +145,9 @@ func TestWords(t *testing.T) {
 			t.Errorf("%q: %v %q, want %v %q", c.words, ok, got, c.want, c.hits)
 		}
 	}
-	for _, bad := range []string{"OR", "a OR", "OR a", "NOT", "(a", "a)", "()", `"a`, `""`, "a AND OR b", strings.Repeat("a ", search.MaxTerms+1),
-		strings.Repeat("(", 40) + "a" + strings.Repeat(")", 40), strings.Repeat("a", search.MaxWords+1), "\xff"} {
-		if _, err := search.ParseWords(bad); !errors.Is(err, search.ErrWords) {
+	for _, bad := range []string{"OR", "a OR", "OR a", "NOT", "(a", "a)", "()", `"a`, `""`, "a AND OR b", strings.Repeat("a ", query.MaxTerms+1),
+		strings.Repeat("(", 40) + "a" + strings.Repeat(")", 40), strings.Repeat("a", query.MaxWords+1), "\xff"} {
+		if _, err := query.ParseWords(bad); !errors.Is(err, query.ErrWords) {
 			t.Errorf("%.40q: %v, want ErrWords", bad, err)
 		}
 	}
@@ -167,7 +167,7 @@ func TestFiltersLikePlainOnes(t *testing.T) {
 		if rapid.Bool().Draw(t, "media") {
 			r.Media = []archive.MediaRef{{Name: pick("name", "报价单.PDF", "")}}
 		}
-		q := search.Query{
+		q := query.Query{
 			Conversation: pick("q conversation", "", "room:1"), Person: ids(pick("q person", "", "a", "c")), Sender: ids(pick("q sender", "", "", "b", "ab")),
 			MsgType: pick("q type", "", "file"), SenderKind: pick("q kind", "", "external"), ChatKind: pick("q chat", "", "internal"), File: pick("q file", "", "", "单.pdf"),
 		}
@@ -188,7 +188,7 @@ func TestFiltersLikePlainOnes(t *testing.T) {
 			(q.SenderKind == "" || q.SenderKind == r.SenderKind) && (q.ChatKind == "" || q.ChatKind == r.ChatKind) &&
 			(q.From.IsZero() || r.MsgTime.UnixMilli() >= q.From.UnixMilli() && r.MsgTime.UnixMilli() < q.To.UnixMilli()) &&
 			(q.HasMedia == nil || *q.HasMedia == (r.Media != nil)) && (q.File == "" || r.Media != nil && r.Media[0].Name != "")
-		if _, got := search.NewMatcher(q).Match(r); got != want {
+		if _, got := query.NewMatcher(q).Match(r); got != want {
 			t.Fatalf("%v, want %v: %+v\n%+v", got, want, q, r)
 		}
 	})
@@ -200,27 +200,27 @@ func TestEachFilter(t *testing.T) {
 	at := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
 	yes, no := true, false
 	for name, c := range map[string]struct {
-		query  search.Query
+		query  query.Query
 		change func(*archive.Row) // from admitted to refused
 	}{
-		"readable":     {search.Query{}, func(r *archive.Row) { r.Outcome = archive.OutcomeDamaged }},
-		"from":         {search.Query{From: at}, func(r *archive.Row) { r.MsgTime = at.Add(-time.Millisecond) }},
-		"to":           {search.Query{To: at.Add(time.Millisecond)}, func(r *archive.Row) { r.MsgTime = at.Add(time.Millisecond) }},
-		"conversation": {search.Query{Conversation: "pair:a,b"}, func(r *archive.Row) { r.Conversation = "pair:a,c" }},
-		"sender":       {search.Query{Sender: search.IDs{"a"}}, func(r *archive.Row) { r.FromID, r.ToIDs = "b", []string{"a"} }},
-		"person sends": {search.Query{Person: search.IDs{"a"}}, func(r *archive.Row) { r.FromID = "c" }},
-		"person gets":  {search.Query{Person: search.IDs{"b"}}, func(r *archive.Row) { r.ToIDs = []string{"c"} }},
-		"sender kind":  {search.Query{SenderKind: "employee"}, func(r *archive.Row) { r.SenderKind = "external" }},
-		"chat kind":    {search.Query{ChatKind: "internal"}, func(r *archive.Row) { r.ChatKind = "external" }},
-		"type":         {search.Query{MsgType: "file"}, func(r *archive.Row) { r.MsgType = "text" }},
-		"media":        {search.Query{HasMedia: &yes}, func(r *archive.Row) { r.Media = nil }},
-		"file":         {search.Query{File: "价单.pdf"}, func(r *archive.Row) { r.Media[1].Name = "报价.PDF" }},
+		"readable":     {query.Query{}, func(r *archive.Row) { r.Outcome = archive.OutcomeDamaged }},
+		"from":         {query.Query{From: at}, func(r *archive.Row) { r.MsgTime = at.Add(-time.Millisecond) }},
+		"to":           {query.Query{To: at.Add(time.Millisecond)}, func(r *archive.Row) { r.MsgTime = at.Add(time.Millisecond) }},
+		"conversation": {query.Query{Conversation: "pair:a,b"}, func(r *archive.Row) { r.Conversation = "pair:a,c" }},
+		"sender":       {query.Query{Sender: query.IDs{"a"}}, func(r *archive.Row) { r.FromID, r.ToIDs = "b", []string{"a"} }},
+		"person sends": {query.Query{Person: query.IDs{"a"}}, func(r *archive.Row) { r.FromID = "c" }},
+		"person gets":  {query.Query{Person: query.IDs{"b"}}, func(r *archive.Row) { r.ToIDs = []string{"c"} }},
+		"sender kind":  {query.Query{SenderKind: "employee"}, func(r *archive.Row) { r.SenderKind = "external" }},
+		"chat kind":    {query.Query{ChatKind: "internal"}, func(r *archive.Row) { r.ChatKind = "external" }},
+		"type":         {query.Query{MsgType: "file"}, func(r *archive.Row) { r.MsgType = "text" }},
+		"media":        {query.Query{HasMedia: &yes}, func(r *archive.Row) { r.Media = nil }},
+		"file":         {query.Query{File: "价单.pdf"}, func(r *archive.Row) { r.Media[1].Name = "报价.PDF" }},
 	} {
 		r := archive.Row{Outcome: archive.OutcomeOK, Reading: archive.Reading{
 			Conversation: "pair:a,b", FromID: "a", ToIDs: []string{"b"}, MsgTime: at, MsgType: "file", SenderKind: "employee", ChatKind: "internal",
 			Media: []archive.MediaRef{{Name: "x"}, {Name: "报价单.ＰＤＦ"}},
 		}}
-		m := search.NewMatcher(c.query)
+		m := query.NewMatcher(c.query)
 		if _, ok := m.Match(r); !ok {
 			t.Errorf("%s: refused", name)
 		}
@@ -229,7 +229,7 @@ func TestEachFilter(t *testing.T) {
 			t.Errorf("%s: admitted", name)
 		}
 	}
-	m := search.NewMatcher(search.Query{HasMedia: &no})
+	m := query.NewMatcher(query.Query{HasMedia: &no})
 	if _, ok := m.Match(archive.Row{Outcome: archive.OutcomeOK}); !ok {
 		t.Error("without media: refused")
 	}
@@ -245,9 +245,9 @@ func FuzzWords(f *testing.F) {
 		f.Add(`"a" OR -(b 合)`, text)
 	}
 	f.Fuzz(func(t *testing.T, words, text string) {
-		w, err := search.ParseWords(words)
+		w, err := query.ParseWords(words)
 		if err != nil {
-			if !errors.Is(err, search.ErrWords) {
+			if !errors.Is(err, query.ErrWords) {
 				t.Fatal(err)
 			}
 			return
@@ -264,7 +264,7 @@ func FuzzWords(f *testing.F) {
 }
 
 // ids are letters.
-func ids(letters string) search.IDs {
+func ids(letters string) query.IDs {
 	if letters == "" {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package search_test
+package query_test
 
 import (
 	"strings"
@@ -6,7 +6,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"wecom-archive/shared/search"
+	"wecom-archive/shared/query"
 )
 
 // TestMany: of many texts MayMatch rules out only what none matches, and MatchFolded says
@@ -18,7 +18,7 @@ func TestMany(t *testing.T) {
 	})
 	queries := []string{"合同", "合同 编号", "编号 OR a", "-合同", "合同 -编号", "(头发 OR e) NOT a", `"a," OR é`, "fi", "-(合同 OR a)", ""}
 	rapid.Check(t, func(t *rapid.T) {
-		w, err := search.ParseWords(rapid.SampledFrom(queries).Draw(t, "words"))
+		w, err := query.ParseWords(rapid.SampledFrom(queries).Draw(t, "words"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -28,7 +28,7 @@ func TestMany(t *testing.T) {
 		var many []byte
 		any := false
 		for _, s := range rapid.SliceOfN(text, 1, 4).Draw(t, "texts") {
-			folded := search.AppendFolded(nil, s)
+			folded := query.AppendFolded(nil, s)
 			_, want := w.Match(s)
 			if got := w.MatchFolded(folded); got != want {
 				t.Fatalf("%q: folded %v, itself %v", s, got, want)
@@ -41,7 +41,7 @@ func TestMany(t *testing.T) {
 		}
 	})
 	for words, want := range map[string]bool{"没有": false, "合同 没有": false, "没有 OR 合同": true, "-合同": true, "同 合": true, "同|合": false} {
-		w, err := search.ParseWords(words)
+		w, err := query.ParseWords(words)
 		if err != nil {
 			t.Fatal(err)
 		}

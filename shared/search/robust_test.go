@@ -1,4 +1,4 @@
-package scan_test
+package search_test
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compaction"
-	"wecom-archive/shared/scan"
+	"wecom-archive/shared/query"
 	"wecom-archive/shared/search"
 	"wecom-archive/shared/store"
 )
@@ -58,8 +58,8 @@ func TestOldDirectory(t *testing.T) {
 		t.Fatalf("%d row groups of %d runs", groups, runs)
 	}
 	for _, q := range []asked{
-		{"合同", scan.Query{Limit: 2}}, {"合同", scan.Query{Limit: 2, Descending: true, Time: time.Nanosecond}}, {"", scan.Query{Limit: 50, Query: search.Query{Person: search.IDs{"wmCustomer"}}}},
-		{"c", scan.Query{Limit: 9, Query: search.Query{From: start.AddDate(0, 0, 1), Conversation: "room:r1"}}},
+		{"合同", search.Query{Limit: 2}}, {"合同", search.Query{Limit: 2, Descending: true, Time: time.Nanosecond}}, {"", search.Query{Limit: 50, Query: query.Query{Person: query.IDs{"wmCustomer"}}}},
+		{"c", search.Query{Limit: 9, Query: query.Query{From: start.AddDate(0, 0, 1), Conversation: "room:r1"}}},
 	} {
 		w.check(t, w.scanner(), q)
 	}
@@ -81,15 +81,15 @@ func (f failing) GetRange(context.Context, string, int64, int64) ([]byte, error)
 func TestStoreFails(t *testing.T) {
 	w := fixture(t)
 	down := errors.New("the store is down")
-	q := scan.Query{Query: search.Query{Words: phrase(t, "合同")}, Limit: 5}
-	if a, err := scan.New(failing{w.objects, down}, w.derived, w.catalog, time.Now).Search(t.Context(), q); !errors.Is(err, down) {
+	q := search.Query{Query: query.Query{Words: phrase(t, "合同")}, Limit: 5}
+	if a, err := search.New(failing{w.objects, down}, w.derived, w.catalog, time.Now).Search(t.Context(), q); !errors.Is(err, down) {
 		t.Errorf("segments: %+v, %v", a, err)
 	}
 	w.compact(t, start.AddDate(0, 0, 6))
-	if a, err := scan.New(w.objects, failing{w.derived, down}, w.catalog, time.Now).Search(t.Context(), q); !errors.Is(err, down) {
+	if a, err := search.New(w.objects, failing{w.derived, down}, w.catalog, time.Now).Search(t.Context(), q); !errors.Is(err, down) {
 		t.Errorf("row groups: %+v, %v", a, err)
 	}
-	if a, err := scan.New(w.objects, nil, w.catalog, time.Now).Search(t.Context(), q); err == nil {
+	if a, err := search.New(w.objects, nil, w.catalog, time.Now).Search(t.Context(), q); err == nil {
 		t.Errorf("without the derived bucket: %+v", a)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -107,8 +107,8 @@ func TestStoredAgain(t *testing.T) {
 	if err := w.catalog.Pages.FinishPage(t.Context(), catalog.PageState{Key: archive.PageKey(asked), SeqAsked: asked, PulledAt: start.AddDate(0, 0, 6), Parts: 2, Damaged: []string{key}}); err != nil {
 		t.Fatal(err)
 	}
-	a, err := scan.New(&spoiling{ObjectReader: w.objects, key: key}, w.derived, w.catalog, time.Now).
-		Search(t.Context(), scan.Query{Query: search.Query{Words: phrase(t, "合同")}, Limit: 5})
+	a, err := search.New(&spoiling{ObjectReader: w.objects, key: key}, w.derived, w.catalog, time.Now).
+		Search(t.Context(), search.Query{Query: query.Query{Words: phrase(t, "合同")}, Limit: 5})
 	if err != nil || slices.Contains(a.Damaged, key) {
 		t.Errorf("damaged %v, %v", a.Damaged, err)
 	}
@@ -119,8 +119,8 @@ func TestDamage(t *testing.T) {
 	w := fixture(t)
 	key := w.store(t, start.AddDate(0, 0, 6), w.message(start, "合同 lost", nil))
 	spoiled := &spoiling{ObjectReader: w.objects, key: key}
-	s := scan.New(spoiled, w.derived, w.catalog, time.Now)
-	q := scan.Query{Query: search.Query{Words: phrase(t, "合同")}, Limit: 100}
+	s := search.New(spoiled, w.derived, w.catalog, time.Now)
+	q := search.Query{Query: query.Query{Words: phrase(t, "合同")}, Limit: 100}
 	want := len(w.want(asked{"合同", q}))
 	a, err := s.Search(t.Context(), q)
 	if err != nil || len(a.Hits) != want-1 || !slices.Equal(a.Damaged, []string{key}) {
@@ -135,7 +135,7 @@ func TestDamage(t *testing.T) {
 			i := slices.IndexFunc(derived, func(key string) bool { return strings.HasSuffix(key, suffix) })
 			spoiled.also = append(spoiled.also, derived[i])
 		}
-		a, err := scan.New(w.objects, spoiled, w.catalog, time.Now).Search(t.Context(), q)
+		a, err := search.New(w.objects, spoiled, w.catalog, time.Now).Search(t.Context(), q)
 		if err != nil || (len(a.Damaged) == 0) != (len(a.Hits) == want) {
 			t.Fatalf("%v: %d hits of %d, damaged %v, %v", suffixes, len(a.Hits), want, a.Damaged, err)
 		}
@@ -164,7 +164,7 @@ func TestDamage(t *testing.T) {
 func TestSpoiltExtract(t *testing.T) {
 	w := fixture(t)
 	w.compact(t, start.AddDate(0, 0, 6))
-	q := asked{"合同", scan.Query{Limit: 3}}
+	q := asked{"合同", search.Query{Limit: 3}}
 	for _, key := range keysBelow(t, w.derived, compaction.Prefix) {
 		if strings.HasSuffix(key, ".parquet") {
 			continue

@@ -1,4 +1,4 @@
-package scan
+package search
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/extract"
-	"wecom-archive/shared/search"
+	"wecom-archive/shared/query"
 	"wecom-archive/shared/store"
 )
 
@@ -97,7 +97,7 @@ func (r *run) blockMayHold(b *extract.Block) bool {
 	if q.Conversation != "" && !b.MayHold(q.Conversation) {
 		return false
 	}
-	for _, ids := range []search.IDs{q.Person, q.Sender} {
+	for _, ids := range []query.IDs{q.Person, q.Sender} {
 		if len(ids) > 0 && !slices.ContainsFunc(ids, b.MayHoldPerson) {
 			return false
 		}

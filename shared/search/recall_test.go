@@ -1,4 +1,4 @@
-package scan_test
+package search_test
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ import (
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/decode"
-	"wecom-archive/shared/scan"
+	"wecom-archive/shared/query"
 	"wecom-archive/shared/search"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
@@ -70,7 +70,7 @@ func needles() []string {
 		cuts := boundaries(text)
 		for i := range cuts {
 			for j := i + 1; j < len(cuts) && j <= i+8; j++ {
-				if needle := text[cuts[i]:cuts[j]]; search.Fold(needle) != "" { // something of it can be seen
+				if needle := text[cuts[i]:cuts[j]]; query.Fold(needle) != "" { // something of it can be seen
 					all = append(all, needle)
 				}
 			}
@@ -163,7 +163,7 @@ func TestRecall(t *testing.T) {
 			all := needles()
 			for i := 0; i < len(all); i += step {
 				needle := all[i]
-				w.check(t, s, asked{needle, scan.Query{Limit: 60 + i%2, Descending: i%3 == 0}})
+				w.check(t, s, asked{needle, search.Query{Limit: 60 + i%2, Descending: i%3 == 0}})
 			}
 		})
 	}
@@ -185,9 +185,9 @@ func TestFilters(t *testing.T) {
 		s := w.scanner()
 		for range queries {
 			pick := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }
-			q := asked{needle: rapid.SampledFrom(all).Draw(t, "needle"), Query: scan.Query{
+			q := asked{needle: rapid.SampledFrom(all).Draw(t, "needle"), Query: search.Query{
 				Limit: rapid.IntRange(1, 7).Draw(t, "limit"), Descending: rapid.Bool().Draw(t, "descending"),
-				Query: search.Query{
+				Query: query.Query{
 					Conversation: pick("conversation", "", "", "room:r1", "pair:li.na,wang.wei", "room:none"), Person: ids(pick("person", "", "", "zhao.min", "wmCustomer", "nobody")),
 					Sender: ids(pick("sender", "", "", "li.na", "zhao.min", "li.na,zhao.min")), MsgType: pick("type", "", "", "file"), File: pick("file", "", "", "单.pdf"),
 				},
@@ -213,7 +213,7 @@ func TestTimeLimit(t *testing.T) {
 			w.compact(t, start.AddDate(0, 0, 6))
 		}
 		for _, descending := range []bool{false, true} {
-			q := asked{"合同", scan.Query{Limit: 3, Descending: descending, Time: time.Nanosecond}}
+			q := asked{"合同", search.Query{Limit: 3, Descending: descending, Time: time.Nanosecond}}
 			got, pages := all(t, w.scanner(), q)
 			if want := w.want(q); !slices.Equal(got, want) || pages <= len(want)/3+1 {
 				t.Errorf("compacted %v, descending %v: %v in %d pages, want %v in more", compacted, descending, got, pages, want)
@@ -237,7 +237,7 @@ func TestNewWhileSearching(t *testing.T) {
 		for _, needle := range []string{"合同", "独一"} {
 			w := fixture(t)
 			w.store(t, start.AddDate(0, 0, 6), w.message(start, "独一", func(r *archive.Row) { r.Conversation = "pair:aa,ab" })) // last segment, first row group
-			q := asked{needle, scan.Query{Limit: 100, Time: time.Nanosecond}}
+			q := asked{needle, search.Query{Limit: 100, Time: time.Nanosecond}}
 			q.Words = phrase(t, q.needle)
 			want := w.want(q)
 			s := w.scanner()
@@ -282,7 +282,7 @@ func TestLooked(t *testing.T) {
 		if compacted {
 			w.compact(t, start.AddDate(0, 0, 1))
 		}
-		q := scan.Query{Query: search.Query{Words: phrase(t, "合同"), From: start}, Limit: 5}
+		q := search.Query{Query: query.Query{Words: phrase(t, "合同"), From: start}, Limit: 5}
 		a, err := w.scanner().Search(t.Context(), q)
 		if err != nil || len(a.Hits) != 1 {
 			t.Fatal(a, err)
@@ -301,14 +301,14 @@ func TestLooked(t *testing.T) {
 func TestSkips(t *testing.T) {
 	w := fixture(t)
 	w.compact(t, start.AddDate(0, 0, 6))
-	full, err := w.scanner().Search(t.Context(), scan.Query{Query: search.Query{Words: phrase(t, "没有这个")}, Limit: 5})
+	full, err := w.scanner().Search(t.Context(), search.Query{Query: query.Query{Words: phrase(t, "没有这个")}, Limit: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, q := range map[string]search.Query{
-		"conversation": {Conversation: "room:r1"}, "person": {Person: search.IDs{"wmCustomer"}}, "nobody": {Person: search.IDs{"nobody"}}, "times": {To: start.AddDate(0, 0, -30)},
+	for name, q := range map[string]query.Query{
+		"conversation": {Conversation: "room:r1"}, "person": {Person: query.IDs{"wmCustomer"}}, "nobody": {Person: query.IDs{"nobody"}}, "times": {To: start.AddDate(0, 0, -30)},
 	} {
-		a, err := w.scanner().Search(t.Context(), scan.Query{Query: q, Limit: 5})
+		a, err := w.scanner().Search(t.Context(), search.Query{Query: q, Limit: 5})
 		if err != nil || a.Looked.Parts >= full.Looked.Parts || (name == "nobody" || name == "times") && a.Looked.Parts > 0 {
 			t.Errorf("%s: %d parts of %d, %v", name, a.Looked.Parts, full.Looked.Parts, err)
 		}
@@ -316,8 +316,8 @@ func TestSkips(t *testing.T) {
 }
 
 func TestBadQuery(t *testing.T) {
-	for _, limit := range []int{0, scan.MaxLimit + 1} {
-		if _, err := newWorld().scanner().Search(t.Context(), scan.Query{Limit: limit}); !errors.Is(err, scan.ErrQuery) {
+	for _, limit := range []int{0, search.MaxLimit + 1} {
+		if _, err := newWorld().scanner().Search(t.Context(), search.Query{Limit: limit}); !errors.Is(err, search.ErrQuery) {
 			t.Errorf("limit %d: %v", limit, err)
 		}
 	}
@@ -327,30 +327,30 @@ func TestBadQuery(t *testing.T) {
 // ends.
 func FuzzParseCursor(f *testing.F) {
 	after := archive.Position{Time: start, Seq: 1, Page: 2, Envelope: 3}
-	f.Add(scan.Cursor{After: &after}.Append(nil))
+	f.Add(search.Cursor{After: &after}.Append(nil))
 	f.Add([]byte{2, 1, 2, 3, 4, 5, 6, 7, 8, 1, 1, 0})
 	f.Add([]byte{3})
 	w := fixture(f)
 	s := w.scanner()
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := scan.ParseCursor(b)
+		c, err := search.ParseCursor(b)
 		if err != nil {
-			if !errors.Is(err, scan.ErrCursor) {
+			if !errors.Is(err, search.ErrCursor) {
 				t.Fatal(err)
 			}
 			return
 		}
-		if again, err := scan.ParseCursor(c.Append(nil)); err != nil || !slices.Equal(again.Append(nil), c.Append(nil)) {
+		if again, err := search.ParseCursor(c.Append(nil)); err != nil || !slices.Equal(again.Append(nil), c.Append(nil)) {
 			t.Fatal(err)
 		}
-		if _, err := s.Search(t.Context(), scan.Query{Limit: 3, Cursor: c}); err != nil {
+		if _, err := s.Search(t.Context(), search.Query{Limit: 3, Cursor: c}); err != nil {
 			t.Fatal(err)
 		}
 	})
 }
 
 // ids are separated by commas.
-func ids(list string) search.IDs {
+func ids(list string) query.IDs {
 	if list == "" {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package scan
+package search
 
 import (
 	"encoding/binary"

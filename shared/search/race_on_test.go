@@ -1,6 +1,6 @@
 //go:build race
 
-package scan_test
+package search_test
 
 // underRace shortens what the race detector makes ten times slower.
 const underRace = true

@@ -1,4 +1,4 @@
-package scan_test
+package search_test
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/decode"
-	"wecom-archive/shared/scan"
+	"wecom-archive/shared/query"
 	"wecom-archive/shared/search"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store/storetest"
@@ -49,8 +49,8 @@ func newWorld() *world {
 	return w
 }
 
-func (w *world) scanner() *scan.Scanner {
-	return scan.New(w.objects, w.derived, w.catalog, time.Now)
+func (w *world) scanner() *search.Scanner {
+	return search.New(w.objects, w.derived, w.catalog, time.Now)
 }
 
 // compact makes runs of several objects with several row groups.
@@ -118,7 +118,7 @@ func plainFold(s string) string {
 // asked is a query and, in plain words, what it means.
 type asked struct {
 	needle string // a phrase; empty: none
-	scan.Query
+	search.Query
 }
 
 // want answers from the plain list.
@@ -152,12 +152,12 @@ func (w *world) want(q asked) []int64 {
 	return seqs
 }
 
-func phrase(t tb, s string) search.Words {
+func phrase(t tb, s string) query.Words {
 	t.Helper()
 	if s == "" {
-		return search.Words{}
+		return query.Words{}
 	}
-	words, err := search.ParseWords(`"` + s + `"`)
+	words, err := query.ParseWords(`"` + s + `"`)
 	if err != nil {
 		t.Fatalf("%q: %v", s, err)
 	}
@@ -165,7 +165,7 @@ func phrase(t tb, s string) search.Words {
 }
 
 // all follows the cursors, each through its stored form, and returns the seqs.
-func all(t tb, s *scan.Scanner, q asked) (seqs []int64, pages int) {
+func all(t tb, s *search.Scanner, q asked) (seqs []int64, pages int) {
 	t.Helper()
 	q.Words = phrase(t, q.needle)
 	for pages = 1; ; pages++ {
@@ -194,13 +194,13 @@ func all(t tb, s *scan.Scanner, q asked) (seqs []int64, pages int) {
 		if pages > 10_000 {
 			t.Fatalf("%q: the pages do not end", q.needle)
 		}
-		if q.Cursor, err = scan.ParseCursor(a.Next.Append(nil)); err != nil {
+		if q.Cursor, err = search.ParseCursor(a.Next.Append(nil)); err != nil {
 			t.Fatalf("%v", err)
 		}
 	}
 }
 
-func (w *world) check(t tb, s *scan.Scanner, q asked) {
+func (w *world) check(t tb, s *search.Scanner, q asked) {
 	t.Helper()
 	got, _ := all(t, s, q)
 	if want := w.want(q); !slices.Equal(got, want) {

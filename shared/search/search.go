@@ -1,4 +1,4 @@
-package scan
+package search
 
 import (
 	"cmp"
@@ -14,7 +14,7 @@ import (
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/extract"
-	"wecom-archive/shared/search"
+	"wecom-archive/shared/query"
 	"wecom-archive/shared/store"
 )
 
@@ -23,7 +23,7 @@ const MaxLimit = 100
 
 // Query is what is asked for.
 type Query struct {
-	search.Query
+	query.Query
 	Descending bool // newest first
 	Limit      int  // hits of a page: 1 to MaxLimit
 
@@ -38,10 +38,10 @@ type Query struct {
 
 // Hit is a message that is meant.
 type Hit struct {
-	// Row has no Raw, and of the Reading at least what search.Query looks at.
+	// Row has no Raw, and of the Reading at least what query.Query looks at.
 	archive.Row
 	Place  archive.Place
-	Ranges []search.Range // where the terms stand in Text
+	Ranges []query.Range // where the terms stand in Text
 
 	unit string   // that it was found in
 	text *textRef // where Text and Ranges come from; nil: they are there
@@ -126,7 +126,7 @@ func (s *Scanner) Search(ctx context.Context, q Query) (Answer, error) {
 	const tries = 3
 	avoid := map[string]bool{}
 	for try := 1; ; try++ {
-		r := &run{Scanner: s, query: q, matcher: search.NewMatcher(q.Query), until: until, last: try == tries, avoid: avoid}
+		r := &run{Scanner: s, query: q, matcher: query.NewMatcher(q.Query), until: until, last: try == tries, avoid: avoid}
 		r.answer.Looked.Contents = map[string]int64{}
 		err := r.search(ctx)
 		if err == nil {
@@ -150,7 +150,7 @@ func (s *Scanner) Search(ctx context.Context, q Query) (Answer, error) {
 type run struct {
 	*Scanner
 	query   Query
-	matcher *search.Matcher
+	matcher *query.Matcher
 	until   time.Time
 	last    bool            // what is not found is damaged
 	avoid   map[string]bool // row groups, by name, whose extracts cannot be used
