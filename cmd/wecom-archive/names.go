@@ -9,7 +9,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
-	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/upkeep"
 	"wecom-archive/shared/wecom"
 )
 
@@ -46,7 +46,7 @@ func (c *peopleAlias) Run(ctx context.Context, to streams) error {
 			fmt.Fprintln(to.Err, "Stored. It holds for messages from now on; run `wecom-archive reparse` for earlier ones.")
 			return nil
 		}
-		if err := reparse(ctx, o, to); err != nil {
+		if err := runReparse(ctx, o, to); err != nil {
 			return fmt.Errorf("%s is %s: that is stored; run `wecom-archive reparse` for what is archived already: %w", c.Was, c.Is, err)
 		}
 		return nil
@@ -71,7 +71,7 @@ func (c *peopleAlias) check(ctx context.Context, o *opened, alias archive.Alias)
 	if o.Remote == nil || c.Later {
 		return nil
 	}
-	return o.Remote.may(ctx, rebuild.ModeReparse)
+	return o.Remote.may(ctx, upkeep.ModeReparse)
 }
 
 type peopleList struct {

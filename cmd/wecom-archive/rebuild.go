@@ -22,7 +22,9 @@ import (
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/reparse"
 	"wecom-archive/shared/transcript"
+	"wecom-archive/shared/upkeep"
 	"wecom-archive/shared/wecom"
 )
 
@@ -74,7 +76,7 @@ func (c *reindexCommand) Run(ctx context.Context, to streams) error {
 	return c.with(ctx, to, func(o *opened) error {
 		if o.Remote != nil {
 			var report rebuild.Report
-			return o.Remote.order(ctx, to, rebuild.Order{Mode: rebuild.ModeReindex, Drop: c.Drop, By: "reindex-" + uuid.NewString()}, &report)
+			return o.Remote.order(ctx, to, upkeep.Order{Mode: upkeep.ModeReindex, Drop: c.Drop, By: "reindex-" + uuid.NewString()}, &report)
 		}
 		report, err := rebuild.NewReindexer(rebuild.Config{
 			Corp: o.Corp, Objects: o.Objects, Versions: o.Versions, Catalog: o.Catalog, Dropper: o.Dropper, Queue: o.Queue, Now: time.Now, Log: o.Log,
@@ -166,15 +168,15 @@ func (c *compactCommand) Run(ctx context.Context, to streams) error {
 	return c.with(ctx, to, func(o *opened) error {
 		switch {
 		case c.Rebuild && o.Remote != nil:
-			return o.Remote.order(ctx, to, rebuild.Order{Mode: rebuild.ModeRecompact, Month: c.Month}, new(compact.Summary))
+			return o.Remote.order(ctx, to, upkeep.Order{Mode: upkeep.ModeRecompact, Month: c.Month}, new(compact.Summary))
 		case c.Rebuild:
-			summary, err := rebuild.Recompact(ctx, o.Catalog, o.compactor(), c.Month, time.Now())
+			summary, err := reparse.Recompact(ctx, o.Catalog, o.compactor(), c.Month, time.Now())
 			if err != nil {
 				return err
 			}
 			return printJSON(to.Out, summary)
 		case o.Remote != nil: // the puller looks over the keys daily
-			return o.Remote.order(ctx, to, rebuild.Order{Mode: rebuild.ModeCompact}, new(compact.Summary))
+			return o.Remote.order(ctx, to, upkeep.Order{Mode: upkeep.ModeCompact}, new(compact.Summary))
 		}
 		summary, err := o.compactor().Run(ctx, time.Now())
 		if err != nil {
@@ -198,14 +200,14 @@ type reparseCommand struct {
 }
 
 func (c *reparseCommand) Run(ctx context.Context, to streams) error {
-	return c.with(ctx, to, func(o *opened) error { return reparse(ctx, o, to) })
+	return c.with(ctx, to, func(o *opened) error { return runReparse(ctx, o, to) })
 }
 
-func reparse(ctx context.Context, o *opened, to streams) error {
+func runReparse(ctx context.Context, o *opened, to streams) error {
 	if o.Remote != nil {
-		return o.Remote.order(ctx, to, rebuild.Order{Mode: rebuild.ModeReparse}, new(rebuild.ReparseReport))
+		return o.Remote.order(ctx, to, upkeep.Order{Mode: upkeep.ModeReparse}, new(reparse.Report))
 	}
-	report, err := (&rebuild.Reparser{
+	report, err := (&reparse.Reparser{
 		Objects: o.Objects, Catalog: o.Catalog, Compactor: o.compactor(), Transcript: transcript.New(o.Objects, o.Derived, o.Catalog),
 		Read: reading.Read, Parser: wecom.ParserVersion, Log: o.Log,
 	}).Run(ctx, time.Now())

@@ -15,6 +15,7 @@ import (
 	"wecom-archive/shared/consent"
 	"wecom-archive/shared/rebuild"
 	"wecom-archive/shared/store"
+	"wecom-archive/shared/upkeep"
 )
 
 // remote are the functions of a stack that do for commands what no role of the stack
@@ -30,9 +31,9 @@ type remote struct {
 const standingEvery = 5 * time.Second
 
 // function is the one that has the rights for a mode.
-func (r *remote) function(mode rebuild.Mode) (string, error) {
+func (r *remote) function(mode upkeep.Mode) (string, error) {
 	name, flag := r.compactor, "--compactor"
-	if mode == rebuild.ModeReindex {
+	if mode == upkeep.ModeReindex {
 		name, flag = r.reindexer, "--reindexer"
 	}
 	if name == "" {
@@ -42,7 +43,7 @@ func (r *remote) function(mode rebuild.Mode) (string, error) {
 }
 
 // may asks whether an order would be taken, without giving it.
-func (r *remote) may(ctx context.Context, mode rebuild.Mode) error {
+func (r *remote) may(ctx context.Context, mode upkeep.Mode) error {
 	function, err := r.function(mode)
 	if err != nil {
 		return err
@@ -55,7 +56,7 @@ func (r *remote) may(ctx context.Context, mode rebuild.Mode) error {
 
 // order gives an order until all of it is done, says meanwhile how far it is, and
 // prints the report, into which it reads the function's.
-func (r *remote) order(ctx context.Context, to streams, order rebuild.Order, report any) error {
+func (r *remote) order(ctx context.Context, to streams, order upkeep.Order, report any) error {
 	function, err := r.function(order.Mode)
 	if err != nil {
 		return err
@@ -64,7 +65,7 @@ func (r *remote) order(ctx context.Context, to streams, order rebuild.Order, rep
 	var sum compact.Summary
 	for {
 		stop := r.watch(ctx, to, order.Mode)
-		var answer rebuild.Answer
+		var answer upkeep.Answer
 		err := invoke(ctx, r.client, function, order, &answer)
 		stop()
 		switch {
@@ -81,7 +82,7 @@ func (r *remote) order(ctx context.Context, to streams, order rebuild.Order, rep
 		if err := json.Unmarshal(answer.Report, report); err != nil {
 			return fmt.Errorf("%s gave a report that makes no sense: is it of another version? %w", function, err)
 		}
-		if one, ok := report.(*compact.Summary); ok && order.Mode == rebuild.ModeCompact {
+		if one, ok := report.(*compact.Summary); ok && order.Mode == upkeep.ModeCompact {
 			sum = sum.Plus(*one)
 			*one = sum
 		}
@@ -113,7 +114,7 @@ func (r *remote) enqueue(ctx context.Context, pages []string) error {
 }
 
 // watch says how far a function is, from the index, until stop is called.
-func (r *remote) watch(ctx context.Context, to streams, mode rebuild.Mode) (stop func()) {
+func (r *remote) watch(ctx context.Context, to streams, mode upkeep.Mode) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {

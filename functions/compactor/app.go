@@ -9,8 +9,9 @@ import (
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/consent"
 	"wecom-archive/shared/metrics"
-	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/reparse"
 	"wecom-archive/shared/transcript"
+	"wecom-archive/shared/upkeep"
 )
 
 // App is the function.
@@ -30,8 +31,8 @@ func NewApp(c compact.Config, now func() time.Time, meter *metrics.Writer) *App 
 // Event is what the function is started with. Without a mode, as the schedule's, it
 // compacts what is not compacted yet.
 type Event struct {
-	Mode  rebuild.Mode `json:"mode"`
-	Month string       `json:"month"` // of a rebuild.Order
+	Mode  upkeep.Mode `json:"mode"`
+	Month string      `json:"month"` // of a upkeep.Order
 
 	// Of a consent.Question.
 	After  consent.Place         `json:"after"`
@@ -40,36 +41,36 @@ type Event struct {
 }
 
 // Handle is the Lambda handler. It answers the schedule with a compact.Summary, an
-// order with a rebuild.Answer, and a question with a consent.Reply.
+// order with a upkeep.Answer, and a question with a consent.Reply.
 func (a *App) Handle(ctx context.Context, event Event) (any, error) {
 	switch event.Mode {
 	case "":
 		return a.compact(ctx)
-	case rebuild.ModeCompact:
+	case upkeep.ModeCompact:
 		sum, err := a.compact(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return rebuild.NewAnswer(event.Mode, sum.More, sum)
-	case rebuild.ModeRecompact:
+		return upkeep.NewAnswer(event.Mode, sum.More, sum)
+	case upkeep.ModeRecompact:
 		if err := checkMonth(event.Month); err != nil {
 			return nil, err
 		}
 		started := a.now()
-		sum, err := rebuild.Recompact(ctx, a.Catalog, a.compactor, event.Month, started)
+		sum, err := reparse.Recompact(ctx, a.Catalog, a.compactor, event.Month, started)
 		if err := a.done("compacted again", started, sum, err); err != nil {
 			return nil, err
 		}
-		return rebuild.NewAnswer(event.Mode, sum.More, sum)
-	case rebuild.ModeReparse:
+		return upkeep.NewAnswer(event.Mode, sum.More, sum)
+	case upkeep.ModeReparse:
 		started := a.now()
-		report, err := (&rebuild.Reparser{
+		report, err := (&reparse.Reparser{
 			Objects: a.Objects, Catalog: a.Catalog, Compactor: a.compactor, Transcript: a.transcript, Read: a.Read, Parser: a.Parser, Log: a.Log,
 		}).Run(ctx, started)
 		if err := a.done("reparsed", started, report.Summary, err); err != nil {
 			return nil, err
 		}
-		return rebuild.NewAnswer(event.Mode, report.More, report)
+		return upkeep.NewAnswer(event.Mode, report.More, report)
 	case consent.ModeConsent:
 		return consent.Lister{Catalog: a.Catalog, Transcript: a.transcript}.
 			Ask(ctx, consent.Question{After: event.After, Limit: event.Limit, Status: event.Status})

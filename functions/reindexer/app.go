@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/upkeep"
 )
 
 // App is the function.
@@ -17,23 +18,23 @@ type App struct {
 
 // Handle is the Lambda handler: it reindexes until all is done or its time is nearly
 // over, and says which.
-func (a *App) Handle(ctx context.Context, order rebuild.Order) (rebuild.Answer, error) {
-	if order.Mode != rebuild.ModeReindex {
-		return rebuild.Answer{}, fmt.Errorf("mode %q is none of this function: it knows %s", order.Mode, rebuild.ModeReindex)
+func (a *App) Handle(ctx context.Context, order upkeep.Order) (upkeep.Answer, error) {
+	if order.Mode != upkeep.ModeReindex {
+		return upkeep.Answer{}, fmt.Errorf("mode %q is none of this function: it knows %s", order.Mode, upkeep.ModeReindex)
 	}
 	pages := &outbox{most: a.MaxQueued}
 	c := a.Config
 	if order.By != "" { // the next invocation may be another process
 		c.Owner = order.By
 	}
-	c.Queue, c.Stop = pages, func() bool { return rebuild.DeadlineNear(ctx) || pages.full() }
+	c.Queue, c.Stop = pages, func() bool { return upkeep.DeadlineNear(ctx) || pages.full() }
 	report, err := rebuild.NewReindexer(c).Run(ctx, order.Drop)
 	more := errors.Is(err, rebuild.ErrUnfinished)
 	if err != nil && !more {
-		return rebuild.Answer{}, rebuild.Advise(err)
+		return upkeep.Answer{}, rebuild.Advise(err)
 	}
 	a.Log.Info("reindexed", "pages", report.Pages, "events", report.Events, "names", report.Names, "more", more)
-	return rebuild.NewAnswer(order.Mode, more, report, pages.keys...)
+	return upkeep.NewAnswer(order.Mode, more, report, pages.keys...)
 }
 
 // outbox takes what is to be queued. It is safe for concurrent use.

@@ -16,6 +16,7 @@ import (
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/rebuild"
 	"wecom-archive/shared/store/storetest"
+	"wecom-archive/shared/upkeep"
 )
 
 const corp = "ww5117a9e0c0ffee01"
@@ -45,14 +46,14 @@ func newApp(t *testing.T, pages int) *App {
 // nothing is begun.
 func TestHandle(t *testing.T) {
 	app := newApp(t, 3)
-	invoke := func(ctx context.Context, event string) rebuild.Answer {
+	invoke := func(ctx context.Context, event string) upkeep.Answer {
 		t.Helper()
 		doc, err := lambda.NewHandler(app.Handle).Invoke(ctx, []byte(event))
 		if err != nil {
 			t.Fatal(err)
 		}
-		var answer rebuild.Answer
-		if err := json.Unmarshal(doc, &answer); err != nil || answer.Mode != rebuild.ModeReindex {
+		var answer upkeep.Answer
+		if err := json.Unmarshal(doc, &answer); err != nil || answer.Mode != upkeep.ModeReindex {
 			t.Fatalf("%s: %v", doc, err)
 		}
 		return answer
@@ -84,7 +85,7 @@ func TestOutboxIsBounded(t *testing.T) {
 	app := newApp(t, pages)
 	queued := 0
 	for slices := 1; ; slices++ {
-		answer, err := app.Handle(t.Context(), rebuild.Order{Mode: rebuild.ModeReindex})
+		answer, err := app.Handle(t.Context(), upkeep.Order{Mode: upkeep.ModeReindex})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,13 +107,13 @@ func TestCursorAhead(t *testing.T) {
 	if err := app.Catalog.Pages.RestoreCursor(t.Context(), catalog.Cursor{Seq: 900}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := app.Handle(t.Context(), rebuild.Order{Mode: rebuild.ModeReindex}); err == nil || !strings.Contains(err.Error(), "reindex --drop") {
+	if _, err := app.Handle(t.Context(), upkeep.Order{Mode: upkeep.ModeReindex}); err == nil || !strings.Contains(err.Error(), "reindex --drop") {
 		t.Error(err)
 	}
 	if _, err := app.Catalog.Pages.AcquireLease(t.Context(), "puller", time.Now(), time.Minute); err != nil {
 		t.Errorf("the lease is still held: %v", err)
 	}
-	if _, err := app.Handle(t.Context(), rebuild.Order{Mode: rebuild.ModeReindex}); err == nil || !strings.Contains(err.Error(), "held by puller") {
+	if _, err := app.Handle(t.Context(), upkeep.Order{Mode: upkeep.ModeReindex}); err == nil || !strings.Contains(err.Error(), "held by puller") {
 		t.Errorf("somebody pulls: %v", err)
 	}
 }
@@ -121,7 +122,7 @@ func TestCursorAhead(t *testing.T) {
 // whichever process has the second one.
 func TestLease(t *testing.T) {
 	app := newApp(t, 30)
-	order := rebuild.Order{Mode: rebuild.ModeReindex, By: "command-1"}
+	order := upkeep.Order{Mode: upkeep.ModeReindex, By: "command-1"}
 	if answer, err := app.Handle(t.Context(), order); err != nil || !answer.More {
 		t.Fatalf("%+v, %v", answer, err)
 	}
@@ -130,7 +131,7 @@ func TestLease(t *testing.T) {
 	if _, err := app.Catalog.Pages.AcquireLease(t.Context(), "puller", time.Now(), 2*time.Minute); !errors.As(err, &held) {
 		t.Errorf("somebody may pull: %v", err)
 	}
-	if answer, err := app.Handle(t.Context(), rebuild.Order{Mode: rebuild.ModeReindex, By: "command-2"}); !errors.As(err, &held) {
+	if answer, err := app.Handle(t.Context(), upkeep.Order{Mode: upkeep.ModeReindex, By: "command-2"}); !errors.As(err, &held) {
 		t.Errorf("another command: %+v, %v", answer, err)
 	}
 	if answer, err := app.Handle(t.Context(), order); err != nil || answer.More {

@@ -26,6 +26,8 @@ import (
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/consent"
 	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/reparse"
+	"wecom-archive/shared/upkeep"
 	"wecom-archive/shared/wecom"
 )
 
@@ -211,7 +213,7 @@ func TestRebuildCommands(t *testing.T) {
 	if aliases := s.aliases(t); aliases != 0 {
 		t.Errorf("%d aliases are stored for ever, and what follows was refused", aliases)
 	}
-	var reparsed rebuild.ReparseReport
+	var reparsed reparse.Report
 	read(run(0, "", "people", "alias", "first.userid", who, "--unseen"), &reparsed)
 	if reparsed.Moved == 0 || reparsed.Messages != messages || s.aliases(t) != 1 {
 		t.Errorf("people alias: %+v, %d aliases", reparsed, s.aliases(t))
@@ -250,7 +252,7 @@ func (s *lambdas) checkSamples(t *testing.T, functions map[string]*runtimeapi.Fu
 		function, _, _ := strings.Cut(name, "/")
 		f := functions["example-"+function]
 		doc, err := f.Invoke(t.Context(), sample(t, name+".json"))
-		var answer rebuild.Answer
+		var answer upkeep.Answer
 		if err != nil || json.Unmarshal(doc, &answer) != nil || string(answer.Mode) != mode || answer.More || len(answer.Report) == 0 {
 			t.Errorf("%s: %s, %v\n%s", name, doc, err, f.Log())
 		}

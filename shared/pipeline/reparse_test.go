@@ -9,7 +9,7 @@ import (
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/reading"
-	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/reparse"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/transcript"
 	"wecom-archive/shared/wecom"
@@ -22,10 +22,10 @@ func (w *world) compactor(t *testing.T, read reading.Func, version int) *compact
 	})
 }
 
-func (w *world) reparse(t *testing.T, read reading.Func, version int) rebuild.ReparseReport {
+func (w *world) reparse(t *testing.T, read reading.Func, version int) reparse.Report {
 	t.Helper()
 	catalog := catalog.New(w.index)
-	report, err := (&rebuild.Reparser{
+	report, err := (&reparse.Reparser{
 		Objects: w.objects, Catalog: catalog, Compactor: w.compactor(t, read, version),
 		Transcript: transcript.New(w.objects, w.derived, catalog), Read: read, Parser: version, Log: w.log,
 	}).Run(t.Context(), w.Now())

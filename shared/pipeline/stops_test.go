@@ -11,8 +11,10 @@ import (
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/rebuild"
+	"wecom-archive/shared/reparse"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/transcript"
+	"wecom-archive/shared/upkeep"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/wecomtest"
 )
@@ -106,10 +108,10 @@ func (w *world) smallCompactor(t *testing.T) *compact.Compactor {
 func TestReparseGoesOn(t *testing.T) {
 	w := twoMonths(t)
 	index, derived := w.index, w.derived
-	run := func(ctx context.Context) rebuild.ReparseReport {
+	run := func(ctx context.Context) reparse.Report {
 		t.Helper()
 		catalog := catalog.New(w.index)
-		report, err := (&rebuild.Reparser{
+		report, err := (&reparse.Reparser{
 			Objects: w.objects, Catalog: catalog, Compactor: w.smallCompactor(t), Transcript: transcript.New(w.objects, w.derived, catalog),
 			Read: reading.Read, Parser: wecom.ParserVersion, Log: w.log,
 		}).Run(ctx, w.Now())
@@ -118,7 +120,7 @@ func TestReparseGoesOn(t *testing.T) {
 		}
 		return report
 	}
-	var want rebuild.ReparseReport
+	var want reparse.Report
 	var answers map[string]string
 	for i, looks := range []int{1 << 30, 2, 3, 10} {
 		w.index, w.derived = storetest.NewIndex(), storetest.NewDerived()
@@ -157,7 +159,7 @@ func TestRecompactGoesOn(t *testing.T) {
 	w := twoMonths(t)
 	run := func(looks int) compact.Summary {
 		t.Helper()
-		sum, err := rebuild.Recompact(newSlice(t.Context(), looks), catalog.New(w.index), w.smallCompactor(t), compact.All, w.Now())
+		sum, err := reparse.Recompact(newSlice(t.Context(), looks), catalog.New(w.index), w.smallCompactor(t), compact.All, w.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +216,7 @@ func TestRecompactGoesOn(t *testing.T) {
 func TestStanding(t *testing.T) {
 	w := twoMonths(t)
 	catalog := catalog.New(w.index)
-	if line, err := rebuild.Standing(t.Context(), catalog, rebuild.ModeReindex); err != nil || line != "" {
+	if line, err := rebuild.Standing(t.Context(), catalog, upkeep.ModeReindex); err != nil || line != "" {
 		t.Errorf("nobody reindexes: %q, %v", line, err)
 	}
 	seen := map[string]bool{}
@@ -223,7 +225,7 @@ func TestStanding(t *testing.T) {
 		x := w.reindexer(&queue{})
 		x.Stop = func() bool { left--; return left < 0 }
 		_, err = x.Run(t.Context(), false)
-		line, failed := rebuild.Standing(t.Context(), catalog, rebuild.ModeReindex)
+		line, failed := rebuild.Standing(t.Context(), catalog, upkeep.ModeReindex)
 		if failed != nil {
 			t.Fatal(failed)
 		}
@@ -234,7 +236,7 @@ func TestStanding(t *testing.T) {
 			t.Fatal("no end")
 		}
 	}
-	for _, mode := range []rebuild.Mode{rebuild.ModeCompact, rebuild.ModeRecompact, rebuild.ModeReparse} {
+	for _, mode := range []upkeep.Mode{upkeep.ModeCompact, upkeep.ModeRecompact, upkeep.ModeReparse} {
 		if line, err := rebuild.Standing(t.Context(), catalog, mode); err != nil || line == "" {
 			t.Errorf("%s: %q, %v", mode, line, err)
 		}

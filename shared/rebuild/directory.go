@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/reparse"
 	"wecom-archive/shared/store"
 )
 
@@ -56,5 +57,5 @@ func (r *run) consents(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return foldConsents(ctx, r.Catalog, aliases)
+	return reparse.FoldConsents(ctx, r.Catalog, aliases)
 }

@@ -9,6 +9,7 @@ import (
 
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/decode"
+	"wecom-archive/shared/reparse"
 	"wecom-archive/shared/store"
 )
 
@@ -188,10 +189,8 @@ func (r *run) work(ctx context.Context, drop bool) error {
 // begin saves that nothing is done yet. What was made of the readings that the index
 // had is not true of the new one.
 func (r *run) begin(ctx context.Context) error {
-	for _, name := range []string{reparseName, recompactName} {
-		if err := r.Catalog.Journal.ForgetProgress(ctx, name); err != nil {
-			return err
-		}
+	if err := reparse.Forget(ctx, r.Catalog.Journal); err != nil {
+		return err
 	}
 	return r.save(ctx)
 }

@@ -1,4 +1,4 @@
-package rebuild
+package reparse
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
+	"wecom-archive/shared/upkeep"
 	"wecom-archive/shared/wecom"
 )
 
@@ -36,8 +37,8 @@ type Reparser struct {
 	Log        *slog.Logger
 }
 
-// ReparseReport is what a reparse did, from its beginning if it was interrupted.
-type ReparseReport struct {
+// Report is what a reparse did, from its beginning if it was interrupted.
+type Report struct {
 	compact.Summary
 	Moved   int64 `json:"moved"`   // messages that belong to another conversation or day now
 	Removed int   `json:"removed"` // conversations of a day that have nothing there any more
@@ -55,6 +56,26 @@ type reparsing struct {
 	Removed   int    `json:"removed"`
 }
 
+// Standing says in a line how far a reparse is with the lists of conversations; empty:
+// it is not there yet, or there is none.
+func Standing(ctx context.Context, journal *catalog.Journal) (string, error) {
+	var at reparsing
+	if found, err := journal.Progress(ctx, reparseName, &at); err != nil || !found || !at.Compacted {
+		return "", err
+	}
+	return fmt.Sprintf("lists of conversations, up to %s", at.Listed), nil
+}
+
+// Forget says that nothing of it is done: the index that it was done in is gone.
+func Forget(ctx context.Context, journal *catalog.Journal) error {
+	for _, name := range []string{reparseName, recompactName} {
+		if err := journal.ForgetProgress(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // listsSaved is after how many segments progress is saved. Looking at one again
 // changes nothing.
 const listsSaved = 20
@@ -65,15 +86,15 @@ const listsSaved = 20
 // the index was made again from the objects it is needed again, since the index
 // then has the readings that segments have. A page that the queue delivers once more
 // lists the conversations of its old readings again, empty, until the next Run.
-func (r *Reparser) Run(ctx context.Context, now time.Time) (ReparseReport, error) {
+func (r *Reparser) Run(ctx context.Context, now time.Time) (Report, error) {
 	aliases, err := r.Catalog.People.Aliases(ctx)
 	if err != nil {
-		return ReparseReport{}, fmt.Errorf("reparsing: %w", err)
+		return Report{}, fmt.Errorf("reparsing: %w", err)
 	}
 	var at reparsing
 	resumed, err := r.Catalog.Journal.Progress(ctx, reparseName, &at)
 	if err != nil {
-		return ReparseReport{}, fmt.Errorf("reparsing: %w", err)
+		return Report{}, fmt.Errorf("reparsing: %w", err)
 	}
 	if resumed = resumed && at.goesOn(r.Parser, aliases); !resumed {
 		at = reparsing{months: months{Parser: r.Parser, Aliases: len(aliases)}}
@@ -82,7 +103,7 @@ func (r *Reparser) Run(ctx context.Context, now time.Time) (ReparseReport, error
 	if err == nil && done {
 		err = r.Catalog.Journal.ForgetProgress(ctx, reparseName)
 	}
-	report := ReparseReport{Summary: at.Summary, Moved: at.Moved, Removed: at.Removed, Resumed: resumed}
+	report := Report{Summary: at.Summary, Moved: at.Moved, Removed: at.Removed, Resumed: resumed}
 	report.More = !done
 	if err != nil {
 		return report, fmt.Errorf("reparsing: %w", err)
@@ -106,7 +127,7 @@ func (r *Reparser) goOn(ctx context.Context, now time.Time, at *reparsing, alias
 		if err != nil {
 			return false, fmt.Errorf("listing the segments: %w", err)
 		}
-		if DeadlineNear(ctx) {
+		if upkeep.DeadlineNear(ctx) {
 			return false, save(ctx)
 		}
 		if err := r.segment(ctx, info.Key, aliases, at); err != nil {
@@ -119,12 +140,12 @@ func (r *Reparser) goOn(ctx context.Context, now time.Time, at *reparsing, alias
 			}
 		}
 	}
-	return true, foldConsents(ctx, r.Catalog, aliases)
+	return true, FoldConsents(ctx, r.Catalog, aliases)
 }
 
-// foldConsents brings together what is known of consent in conversations that are one
+// FoldConsents brings together what is known of consent in conversations that are one
 // since a userid changed.
-func foldConsents(ctx context.Context, catalog *catalog.Catalog, aliases catalog.Aliases) error {
+func FoldConsents(ctx context.Context, catalog *catalog.Catalog, aliases catalog.Aliases) error {
 	if len(aliases) == 0 {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package rebuild
+package reparse
 
 import (
 	"context"

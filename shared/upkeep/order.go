@@ -1,14 +1,10 @@
-package rebuild
+package upkeep
 
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
-
-	"wecom-archive/shared/catalog"
-	"wecom-archive/shared/compaction"
 )
 
 // Mode is what is to be made again, or, Compact, made at all.
@@ -56,49 +52,4 @@ const margin = time.Minute
 func DeadlineNear(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
 	return ok && time.Until(deadline) < margin
-}
-
-// Advise adds to an error of a Reindexer what to do.
-func Advise(err error) error {
-	if _, ahead := errors.AsType[*catalog.CursorAheadError](err); ahead {
-		return fmt.Errorf("%w: is this the right bucket? If it is, wecom-archive reindex --drop goes on from what is stored", err)
-	}
-	return err
-}
-
-// Standing says in a line how far an order is that a function works on, from what
-// stands in the index; empty: there is nothing to say yet.
-func Standing(ctx context.Context, catalog *catalog.Catalog, mode Mode) (string, error) {
-	switch mode {
-	case ModeReindex:
-		var p progress
-		if found, err := catalog.Journal.Progress(ctx, progressName, &p); err != nil || !found {
-			return "", err
-		}
-		return fmt.Sprintf("%s %s: %d pages, %d events, %d names", p.Phase, p.After, p.Report.Pages, p.Report.Events, p.Report.Names), nil
-	case ModeReparse:
-		var p reparsing
-		found, err := catalog.Journal.Progress(ctx, reparseName, &p)
-		if err != nil || found && p.Compacted {
-			return fmt.Sprintf("lists of conversations, up to %s", p.Listed), err
-		}
-	}
-	months, err := compaction.NewIndex(catalog.Table).Months(ctx)
-	if err != nil {
-		return "", err
-	}
-	var rows int64
-	line := ""
-	for _, m := range months {
-		for _, run := range m.Runs {
-			rows += run.Rows
-		}
-		if m.Rebuild != nil && line == "" && mode != ModeCompact {
-			line = fmt.Sprintf("month %s again, up to %s", m.Month, m.Rebuild.After)
-		}
-	}
-	if line == "" {
-		line = fmt.Sprintf("%d messages compacted", rows)
-	}
-	return line, nil
 }
