@@ -17,6 +17,7 @@ import (
 	"wecom-archive/infra/local"
 	"wecom-archive/infra/local/idp"
 	"wecom-archive/shared/access"
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/setup"
 	"wecom-archive/shared/signin"
@@ -159,7 +160,7 @@ func (c *localCommand) handler(system *local.System, log *slog.Logger, token, ba
 		Issuer: issuer, ClientID: clientID, Base: base, RolesClaim: idp.RolesClaim, Sessions: sessions,
 		Client: &http.Client{Timeout: 10 * time.Second}, Log: log.With("stage", "signin"),
 	})
-	person := viewer.Person{Subject: "local", Roles: []viewer.Role{viewer.RoleReader, viewer.RoleAuditor, viewer.RoleOperator}}
+	person := person.Person{Subject: "local", Roles: []person.Role{person.Reader, person.Auditor, person.Operator}}
 	mux := http.NewServeMux()
 	mux.Handle("/", viewer.New(viewer.Config{
 		Objects: system.Objects, Derived: system.Derived, Catalog: system.Catalog,

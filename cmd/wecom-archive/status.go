@@ -11,6 +11,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/health"
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/viewer"
 )
 
@@ -50,7 +51,7 @@ func (c *statusCommand) Run(ctx context.Context, to streams) error {
 func askStatus(ctx context.Context, o *opened) ([]byte, error) {
 	handler := viewer.New(viewer.Config{
 		Objects: o.Objects, Derived: o.Derived, Catalog: o.Catalog, Log: o.Log,
-		Auth: viewer.StaticToken("command", viewer.Person{Subject: "command", Roles: []viewer.Role{viewer.RoleOperator}}),
+		Auth: viewer.StaticToken("command", person.Person{Subject: "command", Roles: []person.Role{person.Operator}}),
 	})
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "/v1/status", nil)
 	if err != nil {

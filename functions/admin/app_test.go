@@ -26,6 +26,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/decode"
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/setup"
 	"wecom-archive/shared/store"
@@ -68,7 +69,7 @@ func (sampleToken) Subject(_ context.Context, token string) (string, error) {
 	case "not-to-be-checked":
 		return "", errors.New("the index does not answer")
 	}
-	return "", fmt.Errorf("%w: not signed by the issuer", viewer.ErrUnauthenticated)
+	return "", fmt.Errorf("%w: not signed by the issuer", person.ErrUnauthenticated)
 }
 
 // say archives one message of a conversation.

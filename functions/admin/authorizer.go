@@ -10,6 +10,7 @@ import (
 
 	"github.com/awslabs/aws-lambda-go-api-proxy/core"
 
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/viewer"
 )
 
@@ -24,46 +25,46 @@ type authorizer struct {
 
 // tokens checks access tokens (*signin.Verifier).
 type tokens interface {
-	// Subject returns viewer.ErrUnauthenticated, wrapped, for one that is not good.
+	// Subject returns person.ErrUnauthenticated, wrapped, for one that is not good.
 	Subject(ctx context.Context, token string) (string, error)
 }
 
 var _ viewer.Authenticator = authorizer{}
 
 // Authenticate implements viewer.Authenticator.
-func (a authorizer) Authenticate(r *http.Request) (viewer.Person, error) {
+func (a authorizer) Authenticate(r *http.Request) (person.Person, error) {
 	gateway, ok := core.GetAPIGatewayV2ContextFromContext(r.Context())
 	if !ok || gateway.Authorizer == nil || gateway.Authorizer.JWT == nil {
-		return viewer.Person{}, fmt.Errorf("%w: no JWT authorizer checked the request", viewer.ErrUnauthenticated)
+		return person.Person{}, fmt.Errorf("%w: no JWT authorizer checked the request", person.ErrUnauthenticated)
 	}
 	claims := gateway.Authorizer.JWT.Claims
 	if claims["sub"] == "" {
-		return viewer.Person{}, fmt.Errorf("%w: the token has no subject", viewer.ErrUnauthenticated)
+		return person.Person{}, fmt.Errorf("%w: the token has no subject", person.ErrUnauthenticated)
 	}
 	// Cognito signs ID tokens for the same client with the same keys. They say who
 	// signed in, and are no permission to call an API.
 	if use, ok := claims["token_use"]; ok && use != "access" {
-		return viewer.Person{}, fmt.Errorf("%w: not an access token", viewer.ErrUnauthenticated)
+		return person.Person{}, fmt.Errorf("%w: not an access token", person.ErrUnauthenticated)
 	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		return viewer.Person{}, fmt.Errorf("%w: no bearer token", viewer.ErrUnauthenticated)
+		return person.Person{}, fmt.Errorf("%w: no bearer token", person.ErrUnauthenticated)
 	}
 	subject, err := a.tokens.Subject(r.Context(), strings.TrimSpace(token))
 	if err != nil {
-		return viewer.Person{}, err
+		return person.Person{}, err
 	}
 	if subject != claims["sub"] {
-		return viewer.Person{}, fmt.Errorf("%w: the token is not the one that was checked", viewer.ErrUnauthenticated)
+		return person.Person{}, fmt.Errorf("%w: the token is not the one that was checked", person.ErrUnauthenticated)
 	}
-	return viewer.Person{Subject: subject, Roles: roles(claims[a.rolesClaim])}, nil
+	return person.Person{Subject: subject, Roles: roles(claims[a.rolesClaim])}, nil
 }
 
 // roles are the known roles in the value of a claim. API Gateway makes a list
 // "[a b]", in which a name with a space looks like two names: an issuer whose
 // groups may have spaces in their names needs a claim of its own for roles. A
 // plain claim is one role, or several with spaces between, as in a scope.
-func roles(claim string) []viewer.Role {
+func roles(claim string) []person.Role {
 	claim = strings.TrimSpace(claim)
 	var names []string
 	if inner, ok := strings.CutPrefix(claim, "["); ok && json.Unmarshal([]byte(claim), &names) != nil {
@@ -71,8 +72,8 @@ func roles(claim string) []viewer.Role {
 	} else if !ok {
 		names = strings.Fields(claim)
 	}
-	var found []viewer.Role
-	for _, role := range []viewer.Role{viewer.RoleReader, viewer.RoleAuditor, viewer.RoleOperator} {
+	var found []person.Role
+	for _, role := range []person.Role{person.Reader, person.Auditor, person.Operator} {
 		if slices.Contains(names, string(role)) {
 			found = append(found, role)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"wecom-archive/shared/access"
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/signin"
 	"wecom-archive/shared/viewer"
 )
@@ -26,7 +27,7 @@ func newSessions(t *testing.T) *signin.Sessions {
 }
 
 // cookieOf is the cookie of somebody who has signed in, as a browser sends it.
-func cookieOf(s *signin.Sessions, begun time.Time, roles ...viewer.Role) string {
+func cookieOf(s *signin.Sessions, begun time.Time, roles ...person.Role) string {
 	settings := s.Settings
 	settings.Now = func() time.Time { return begun }
 	then, err := signin.NewSessions(settings)
@@ -34,7 +35,7 @@ func cookieOf(s *signin.Sessions, begun time.Time, roles ...viewer.Role) string 
 		panic(err) // settings that were good are no more
 	}
 	w := httptest.NewRecorder()
-	then.Begin(w, viewer.Person{Subject: "li.na", Name: "李娜", Roles: roles})
+	then.Begin(w, person.Person{Subject: "li.na", Name: "李娜", Roles: roles})
 	c := w.Result().Cookies()[0]
 	return c.Name + "=" + c.Value
 }
@@ -43,8 +44,8 @@ func cookieOf(s *signin.Sessions, begun time.Time, roles ...viewer.Role) string 
 // led to the sign-in or told so, and nothing is looked at.
 func TestPages(t *testing.T) {
 	ours, others := newSessions(t), newSessions(t)
-	reader := cookieOf(ours, now, viewer.RoleReader)
-	operator := cookieOf(ours, now, viewer.RoleOperator)
+	reader := cookieOf(ours, now, person.Reader)
+	operator := cookieOf(ours, now, person.Operator)
 	for name, test := range map[string]struct {
 		path, query, cookie string
 		status              int
@@ -61,9 +62,9 @@ func TestPages(t *testing.T) {
 		"reader on setup":                 {"/setup", "", reader, 403},
 		"reader on looks":                 {"/access", "", reader, 403},
 		"no role":                         {"/", "", cookieOf(ours, now), 403},
-		"cookie of another stack":         {"/c", "", cookieOf(others, now, viewer.RoleReader), 303},
+		"cookie of another stack":         {"/c", "", cookieOf(others, now, person.Reader), 303},
 		"cookie with a letter changed":    {"/c", "", strings.Replace(reader, "=", "=A", 1), 303},
-		"session too old":                 {"/c", "", cookieOf(ours, now.Add(-9*time.Hour), viewer.RoleReader), 303},
+		"session too old":                 {"/c", "", cookieOf(ours, now.Add(-9*time.Hour), person.Reader), 303},
 		"a session is no token for /v1":   {"/v1/status", "", reader, 401},
 		"nor for another spelling of it":  {"//v1/status", "", reader, 307},
 		"and a path that there is not is": {"/elsewhere", "", reader, 404},

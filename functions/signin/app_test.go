@@ -20,10 +20,10 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"wecom-archive/infra/local/idp"
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/signin"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
-	"wecom-archive/shared/viewer"
 )
 
 const pages = "https://a1b2c3d4e5.execute-api.ap-east-1.amazonaws.com"
@@ -161,9 +161,9 @@ func TestSignIn(t *testing.T) {
 	}
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.Header.Set("Cookie", strings.Join(cookies(done), "; "))
-	person, err := (&signin.Stored{Index: w.index, Wrapper: plain{}}).Visitor(httptest.NewRecorder(), r)
-	if err != nil || person.Subject != "reader" || len(person.Roles) != 1 {
-		t.Errorf("%+v, %v", person, err)
+	who, err := (&signin.Stored{Index: w.index, Wrapper: plain{}}).Visitor(httptest.NewRecorder(), r)
+	if err != nil || who.Subject != "reader" || len(who.Roles) != 1 {
+		t.Errorf("%+v, %v", who, err)
 	}
 	// The provider gives a code once.
 	if again := w.invoke("callback.json", func(e *events.APIGatewayV2HTTPRequest) { e.RawQueryString, e.Cookies = query, cookies(begun) }); again.StatusCode != http.StatusUnauthorized {
@@ -173,7 +173,7 @@ func TestSignIn(t *testing.T) {
 	if out.StatusCode != http.StatusOK || !strings.Contains(out.Body, w.provider.URL+"/idp/logout?") || len(cookies(out)) != 0 || len(out.Cookies) != 1 {
 		t.Errorf("signing out: %+v", out)
 	}
-	if _, err := (&signin.Stored{Index: w.index, Wrapper: plain{}}).Visitor(httptest.NewRecorder(), r); !errors.Is(err, viewer.ErrUnauthenticated) {
+	if _, err := (&signin.Stored{Index: w.index, Wrapper: plain{}}).Visitor(httptest.NewRecorder(), r); !errors.Is(err, person.ErrUnauthenticated) {
 		t.Errorf("a copy of the cookie: %v", err)
 	}
 	values, err := url.ParseQuery(query)
@@ -236,7 +236,7 @@ func TestEnd(t *testing.T) {
 		if _, err := w.handler.Invoke(t.Context(), []byte(payload)); err != nil {
 			t.Fatal(err)
 		}
-		if err := visit(r); errors.Is(err, viewer.ErrUnauthenticated) != ends {
+		if err := visit(r); errors.Is(err, person.ErrUnauthenticated) != ends {
 			t.Errorf("%s: %v", payload, err)
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/viewer"
 )
@@ -41,8 +42,8 @@ type site struct {
 // somebody is signed in.
 type somebody struct{}
 
-func (somebody) Visitor(http.ResponseWriter, *http.Request) (viewer.Person, error) {
-	return viewer.Person{Subject: "load", Roles: []viewer.Role{viewer.RoleReader, viewer.RoleAuditor}}, nil
+func (somebody) Visitor(http.ResponseWriter, *http.Request) (person.Person, error) {
+	return person.Person{Subject: "load", Roles: []person.Role{person.Reader, person.Auditor}}, nil
 }
 
 func (l *load) site() *site {

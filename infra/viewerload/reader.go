@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"wecom-archive/infra/local/idp"
-	"wecom-archive/shared/viewer"
+	"wecom-archive/shared/person"
 )
 
 // reader is somebody who looks at one screen after another.
@@ -193,7 +193,7 @@ func (r *reader) word() string {
 
 // raw asks for messages as decrypted, as an auditor may.
 func (r *reader) raw() string {
-	if slices.Contains(r.Roles, string(viewer.RoleAuditor)) && r.rng.IntN(2) == 0 {
+	if slices.Contains(r.Roles, string(person.Auditor)) && r.rng.IntN(2) == 0 {
 		return "&raw=true"
 	}
 	return ""

@@ -20,6 +20,7 @@ import (
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/signin"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/viewer"
@@ -60,22 +61,22 @@ func (o *outcome) looks() (n int) {
 }
 
 // tokens know readers by their subject as bearer token.
-type tokens map[string]viewer.Person
+type tokens map[string]person.Person
 
-func (t tokens) Authenticate(r *http.Request) (viewer.Person, error) {
+func (t tokens) Authenticate(r *http.Request) (person.Person, error) {
 	for token, p := range t {
 		if p, err := viewer.StaticToken(token, p).Authenticate(r); err == nil {
 			return p, nil
 		}
 	}
-	return viewer.Person{}, fmt.Errorf("%w: unknown token", viewer.ErrUnauthenticated)
+	return person.Person{}, fmt.Errorf("%w: unknown token", person.ErrUnauthenticated)
 }
 
 // account is the n-th reader; every third is an auditor, too.
 func account(n int) idp.Account {
-	roles := []string{string(viewer.RoleReader)}
+	roles := []string{string(person.Reader)}
 	if n%3 == 0 {
-		roles = append(roles, string(viewer.RoleAuditor))
+		roles = append(roles, string(person.Auditor))
 	}
 	return idp.Account{Subject: fmt.Sprintf("subject-%03d", n), Name: fmt.Sprintf("Looker-%03d", n), Roles: roles}
 }
@@ -195,9 +196,9 @@ func (c crowd) serve(system *local.System, log *slog.Logger) (base string, stop 
 	known := tokens{}
 	for n := range c.Readers {
 		a := account(n)
-		p := viewer.Person{Subject: a.Subject, Name: a.Name}
+		p := person.Person{Subject: a.Subject, Name: a.Name}
 		for _, role := range a.Roles {
-			p.Roles = append(p.Roles, viewer.Role(role))
+			p.Roles = append(p.Roles, person.Role(role))
 		}
 		accounts, known[a.Subject] = append(accounts, a), p
 	}

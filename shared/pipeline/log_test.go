@@ -21,6 +21,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/decode"
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/viewer"
@@ -177,7 +178,7 @@ func (w *world) look(t *testing.T) {
 	api := viewer.New(viewer.Config{
 		Objects: w.objects, Catalog: catalog, Now: w.Now, Log: w.log,
 		Access: &access.Recorder{Objects: w.objects, Now: w.Now, NewID: rand.Text},
-		Auth:   viewer.StaticToken(token, viewer.Person{Subject: "auditor", Roles: []viewer.Role{viewer.RoleAuditor}}),
+		Auth:   viewer.StaticToken(token, person.Person{Subject: "auditor", Roles: []person.Role{person.Auditor}}),
 	})
 	get := func(path string) (status, size int) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)

@@ -15,6 +15,7 @@ import (
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/rebuild"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
@@ -91,7 +92,7 @@ func eventful(t *testing.T) *world {
 func (w *world) apiAnswers(t *testing.T) map[string]string {
 	t.Helper()
 	looks := 0
-	everything := viewer.Person{Subject: "tester", Roles: []viewer.Role{viewer.RoleReader, viewer.RoleAuditor, viewer.RoleOperator}}
+	everything := person.Person{Subject: "tester", Roles: []person.Role{person.Reader, person.Auditor, person.Operator}}
 	handler := viewer.New(viewer.Config{
 		Objects: w.objects, Derived: w.derived, Catalog: catalog.New(w.index), Read: w.newest,
 		Access: &access.Recorder{Objects: storetest.NewObjects(), Now: w.Now, NewID: func() string { looks++; return fmt.Sprintf("look-%08d", looks) }},

@@ -10,8 +10,8 @@ import (
 	"net/http"
 	"time"
 
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/store"
-	"wecom-archive/shared/viewer"
 )
 
 // Limits of a session where Settings does not say.
@@ -86,31 +86,31 @@ const (
 
 // session is what the cookie holds.
 type session struct {
-	Person viewer.Person `json:"person"`
+	Person person.Person `json:"person"`
 	Begun  time.Time     `json:"begun"`
 	Seen   time.Time     `json:"seen"`
 }
 
-// Visitor is who sent the request. It returns viewer.ErrUnauthenticated, wrapped, if
+// Visitor is who sent the request. It returns person.ErrUnauthenticated, wrapped, if
 // nobody is signed in, and any other error if that could not be found out. What it writes is a header only: the cookie's new time.
-func (s *Sessions) Visitor(w http.ResponseWriter, r *http.Request) (viewer.Person, error) {
+func (s *Sessions) Visitor(w http.ResponseWriter, r *http.Request) (person.Person, error) {
 	var found session
 	if err := s.read(r, sessionCookie, &found); err != nil {
-		return viewer.Person{}, fmt.Errorf("%w: %w", viewer.ErrUnauthenticated, err)
+		return person.Person{}, fmt.Errorf("%w: %w", person.ErrUnauthenticated, err)
 	}
 	now := s.Now()
 	switch {
 	case found.Person.Subject == "":
-		return viewer.Person{}, fmt.Errorf("%w: a session of nobody", viewer.ErrUnauthenticated)
+		return person.Person{}, fmt.Errorf("%w: a session of nobody", person.ErrUnauthenticated)
 	case now.Sub(found.Seen) > s.Idle || now.Sub(found.Begun) > s.Absolute:
-		return viewer.Person{}, fmt.Errorf("%w: the session has ended", viewer.ErrUnauthenticated)
+		return person.Person{}, fmt.Errorf("%w: the session has ended", person.ErrUnauthenticated)
 	}
 	over, err := s.over(r.Context(), found)
 	switch {
 	case err != nil:
-		return viewer.Person{}, err
+		return person.Person{}, err
 	case over:
-		return viewer.Person{}, fmt.Errorf("%w: the session was ended", viewer.ErrUnauthenticated)
+		return person.Person{}, fmt.Errorf("%w: the session was ended", person.ErrUnauthenticated)
 	case now.Sub(found.Seen) > renewAfter:
 		found.Seen = now
 		s.write(w, sessionCookie, found, s.Absolute)
@@ -119,7 +119,7 @@ func (s *Sessions) Visitor(w http.ResponseWriter, r *http.Request) (viewer.Perso
 }
 
 // Begin signs the person in. Whoever calls it has made sure who that is.
-func (s *Sessions) Begin(w http.ResponseWriter, p viewer.Person) {
+func (s *Sessions) Begin(w http.ResponseWriter, p person.Person) {
 	now := s.Now()
 	s.write(w, sessionCookie, session{Person: p, Begun: now, Seen: now}, s.Absolute)
 }

@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/signin"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
-	"wecom-archive/shared/viewer"
 )
 
 // failing is an index whose reads fail while broken.
@@ -53,7 +53,7 @@ func newPair(t *testing.T) *pair {
 
 func (p *pair) begin(subject string) *http.Cookie {
 	w := httptest.NewRecorder()
-	p.signin.Begin(w, viewer.Person{Subject: subject})
+	p.signin.Begin(w, person.Person{Subject: subject})
 	return w.Result().Cookies()[0]
 }
 
@@ -81,7 +81,7 @@ func TestEndedElsewhere(t *testing.T) {
 	}
 	p.end("li.na")
 	p.now = p.now.Add(time.Minute)
-	if err := p.visit(first); !errors.Is(err, viewer.ErrUnauthenticated) {
+	if err := p.visit(first); !errors.Is(err, person.ErrUnauthenticated) {
 		t.Errorf("a copy of the cookie: %v", err)
 	}
 	if err := p.visit(other); err != nil {
@@ -94,7 +94,7 @@ func TestEndedElsewhere(t *testing.T) {
 	p.end("")
 	p.now = p.now.Add(time.Minute)
 	for _, c := range []*http.Cookie{again, other} {
-		if err := p.visit(c); !errors.Is(err, viewer.ErrUnauthenticated) {
+		if err := p.visit(c); !errors.Is(err, person.ErrUnauthenticated) {
 			t.Errorf("everybody was signed out: %v", err)
 		}
 	}
@@ -127,7 +127,7 @@ func TestEndedUnknown(t *testing.T) {
 	p := newPair(t)
 	p.index.broken = true
 	c := p.begin("li.na")
-	if err := p.visit(c); err == nil || errors.Is(err, viewer.ErrUnauthenticated) {
+	if err := p.visit(c); err == nil || errors.Is(err, person.ErrUnauthenticated) {
 		t.Fatalf("never read: %v", err)
 	}
 	p.index.broken = false
@@ -140,7 +140,7 @@ func TestEndedUnknown(t *testing.T) {
 		t.Errorf("for 45 s: %v", err)
 	}
 	p.now = p.now.Add(45 * time.Second)
-	if err := p.visit(c); err == nil || errors.Is(err, viewer.ErrUnauthenticated) {
+	if err := p.visit(c); err == nil || errors.Is(err, person.ErrUnauthenticated) {
 		t.Errorf("for 90 s: %v", err)
 	}
 	p.index.broken = false

@@ -15,8 +15,8 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
 
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/store"
-	"wecom-archive/shared/viewer"
 )
 
 const (
@@ -118,12 +118,12 @@ type Verifier struct {
 	read time.Time
 }
 
-// Subject returns the subject of a token, viewer.ErrUnauthenticated, wrapped, for a
+// Subject returns the subject of a token, person.ErrUnauthenticated, wrapped, for a
 // token that is not good, and any other error if that could not be found out.
 func (v *Verifier) Subject(ctx context.Context, token string) (string, error) {
 	parsed, err := jose.ParseSigned(token, algorithms)
 	if err != nil || len(parsed.Signatures) != 1 {
-		return "", fmt.Errorf("%w: it is no token signed as it must be", viewer.ErrUnauthenticated)
+		return "", fmt.Errorf("%w: it is no token signed as it must be", person.ErrUnauthenticated)
 	}
 	keys, err := v.with(ctx, parsed.Signatures[0].Header.KeyID)
 	if err != nil {
@@ -132,7 +132,7 @@ func (v *Verifier) Subject(ctx context.Context, token string) (string, error) {
 	checker := oidc.NewVerifier(v.Issuer, keySet(keys), &oidc.Config{SkipClientIDCheck: true, SupportedSigningAlgs: names(algorithms), Now: v.Now})
 	checked, err := checker.Verify(ctx, token)
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", viewer.ErrUnauthenticated, err)
+		return "", fmt.Errorf("%w: %w", person.ErrUnauthenticated, err)
 	}
 	var claims struct {
 		ClientID string `json:"client_id"`
@@ -143,7 +143,7 @@ func (v *Verifier) Subject(ctx context.Context, token string) (string, error) {
 		CodeHash any    `json:"c_hash"`
 	}
 	if err := checked.Claims(&claims); err != nil {
-		return "", fmt.Errorf("%w: reading the claims: %w", viewer.ErrUnauthenticated, err)
+		return "", fmt.Errorf("%w: reading the claims: %w", person.ErrUnauthenticated, err)
 	}
 	header, _ := parsed.Signatures[0].Header.ExtraHeaders[jose.HeaderType].(string)
 	header = strings.TrimPrefix(strings.ToLower(header), "application/")
@@ -153,13 +153,13 @@ func (v *Verifier) Subject(ctx context.Context, token string) (string, error) {
 	proof := claims.Nonce != nil || claims.AtHash != nil || claims.CodeHash != nil
 	switch {
 	case header != "" && header != "jwt" && header != "at+jwt", claims.Type == "ID", proof && !named:
-		return "", fmt.Errorf("%w: not an access token", viewer.ErrUnauthenticated)
+		return "", fmt.Errorf("%w: not an access token", person.ErrUnauthenticated)
 	case checked.Subject == "":
-		return "", fmt.Errorf("%w: the token has no subject", viewer.ErrUnauthenticated)
+		return "", fmt.Errorf("%w: the token has no subject", person.ErrUnauthenticated)
 	case claims.Use != "" && claims.Use != "access":
-		return "", fmt.Errorf("%w: not an access token", viewer.ErrUnauthenticated)
+		return "", fmt.Errorf("%w: not an access token", person.ErrUnauthenticated)
 	case !slices.Contains(checked.Audience, v.Audience) && (len(checked.Audience) > 0 || claims.ClientID != v.Audience):
-		return "", fmt.Errorf("%w: a token for somebody else", viewer.ErrUnauthenticated)
+		return "", fmt.Errorf("%w: a token for somebody else", person.ErrUnauthenticated)
 	}
 	return checked.Subject, nil
 }

@@ -17,10 +17,10 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/signin"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
-	"wecom-archive/shared/viewer"
 )
 
 // masking wraps keys in a way that only the same stack can undo.
@@ -182,7 +182,7 @@ func TestTokens(t *testing.T) {
 		if test.good && (err != nil || subject != "li.na") {
 			t.Errorf("%s: %q, %v", name, subject, err)
 		}
-		if !test.good && (!errors.Is(err, viewer.ErrUnauthenticated) || subject != "") {
+		if !test.good && (!errors.Is(err, person.ErrUnauthenticated) || subject != "") {
 			t.Errorf("%s: %q, %v", name, subject, err)
 		}
 	}
@@ -192,7 +192,7 @@ func TestTokens(t *testing.T) {
 // the index again for a key that it does not know, but not more than once a minute.
 func TestTurnedKeys(t *testing.T) {
 	p := newPlant(t)
-	if _, err := p.verifier.Subject(t.Context(), sign(t, jose.RS256, p.keys[0], p.good())); err == nil || errors.Is(err, viewer.ErrUnauthenticated) {
+	if _, err := p.verifier.Subject(t.Context(), sign(t, jose.RS256, p.keys[0], p.good())); err == nil || errors.Is(err, person.ErrUnauthenticated) {
 		t.Errorf("before any keys were stored: %v", err)
 	}
 	p.keep()
@@ -213,7 +213,7 @@ func TestTurnedKeys(t *testing.T) {
 	check("withdrawn", first, false)
 	p.now = p.now.Add(49 * time.Hour)
 	_, err := p.verifier.Subject(t.Context(), sign(t, jose.RS256, second, p.good()))
-	if err == nil || errors.Is(err, viewer.ErrUnauthenticated) {
+	if err == nil || errors.Is(err, person.ErrUnauthenticated) {
 		t.Errorf("keys of the day before yesterday: %v", err)
 	}
 }
@@ -268,9 +268,9 @@ func TestKeepKeysRefuses(t *testing.T) {
 func TestStoredKey(t *testing.T) {
 	p := newPlant(t)
 	w := httptest.NewRecorder()
-	p.sessions.Begin(w, viewer.Person{Subject: "li.na", Roles: []viewer.Role{viewer.RoleReader}})
+	p.sessions.Begin(w, person.Person{Subject: "li.na", Roles: []person.Role{person.Reader}})
 	cookie := w.Result().Cookies()[0]
-	visit := func(index store.Index, wrapper signin.Wrapper, value string) (viewer.Person, error) {
+	visit := func(index store.Index, wrapper signin.Wrapper, value string) (person.Person, error) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.AddCookie(&http.Cookie{Name: cookie.Name, Value: value})
 		s := &signin.Stored{Index: index, Wrapper: wrapper, Settings: signin.Settings{Now: func() time.Time { return p.now }}}
@@ -290,21 +290,21 @@ func TestStoredKey(t *testing.T) {
 		if i == len(flipped)-1 {
 			continue // its last bits may mean nothing
 		}
-		if _, err := visit(p.index, masking{"prod"}, string(flipped)); !errors.Is(err, viewer.ErrUnauthenticated) {
+		if _, err := visit(p.index, masking{"prod"}, string(flipped)); !errors.Is(err, person.ErrUnauthenticated) {
 			t.Fatalf("letter %d changed: %v", i, err)
 		}
 	}
 	others := storetest.NewIndex()
-	if _, err := visit(others, masking{"staging"}, cookie.Value); !errors.Is(err, viewer.ErrUnauthenticated) {
+	if _, err := visit(others, masking{"staging"}, cookie.Value); !errors.Is(err, person.ErrUnauthenticated) {
 		t.Errorf("a stack without a key: %v", err)
 	}
 	if _, err := signin.MakeKey(t.Context(), others, masking{"staging"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := visit(others, masking{"staging"}, cookie.Value); !errors.Is(err, viewer.ErrUnauthenticated) {
+	if _, err := visit(others, masking{"staging"}, cookie.Value); !errors.Is(err, person.ErrUnauthenticated) {
 		t.Errorf("another stack: %v", err)
 	}
-	if _, err := visit(p.index, masking{"staging"}, cookie.Value); err == nil || errors.Is(err, viewer.ErrUnauthenticated) {
+	if _, err := visit(p.index, masking{"staging"}, cookie.Value); err == nil || errors.Is(err, person.ErrUnauthenticated) {
 		t.Errorf("a key wrapped by another stack: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync"
 
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/viewer"
 )
@@ -108,13 +109,13 @@ func (s *Stored) Sessions(ctx context.Context) (*Sessions, error) {
 }
 
 // Visitor implements viewer.Visitors.
-func (s *Stored) Visitor(w http.ResponseWriter, r *http.Request) (viewer.Person, error) {
+func (s *Stored) Visitor(w http.ResponseWriter, r *http.Request) (person.Person, error) {
 	sessions, err := s.Sessions(r.Context())
 	if errors.Is(err, store.ErrNotFound) {
-		return viewer.Person{}, fmt.Errorf("%w: nobody has signed in yet", viewer.ErrUnauthenticated)
+		return person.Person{}, fmt.Errorf("%w: nobody has signed in yet", person.ErrUnauthenticated)
 	}
 	if err != nil {
-		return viewer.Person{}, err
+		return person.Person{}, err
 	}
 	return sessions.Visitor(w, r)
 }

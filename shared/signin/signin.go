@@ -25,6 +25,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/viewer"
 )
 
@@ -142,38 +143,38 @@ func (h *handler) callback(w http.ResponseWriter, r *http.Request) {
 }
 
 // exchange turns the code into a person.
-func (h *handler) exchange(ctx context.Context, code string, f flow) (viewer.Person, error) {
+func (h *handler) exchange(ctx context.Context, code string, f flow) (person.Person, error) {
 	config, provider, err := h.oauth(ctx)
 	if err != nil {
-		return viewer.Person{}, err
+		return person.Person{}, err
 	}
 	ctx = oidc.ClientContext(ctx, h.Client)
 	token, err := config.Exchange(ctx, code, oauth2.VerifierOption(f.Verifier))
 	if err != nil {
-		return viewer.Person{}, errors.New("exchanging the code failed") // the error quotes the answer
+		return person.Person{}, errors.New("exchanging the code failed") // the error quotes the answer
 	}
 	raw, _ := token.Extra("id_token").(string)
 	verifier := provider.VerifierContext(oidc.ClientContext(context.Background(), h.Client), &oidc.Config{ClientID: h.ClientID, Now: h.Sessions.Now})
 	id, err := verifier.Verify(ctx, raw)
 	if err != nil {
-		return viewer.Person{}, fmt.Errorf("verifying the ID token: %w", err)
+		return person.Person{}, fmt.Errorf("verifying the ID token: %w", err)
 	}
 	if subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(f.Nonce)) != 1 {
-		return viewer.Person{}, errors.New("the ID token is of another sign-in")
+		return person.Person{}, errors.New("the ID token is of another sign-in")
 	}
 	var claims map[string]any
 	if err := id.Claims(&claims); err != nil {
-		return viewer.Person{}, fmt.Errorf("reading the ID token: %w", err)
+		return person.Person{}, fmt.Errorf("reading the ID token: %w", err)
 	}
 	at, ok := claims["auth_time"].(float64)
 	if !ok {
-		return viewer.Person{}, errors.New("the ID token has no auth_time: it does not say when the person last proved who they are")
+		return person.Person{}, errors.New("the ID token has no auth_time: it does not say when the person last proved who they are")
 	}
 	if int64(at) < f.Until-int64((flowTime+authSkew)/time.Second) {
-		return viewer.Person{}, errRemembered
+		return person.Person{}, errRemembered
 	}
 	name, _ := claims["name"].(string)
-	return viewer.Person{Subject: id.Subject, Name: name, Roles: rolesIn(claims[h.RolesClaim])}, nil
+	return person.Person{Subject: id.Subject, Name: name, Roles: rolesIn(claims[h.RolesClaim])}, nil
 }
 
 func (h *handler) end(w http.ResponseWriter, r *http.Request) {
@@ -270,7 +271,7 @@ func localPath(path string) string {
 }
 
 // rolesIn reads the roles we know out of a claim.
-func rolesIn(claim any) (roles []viewer.Role) {
+func rolesIn(claim any) (roles []person.Role) {
 	var names []string
 	switch c := claim.(type) {
 	case string:
@@ -282,7 +283,7 @@ func rolesIn(claim any) (roles []viewer.Role) {
 			}
 		}
 	}
-	for _, role := range []viewer.Role{viewer.RoleReader, viewer.RoleAuditor, viewer.RoleOperator} {
+	for _, role := range []person.Role{person.Reader, person.Auditor, person.Operator} {
 		if slices.Contains(names, string(role)) {
 			roles = append(roles, role)
 		}

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"wecom-archive/infra/local/idp"
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/signin"
-	"wecom-archive/shared/viewer"
 )
 
 // world is a site with a sign-in, its provider, and a browser.
@@ -47,7 +47,7 @@ func newWorld(t *testing.T) *world {
 	mux.HandleFunc("/", func(rw http.ResponseWriter, r *http.Request) {
 		p, err := sessions.Visitor(rw, r)
 		if err != nil {
-			if !errors.Is(err, viewer.ErrUnauthenticated) {
+			if !errors.Is(err, person.ErrUnauthenticated) {
 				t.Error(err)
 			}
 			rw.WriteHeader(http.StatusUnauthorized)
@@ -167,7 +167,7 @@ func TestForgedCookies(t *testing.T) {
 	for _, value := range []string{"", "x", "e30", strings.Repeat("A", 200)} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.AddCookie(&http.Cookie{Name: "__Host-session", Value: value})
-		if p, err := ours.Visitor(httptest.NewRecorder(), r); !errors.Is(err, viewer.ErrUnauthenticated) {
+		if p, err := ours.Visitor(httptest.NewRecorder(), r); !errors.Is(err, person.ErrUnauthenticated) {
 			t.Errorf("%q: %v %v", value, p, err)
 		}
 	}

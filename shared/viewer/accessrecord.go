@@ -15,6 +15,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/store"
 )
 
@@ -82,7 +83,7 @@ func (s *server) registerAccess() {
 	register(s, huma.Operation{
 		OperationID: "list-looks", Path: "/v1/access", Summary: "Who looked at content",
 		Description: "Holds no content but the terms that were searched for. Reading it is no look.", Tags: []string{"access"}, Errors: []int{http.StatusBadRequest},
-	}, []Role{RoleAuditor}, s.listLooks)
+	}, []person.Role{person.Auditor}, s.listLooks)
 }
 
 func (s *server) listLooks(ctx context.Context, in *accessInput) (*accessOutput, error) {

@@ -23,6 +23,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/decode"
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/viewer"
@@ -73,17 +74,17 @@ func serial(name string) func() string {
 // "the-reader".
 type people struct{}
 
-func (people) Authenticate(r *http.Request) (viewer.Person, error) {
-	for _, role := range []viewer.Role{viewer.RoleReader, viewer.RoleAuditor, viewer.RoleOperator, "nothing"} {
-		p := viewer.Person{Subject: "the-" + string(role), Roles: []viewer.Role{role}}
+func (people) Authenticate(r *http.Request) (person.Person, error) {
+	for _, role := range []person.Role{person.Reader, person.Auditor, person.Operator, "nothing"} {
+		p := person.Person{Subject: "the-" + string(role), Roles: []person.Role{role}}
 		if p, err := viewer.StaticToken(string(role)+"-token", p).Authenticate(r); err == nil {
 			return p, nil
 		}
 	}
 	if r.Header.Get("Authorization") == "Bearer unlucky" {
-		return viewer.Person{}, errors.New("the issuer at 10.1.2.3 does not answer")
+		return person.Person{}, errors.New("the issuer at 10.1.2.3 does not answer")
 	}
-	return viewer.Person{}, fmt.Errorf("%w: unknown", viewer.ErrUnauthenticated)
+	return person.Person{}, fmt.Errorf("%w: unknown", person.ErrUnauthenticated)
 }
 
 // recorder fails on request and calls before ahead of each record.

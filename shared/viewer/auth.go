@@ -7,69 +7,45 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
-)
 
-// Role is what a person may do. A person may hold several.
-type Role string
-
-// Roles (design §11).
-const (
-	RoleReader   Role = "reader"   // content
-	RoleAuditor  Role = "auditor"  // content, also as decrypted, and who looked at it; changes nothing
-	RoleOperator Role = "operator" // health, keys, settings; no content
+	"wecom-archive/shared/person"
 )
 
 // Roles of the operations.
 var (
-	healthRoles  = []Role{RoleReader, RoleAuditor, RoleOperator}
-	contentRoles = []Role{RoleReader, RoleAuditor}
+	healthRoles  = []person.Role{person.Reader, person.Auditor, person.Operator}
+	contentRoles = []person.Role{person.Reader, person.Auditor}
 )
 
-// Person is who asks.
-type Person struct {
-	Subject string // as the issuer names the person; recorded with each look
-	Name    string // to show; may be empty
-	Roles   []Role
-}
-
-// Has says whether the person holds one of the roles.
-func (p Person) Has(roles ...Role) bool {
-	return slices.ContainsFunc(roles, func(r Role) bool { return slices.Contains(p.Roles, r) })
-}
-
-// ErrUnauthenticated: the request carries no credentials, or none that are valid.
-var ErrUnauthenticated = errors.New("not authenticated")
-
-// Authenticator finds out who sent a request. It returns ErrUnauthenticated,
+// Authenticator finds out who sent a request. It returns person.ErrUnauthenticated,
 // wrapped, if that is nobody; any other error means that it could not find out.
 type Authenticator interface {
-	Authenticate(r *http.Request) (Person, error)
+	Authenticate(r *http.Request) (person.Person, error)
 }
 
 // StaticToken accepts one bearer token and takes its bearer for person. It is
 // for use on one machine. An empty token accepts nobody.
-func StaticToken(token string, person Person) Authenticator {
+func StaticToken(token string, person person.Person) Authenticator {
 	return staticToken{hash: sha256.Sum256([]byte(token)), person: person}
 }
 
 type staticToken struct {
 	hash   [sha256.Size]byte // of equal length for every token, as the comparison needs
-	person Person
+	person person.Person
 }
 
-func (s staticToken) Authenticate(r *http.Request) (Person, error) {
+func (s staticToken) Authenticate(r *http.Request) (person.Person, error) {
 	token, ok := bearerToken(r)
 	if !ok {
-		return Person{}, fmt.Errorf("%w: no bearer token", ErrUnauthenticated)
+		return person.Person{}, fmt.Errorf("%w: no bearer token", person.ErrUnauthenticated)
 	}
 	hash := sha256.Sum256([]byte(token))
 	if subtle.ConstantTimeCompare(hash[:], s.hash[:]) != 1 {
-		return Person{}, fmt.Errorf("%w: wrong token", ErrUnauthenticated)
+		return person.Person{}, fmt.Errorf("%w: wrong token", person.ErrUnauthenticated)
 	}
 	return s.person, nil
 }
@@ -85,8 +61,8 @@ func bearerToken(r *http.Request) (string, bool) {
 // nobody refuses every request.
 type nobody struct{}
 
-func (nobody) Authenticate(*http.Request) (Person, error) {
-	return Person{}, fmt.Errorf("%w: sign-in is not set up", ErrUnauthenticated)
+func (nobody) Authenticate(*http.Request) (person.Person, error) {
+	return person.Person{}, fmt.Errorf("%w: sign-in is not set up", person.ErrUnauthenticated)
 }
 
 // bearer is the name of the security scheme in the OpenAPI document.
@@ -95,18 +71,18 @@ const bearer = "bearer"
 type personKey struct{}
 
 // personOf is who sent the request. authorize has put it there.
-func personOf(ctx context.Context) Person {
-	p, _ := ctx.Value(personKey{}).(Person)
+func personOf(ctx context.Context) person.Person {
+	p, _ := ctx.Value(personKey{}).(person.Person)
 	return p
 }
 
 // authorize lets requests pass of persons with one of the roles.
-func (s *server) authorize(roles []Role) func(huma.Context, func(huma.Context)) {
+func (s *server) authorize(roles []person.Role) func(huma.Context, func(huma.Context)) {
 	return func(hc huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(hc)
-		person, err := s.Auth.Authenticate(r)
+		who, err := s.Auth.Authenticate(r)
 		switch {
-		case errors.Is(err, ErrUnauthenticated):
+		case errors.Is(err, person.ErrUnauthenticated):
 			challenge := `Bearer realm="wecom-archive"`
 			if r.Header.Get("Authorization") != "" {
 				challenge += `, error="invalid_token"`
@@ -116,16 +92,16 @@ func (s *server) authorize(roles []Role) func(huma.Context, func(huma.Context)) 
 		case err != nil:
 			s.logFailure(r.Context(), "finding out who asks", err)
 			s.writeProblem(w, r, huma.Error503ServiceUnavailable("It could not be found out who you are. Try again later."))
-		case !person.Has(roles...) || person.Subject == "":
+		case !who.Has(roles...) || who.Subject == "":
 			s.writeProblem(w, r, forbidden(roles))
 		default:
-			noteSubject(r.Context(), person.Subject)
-			next(huma.WithValue(huma.WithValue(hc, personKey{}, person), reasonKey{}, headerReason(r)))
+			noteSubject(r.Context(), who.Subject)
+			next(huma.WithValue(huma.WithValue(hc, personKey{}, who), reasonKey{}, headerReason(r)))
 		}
 	}
 }
 
-func forbidden(roles []Role) huma.StatusError {
+func forbidden(roles []person.Role) huma.StatusError {
 	names := make([]string, len(roles))
 	for i, r := range roles {
 		names[i] = string(r)

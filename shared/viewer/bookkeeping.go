@@ -11,6 +11,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/store"
 )
 
@@ -18,7 +19,7 @@ import (
 // keys. None of it holds content.
 
 // keyRoles may see which keys there are.
-var keyRoles = []Role{RoleAuditor, RoleOperator}
+var keyRoles = []person.Role{person.Auditor, person.Operator}
 
 type listInput struct {
 	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before"`

@@ -13,6 +13,7 @@ import (
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/transcript"
@@ -65,8 +66,8 @@ func (s *server) registerMessage() {
 }
 
 func (s *server) message(ctx context.Context, in *messageInput) (*messageOutput, error) {
-	if in.Raw && !personOf(ctx).Has(RoleAuditor) {
-		return nil, forbidden([]Role{RoleAuditor})
+	if in.Raw && !personOf(ctx).Has(person.Auditor) {
+		return nil, forbidden([]person.Role{person.Auditor})
 	}
 	found, unreadable, page, err := s.envelopes(ctx, in.Seq)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/person"
 )
 
 type messagesInput struct {
@@ -50,8 +51,8 @@ func (s *server) registerMessages() {
 }
 
 func (s *server) messages(ctx context.Context, in *messagesInput) (*messagesOutput, error) {
-	if person := personOf(ctx); in.Raw && !person.Has(RoleAuditor) {
-		return nil, forbidden([]Role{RoleAuditor})
+	if who := personOf(ctx); in.Raw && !who.Has(person.Auditor) {
+		return nil, forbidden([]person.Role{person.Auditor})
 	}
 	query, sum, err := in.query()
 	if err != nil {

@@ -16,16 +16,17 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/access"
+	"wecom-archive/shared/person"
 )
 
 // Pages are what administrators and auditors see in a browser: the same handlers as
 // the API, rendered on the server. They are served if Config.Visitors is set.
 
 // Visitors finds out who looks at a page (*signin.Sessions). It returns
-// ErrUnauthenticated, wrapped, if nobody is signed in. It may set a cookie, and
+// person.ErrUnauthenticated, wrapped, if nobody is signed in. It may set a cookie, and
 // writes nothing else.
 type Visitors interface {
-	Visitor(w http.ResponseWriter, r *http.Request) (Person, error)
+	Visitor(w http.ResponseWriter, r *http.Request) (person.Person, error)
 }
 
 //go:embed pages
@@ -65,7 +66,7 @@ type page struct {
 	Path    string // with its query: where a change of language leads back to
 	Section string // of the navigation
 	Title   string
-	Person  Person
+	Person  person.Person
 	Now     time.Time
 	Zone    string // of its times
 	Content any
@@ -73,8 +74,8 @@ type page struct {
 
 // Reads says whether the person may read content; the others are alike.
 func (p page) Reads() bool    { return p.Person.Has(contentRoles...) }
-func (p page) Audits() bool   { return p.Person.Has(RoleAuditor) }
-func (p page) Operates() bool { return p.Person.Has(RoleOperator) }
+func (p page) Audits() bool   { return p.Person.Has(person.Auditor) }
+func (p page) Operates() bool { return p.Person.Has(person.Operator) }
 
 // Called is the person's name, or the subject.
 func (p page) Called() string { return orID(p.Person.Name, p.Person.Subject) }
@@ -114,8 +115,8 @@ func (s *server) registerPages() error {
 	s.mux.HandleFunc("GET /m/{seq}/recalled", s.forRoles(contentRoles, s.withReason(s.recalledLink)))
 	s.mux.HandleFunc("GET /record/{seq}", s.forRoles(contentRoles, s.withReason(s.recordPage)))
 	s.mux.HandleFunc("GET /media/{seq}/{file}", s.forRoles(contentRoles, s.withReason(s.mediaPage)))
-	s.mux.HandleFunc("GET /access", s.forRoles([]Role{RoleAuditor}, s.accessPage))
-	s.mux.HandleFunc("GET /setup", s.forRoles([]Role{RoleOperator}, s.setupPage))
+	s.mux.HandleFunc("GET /access", s.forRoles([]person.Role{person.Auditor}, s.accessPage))
+	s.mux.HandleFunc("GET /setup", s.forRoles([]person.Role{person.Operator}, s.setupPage))
 	if s.AskReason {
 		s.mux.HandleFunc("GET /reason", s.forRoles(contentRoles, s.reasonPage))
 		s.mux.Handle("POST /reason", http.NewCrossOriginProtection().Handler(s.forRoles(contentRoles, s.giveReason)))
@@ -123,7 +124,7 @@ func (s *server) registerPages() error {
 	s.mux.HandleFunc("GET /signed-out", s.signedOutPage)
 	s.mux.Handle("POST /language", http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.chooseLanguage)))
 	if s.Puller != nil {
-		s.mux.Handle("POST /pull", http.NewCrossOriginProtection().Handler(s.forRoles([]Role{RoleOperator}, s.requestPull)))
+		s.mux.Handle("POST /pull", http.NewCrossOriginProtection().Handler(s.forRoles([]person.Role{person.Operator}, s.requestPull)))
 	}
 	s.mux.HandleFunc("GET /assets/{name}", s.asset)
 	return nil
@@ -139,23 +140,23 @@ type webKey struct{}
 
 // forRoles lets people with one of the roles see a page, sends strangers to the
 // sign-in, and shows the others why not.
-func (s *server) forRoles(roles []Role, handle pageHandler) http.HandlerFunc {
+func (s *server) forRoles(roles []person.Role, handle pageHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		person, err := s.Visitors.Visitor(w, r)
-		if errors.Is(err, ErrUnauthenticated) {
+		who, err := s.Visitors.Visitor(w, r)
+		if errors.Is(err, person.ErrUnauthenticated) {
 			http.Redirect(w, r, "/signin?back="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
 			return
 		}
-		ctx := context.WithValue(context.WithValue(r.Context(), personKey{}, person), webKey{}, true)
+		ctx := context.WithValue(context.WithValue(r.Context(), personKey{}, who), webKey{}, true)
 		ctx = inZone(context.WithValue(ctx, namesKey{}, &names{}), r)
 		r = r.WithContext(ctx)
-		noteSubject(ctx, person.Subject)
+		noteSubject(ctx, who.Subject)
 		var p page
 		switch {
 		case err != nil:
 			s.logFailure(ctx, "finding out who asks", err)
 			err = huma.Error503ServiceUnavailable("")
-		case !person.Has(roles...):
+		case !who.Has(roles...):
 			err = forbidden(roles)
 		default:
 			p, err = handle(w, r)

@@ -66,10 +66,10 @@ func (s *server) overviewPage(_ http.ResponseWriter, r *http.Request) (page, err
 type columns struct {
 	Query, Kind, Day, Person, ID string
 
-	People     []person
+	People     []Person
 	Rooms      []chatRoom // instead of people
 	MorePeople string     // cursor
-	Chosen     *person
+	Chosen     *Person
 	Talks      []talk
 	MoreTalks  string
 	Transcript *transcriptView
@@ -147,14 +147,14 @@ func (s *server) fillBeside(r *http.Request, c *columns) (err error) {
 	for _, p := range here {
 		if !listed[p.ID] {
 			listed[p.ID] = true
-			c.People = append(c.People, person{ID: p.ID, Kind: p.Kind, directoryName: directoryName{naming: p.naming}})
+			c.People = append(c.People, Person{ID: p.ID, Kind: p.Kind, directoryName: directoryName{naming: p.naming}})
 		}
 	}
 	if c.Person == "" {
 		return nil
 	}
 	n, err := s.namesOf(r.Context(), []string{c.Person}, nil) // read with the transcript
-	c.Chosen = &person{ID: c.Person, Kind: string(wecom.ParticipantOf(c.Person).Kind), directoryName: detailed(n.people[c.Person])}
+	c.Chosen = &Person{ID: c.Person, Kind: string(wecom.ParticipantOf(c.Person).Kind), directoryName: detailed(n.people[c.Person])}
 	return err
 }
 
@@ -202,7 +202,7 @@ func (s *server) fillTalks(r *http.Request, c *columns) error {
 			return err
 		}
 		c.Talks, c.MoreTalks = found.Body.Conversations, found.Body.NextCursor
-		c.Chosen = &person{ID: c.Person, Kind: string(wecom.ParticipantOf(c.Person).Kind), directoryName: detailed(n.people[c.Person])}
+		c.Chosen = &Person{ID: c.Person, Kind: string(wecom.ParticipantOf(c.Person).Kind), directoryName: detailed(n.people[c.Person])}
 	case c.Day != "":
 		found, err := s.conversations(r.Context(), &conversationsInput{Day: c.Day, Cursor: cursor, Limit: columnTalks})
 		if err != nil {

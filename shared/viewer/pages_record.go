@@ -9,6 +9,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/transcript"
 )
 
@@ -80,7 +81,7 @@ func (s *server) messageRecord(r *http.Request, m transcript.Message, weight int
 		return messageRecord{}, err
 	}
 	record := messageRecord{Row: m, Bubble: s.bubbles(r, found, beside, "", weight)[0]}
-	raw := personOf(r.Context()).Has(RoleAuditor)
+	raw := personOf(r.Context()).Has(person.Auditor)
 	if raw {
 		record.Raw, record.RawCut = clip(string(m.Raw), left)
 	}

@@ -18,20 +18,21 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/viewer"
 )
 
 // visitor is signed in with the roles that the header names.
 type visitor struct{}
 
-func (visitor) Visitor(_ http.ResponseWriter, r *http.Request) (viewer.Person, error) {
+func (visitor) Visitor(_ http.ResponseWriter, r *http.Request) (person.Person, error) {
 	switch role := r.Header.Get("Test-Role"); role {
 	case "":
-		return viewer.Person{}, fmt.Errorf("%w: no cookie", viewer.ErrUnauthenticated)
+		return person.Person{}, fmt.Errorf("%w: no cookie", person.ErrUnauthenticated)
 	case "unlucky":
-		return viewer.Person{}, errors.New("broken")
+		return person.Person{}, errors.New("broken")
 	default:
-		return viewer.Person{Subject: "the-" + role, Name: "李<b>读", Roles: []viewer.Role{viewer.Role(role)}}, nil
+		return person.Person{Subject: "the-" + role, Name: "李<b>读", Roles: []person.Role{person.Role(role)}}, nil
 	}
 }
 

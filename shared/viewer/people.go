@@ -29,12 +29,12 @@ type peopleInput struct {
 
 type peopleOutput struct {
 	Body struct {
-		People     []person `json:"people" nullable:"false" doc:"In byte order of their ids; with q by what follows it in their names"`
+		People     []Person `json:"people" nullable:"false" doc:"In byte order of their ids; with q by what follows it in their names"`
 		NextCursor string   `json:"next_cursor,omitempty" doc:"Absent at the end"`
 	}
 }
 
-type person struct {
+type Person struct {
 	ID   string `json:"id" example:"li.na" doc:"Employees' userids in lower case"`
 	Kind string `json:"kind" example:"employee" doc:"employee, external or robot, as far as the id shows"`
 	directoryName
@@ -101,7 +101,7 @@ func (s *server) people(ctx context.Context, in *peopleInput) (*peopleOutput, er
 		return nil, err
 	}
 	out := new(peopleOutput)
-	out.Body.People = []person{}
+	out.Body.People = []Person{}
 	n, err := s.namesOf(ctx, ids, nil)
 	if err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func (s *server) people(ctx context.Context, in *peopleInput) (*peopleOutput, er
 func (o *peopleOutput) add(n names, kind string, ids ...string) {
 	for _, id := range ids {
 		if is := string(wecom.ParticipantOf(id).Kind); kind == "" || is == kind {
-			o.Body.People = append(o.Body.People, person{ID: id, Kind: is, directoryName: detailed(n.people[id])})
+			o.Body.People = append(o.Body.People, Person{ID: id, Kind: is, directoryName: detailed(n.people[id])})
 		}
 	}
 }
@@ -139,7 +139,7 @@ func (s *server) peopleCalled(ctx context.Context, in *peopleInput) (*peopleOutp
 		return nil, err
 	}
 	out := new(peopleOutput)
-	out.Body.People = []person{}
+	out.Body.People = []Person{}
 	looked := 0
 	if part == inNames {
 		ids, next, err := s.Catalog.People.CalledPeople(ctx, in.Query, after, in.Limit)

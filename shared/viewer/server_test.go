@@ -14,6 +14,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/viewer"
 )
@@ -108,7 +109,7 @@ func TestNoAuthenticatorRefusesAll(t *testing.T) {
 }
 
 func TestStaticToken(t *testing.T) {
-	person := viewer.Person{Subject: "me", Roles: []viewer.Role{viewer.RoleReader}}
+	person := person.Person{Subject: "me", Roles: []person.Role{person.Reader}}
 	tests := []struct {
 		token, header string
 		ok            bool

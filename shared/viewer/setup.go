@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/setup"
 )
 
@@ -32,7 +33,7 @@ func (s *server) registerSetup() {
 	register(s, huma.Operation{
 		OperationID: "setup", Path: "/v1/setup", Summary: "What to do until messages are archived, and how far it is",
 		Errors: []int{http.StatusInternalServerError},
-	}, []Role{RoleOperator}, s.getSetup)
+	}, []person.Role{person.Operator}, s.getSetup)
 }
 
 func (s *server) getSetup(ctx context.Context, _ *struct{}) (*setupOutput, error) {

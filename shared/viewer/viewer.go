@@ -24,6 +24,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/person"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/search"
 	"wecom-archive/shared/setup"
@@ -155,7 +156,7 @@ func apiConfig() huma.Config {
 
 // register adds an operation that needs one of the roles. Errors of handle that
 // are no problem details are internal: they go to the log only.
-func register[I, O any](s *server, op huma.Operation, roles []Role, handle func(context.Context, *I) (*O, error)) {
+func register[I, O any](s *server, op huma.Operation, roles []person.Role, handle func(context.Context, *I) (*O, error)) {
 	op.Method = http.MethodGet
 	op.Security = []map[string][]string{{bearer: {}}}
 	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusServiceUnavailable)
