@@ -1,6 +1,7 @@
 package wecom
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 )
@@ -15,19 +16,21 @@ const MaxDepth = 16
 // message would grow with the square of its size.
 const maxPath = 64
 
-// readContent collects the text and the files of a message.
+// readContent collects the text of a message and the files that it speaks of.
 func readContent(f Fields, msgtype string) (string, []Media) {
 	var r reader
-	body := f.without(envelope...)
+	body := f.Without(envelope...)
 	r.message(body, strings.ToLower(msgtype), 0)
-	return r.text(), r.media
+	// No sdkfileid that the message uses may stand in the text, under whatever name
+	// WeCom may have repeated it.
+	return masking(r.files, "\n").Replace(strings.Join(r.parts, "\n")), r.files
 }
 
 // reader walks through one message.
 type reader struct {
 	path  []string // where it is
 	parts []string
-	media []Media
+	files []Media // also those whose sdkfileid the message does not name
 }
 
 // within walks what is one step further down.
@@ -43,11 +46,17 @@ func (r *reader) add(s string) {
 	}
 }
 
-// file notes the object where the reader is, if it is a file.
+// file notes the object where the reader is, if it is a file. One with an empty
+// sdkfileid is one, too: nobody can fetch it, and readers are to know that.
 func (r *reader) file(f Fields, kind string) {
-	if len(r.path) > maxPath || f.String("sdkfileid") == "" {
+	if id := f.value("sdkfileid"); len(r.path) > maxPath || id == nil && !f.has("sdkfileid") || id != nil && id != "" && scalarString(id) == "" {
 		return
 	}
+	r.files = append(r.files, mediaOf(f, r.where(), kind))
+}
+
+// where is the path of the object where the reader is.
+func (r *reader) where() string {
 	var path strings.Builder
 	for i, step := range r.path {
 		if i > 0 && step[0] != '[' {
@@ -55,7 +64,7 @@ func (r *reader) file(f Fields, kind string) {
 		}
 		path.WriteString(step)
 	}
-	r.media = append(r.media, mediaOf(f, path.String(), kind))
+	return path.String()
 }
 
 // message reads a message, or an item's content, of the given lower-case type.
@@ -66,11 +75,14 @@ func (r *reader) message(f Fields, msgtype string, depth int) {
 		return
 	}
 	payload, name := locate(f, msgtype)
+	if _, object := asObject(f.value(name)); !object { // bare words are text among what else there is
+		payload, name = f, ""
+	}
 	read := func() { r.payload(payload, msgtype, s, depth) }
 	switch {
 	case name != "":
 		r.within(name, read)
-		r.object(f.without(strings.ToLower(name)), MediaFile, false, depth)
+		r.object(f.Without(strings.ToLower(name)), MediaFile, false, depth)
 	case hasItems(msgtype):
 		r.within(msgtype, read)
 	default:
@@ -81,7 +93,7 @@ func (r *reader) message(f Fields, msgtype string, depth int) {
 // payload reads the payload of a known type. If it has nothing where its type
 // should have it, whatever text it has is taken.
 func (r *reader) payload(f Fields, msgtype string, s shape, depth int) {
-	before := len(r.parts)
+	before, files := len(r.parts), len(r.files)
 	r.members(f, s.text)
 	if s.list != "" {
 		for _, element := range f.List(s.list) {
@@ -92,7 +104,11 @@ func (r *reader) payload(f Fields, msgtype string, s shape, depth int) {
 		r.items(f, s, depth)
 		return
 	}
-	r.object(f, s.media, len(r.parts) == before, depth)
+	r.object(f, cmp.Or(s.media, MediaFile), len(r.parts) == before, depth)
+	// Not every call is recorded.
+	if s.media != "" && s.media != MediaCall && len(r.files) == files && len(r.path) <= maxPath {
+		r.files = append(r.files, mediaOf(f, r.where(), s.media))
+	}
 }
 
 func (r *reader) items(f Fields, s shape, depth int) {
@@ -100,7 +116,7 @@ func (r *reader) items(f Fields, s shape, depth int) {
 	for i, item := range items {
 		r.within("item["+strconv.Itoa(i)+"]", func() { r.item(item, depth) })
 	}
-	rest := f.without(append([]string{"item"}, s.text...)...)
+	rest := f.Without(append([]string{"item"}, s.text...)...)
 	r.object(rest, MediaFile, items == nil, depth)
 }
 
@@ -122,12 +138,11 @@ func (r *reader) item(v any, depth int) {
 	}
 	item := Fields{f}
 	msgtype := itemType(item.String("type"))
-	content := item.value("content")
-	if content == nil {
-		r.content(item.without("type", "msgtime"), msgtype, depth)
+	if item.value("content") == nil {
+		r.content(Fields{contentOf(item).(map[string]any)}, msgtype, depth)
 		return
 	}
-	switch c := content.(type) {
+	switch c := contentOf(item).(type) {
 	case map[string]any:
 		r.content(Fields{c}, msgtype, depth)
 	case string:
@@ -142,7 +157,7 @@ func (r *reader) item(v any, depth int) {
 		r.add(scalarString(c))
 		r.value("", c, true, depth)
 	}
-	r.object(item.without("content"), MediaFile, false, depth)
+	r.object(item.Without("content"), MediaFile, false, depth)
 }
 
 // content reads an item's content that is an object, not a string.
@@ -163,7 +178,7 @@ func (r *reader) written(s string, depth int, open func(any)) {
 			return
 		}
 	}
-	r.add(withoutFileIDs(s))
+	r.add(cutFileIDs(s))
 }
 
 // object walks through an object of which nothing is known, in the order of its
@@ -176,7 +191,7 @@ func (r *reader) object(f Fields, kind string, text bool, depth int) {
 	r.file(f, kind)
 	for _, name := range f.Keys() {
 		v := f.members[name]
-		if secret(name) || !text && !mayHoldFile(v) {
+		if opensFile(name) || !text && !mayHoldFile(v) {
 			continue
 		}
 		step := name
@@ -200,94 +215,26 @@ func mayHoldFile(v any) bool {
 func (r *reader) value(name string, v any, text bool, depth int) {
 	switch v := v.(type) {
 	case string:
-		if text && searchable(name) {
+		switch {
+		case text && searchable(name):
 			r.written(v, depth, func(v any) { r.value(name, v, text, depth+1) })
+		case text && secret(name) && depth < MaxDepth: // no text, but there may be files in it
+			if v, ok := decodeContainer(v); ok {
+				r.value(name, v, false, depth+1)
+			}
 		}
 	case map[string]any:
 		kind := shapes[strings.ToLower(name)].media
 		if kind == "" {
 			kind = MediaFile
 		}
-		r.object(Fields{v}, kind, text, depth)
+		r.object(Fields{v}, kind, text && !secret(name), depth)
 	case []any:
+		text = text && !secret(name)
 		for i, element := range v {
 			if text || mayHoldFile(element) {
 				r.within("["+strconv.Itoa(i)+"]", func() { r.value(name, element, text, depth) })
 			}
 		}
 	}
-}
-
-// text joins the parts. No sdkfileid that the message uses may stand in it, under
-// whatever name WeCom may have repeated it.
-func (r *reader) text() string {
-	text := strings.Join(r.parts, "\n")
-	var pairs []string
-	for _, m := range r.media {
-		if maskable(m.FileID) {
-			pairs = append(pairs, m.FileID, "\n")
-		}
-	}
-	if len(pairs) == 0 {
-		return text
-	}
-	return strings.NewReplacer(pairs...).Replace(text)
-}
-
-// maskable says whether an sdkfileid is one: a word of some length. Masking a
-// shorter one would punch holes into what people wrote.
-func maskable(id string) bool {
-	return len(id) >= 8 && len(id) <= 4096 && !strings.ContainsAny(id, " \t\r\n")
-}
-
-// withoutFileIDs cuts the values of sdkfileids out of JSON that stays as it is
-// written, at whatever level of escaping: from the name to the quote that ends
-// the value, or to the end of the string.
-func withoutFileIDs(s string) string {
-	const name = "fileid"
-	var out strings.Builder
-	rest, folded := s, asciiLower(s)
-	for {
-		i := strings.Index(folded, name)
-		if i < 0 {
-			break
-		}
-		end := i + len(name)
-		if value, ok := afterColon(rest[end:]); ok {
-			length := strings.IndexByte(value, '"')
-			if length < 0 {
-				length = len(value)
-			}
-			start := len(rest) - len(value)
-			out.WriteString(rest[:start])
-			end = start + length
-		} else {
-			out.WriteString(rest[:end])
-		}
-		rest, folded = rest[end:], folded[end:]
-	}
-	out.WriteString(rest)
-	return out.String()
-}
-
-// afterColon returns what follows the quote that ends a member's name, the colon
-// and the quote that opens its value.
-func afterColon(s string) (string, bool) {
-	const noise = "\\\" \t\r\n"
-	colon := strings.TrimLeft(s, noise)
-	if !strings.HasPrefix(colon, ":") {
-		return "", false
-	}
-	return strings.TrimLeft(colon[1:], noise), true
-}
-
-// asciiLower keeps the length, other than strings.ToLower.
-func asciiLower(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if 'A' <= c && c <= 'Z' {
-			b[i] = c + 'a' - 'A'
-		}
-	}
-	return string(b)
 }

@@ -113,8 +113,18 @@ func (f Fields) MarshalJSON() ([]byte, error) {
 	return json.Marshal(f.members)
 }
 
-// without returns f less the members with these names, whatever their case.
-func (f Fields) without(names ...string) Fields {
+// has says whether there is a member of this name, whatever its case, even a null one.
+func (f Fields) has(name string) bool {
+	for key := range f.members {
+		if len(key) == len(name) && strings.EqualFold(key, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// Without returns f less the members with these lower-case names, whatever their case.
+func (f Fields) Without(names ...string) Fields {
 	rest := maps.Clone(f.members)
 	maps.DeleteFunc(rest, func(key string, _ any) bool {
 		return slices.Contains(names, strings.ToLower(key))

@@ -1,6 +1,7 @@
 package wecom_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -60,4 +61,76 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// FuzzPayload: the payload, its items and their files are found in any message, in
+// time, and what a page may show of them names no file.
+func FuzzPayload(f *testing.F) {
+	for _, raw := range samples(f) {
+		f.Add(raw)
+	}
+	for _, members := range []string{
+		`"msgtype":"text","text":"x"`, `"msgtype":"text","text":{"content":["a",{"sdk_file_id":"SECRETSECRET"}]}`, `"msgtype":"docmsg","doc":{},"docmsg":{"title":"t"}`,
+		`"msgtype":"chatrecord","chatrecord":{"item":[{"type":"ChatRecordNote","content":"{\"item\":[{\"type\":\"image\",\"content\":\"{\\\"SdkFileId\\\":\\\"SECRETSECRET\\\"}\"}]}"},"loose"]}`,
+	} {
+		f.Add([]byte(text(members)))
+	}
+	f.Add([]byte(nested(wecom.MaxDepth + 2)))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		start := time.Now()
+		m := wecom.Parse(raw, "", pulledAt)
+		listed := map[string]bool{}
+		for _, file := range m.Files() {
+			listed[file.FileID] = true
+		}
+		var walk func(msgtype string, payload wecom.Fields, depth int)
+		walk = func(msgtype string, payload wecom.Fields, depth int) {
+			checkShown(t, payload)
+			for _, file := range wecom.FilesOf(payload, msgtype) {
+				if depth == 0 && !listed[file.FileID] {
+					t.Errorf("the payload has a file at %q which the message has not", file.Path)
+				}
+			}
+			if depth >= 3 {
+				return
+			}
+			for _, item := range payload.Items() {
+				walk(item.Type, item.Payload, depth+1)
+			}
+		}
+		walk(m.Type(), m.Payload(), 0)
+		if took := time.Since(start); took > time.Second+time.Duration(len(raw))*200*time.Microsecond {
+			t.Errorf("%d bytes took %v", len(raw), took)
+		}
+	})
+}
+
+// checkShown looks for members named like an sdkfileid in what a page may show.
+func checkShown(t *testing.T, payload wecom.Fields) {
+	t.Helper()
+	doc, err := json.Marshal(payload.Redacted())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v any
+	if err := json.Unmarshal(doc, &v); err != nil {
+		t.Fatal(err)
+	}
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for name, inner := range v {
+				if s, ok := inner.(string); ok && s != "" && s != "…" && strings.HasSuffix(strings.ToLower(strings.ReplaceAll(name, "_", "")), "fileid") {
+					t.Errorf("shown: %q %q", name, s)
+				}
+				walk(inner)
+			}
+		case []any:
+			for _, inner := range v {
+				walk(inner)
+			}
+		}
+	}
+	walk(v)
 }

@@ -25,8 +25,8 @@ func samples(t testing.TB) [][]byte {
 		t.Fatal(err)
 	}
 	lines := bytes.Split(bytes.TrimSuffix(b, []byte("\n")), []byte("\n"))
-	if len(lines) != 32 {
-		t.Fatalf("%d samples, want 32", len(lines))
+	if len(lines) != 34 {
+		t.Fatalf("%d samples, want 34", len(lines))
 	}
 	return lines
 }

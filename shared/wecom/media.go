@@ -26,6 +26,8 @@ type Media struct {
 	MD5    string // as the message says, hex as a rule; may be empty or wrong
 	Size   int64  // bytes as the message says; -1 if it does not say or says more than int64
 	FileID string `json:"-"` // the sdkfileid, which opens the file: secret, never log or index
+
+	Seconds int64 // that a voice or film plays, as the message says; 0 if it does not
 }
 
 // FileIDHash is the hex SHA-256 of FileID, which may be stored and logged.
@@ -61,5 +63,6 @@ func mediaOf(f Fields, path, kind string) Media {
 			break
 		}
 	}
+	m.Seconds, _ = f.Int("play_length")
 	return m
 }

@@ -1,13 +1,14 @@
 package wecom
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
 
 // ParserVersion grows with every change to what Parse reads. It is stored beside
 // every reading.
-const ParserVersion = 1
+const ParserVersion = 2
 
 // Message is a reading of one decrypted message.
 type Message struct {
@@ -30,6 +31,8 @@ type Message struct {
 	Text   string  // what a person would search for, nested items too, parts joined with "\n"
 	Media  []Media // files that the message refers to, nested ones too
 	Fields Fields  // the whole message
+
+	files []Media // see Files
 }
 
 // Values of Message.ChatKind.
@@ -76,8 +79,25 @@ func Parse(raw []byte, msgid string, pulledAt time.Time) Message {
 	if m.Ref = f.Object("revoke").String("pre_msgid"); m.Ref == "" {
 		m.Ref = f.String("pre_msgid")
 	}
-	m.Text, m.Media = readContent(f, m.MsgType)
+	m.Text, m.files = readContent(f, m.MsgType)
+	for _, file := range m.files {
+		if file.FileID != "" {
+			m.Media = append(m.Media, file)
+		}
+	}
 	return m
+}
+
+// Files is Media, and in their places the files whose FileID is empty: the message
+// speaks of a file without saying which, so nobody can ever fetch it.
+func (m Message) Files() []Media { return slices.Clone(m.files) }
+
+// Type is the message's type in lower case, Switch for that action.
+func (m Message) Type() string {
+	if m.Action == Switch {
+		return Switch
+	}
+	return strings.ToLower(m.MsgType)
 }
 
 func (m *Message) readParticipants() {

@@ -89,7 +89,7 @@ func TestTextOfTypes(t *testing.T) {
 		"meeting in full":       {`"msgtype":"meeting","meeting":{"topic":"t","address":"a","remarks":"r","meetingid":11101571002822706744}`, "t\na\nr"},
 		"calendar in full":      {`"msgtype":"calendar","calendar":{"title":"t","creatorname":"c","attendeename":"one","place":"p","remarks":"r"}`, "t\nc\none\np\nr"},
 		"revoke has no text":    {`"action":"recall","msgtype":"revoke","revoke":{"pre_msgid":"5"}`, ""},
-		"unknown type":          {`"msgtype":"solitaire","solitaire":{"title":"接龙","rows":[{"userid":"u1","name":"张三","n":3},{"name":"李四","md5sum":"m"}],"sdkfileid":"SECRETSECRET"},"note":"旁","corpid":"c"`, "旁\n张三\n李四\n接龙"},
+		"unknown type":          {`"msgtype":"zz","zz":{"title":"接龙","rows":[{"userid":"u1","name":"张三","n":3},{"name":"李四","md5sum":"m"}],"sdkfileid":"SECRETSECRET"},"note":"旁","corpid":"c"`, "旁\n张三\n李四\n接龙"},
 		"unknown, JSON inside":  {`"msgtype":"note","note":{"content":"{\"body\":\"正文\",\"sdkfileid\":\"SECRETSECRET\"}"}`, "正文"},
 		"unknown, broken JSON":  {`"msgtype":"note","note":{"content":"{\"body\":\"正文\",\"sdkfileid\":\"SECRETSEC"}`, `{"body":"正文","sdkfileid":"`},
 		"unknown, secrets":      {`"msgtype":"x","x":{"sdkfileid":{"v":"SECRETSECRET"},"sdk_file_id":["SECRETSECRET"],"picurl":"https://e.invalid/p","image_url":"https://e.invalid/i","t":"z"}`, "z"},
