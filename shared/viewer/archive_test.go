@@ -27,6 +27,7 @@ import (
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/viewer"
+	"wecom-archive/shared/wecom"
 )
 
 var (
@@ -127,7 +128,7 @@ func row(seq int64, conversation string, at time.Time, text string) archive.Row 
 		Position: int(seq), Seq: seq, HasSeq: true, MsgID: fmt.Sprintf("m%d", seq), PublicKeyVer: 3,
 		PulledAt: at, Outcome: archive.OutcomeOK,
 		Reading: archive.Reading{
-			ParserVersion: 1, Action: "send", Conversation: conversation, FromID: "li.na", ToIDs: []string{"wang.wei"},
+			ParserVersion: wecom.ParserVersion, Action: "send", Conversation: conversation, FromID: "li.na", ToIDs: []string{"wang.wei"},
 			MsgTime: at, TimeSource: "msgtime", MsgType: "text", SenderKind: "employee", ChatKind: "internal", Text: text,
 		},
 	}

@@ -2,14 +2,14 @@ package viewer
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/wecom"
 )
@@ -23,26 +23,15 @@ type body struct {
 	Text  string
 	Lines []line
 	Items []body
-	File  *shownFile
-	JSON  string // of a type that is not known
+	Files []shownFile
+	JSON  string // of a type that is not known, or what was not read of one
+	Why   string // a key of words: why there is JSON
 	Deep  bool   // it goes deeper than is shown
 	Cut   bool   // there is more of it than is shown
 }
 
 // line is a label (a key of words) and its value.
 type line struct{ Label, Value string }
-
-// shownFile is a file that a message refers to.
-type shownFile struct {
-	Kind, Name string
-	Size       int64  // bytes; -1: not known
-	State      string // of archive.MediaState; "unseen" if the index does not know it
-	Reason     archive.MediaReason
-	Seconds    int64 // of voice and video
-	SHA256     string
-	Link       string // of the page's own server, if it is stored
-	Show       string // how a page shows it: image, video, amr; empty: as a file to save
-}
 
 // shownDepth bounds the nesting that a page shows.
 const shownDepth = wecom.MaxDepth
@@ -53,6 +42,7 @@ type bodies struct {
 	zone  *time.Location
 	files map[string]catalog.MediaFile // by hash of the sdkfileid
 	seq   int64                        // of the message that is drawn
+	own   map[string]bool              // hashes of the files of the message that is drawn
 
 	readers map[string]bodyReader // by type
 }
@@ -64,29 +54,16 @@ func newBodies(lang language, zone *time.Location, files map[string]catalog.Medi
 	return bodies{lang: lang, zone: zone, files: files, readers: bodyReaders()}
 }
 
-// payloadNames are the types whose content stands under another name.
-var payloadNames = map[string]string{
-	"docmsg": "doc", "markdown": "info", "news": "info", "meeting_notification": "info", "voiptext": "info",
-	"qydiskfile": "info", "external_redpacket": "redpacket",
-}
-
 // of renders a message.
 func (b bodies) of(m wecom.Message) body {
-	kind := strings.ToLower(m.MsgType)
-	if m.Action == "switch" {
-		kind = "switch"
+	b.own = map[string]bool{}
+	for _, f := range m.Files() {
+		b.own[f.FileIDHash()] = true
 	}
-	name := kind
-	if other, ok := payloadNames[kind]; ok {
-		name = other
-	}
-	payload := m.Fields.Object(name)
-	if len(payload.Keys()) == 0 {
-		if payload = m.Fields.Object("info"); len(payload.Keys()) == 0 {
-			payload = m.Fields
-		}
-	}
-	return b.body(kind, payload, 0)
+	out := b.body(m.Type(), m.Payload(), 0)
+	b.attach(&out, m.Files()) // those beside the payload
+	out.mask(m.Mask())
+	return out
 }
 
 // body renders the content of a message or of an item.
@@ -97,15 +74,54 @@ func (b bodies) body(kind string, f wecom.Fields, depth int) body {
 		return out
 	}
 	read, known := b.readers[kind]
-	if !known {
-		out.JSON = redacted(f)
-		return out
+	if known {
+		read(b, &out, f, depth)
+	} else {
+		out.unread(f, "unknowntype")
 	}
-	read(b, &out, f, depth)
-	if f.String("sdkfileid") != "" && out.File == nil {
-		out.File = b.file(kind, f)
+	b.attach(&out, wecom.FilesOf(f, kind))
+	if known && !noticeTypes[kind] {
+		out.filled(f)
 	}
 	return out
+}
+
+// blank says whether a body shows nothing.
+func (o *body) blank() bool {
+	return strings.TrimSpace(o.Quote+o.Title+o.Text+o.JSON) == "" && len(o.Lines)+len(o.Files) == 0 && !o.Deep &&
+		!slices.ContainsFunc(o.Items, func(item body) bool { return !item.blank() })
+}
+
+// filled shows what there is of f where its reader found nothing to show.
+func (o *body) filled(f wecom.Fields) {
+	if o.blank() {
+		o.Title, o.Text, o.Items = "", "", nil
+		o.unread(f, "nothingread")
+	}
+}
+
+// unread shows what no reader understood: the words, if there is nothing else, or JSON.
+func (o *body) unread(f wecom.Fields, why string) {
+	if names := f.Keys(); len(names) == 1 && names[0] == "content" && f.String("content") != "" {
+		o.Text = f.String("content")
+		return
+	}
+	if len(f.Keys()) > 0 {
+		o.JSON, o.Why = redacted(f), why
+	}
+}
+
+// mask hides what opens the message's files.
+func (o *body) mask(ids *strings.Replacer) {
+	for _, s := range []*string{&o.Quote, &o.Title, &o.Text, &o.JSON} {
+		*s = ids.Replace(*s)
+	}
+	for i := range o.Lines {
+		o.Lines[i].Value = ids.Replace(o.Lines[i].Value)
+	}
+	for i := range o.Items {
+		o.Items[i].mask(ids)
+	}
 }
 
 func (o *body) add(label, value string) {
@@ -117,9 +133,9 @@ func (o *body) add(label, value string) {
 // bodyReaders are how the types are drawn.
 func bodyReaders() map[string]bodyReader {
 	return map[string]bodyReader{
-		"text":     func(_ bodies, o *body, f wecom.Fields, _ int) { o.Quote, o.Text = splitQuote(f.String("content")) },
-		"markdown": func(_ bodies, o *body, f wecom.Fields, _ int) { o.Text = f.String("content") },
-		"image":    plainFile, "voice": plainFile, "video": plainFile, "emotion": plainFile, "file": plainFile, "voip_doc_share": plainFile,
+		"text":     func(_ bodies, o *body, f wecom.Fields, _ int) { o.Quote, o.Text = splitQuote(spoken(f)) },
+		"markdown": func(_ bodies, o *body, f wecom.Fields, _ int) { o.Text = spoken(f) },
+		"image":    onlyFile, "voice": onlyFile, "video": onlyFile, "emotion": onlyFile, "file": onlyFile, "voip_doc_share": onlyFile,
 		"qydiskfile": func(_ bodies, o *body, f wecom.Fields, _ int) { o.Title = f.String("filename") },
 		"revoke":     func(bodies, *body, wecom.Fields, int) {},
 		"switch":     func(_ bodies, o *body, f wecom.Fields, _ int) { o.add("l.person", f.String("user")) },
@@ -138,16 +154,18 @@ func bodyReaders() map[string]bodyReader {
 		},
 		"link": func(_ bodies, o *body, f wecom.Fields, _ int) {
 			o.Title, o.Text = f.String("title"), f.String("description")
-			o.add("l.host", hostOf(f.String("link_url")))
+			o.address(f.String("link_url"))
 		},
 		"weapp": func(_ bodies, o *body, f wecom.Fields, _ int) {
 			o.Title, o.Text = f.String("title"), f.String("description")
 			o.add("l.app", f.String("displayname"))
+			o.add("l.appid", f.String("appid"))
+			o.add("l.pagepath", f.String("pagepath"))
 		},
 		"docmsg": func(_ bodies, o *body, f wecom.Fields, _ int) {
 			o.Title = f.String("title")
 			o.add("l.author", f.String("doc_creator"))
-			o.add("l.host", hostOf(f.String("link_url")))
+			o.address(f.String("link_url"))
 		},
 		"news": func(_ bodies, o *body, f wecom.Fields, _ int) {
 			items := f.List("item")
@@ -156,7 +174,8 @@ func bodyReaders() map[string]bodyReader {
 			}
 			for _, item := range items {
 				n := body{Type: "link", Title: item.String("title"), Text: item.String("description")}
-				n.add("l.host", hostOf(item.String("url")))
+				n.address(item.String("url"))
+				n.filled(item)
 				o.Items = append(o.Items, n)
 			}
 		},
@@ -229,10 +248,54 @@ func bodyReaders() map[string]bodyReader {
 			o.add("l.kind", f.String("invitetype"))
 		},
 		"chatrecord": items, "mixed": items,
+		"note": func(b bodies, o *body, f wecom.Fields, depth int) {
+			items(b, o, f, depth)
+			o.Text = cmp.Or(f.String("description"), f.String("content"))
+			o.rest(f, "title", "description", "content", "item", "items")
+		},
+		"solitaire": func(b bodies, o *body, f wecom.Fields, depth int) {
+			items(b, o, f, depth)
+			o.Text = spoken(f)
+			if theme := f.String("theme"); o.Title == "" {
+				o.Title = theme
+			} else {
+				o.add("l.theme", theme)
+			}
+			o.rest(f, "theme", "title", "content", "item", "items")
+		},
 	}
 }
 
-func plainFile(b bodies, o *body, f wecom.Fields, _ int) { o.File = b.file(o.Type, f) }
+// onlyFile is how a type is drawn that is a file and nothing else.
+func onlyFile(bodies, *body, wecom.Fields, int) {}
+
+// spoken is what somebody wrote: a text or, seen in one client, a list of texts. A list
+// that holds anything else is left to be shown as it is.
+func spoken(f wecom.Fields) string {
+	if text := f.String("content"); text != "" {
+		return text
+	}
+	for _, element := range f.List("content") {
+		if len(element.Keys()) > 0 {
+			return ""
+		}
+	}
+	return strings.Join(f.Strings("content"), "\n")
+}
+
+// rest shows what is not read of a type whose members WeCom does not document.
+func (o *body) rest(f wecom.Fields, read ...string) {
+	if rest := f.Without(read...); rest.Holds() {
+		o.JSON, o.Why = redacted(rest), "morefields"
+	}
+}
+
+// address shows where a link leads: its host, and all of it as text. It may be all that
+// a message says, but a page leads nobody there.
+func (o *body) address(link string) {
+	o.add("l.host", hostOf(link))
+	o.add("l.url", link)
+}
 
 func redPacket(b bodies, o *body, f wecom.Fields, _ int) {
 	o.Title = f.String("wish")
@@ -243,46 +306,14 @@ func redPacket(b bodies, o *body, f wecom.Fields, _ int) {
 	o.add("l.count", f.String("totalcnt"))
 }
 
-// items are the messages in a forwarded record or a mixed message.
+// items are the messages in a forwarded record, a mixed message or the like.
 func items(b bodies, o *body, f wecom.Fields, depth int) {
 	o.Title = f.String("title")
-	for _, item := range f.List("item") {
-		kind := strings.ToLower(item.String("type"))
-		if rest, ok := strings.CutPrefix(kind, "chatrecord"); ok && rest != "" {
-			kind = rest // ChatRecordText
-		}
-		one := b.body(kind, item.Object("content"), depth+1)
-		if s, ok := item.Int("msgtime"); ok && s > 0 {
-			one.Time = time.Unix(s, 0)
-			if s > 1e11 { // documented in s, and seen in ms elsewhere
-				one.Time = time.UnixMilli(s)
-			}
-		}
+	for _, item := range f.Items() {
+		one := b.body(item.Type, item.Payload, depth+1)
+		one.Time = item.Time
 		o.Items = append(o.Items, one)
 	}
-}
-
-func (b bodies) file(kind string, f wecom.Fields) *shownFile {
-	v := &shownFile{Kind: kind, Name: f.String("filename"), Size: -1, State: "unseen"}
-	for _, name := range []string{"filesize", "voice_size", "imagesize"} {
-		if n, ok := f.Int(name); ok && n >= 0 {
-			v.Size = n
-			break
-		}
-	}
-	v.Seconds, _ = f.Int("play_length")
-	known, ok := b.files[wecom.Media{FileID: f.String("sdkfileid")}.FileIDHash()]
-	if !ok {
-		return v
-	}
-	v.State, v.Reason, v.SHA256 = string(known.State), known.Reason, known.SHA256
-	if known.State == archive.MediaStored {
-		v.Link, v.Show = mediaPath(b.seq, known.FileIDSHA256), showAs(known)
-	}
-	if known.Size > 0 {
-		v.Size = known.Size
-	}
-	return v
 }
 
 // seconds is a time that a message gives in Unix seconds.
@@ -318,48 +349,12 @@ func splitQuote(text string) (quote, rest string) {
 
 // redacted is the JSON of an object, without what opens its files.
 func redacted(f wecom.Fields) string {
-	doc, err := json.Marshal(f)
-	if err != nil {
-		return ""
-	}
-	var v any
-	decoder := json.NewDecoder(bytes.NewReader(doc))
-	decoder.UseNumber()
-	if decoder.Decode(&v) != nil {
-		return ""
-	}
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false) // the template escapes
 	encoder.SetIndent("", "  ")
-	if encoder.Encode(withoutFileIDs(v)) != nil {
+	if encoder.Encode(f.Redacted()) != nil {
 		return ""
 	}
 	return strings.TrimSuffix(out.String(), "\n")
-}
-
-func withoutFileIDs(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		for name, inner := range v {
-			if strings.EqualFold(name, "sdkfileid") {
-				v[name] = "…"
-				continue
-			}
-			v[name] = withoutFileIDs(inner)
-		}
-	case []any:
-		for i := range v {
-			v[i] = withoutFileIDs(v[i])
-		}
-	case string: // items are JSON in a string
-		if strings.Contains(strings.ToLower(v), "sdkfileid") {
-			var inner any
-			if json.Unmarshal([]byte(v), &inner) == nil {
-				return withoutFileIDs(inner)
-			}
-			return "… (" + strconv.Itoa(len(v)) + " B)"
-		}
-	}
-	return v
 }

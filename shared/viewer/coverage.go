@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/coverage"
 

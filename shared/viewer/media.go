@@ -13,6 +13,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/mediatype"
+	"wecom-archive/shared/wecom"
 )
 
 // linkTime is how long a link to a file works: long enough to begin a download,
@@ -89,6 +90,7 @@ func (s *server) media(ctx context.Context, in *mediaInput) (*mediaOutput, error
 		if err != nil {
 			return nil, err
 		}
+		files = s.withUnnamed(m.Row, files)
 		if len(files) == 0 {
 			continue
 		}
@@ -125,6 +127,28 @@ func (s *server) filesOf(ctx context.Context, row archive.Row) ([]file, error) {
 		files[i] = newFile(row.Conversation, ref, known[ref.FileIDSHA256])
 	}
 	return files, nil
+}
+
+// withUnnamed puts between the files of a message those that it speaks of without an
+// sdkfileid. They are nowhere in the index: there is nothing to fetch, now or ever.
+func (s *server) withUnnamed(row archive.Row, files []file) (all []file) {
+	defer func() {
+		if recover() != nil { // the panic's value may quote the message
+			s.Log.Error("the parser panicked", "seq", row.Seq)
+			all = files
+		}
+	}()
+	all = []file{}
+	for _, f := range wecom.Parse(row.Raw, row.MsgID, row.PulledAt).Files() {
+		switch {
+		case f.FileID == "":
+			ref := archive.MediaRef{Path: f.Path, Kind: f.Kind, Name: f.Name, Size: f.Size, MD5: f.MD5}
+			all = append(all, newFile(row.Conversation, ref, catalog.MediaFile{State: archive.MediaFailed, Reason: archive.ReasonNoFileID}))
+		case len(files) > 0:
+			all, files = append(all, files[0]), files[1:]
+		}
+	}
+	return append(all, files...)
 }
 
 func newFile(conversation string, ref archive.MediaRef, known catalog.MediaFile) file {

@@ -16,6 +16,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/wecom"
 )
 
 const pair = "pair:li.na,wang.wei"
@@ -42,7 +43,7 @@ func TestMessage(t *testing.T) {
 			map[string]any{"path": "image", "kind": "image", "size": 12., "md5": "aa"},
 			map[string]any{"path": "item.1", "kind": "file", "name": "报价.pdf"},
 		},
-		"parser_version": 1., "publickey_ver": 3., "raw_sha256": r.RawSHA256, "segment": key, "row": 1., "page": archive.PageKey(4),
+		"parser_version": float64(wecom.ParserVersion), "publickey_ver": 3., "raw_sha256": r.RawSHA256, "segment": key, "row": 1., "page": archive.PageKey(4),
 	}}, "people": []any{
 		map[string]any{"id": "li.na", "kind": "employee", "id_only": true}, map[string]any{"id": "wang.wei", "kind": "employee", "id_only": true},
 	}}

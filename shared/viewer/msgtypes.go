@@ -10,6 +10,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/wecom"
 )
 
 // typesPages bounds the pages that a count by type reads. A pull makes at least one if
@@ -41,7 +42,7 @@ func (c typeCount) Share() string {
 
 // Search is the address that finds the messages of a type; empty: no search asks for them.
 func (c typeCount) Search() string {
-	if c.Type == archive.OtherTypes || c.Type == "switch" { // an action
+	if c.Type == archive.OtherTypes || c.Type == wecom.Switch { // an action
 		return ""
 	}
 	return "/search?" + url.Values{"type": {c.Type}}.Encode()

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"wecom-archive/shared/wecom"
 )
 
 // searchView is the search page.
@@ -58,10 +60,11 @@ func (v searchView) Narrowed() bool {
 // Types are those that the form offers: any, WeCom's, and the one that was asked for,
 // should it be new.
 func (v searchView) Types() []string {
-	types := []string{
-		"", "text", "image", "voice", "video", "file", "link", "chatrecord", "mixed", "revoke", "location", "card", "weapp", "emotion", "markdown", "news",
-		"meeting", "meeting_notification", "calendar", "docmsg", "qydiskfile", "todo", "vote", "collect", "redpacket", "external_redpacket", "sphfeed",
-		"meeting_voice_call", "voip_doc_share", "voiptext", "agree", "disagree",
+	types := []string{""}
+	for _, known := range wecom.Types() {
+		if !known.Action {
+			types = append(types, known.Name)
+		}
 	}
 	if asked := v.Get("type"); !slices.Contains(types, asked) {
 		types = append(types, asked)

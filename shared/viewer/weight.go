@@ -79,9 +79,13 @@ func (o *body) clip(left *int) (cut bool) {
 		o.Lines[i].Value, more = clip(o.Lines[i].Value, left)
 		cut = cut || more
 	}
-	if o.File != nil {
+	for i := range o.Files {
+		if *left -= itemWeight; i > 0 && *left <= 0 {
+			o.Files, *left = o.Files[:i], 0
+			return true
+		}
 		more := false
-		o.File.Name, more = clip(o.File.Name, left)
+		o.Files[i].Name, more = clip(o.Files[i].Name, left)
 		cut = cut || more
 	}
 	for i := range o.Items {

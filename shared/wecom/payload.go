@@ -127,6 +127,9 @@ func onlyWrapper(f Fields) (string, bool) {
 	return keys[0], ok && holds(members)
 }
 
+// Holds says whether there is anything in f: a number, a word, a member that has something.
+func (f Fields) Holds() bool { return holds(f.members) }
+
 // holds says whether there is anything in a value: a number, a word, or a member or
 // an element that has something.
 func holds(v any) bool {

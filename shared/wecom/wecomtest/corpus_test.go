@@ -156,7 +156,7 @@ func TestSamplesAsCorpus(t *testing.T) {
 	defer corpus.Close()
 	corp := openWithKeys(t, wecomtest.Config{Corpus: corpus, Extents: lastDays(corpus.Len())}, 1)
 	envelopes := page(t, corp, 0, 1000)
-	if len(envelopes) != 32 || envelopes[31].MsgID != "125000000000000000032" {
+	if len(envelopes) != 34 || envelopes[31].MsgID != "125000000000000000032" {
 		t.Errorf("%d envelopes, the last one %q", len(envelopes), envelopes[len(envelopes)-1].MsgID)
 	}
 }
