@@ -29,6 +29,8 @@ func TestImports(t *testing.T) {
 			"adapters import the domain only"},
 		{"shared/localstore", []string{module + "shared/awsstore", module + "infra", module + "shared/capture", module + "shared/decode", module + "shared/viewer"},
 			"adapters import the domain only"},
+		{"shared/lambdastart", []string{module + "shared/keyring", module + "shared/decode", module + "shared/metrics", module + "shared/viewer", module + "shared/wecom"},
+			"every function starts with it, so it brings none of them what another one is for"},
 		{"shared/decode", []string{module + "shared/capture", module + "shared/awsstore", module + "shared/localstore", module + "shared/viewer"},
 			"the archiver's stage works on ports and talks to nobody"},
 		{"shared/rebuild", []string{module + "shared/capture", module + "shared/awsstore", module + "shared/localstore", module + "shared/viewer", module + "infra"},

@@ -14,32 +14,19 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/kms"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"wecom-archive/shared/access"
-	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/environment"
+	"wecom-archive/shared/lambdastart"
 	"wecom-archive/shared/setup"
 	"wecom-archive/shared/signin"
 	"wecom-archive/shared/viewer"
 )
 
 func main() {
-	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("stage", "admin")
-	app, err := build(context.Background(), os.Getenv, log)
-	if err != nil {
-		log.Error("cannot start", "error", err)
-		os.Exit(1)
-	}
-	lambda.Start(app.Handle)
+	lambdastart.Main("admin", build)
 }
 
 // settings are what the stack sets.
@@ -89,27 +76,26 @@ func readSettings(getenv func(string) string) (settings, error) {
 	return s, err
 }
 
-// build makes the App on AWS.
-func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*App, error) {
+// build makes the handler on AWS.
+func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (any, error) {
 	set, err := readSettings(getenv)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := config.LoadDefaultConfig(ctx)
+	aws, err := lambdastart.LoadAWS(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+		return nil, err
 	}
-	s3Client := s3.NewFromConfig(cfg)
-	objects := awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket).WithCaptureKey(set.Capture)
+	objects := aws.Objects(set.Bucket).WithCaptureKey(set.Capture)
 	if err := objects.CheckLock(ctx); err != nil {
 		return nil, fmt.Errorf("refusing to show content: %w", err)
 	}
-	index := awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)
-	stored := &signin.Stored{Index: index, Wrapper: awsstore.NewSessionKeys(kms.NewFromConfig(cfg), set.SessionKey, set.Stack)}
+	index := aws.Index(set.Table)
+	stored := &signin.Stored{Index: index, Wrapper: aws.SessionKeys(set.SessionKey, set.Stack)}
 	tokens := &signin.Verifier{Issuer: set.Issuer, Audience: set.Audience, Index: index, Sessions: stored.Sessions, Now: time.Now}
-	return NewApp(viewer.Config{
+	app := NewApp(viewer.Config{
 		Objects:   objects,
-		Derived:   awsstore.NewDerived(s3Client, set.Derived),
+		Derived:   aws.Derived(set.Derived),
 		Catalog:   catalog.New(index),
 		Access:    &access.Recorder{Objects: objects, Now: time.Now, NewID: rand.Text},
 		Auth:      authorizer{rolesClaim: set.RolesClaim, tokens: tokens},
@@ -118,5 +104,6 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 		Log:       log,
 		AskReason: set.AskReason,
 		Puller:    pullRequests{objects, set.Corp, time.Now},
-	}), nil
+	})
+	return app.Handle, nil
 }

@@ -46,7 +46,7 @@ func TestBuild(t *testing.T) {
 		t.Errorf("build on a bucket that does not lock = %v", err)
 	}
 	env["WECOM_ARCHIVE_BUCKET"] = locked
-	app, err := build(t.Context(), getenv, log)
+	handler, err := build(t.Context(), getenv, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestBuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := lambda.NewHandler(app.Handle).Invoke(t.Context(), payload)
+	answer, err := lambda.NewHandler(handler).Invoke(t.Context(), payload)
 	if err != nil || !strings.Contains(string(answer), `"statusCode":200`) {
 		t.Errorf("healthz: %s, %v", answer, err)
 	}

@@ -18,18 +18,12 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/kms"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"wecom-archive/shared/awsevents"
-	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/keyring"
+	"wecom-archive/shared/lambdastart"
 	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/wecom/financesdk"
@@ -39,13 +33,7 @@ func main() {
 	if status, host := financesdk.RunHost(os.Args); host {
 		os.Exit(status)
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("stage", "archiver")
-	batch, err := build(context.Background(), os.Getenv, log)
-	if err != nil {
-		log.Error("cannot start", "error", err)
-		os.Exit(1)
-	}
-	lambda.Start(batch.Handle)
+	lambdastart.Main("archiver", build)
 }
 
 // settings are what the stack sets.
@@ -78,7 +66,7 @@ const (
 )
 
 // build makes the handler on AWS.
-func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*awsevents.Batch, error) {
+func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (any, error) {
 	set, err := readSettings(getenv)
 	if err != nil {
 		return nil, err
@@ -91,22 +79,25 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	if err != nil {
 		return nil, fmt.Errorf("%w: is the function's layer the one that `make layer` builds, for this architecture?", err)
 	}
-	cfg, err := config.LoadDefaultConfig(ctx)
+	aws, err := lambdastart.LoadAWS(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+		return nil, err
 	}
-	s3Client := s3.NewFromConfig(cfg)
-	objects := awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket).WithCaptureKey(set.Capture)
-	catalog := catalog.New(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table))
-	return newBatch(ctx, set.Bucket, decode.Config{
+	objects := aws.Objects(set.Bucket).WithCaptureKey(set.Capture)
+	catalog := catalog.New(aws.Index(set.Table))
+	batch, err := newBatch(ctx, set.Bucket, decode.Config{
 		Corp: set.Corp, Program: program.Version(), Objects: objects, Catalog: catalog, Library: library,
-		Derived: awsstore.NewDerived(s3Client, set.Derived).WithCaptureKey(set.Capture),
+		Derived: aws.Derived(set.Derived).WithCaptureKey(set.Capture),
 		Keys: keyring.New(keyring.Config{
-			Corp: set.Corp, Objects: objects, Port: awsstore.NewKeyring(kms.NewFromConfig(cfg), set.KeyringKey),
+			Corp: set.Corp, Objects: objects, Port: aws.Keyring(set.KeyringKey),
 			Catalog: catalog, Now: time.Now, Log: log,
 		}),
 		Now: time.Now, Log: log, Stored: func(p decode.Part) { measure(meter, p) },
 	})
+	if err != nil {
+		return nil, err
+	}
+	return batch.Handle, nil
 }
 
 // measure writes the metrics of a part of a segment.

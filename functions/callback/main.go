@@ -14,28 +14,15 @@ import (
 	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
-
-	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/callback"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/environment"
+	"wecom-archive/shared/lambdastart"
 	"wecom-archive/shared/metrics"
 )
 
 func main() {
-	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("stage", "callback")
-	app, err := build(context.Background(), os.Getenv, log)
-	if err != nil {
-		log.Error("cannot start", "error", err)
-		os.Exit(1)
-	}
-	lambda.Start(app.Handle)
+	lambdastart.Main("callback", build)
 }
 
 // settings are what the stack sets.
@@ -70,23 +57,23 @@ func readSettings(getenv func(string) string) (settings, error) {
 	return s, nil
 }
 
-// build makes the App on AWS.
-func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*App, error) {
+// build makes the handler on AWS.
+func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (any, error) {
 	set, err := readSettings(getenv)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := config.LoadDefaultConfig(ctx)
+	aws, err := lambdastart.LoadAWS(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+		return nil, err
 	}
-	s3Client := s3.NewFromConfig(cfg)
-	secrets := &cachedCipher{corp: set.Corp, secrets: awsstore.NewSecrets(ssm.NewFromConfig(cfg), set.Secrets, ""), now: time.Now}
-	return NewApp(callback.Config{
+	secrets := &cachedCipher{corp: set.Corp, secrets: aws.Secrets(set.Secrets), now: time.Now}
+	app := NewApp(callback.Config{
 		Corp: set.Corp, Cipher: secrets.get,
-		Objects: awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket).WithCaptureKey(set.Capture),
-		Catalog: catalog.New(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
-		Waker:   awsstore.NewWaker(sqs.NewFromConfig(cfg), set.Wakes),
+		Objects: aws.Objects(set.Bucket).WithCaptureKey(set.Capture),
+		Catalog: catalog.New(aws.Index(set.Table)),
+		Waker:   aws.Waker(set.Wakes),
 		Delay:   set.Delay, Now: time.Now, Log: log,
-	}, metrics.New(os.Stdout, getenv("WECOM_ARCHIVE_STACK"), time.Now)), nil
+	}, metrics.New(os.Stdout, getenv("WECOM_ARCHIVE_STACK"), time.Now))
+	return app.Handle, nil
 }

@@ -13,20 +13,14 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-
-	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/environment"
+	"wecom-archive/shared/lambdastart"
 	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/reading"
@@ -34,13 +28,7 @@ import (
 )
 
 func main() {
-	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("stage", "compactor")
-	app, err := build(context.Background(), os.Getenv, log)
-	if err != nil {
-		log.Error("cannot start", "error", err)
-		os.Exit(1)
-	}
-	lambda.Start(app.Handle)
+	lambdastart.Main("compactor", build)
 }
 
 // settings are what the stack sets.
@@ -60,20 +48,20 @@ func readSettings(getenv func(string) string) (settings, error) {
 	return s, err
 }
 
-// build makes the App on AWS.
-func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*App, error) {
+// build makes the handler on AWS.
+func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (any, error) {
 	set, err := readSettings(getenv)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := config.LoadDefaultConfig(ctx)
+	aws, err := lambdastart.LoadAWS(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+		return nil, err
 	}
-	client := s3.NewFromConfig(cfg)
-	return NewApp(compact.Config{
-		Objects: awsstore.NewObjects(client, s3.NewPresignClient(client), set.Bucket), Derived: awsstore.NewDerived(client, set.Derived),
-		Catalog: catalog.New(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
+	app := NewApp(compact.Config{
+		Objects: aws.Objects(set.Bucket), Derived: aws.Derived(set.Derived),
+		Catalog: catalog.New(aws.Index(set.Table)),
 		Program: program.Version(), Read: reading.Read, Parser: wecom.ParserVersion, Log: log,
-	}, time.Now, metrics.New(os.Stdout, getenv("WECOM_ARCHIVE_STACK"), time.Now)), nil
+	}, time.Now, metrics.New(os.Stdout, getenv("WECOM_ARCHIVE_STACK"), time.Now))
+	return app.Handle, nil
 }

@@ -11,31 +11,17 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
-
-	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/environment"
+	"wecom-archive/shared/lambdastart"
 	"wecom-archive/shared/program"
 )
 
 func main() {
-	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("stage", "directory")
-	app, err := build(context.Background(), os.Getenv, log)
-	if err != nil {
-		log.Error("cannot start", "error", err)
-		os.Exit(1)
-	}
-	lambda.Start(app.Handle)
+	lambdastart.Main("directory", build)
 }
 
 // settings are what the stack sets.
@@ -60,22 +46,22 @@ func readSettings(getenv func(string) string) (settings, error) {
 	return s, err
 }
 
-// build makes the App on AWS.
-func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*App, error) {
+// build makes the handler on AWS.
+func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (any, error) {
 	set, err := readSettings(getenv)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := config.LoadDefaultConfig(ctx)
+	aws, err := lambdastart.LoadAWS(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+		return nil, err
 	}
-	s3Client := s3.NewFromConfig(cfg)
-	return &App{
+	app := &App{
 		Corp: set.Corp, Program: program.Version(), API: set.API,
-		Objects: awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket).WithCaptureKey(set.Capture),
-		Catalog: catalog.New(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
-		Secrets: awsstore.NewSecrets(ssm.NewFromConfig(cfg), set.Secrets, ""),
+		Objects: aws.Objects(set.Bucket).WithCaptureKey(set.Capture),
+		Catalog: catalog.New(aws.Index(set.Table)),
+		Secrets: aws.Secrets(set.Secrets),
 		Owner:   rand.Text(), Now: time.Now, Log: log,
-	}, nil
+	}
+	return app.Handle, nil
 }

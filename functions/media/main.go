@@ -19,20 +19,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"strconv"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
-
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/environment"
+	"wecom-archive/shared/lambdastart"
 	"wecom-archive/shared/mediafetch"
 	"wecom-archive/shared/mediatype"
 	"wecom-archive/shared/metrics"
@@ -44,13 +36,7 @@ func main() {
 	if status, host := financesdk.RunHost(os.Args); host {
 		os.Exit(status)
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("stage", "media")
-	app, err := build(context.Background(), os.Getenv, log)
-	if err != nil {
-		log.Error("cannot start", "error", err)
-		os.Exit(1)
-	}
-	lambda.Start(app.Handle)
+	lambdastart.Main("media", build)
 }
 
 // settings are what the stack sets.
@@ -89,25 +75,17 @@ func readSettings(getenv func(string) string) (settings, error) {
 	if err != nil {
 		return settings{}, err
 	}
-	for _, n := range []struct {
-		name         string
-		to           *int
-		least, limit int
-	}{{"WECOM_ARCHIVE_WORKERS", &s.Workers, 1, 100}, {"WECOM_ARCHIVE_CALLS", &s.Calls, 0, 1_000_000}} {
-		text := getenv(n.name)
-		if text == "" {
-			continue
-		}
-		var err error
-		if *n.to, err = strconv.Atoi(text); err != nil || *n.to < n.least || *n.to > n.limit {
-			return settings{}, fmt.Errorf("the environment variable %s is %q: it must be %d to %d, or not set", n.name, text, n.least, n.limit)
-		}
+	if err := environment.ReadNumbers(getenv,
+		environment.Number{Name: "WECOM_ARCHIVE_WORKERS", To: &s.Workers, Least: 1, Most: 100},
+		environment.Number{Name: "WECOM_ARCHIVE_CALLS", To: &s.Calls, Least: 0, Most: 1_000_000},
+	); err != nil {
+		return settings{}, err
 	}
 	return s, nil
 }
 
-// build makes the App on AWS.
-func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*App, error) {
+// build makes the handler on AWS.
+func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (any, error) {
 	set, err := readSettings(getenv)
 	if err != nil {
 		return nil, err
@@ -115,16 +93,15 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	if _, err := financesdk.Inspect(set.SDK); err != nil {
 		return nil, fmt.Errorf("%w: is the function's layer the one that `make layer` builds?", err)
 	}
-	cfg, err := config.LoadDefaultConfig(ctx)
+	aws, err := lambdastart.LoadAWS(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+		return nil, err
 	}
-	s3Client := s3.NewFromConfig(cfg)
 	meter := metrics.New(os.Stdout, getenv("WECOM_ARCHIVE_STACK"), time.Now)
-	catalog := catalog.New(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table))
-	return &App{
+	catalog := catalog.New(aws.Index(set.Table))
+	app := &App{
 		Bucket:  set.Derived,
-		Secrets: awsstore.NewSecrets(ssm.NewFromConfig(cfg), set.Secrets, ""),
+		Secrets: aws.Secrets(set.Secrets),
 		Open: func(ctx context.Context, secret, proxyPassword string) (Library, error) {
 			return financesdk.Open(ctx, financesdk.Config{
 				Path: set.SDK, Corp: set.Corp, Secret: secret, Proxy: set.Proxy, ProxyPassword: proxyPassword,
@@ -133,16 +110,17 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 			})
 		},
 		Requeuer: &mediafetch.Requeuer{
-			Catalog: catalog, Queue: awsstore.NewNotifier(sqs.NewFromConfig(cfg), set.QueueURL, set.Derived), Now: time.Now,
+			Catalog: catalog, Queue: aws.Notifier(set.QueueURL, set.Derived), Now: time.Now,
 		},
 		Stage: mediafetch.Config{
 			Corp: set.Corp, Program: program.Version(),
-			Objects: awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket).WithCaptureKey(set.Capture),
-			Derived: awsstore.NewDerived(s3Client, set.Derived), Catalog: catalog, Now: time.Now, Sleep: sleep, Log: log,
+			Objects: aws.Objects(set.Bucket).WithCaptureKey(set.Capture),
+			Derived: aws.Derived(set.Derived), Catalog: catalog, Now: time.Now, Sleep: sleep, Log: log,
 			Spool: spoolFolder, SpoolLimit: spoolLimit, Workers: set.Workers, CallsPerMinute: set.Calls,
 			Sniff: mediatype.Sniff, Settled: func(l archive.Link) { measure(meter, l) },
 		},
-	}, nil
+	}
+	return app.Handle, nil
 }
 
 // measure writes the metrics of a reference to a file.

@@ -14,23 +14,14 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"fmt"
 	"log/slog"
 	"os"
-	"strconv"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
-
-	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/doctor"
 	"wecom-archive/shared/environment"
+	"wecom-archive/shared/lambdastart"
 	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/wecom/financesdk"
@@ -40,13 +31,7 @@ func main() {
 	if status, host := financesdk.RunHost(os.Args); host {
 		os.Exit(status)
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("stage", "puller")
-	app, err := build(context.Background(), os.Getenv, log)
-	if err != nil {
-		log.Error("cannot start", "error", err)
-		os.Exit(1)
-	}
-	lambda.Start(app.Handle)
+	lambdastart.Main("puller", build)
 }
 
 // settings are what the stack sets.
@@ -80,35 +65,31 @@ func readSettings(getenv func(string) string) (settings, error) {
 	if err != nil {
 		return settings{}, err
 	}
-	if limit := getenv("WECOM_ARCHIVE_LIMIT"); limit != "" {
-		var err error
-		if s.Limit, err = strconv.Atoi(limit); err != nil || s.Limit < 1 || s.Limit > 1000 {
-			return settings{}, fmt.Errorf("the environment variable WECOM_ARCHIVE_LIMIT is %q: it must be 1 to 1000, or not set", limit)
-		}
+	if err := environment.ReadNumbers(getenv, environment.Number{Name: "WECOM_ARCHIVE_LIMIT", To: &s.Limit, Least: 1, Most: 1000}); err != nil {
+		return settings{}, err
 	}
 	return s, nil
 }
 
-// build makes the App on AWS.
-func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*App, error) {
+// build makes the handler on AWS.
+func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (any, error) {
 	set, err := readSettings(getenv)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := config.LoadDefaultConfig(ctx)
+	aws, err := lambdastart.LoadAWS(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+		return nil, err
 	}
-	s3Client := s3.NewFromConfig(cfg)
-	objects := awsstore.NewObjects(s3Client, s3.NewPresignClient(s3Client), set.Bucket).WithCaptureKey(set.Capture)
+	objects := aws.Objects(set.Bucket).WithCaptureKey(set.Capture)
 	meter := metrics.New(os.Stdout, getenv("WECOM_ARCHIVE_STACK"), time.Now)
-	return &App{
+	app := &App{
 		Corp: set.Corp, Program: program.Version(), Limit: set.Limit,
 		SDK: set.SDK, Echo: set.Echo, Inspect: financesdk.Inspect,
 		Objects: objects, Versions: objects, Metrics: meter,
-		Catalog: catalog.New(awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)),
-		Queue:   awsstore.NewNotifier(sqs.NewFromConfig(cfg), set.QueueURL, set.Bucket),
-		Secrets: awsstore.NewSecrets(ssm.NewFromConfig(cfg), set.Secrets, ""),
+		Catalog: catalog.New(aws.Index(set.Table)),
+		Queue:   aws.Notifier(set.QueueURL, set.Bucket),
+		Secrets: aws.Secrets(set.Secrets),
 		Open: func(ctx context.Context, secret, proxyPassword string) (Library, error) {
 			return financesdk.Open(ctx, financesdk.Config{
 				Path: set.SDK, Corp: set.Corp, Secret: secret, Proxy: set.Proxy, ProxyPassword: proxyPassword, Log: log,
@@ -116,5 +97,6 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 			})
 		},
 		Owner: rand.Text(), Now: time.Now, Log: log,
-	}, nil
+	}
+	return app.Handle, nil
 }

@@ -13,30 +13,17 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-
-	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/environment"
+	"wecom-archive/shared/lambdastart"
 	"wecom-archive/shared/rebuild"
 )
 
 func main() {
-	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("stage", "reindexer")
-	app, err := build(context.Background(), os.Getenv, log)
-	if err != nil {
-		log.Error("cannot start", "error", err)
-		os.Exit(1)
-	}
-	lambda.Start(app.Handle)
+	lambdastart.Main("reindexer", build)
 }
 
 // settings are what the stack sets.
@@ -58,21 +45,21 @@ func readSettings(getenv func(string) string) (settings, error) {
 	return s, err
 }
 
-// build makes the App on AWS.
-func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*App, error) {
+// build makes the handler on AWS.
+func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (any, error) {
 	set, err := readSettings(getenv)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := config.LoadDefaultConfig(ctx)
+	aws, err := lambdastart.LoadAWS(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+		return nil, err
 	}
-	client := s3.NewFromConfig(cfg)
-	objects := awsstore.NewObjects(client, s3.NewPresignClient(client), set.Bucket).WithCaptureKey(set.Capture)
-	index := awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)
-	return &App{MaxQueued: 20_000, Config: rebuild.Config{
+	objects := aws.Objects(set.Bucket).WithCaptureKey(set.Capture)
+	index := aws.Index(set.Table)
+	app := &App{MaxQueued: 20_000, Config: rebuild.Config{
 		Corp: set.Corp, Objects: objects, Versions: objects, Catalog: catalog.New(index), Dropper: index, Now: time.Now, Log: log,
 		Owner: "reindexer-" + rand.Text(), // of this process: two at a time would be in each other's way
-	}}, nil
+	}}
+	return app.Handle, nil
 }

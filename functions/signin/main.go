@@ -12,21 +12,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/kms"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
-
-	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/environment"
+	"wecom-archive/shared/lambdastart"
 	"wecom-archive/shared/signin"
 	"wecom-archive/shared/store"
 )
@@ -35,13 +27,7 @@ import (
 const providerTime = 8 * time.Second
 
 func main() {
-	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("stage", "signin")
-	app, err := build(context.Background(), os.Getenv, log)
-	if err != nil {
-		log.Error("cannot start", "error", err)
-		os.Exit(1)
-	}
-	lambda.Start(app.Handle)
+	lambdastart.Main("signin", build)
 }
 
 // settings are what the stack sets.
@@ -72,22 +58,22 @@ func readSettings(getenv func(string) string) (settings, error) {
 	return s, err
 }
 
-// build makes the App on AWS.
-func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*App, error) {
+// build makes the handler on AWS.
+func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (any, error) {
 	set, err := readSettings(getenv)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := config.LoadDefaultConfig(ctx)
+	aws, err := lambdastart.LoadAWS(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+		return nil, err
 	}
-	secret, err := awsstore.NewSecrets(ssm.NewFromConfig(cfg), set.Secrets, "").Get(ctx, store.SecretSignIn)
+	secret, err := aws.Secrets(set.Secrets).Get(ctx, store.SecretSignIn)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
-	index := awsstore.NewIndex(dynamodb.NewFromConfig(cfg), set.Table)
-	key, err := signin.MakeKey(ctx, index, awsstore.NewSessionKeys(kms.NewFromConfig(cfg), set.SessionKey, set.Stack))
+	index := aws.Index(set.Table)
+	key, err := signin.MakeKey(ctx, index, aws.SessionKeys(set.SessionKey, set.Stack))
 	if err != nil {
 		return nil, err
 	}
@@ -95,11 +81,12 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (*
 	if err != nil {
 		return nil, err
 	}
-	return &App{
+	app := &App{
 		SignIn: signin.Config{
 			Issuer: set.Issuer, ClientID: set.ClientID, Secret: secret, Base: set.Pages, RolesClaim: set.RolesClaim,
 			Sessions: sessions, Client: &http.Client{Timeout: providerTime}, Log: log,
 		},
 		Index: index, Log: log,
-	}, nil
+	}
+	return app.Handle, nil
 }

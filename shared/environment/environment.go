@@ -2,7 +2,10 @@
 // stack sets them.
 package environment
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // Setting is one variable that must be set.
 type Setting struct {
@@ -69,6 +72,30 @@ func Read(getenv func(string) string, settings ...Setting) error {
 		if *s.To = getenv(s.Name); *s.To == "" {
 			return fmt.Errorf("the environment variable %s is not set: it is %s", s.Name, s.What)
 		}
+	}
+	return nil
+}
+
+// Number is one variable that need not be set: To then stays as it is.
+type Number struct {
+	Name        string
+	To          *int
+	Least, Most int
+}
+
+// ReadNumbers fills the numbers in that are set. The error names the first that is no
+// number or out of its bounds.
+func ReadNumbers(getenv func(string) string, numbers ...Number) error {
+	for _, n := range numbers {
+		text := getenv(n.Name)
+		if text == "" {
+			continue
+		}
+		value, err := strconv.Atoi(text)
+		if err != nil || value < n.Least || value > n.Most {
+			return fmt.Errorf("the environment variable %s is %q: it must be %d to %d, or not set", n.Name, text, n.Least, n.Most)
+		}
+		*n.To = value
 	}
 	return nil
 }
