@@ -10,11 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/coverage"
+	"wecom-archive/shared/timeid"
 )
 
 // coverageCommand says who should be archived and is not.
@@ -121,7 +120,7 @@ func (c *coverageScope) Run(ctx context.Context, to streams) error {
 		return fmt.Errorf("--file %s: %w", c.File, err)
 	}
 	return c.with(ctx, to, func(o *opened) error {
-		scope := archive.Scope{ID: uuid.Must(uuid.NewV7()).String(), At: time.Now().UTC().Truncate(time.Millisecond), Who: operator(), UserIDs: userids}
+		scope := archive.Scope{ID: timeid.New(), At: time.Now().UTC().Truncate(time.Millisecond), Who: operator(), UserIDs: userids}
 		if err := catalog.PutScope(ctx, o.Objects, o.Catalog, o.Corp, scope); err != nil {
 			return err
 		}

@@ -12,11 +12,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/doctor"
 	"wecom-archive/shared/program"
+	"wecom-archive/shared/timeid"
 )
 
 // doctorCommand looks whether all is in place. Of a stack the puller function looks,
@@ -52,7 +51,7 @@ func (c *doctorCommand) Run(ctx context.Context, to streams) error {
 // examine looks at what can be looked at: with no archive given, at this machine.
 func (c *doctorCommand) examine(ctx context.Context, to streams) (checkup archive.Checkup, err error) {
 	machine := c.machine()
-	here := archive.Checkup{ID: uuid.Must(uuid.NewV7()).String(), At: time.Now().UTC(), Where: archive.CheckedHere, Program: program.Version()}
+	here := archive.Checkup{ID: timeid.New(), At: time.Now().UTC(), Where: archive.CheckedHere, Program: program.Version()}
 	err = c.with(ctx, to, func(o *opened) error {
 		keys := doctor.Keys(o.Ring, o.Catalog)
 		if o.examine == nil {

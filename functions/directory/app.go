@@ -7,12 +7,11 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/google/uuid"
-
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/directory"
 	"wecom-archive/shared/store"
+	"wecom-archive/shared/timeid"
 	"wecom-archive/shared/wecom/companion"
 )
 
@@ -50,7 +49,7 @@ func (a *App) Handle(ctx context.Context, event Event) (run archive.Run, err err
 	}
 	c := directory.Config{
 		Corp: a.Corp, Program: a.Program, Objects: a.Objects, Catalog: a.Catalog, Archive: client(secret),
-		Owner: a.Owner, NewID: newID, Now: a.Now, Log: a.Log,
+		Owner: a.Owner, NewID: timeid.New, Now: a.Now, Log: a.Log,
 	}
 	switch second, err := a.Secrets.Get(ctx, store.SecretCompanion); {
 	case err == nil:
@@ -70,6 +69,3 @@ func (a *App) Handle(ctx context.Context, event Event) (run archive.Run, err err
 	}
 	return run, err
 }
-
-// newID makes ids of runs; v7 so that they sort by time.
-func newID() string { return uuid.Must(uuid.NewV7()).String() }

@@ -80,14 +80,3 @@ func (a *App) fetch(ctx context.Context, messages events.SQSEvent) (_ events.SQS
 	batch := &awsevents.Batch{Bucket: a.Bucket, Work: stage.Handle, Parallel: parallel, Reserve: reserve, Log: c.Log}
 	return batch.Handle(ctx, messages)
 }
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}

@@ -19,6 +19,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsevents"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/clock"
 	"wecom-archive/shared/mediafetch"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
@@ -64,7 +65,7 @@ type world struct {
 func newWorld(t *testing.T, secret secrets) *world {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	w := &world{}
-	derived, cat := storetest.NewDerived(), catalog.New(storetest.NewIndex())
+	derived, catalog := storetest.NewDerived(), catalog.New(storetest.NewIndex())
 	w.list = archive.FetchList{Corp: "ww1", SeqAsked: 7, PulledAt: now.Add(-time.Hour)}
 	for i := range 3 {
 		id := fmt.Sprintf("secret-%03d", i)
@@ -76,7 +77,7 @@ func newWorld(t *testing.T, secret secrets) *world {
 	if err := archive.PutFetchList(t.Context(), derived, w.list); err != nil {
 		t.Fatal(err)
 	}
-	if err := cat.Media.NoteMediaList(t.Context(), catalog.NewMediaList(w.list, &archive.PageLinks{}), false); err != nil {
+	if err := catalog.Media.NoteMediaList(t.Context(), catalog.NewMediaList(w.list, &archive.PageLinks{}), false); err != nil {
 		t.Fatal(err)
 	}
 	w.app = &App{
@@ -87,10 +88,10 @@ func newWorld(t *testing.T, secret secrets) *world {
 			}
 			return library{&w.closed}, nil
 		},
-		Requeuer: &mediafetch.Requeuer{Catalog: cat, Queue: &w.queue, Now: time.Now},
+		Requeuer: &mediafetch.Requeuer{Catalog: catalog, Queue: &w.queue, Now: time.Now},
 		Stage: mediafetch.Config{
-			Corp: "ww1", Program: "test", Objects: storetest.NewObjects(), Derived: derived, Catalog: cat,
-			Now: time.Now, Sleep: sleep, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Spool: t.TempDir(),
+			Corp: "ww1", Program: "test", Objects: storetest.NewObjects(), Derived: derived, Catalog: catalog,
+			Now: time.Now, Sleep: clock.Sleep, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Spool: t.TempDir(),
 		},
 	}
 	return w

@@ -23,6 +23,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/clock"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/lambdastart"
 	"wecom-archive/shared/mediafetch"
@@ -115,7 +116,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 		Stage: mediafetch.Config{
 			Corp: set.Corp, Program: program.Version(),
 			Objects: aws.Objects(set.Bucket).WithCaptureKey(set.Capture),
-			Derived: aws.Derived(set.Derived), Catalog: catalog, Now: time.Now, Sleep: sleep, Log: log,
+			Derived: aws.Derived(set.Derived), Catalog: catalog, Now: time.Now, Sleep: clock.Sleep, Log: log,
 			Spool: spoolFolder, SpoolLimit: spoolLimit, Workers: set.Workers, CallsPerMinute: set.Calls,
 			Sniff: mediatype.Sniff, Settled: func(l archive.Link) { measure(meter, l) },
 		},

@@ -9,14 +9,14 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/google/uuid"
-
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/clock"
 	"wecom-archive/shared/doctor"
 	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/store"
+	"wecom-archive/shared/timeid"
 	"wecom-archive/shared/wecom/financesdk"
 )
 
@@ -102,7 +102,7 @@ func (a *App) pull(ctx context.Context) (run archive.Run, err error) {
 	run, err = capture.New(capture.Config{
 		Seats: catalog.SeatList{Catalog: a.Catalog, Now: a.Now},
 		Corp:  a.Corp, Objects: a.Objects, Catalog: a.Catalog, Queue: a.Queue, Chats: library, Limit: a.Limit,
-		Now: a.Now, Sleep: sleep, Owner: a.Owner, NewID: newID, Log: a.Log,
+		Now: a.Now, Sleep: clock.Sleep, Owner: a.Owner, NewID: timeid.New, Log: a.Log,
 		Program: a.Program, SDKVersion: info.Version, SDKSHA256: info.SHA256,
 	}).Run(ctx)
 	if held := (*catalog.LeaseHeldError)(nil); errors.As(err, &held) {
@@ -139,7 +139,7 @@ func (a *App) examine(ctx context.Context, trusted string) (archive.Checkup, err
 		}
 	}
 	echo := &doctor.Echo{URL: a.Echo, Client: &http.Client{Timeout: 10 * time.Second}, Now: a.Now}
-	head := archive.Checkup{ID: newID(), At: a.Now().UTC(), Where: archive.CheckedByPuller, Program: a.Program}
+	head := archive.Checkup{ID: timeid.New(), At: a.Now().UTC(), Where: archive.CheckedByPuller, Program: a.Program}
 	return doctor.Examine(ctx, head,
 		doctor.Library(a.SDK),
 		doctor.Corp(a.Corp),
@@ -150,18 +150,4 @@ func (a *App) examine(ctx context.Context, trusted string) (archive.Checkup, err
 		doctor.Bucket(a.Objects, a.Corp),
 		doctor.Table(a.Catalog),
 	), nil
-}
-
-// newID makes ids of runs; v7 so that they sort by time.
-func newID() string { return uuid.Must(uuid.NewV7()).String() }
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -11,8 +11,10 @@ import (
 	"github.com/google/uuid"
 
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/clock"
 	"wecom-archive/shared/directory"
 	"wecom-archive/shared/store"
+	"wecom-archive/shared/timeid"
 	"wecom-archive/shared/wecom/companion"
 )
 
@@ -54,11 +56,11 @@ func (s *System) openDirectory(ctx context.Context) error {
 	log := s.Log.With("stage", directory.StageName)
 	limits := companion.NewLimits()
 	client := func(secret string) *companion.Client {
-		return companion.New(companion.Config{Corp: corpID, Secret: secret, BaseURL: "http://" + listener.Addr().String(), Limits: limits, Now: s.Now, Sleep: sleep, Log: log})
+		return companion.New(companion.Config{Corp: corpID, Secret: secret, BaseURL: "http://" + listener.Addr().String(), Limits: limits, Now: s.Now, Sleep: clock.Sleep, Log: log})
 	}
 	s.directory = directory.New(directory.Config{
 		Corp: corpID, Program: s.Program, Objects: s.Objects, Catalog: s.Catalog, Archive: client(archiveKey), App: client(appKey),
-		Owner: "local", NewID: newID, Now: s.Now, Log: log,
+		Owner: "local", NewID: timeid.New, Now: s.Now, Log: log,
 	})
 	return nil
 }
@@ -66,7 +68,7 @@ func (s *System) openDirectory(ctx context.Context) error {
 // names runs the directory as its schedule does. That it fails holds up nothing.
 func (s *System) names(ctx context.Context) error {
 	for {
-		if err := sleep(ctx, namesEvery); err != nil {
+		if err := clock.Sleep(ctx, namesEvery); err != nil {
 			return err
 		}
 		s.learnNames(ctx)

@@ -16,13 +16,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
-
 	locals3 "wecom-archive/infra/local/s3"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/capture"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/clock"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/directory"
 	"wecom-archive/shared/keyring"
@@ -30,6 +29,7 @@ import (
 	"wecom-archive/shared/mediafetch"
 	"wecom-archive/shared/mediatype"
 	"wecom-archive/shared/store"
+	"wecom-archive/shared/timeid"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -285,8 +285,8 @@ func (s *System) openStages(ctx context.Context) error {
 	}
 	s.puller = capture.New(capture.Config{
 		Corp: corpID, Objects: s.Objects, Catalog: s.Catalog, Queue: s.queue,
-		Chats: lib.chats, Seats: s.Corp, Limit: s.Limit, Now: s.Now, Sleep: sleep,
-		Owner: "local", NewID: newID, Log: s.Log.With("stage", "puller"),
+		Chats: lib.chats, Seats: s.Corp, Limit: s.Limit, Now: s.Now, Sleep: clock.Sleep,
+		Owner: "local", NewID: timeid.New, Log: s.Log.With("stage", "puller"),
 		Program: s.Program, SDKVersion: lib.version, SDKSHA256: lib.sha256,
 	})
 	if s.Media == nil && s.FetchMedia {
@@ -310,20 +310,6 @@ func (s *System) openArchiver(ctx context.Context, opener decode.Library) error 
 		Keys: s.Ring, Library: opener, Now: s.Now, Log: s.Log.With("stage", "archiver"),
 	})
 	return s.archiver.Ready(ctx)
-}
-
-// newID makes ids of runs; v7 so that they sort by time.
-func newID() string { return uuid.Must(uuid.NewV7()).String() }
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 // writeTruth writes what an archive that missed nothing will hold.

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"wecom-archive/shared/clock"
 	"wecom-archive/shared/mediafetch"
 	"wecom-archive/shared/store"
 )
@@ -29,7 +30,7 @@ func (s *System) openMedia(ctx context.Context, library mediafetch.Library) erro
 	}
 	s.media = mediafetch.New(mediafetch.Config{
 		Corp: corpID, Program: s.Program, Objects: s.Objects, Derived: s.Derived, Catalog: s.Catalog, Library: library,
-		Now: s.Now, Sleep: sleep, Log: s.Log.With("stage", "media"), Spool: filepath.Join(s.Dir, spoolFolder),
+		Now: s.Now, Sleep: clock.Sleep, Log: s.Log.With("stage", "media"), Spool: filepath.Join(s.Dir, spoolFolder),
 		Workers: mediaWorkers, SpoolLimit: s.SpoolLimit, Sniff: s.Sniff,
 		SliceTries: 2, // there is no network whose hiccups pass
 	})
@@ -72,7 +73,7 @@ func (s *System) sweep(ctx context.Context) error {
 		if _, err := again.Run(ctx); err != nil {
 			return err
 		}
-		if err := sleep(ctx, sweepEvery); err != nil {
+		if err := clock.Sleep(ctx, sweepEvery); err != nil {
 			return err
 		}
 	}

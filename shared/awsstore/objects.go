@@ -13,9 +13,11 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/hashicorp/golang-lru/v2"
+	"github.com/cenkalti/backoff/v5"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/clock"
 	"wecom-archive/shared/store"
 )
 
@@ -108,7 +110,8 @@ func (o *Objects) putIfAbsent(ctx context.Context, key string, body io.ReadSeeke
 
 // putAlone puts as soon as no other put of this key is under way.
 func (o *Objects) putAlone(ctx context.Context, key string, p payload) (version string, err error) {
-	wait := conflictWait
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.Multiplier, pause.RandomizationFactor = conflictWait, 2, 0
 	for try := 1; ; try++ {
 		version, err := o.put(ctx, key, p, aws.String("*"))
 		switch status(err) {
@@ -131,11 +134,8 @@ func (o *Objects) putAlone(ctx context.Context, key string, p payload) (version 
 		default:
 			return version, err
 		}
-		select {
-		case <-ctx.Done():
-			return "", ctx.Err()
-		case <-time.After(wait):
-			wait *= 2
+		if err := clock.Sleep(ctx, pause.NextBackOff()); err != nil {
+			return "", err
 		}
 	}
 }

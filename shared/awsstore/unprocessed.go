@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"wecom-archive/shared/clock"
 )
 
 const (
 	batchTries = 10
-	batchWait  = 20 * time.Millisecond // before the second try, doubled for each more; 10 s in all
+	batchWait  = 15 * time.Millisecond // before the second try, a third more or less; doubled for each more; 8 s in all
 )
 
 // errUnprocessed: AWS left a part of a batch, again and again.
@@ -21,24 +24,24 @@ var errUnprocessed = errors.New("out of capacity")
 // tries begin anew whenever some of the batch went through.
 func untilProcessed(ctx context.Context, send func() (left int, err error)) error {
 	before := 0
-	wait := batchWait
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.Multiplier = batchWait, 2
+	pause.RandomizationFactor = 1.0 / 3 // spread, or parallel callers come back all at once
 	for try := 1; ; try++ {
 		left, err := send()
 		if err != nil || left == 0 {
 			return err
 		}
 		if left < before {
-			try, wait = 1, batchWait
+			try = 1
+			pause.Reset()
 		}
 		before = left
 		if try == batchTries {
 			return fmt.Errorf("%d left after %d tries: %w", left, try, errUnprocessed)
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait/2 + rand.N(wait/2)): // spread, or parallel callers come back all at once
-			wait *= 2
+		if err := clock.Sleep(ctx, pause.NextBackOff()); err != nil {
+			return err
 		}
 	}
 }

@@ -14,6 +14,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
+	"wecom-archive/shared/clock"
 	"wecom-archive/shared/wecom"
 )
 
@@ -78,7 +81,7 @@ func New(c Config) *Client {
 		c.Now = time.Now
 	}
 	if c.Sleep == nil {
-		c.Sleep = sleep
+		c.Sleep = clock.Sleep
 	}
 	if c.Limits == nil {
 		c.Limits = NewLimits()
@@ -108,11 +111,17 @@ const (
 	firstWait = time.Second // before the second try; the third waits twice as long
 )
 
+func newPause() *backoff.ExponentialBackOff {
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.Multiplier, pause.RandomizationFactor = firstWait, 2, 0
+	return pause
+}
+
 // do makes a call and decodes the reply into out. A token that died is replaced
 // once; a busy server and a broken connection are tried again.
 func (cl *Client) do(ctx context.Context, c call, out any) error {
 	renewed := false
-	wait := firstWait
+	pause := newPause()
 	for try := 1; ; try++ {
 		token, err := cl.accessToken(ctx)
 		if err != nil {
@@ -132,10 +141,9 @@ func (cl *Client) do(ctx context.Context, c call, out any) error {
 		if try >= tries || !worthwhile(err) {
 			return err
 		}
-		if err := cl.c.Sleep(ctx, wait); err != nil {
+		if err := cl.c.Sleep(ctx, pause.NextBackOff()); err != nil {
 			return fmt.Errorf("%s: waiting to try again: %w", c.api, err)
 		}
-		wait *= 2
 	}
 }
 
@@ -257,15 +265,4 @@ func parse(api string, reply []byte, out any) error {
 		return fmt.Errorf("%s: %w: unexpected JSON%s", api, ErrReply, field)
 	}
 	return nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -76,7 +76,7 @@ func (cl *Client) fetchToken(ctx context.Context) (string, error) {
 		Expires int64  `json:"expires_in"` // s
 	}
 	ask := call{api: "gettoken", query: url.Values{"corpid": {cl.c.Corp}, "corpsecret": {cl.c.Secret}}}
-	wait := firstWait
+	pause := newPause()
 	for try := 1; ; try++ {
 		err := cl.once(ctx, ask, "", &reply)
 		if err == nil {
@@ -90,10 +90,9 @@ func (cl *Client) fetchToken(ctx context.Context) (string, error) {
 		if try >= tries || !worthwhile(err) {
 			return "", err
 		}
-		if err := cl.c.Sleep(ctx, wait); err != nil {
+		if err := cl.c.Sleep(ctx, pause.NextBackOff()); err != nil {
 			return "", fmt.Errorf("waiting to ask for an access token again: %w", err)
 		}
-		wait *= 2
 	}
 	const longest = 24 * 3600
 	if reply.Token == "" || reply.Expires <= 0 || reply.Expires > longest {

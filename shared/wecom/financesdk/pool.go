@@ -10,6 +10,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
+	"wecom-archive/shared/clock"
 	"wecom-archive/shared/wecom"
 )
 
@@ -185,7 +186,7 @@ func (s *slot) ready(ctx context.Context, rest bool) (*child, error) {
 	s.drop()
 	for try := 1; ; try++ {
 		if rest || try > 1 {
-			if err := sleep(ctx, s.wait); err != nil {
+			if err := clock.Sleep(ctx, s.wait); err != nil {
 				return nil, fmt.Errorf("starting WeCom's library: %w", err)
 			}
 		}
@@ -243,19 +244,5 @@ func (s *slot) end() {
 	if s.child != nil {
 		s.child.close()
 		s.child = nil
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
 }
