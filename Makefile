@@ -2,6 +2,10 @@
 GO ?= go
 FUZZTIME ?= 30s
 
+# What is built to be tried out may be of a tree with changes: ENV=staging, from
+# `make deploy` or the environment, or DIRTY=1. Not by default: who calls `sam build`
+# by hand may mean production.
+TRYING := $(or $(filter staging,$(ENV)),$(filter 1,$(DIRTY)))
 ENV ?= staging
 
 .PHONY: bench-search load-viewer test-media test-browser test-template costs deploy build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Reindexer build-Admin build-Signin help test race lint fuzz duckdb test-aws test-sdk layer bench memory build local ci memory-compact memory-reindex
@@ -75,7 +79,7 @@ costs: ## what the stack costs a month, as README's table
 	$(GO) run ./infra/costs
 
 deploy: ## sam deploy; ENV=staging, production, production-cn
-	sam build && sam deploy --config-env $(ENV)
+	ENV=$(ENV) sam build && sam deploy --config-env $(ENV)
 
 # What `sam build` calls for each function. SDK_GOARCH=arm64 with the parameter
 # SdkArchitecture=arm64.
@@ -84,6 +88,7 @@ build-Puller build-Archiver build-Media: GOARCH = $(SDK_GOARCH)
 build-Directory build-Callback build-Compactor build-Reindexer build-Admin build-Signin: GOARCH = arm64
 build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Reindexer build-Admin build-Signin: build-%:
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) $(GO) build -trimpath -ldflags '-s -w' -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(shell echo $* | tr A-Z a-z)
+	$(if $(TRYING),,GOOS= GOARCH= $(GO) run ./infra/traceable "$(ARTIFACTS_DIR)/bootstrap")
 
 ci: ## all that CI runs
 	bash .ci/run
