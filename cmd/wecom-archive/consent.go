@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"time"
+
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/consent"
 	"wecom-archive/shared/transcript"

@@ -13,6 +13,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/callback"
+	"wecom-archive/shared/program"
 	"wecom-archive/shared/store"
 )
 
@@ -29,8 +30,11 @@ type keysCreate struct {
 	ID     string `arg:"" help:"Name of the key, our own: it stays for ever."`
 }
 
-func (c *keysCreate) Run(ctx context.Context, to streams) error {
+func (c *keysCreate) Run(ctx context.Context, to streams, v version) error {
 	return c.with(ctx, to, func(o *opened) error {
+		if err := o.mayKeep(ctx, v); err != nil {
+			return err
+		}
 		rec, err := o.Ring.Create(ctx, c.ID)
 		if errors.Is(err, store.ErrExists) {
 			return fmt.Errorf("%w: choose another name; wecom-archive keys show prints its public half", err)
@@ -50,13 +54,16 @@ type keysImport struct {
 	File   string `default:"-" type:"path" help:"PEM file of the private key, PKCS#1 or PKCS#8, RSA-2048; - is standard input."`
 }
 
-func (c *keysImport) Run(ctx context.Context, to streams) error {
+func (c *keysImport) Run(ctx context.Context, to streams, v version) error {
 	text, err := readInput(c.File, to.In)
 	if err != nil {
 		return err
 	}
 	defer clear(text)
 	return c.with(ctx, to, func(o *opened) error {
+		if err := o.mayKeep(ctx, v); err != nil {
+			return err
+		}
 		rec, err := o.Ring.Import(ctx, c.ID, text)
 		if err != nil {
 			return err
@@ -64,6 +71,23 @@ func (c *keysImport) Run(ctx context.Context, to streams) error {
 		fmt.Fprintf(to.Err, "Imported key %s, fingerprint %s. To open what waits for it: wecom-archive redrive --reason %s\n", rec.ID, rec.Fingerprint, archive.OutcomeUnknownKey)
 		return nil
 	})
+}
+
+// errUnknownSource: this program must not make what stays for ever.
+var errUnknownSource = errors.New("was built from changed or unknown source, and this archive locks for good (COMPLIANCE): " +
+	"nobody could find out later what made the key. Commit what git status shows, build wecom-archive in a clone, and do it with that")
+
+// mayKeep says whether this program may make a key of the archive: what holds the
+// company's keys for years must have come from a source that can be found again.
+func (o *opened) mayKeep(ctx context.Context, v version) error {
+	if o.compliance == nil || program.Traceable(string(v)) {
+		return nil
+	}
+	compliance, err := o.compliance(ctx)
+	if err == nil && compliance {
+		err = fmt.Errorf("wecom-archive %s %w", v, errUnknownSource)
+	}
+	return err
 }
 
 type keysShow struct {

@@ -58,6 +58,9 @@ type streams struct {
 	Out, Err io.Writer
 }
 
+// version is that of this program.
+type version string
+
 // errInterrupted is returned by a command that was told to stop before it had done
 // what it was asked for.
 var errInterrupted = errors.New("interrupted")
@@ -76,7 +79,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		kong.Writers(out, errOut),
 		kong.Exit(func(status int) { exited = status }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(streams{in, out, errOut}),
+		kong.Bind(streams{in, out, errOut}, version(program.Version())),
 	)
 	if err != nil {
 		fmt.Fprintln(errOut, "wecom-archive:", err)

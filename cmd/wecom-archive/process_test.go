@@ -28,10 +28,10 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// build makes the program once, as it is shipped.
+// build makes the program once, as it is shipped, but without a version.
 var build = sync.OnceValues(func() (program string, err error) {
 	program = filepath.Join(folder, "wecom-archive")
-	cmd := exec.Command("go", "build", "-o", program, ".")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", program, ".")
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", errors.Join(err, errors.New(string(out)))

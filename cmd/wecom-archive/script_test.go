@@ -41,7 +41,8 @@ func TestScripts(t *testing.T) {
 
 // fakeCloud answers as CloudFormation does about some stacks, and as Lambda does
 // for their functions: pullers, one of which fails, and compactors, one of which needs
-// three invocations, one gets nowhere, and one is of an older version.
+// three invocations, one gets nowhere, and one is of an older version. The bucket of stack locked is in
+// COMPLIANCE mode.
 type fakeCloud struct{ slices atomic.Int64 }
 
 func (c *fakeCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -65,8 +66,14 @@ func (c *fakeCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"mode":"reparse","more":true,"report":{"months":0,"messages":5,"more":true}}`)
 	case "/2015-03-31/functions/old-compactor/invocations":
 		fmt.Fprint(w, `{"months":3,"messages":5,"more":false}`)
+	case "/locked": // a bucket
+		if !r.URL.Query().Has("object-lock") {
+			http.Error(w, "more than how it locks is asked", http.StatusTeapot)
+			return
+		}
+		fmt.Fprint(w, `<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>COMPLIANCE</Mode><Years>6</Years></DefaultRetention></Rule></ObjectLockConfiguration>`)
 	case "/":
-		puller := map[string]string{"good": "good-puller", "bad": "bad-puller", "old": "old-puller"}[r.FormValue("StackName")]
+		puller := map[string]string{"good": "good-puller", "bad": "bad-puller", "old": "old-puller", "locked": "locked-puller"}[r.FormValue("StackName")]
 		if r.FormValue("Action") != "DescribeStacks" || puller == "" {
 			w.WriteHeader(http.StatusBadRequest)
 			fmt.Fprint(w, `<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code><Message>Stack does not exist</Message></Error></ErrorResponse>`)
@@ -74,7 +81,7 @@ func (c *fakeCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		fmt.Fprint(w, `<DescribeStacksResponse><DescribeStacksResult><Stacks><member><Outputs>`)
 		for key, value := range map[string]string{
-			"Corp": "ww1", "AuditorBucket": "archive", "DerivedBucket": "derived", "Table": "index", "QueueUrl": "http://queue", "KeyringKey": "arn:keyring",
+			"Corp": "ww1", "AuditorBucket": map[bool]string{true: "locked", false: "archive"}[r.FormValue("StackName") == "locked"], "DerivedBucket": "derived", "Table": "index", "QueueUrl": "http://queue", "KeyringKey": "arn:keyring",
 			"CaptureKey": "arn:capture", "SecretPrefix": "/wecom-archive/", "OpsKey": "arn:ops", "PullerFunction": puller, "CompactorFunction": strings.TrimSuffix(puller, "puller") + "compactor", "TrustedIp": "203.0.113.7", "SomethingElse": "x",
 		} {
 			fmt.Fprintf(w, `<member><OutputKey>%s</OutputKey><OutputValue>%s</OutputValue></member>`, key, value)

@@ -24,9 +24,9 @@ type statusCommand struct {
 // errAlarms makes status exit with 1 if somebody has to act.
 var errAlarms = errors.New("somebody has to act: see the alarms")
 
-func (c *statusCommand) Run(ctx context.Context, to streams) error {
+func (c *statusCommand) Run(ctx context.Context, to streams, v version) error {
 	return c.with(ctx, to, func(o *opened) error {
-		answer, err := askStatus(ctx, o)
+		answer, err := askStatus(ctx, o, v)
 		if err != nil {
 			return err
 		}
@@ -48,9 +48,12 @@ func (c *statusCommand) Run(ctx context.Context, to streams) error {
 }
 
 // askStatus asks the API in this process.
-func askStatus(ctx context.Context, o *opened) ([]byte, error) {
+func askStatus(ctx context.Context, o *opened, v version) ([]byte, error) {
+	if o.compliance == nil { // a folder, where programs are tried out
+		v = ""
+	}
 	handler := viewer.New(viewer.Config{
-		Objects: o.Objects, Derived: o.Derived, Catalog: o.Catalog, Log: o.Log,
+		Objects: o.Objects, Derived: o.Derived, Catalog: o.Catalog, Log: o.Log, Version: string(v), Compliance: o.compliance,
 		Auth: viewer.StaticToken("command", person.Person{Subject: "command", Roles: []person.Role{person.Operator}}),
 	})
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "/v1/status", nil)

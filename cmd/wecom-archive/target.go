@@ -40,6 +40,9 @@ type opened struct {
 	Log      *slog.Logger
 	Remote   *remote // functions that work on it; nil: the command does itself
 
+	// compliance says whether what is stored nobody can take back; nil: it can be.
+	compliance func(context.Context) (bool, error)
+
 	pull  func(context.Context) (archive.Run, error)
 	drain func(context.Context) error // archives what is queued; in AWS a function does
 	close func() error

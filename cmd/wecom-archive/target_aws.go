@@ -112,7 +112,10 @@ func (a account) open(ctx context.Context, stack string, log *slog.Logger) (*ope
 		Secrets: awsstore.NewSecrets(ssm.NewFromConfig(cfg), a.Secret, a.SecretKey),
 		Queue:   queue,
 		Log:     log,
-		Remote:  &remote{client: functions, compactor: a.Compactor, reindexer: a.Reindexer, catalog: catalog, queue: queue},
+
+		compliance: objects.Compliance,
+
+		Remote: &remote{client: functions, compactor: a.Compactor, reindexer: a.Reindexer, catalog: catalog, queue: queue},
 		pull: func(ctx context.Context) (run archive.Run, err error) {
 			return run, invokePuller(ctx, cfg, a.Puller, nil, &run)
 		},

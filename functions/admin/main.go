@@ -20,6 +20,7 @@ import (
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/lambdastart"
+	"wecom-archive/shared/program"
 	"wecom-archive/shared/setup"
 	"wecom-archive/shared/signin"
 	"wecom-archive/shared/viewer"
@@ -94,13 +95,14 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 	stored := &signin.Stored{Index: index, Wrapper: aws.SessionKeys(set.SessionKey, set.Stack)}
 	tokens := &signin.Verifier{Issuer: set.Issuer, Audience: set.Audience, Index: index, Sessions: stored.Sessions, Now: time.Now}
 	app := NewApp(viewer.Config{
-		Objects:   objects,
-		Derived:   aws.Derived(set.Derived),
-		Catalog:   catalog.New(index),
-		Access:    &access.Recorder{Objects: objects, Now: time.Now, NewID: rand.Text},
-		Auth:      authorizer{rolesClaim: set.RolesClaim, tokens: tokens},
-		Visitors:  stored,
-		Setup:     set.Setup,
+		Objects:  objects,
+		Derived:  aws.Derived(set.Derived),
+		Catalog:  catalog.New(index),
+		Access:   &access.Recorder{Objects: objects, Now: time.Now, NewID: rand.Text},
+		Auth:     authorizer{rolesClaim: set.RolesClaim, tokens: tokens},
+		Visitors: stored,
+		Setup:    set.Setup,
+		Version:  program.Version(), Compliance: objects.Compliance,
 		Log:       log,
 		AskReason: set.AskReason,
 		Puller:    pullRequests{objects, set.Corp, time.Now},

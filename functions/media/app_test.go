@@ -65,7 +65,7 @@ type world struct {
 func newWorld(t *testing.T, secret secrets) *world {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	w := &world{}
-	derived, catalog := storetest.NewDerived(), catalog.New(storetest.NewIndex())
+	derived, index := storetest.NewDerived(), catalog.New(storetest.NewIndex())
 	w.list = archive.FetchList{Corp: "ww1", SeqAsked: 7, PulledAt: now.Add(-time.Hour)}
 	for i := range 3 {
 		id := fmt.Sprintf("secret-%03d", i)
@@ -77,7 +77,7 @@ func newWorld(t *testing.T, secret secrets) *world {
 	if err := archive.PutFetchList(t.Context(), derived, w.list); err != nil {
 		t.Fatal(err)
 	}
-	if err := catalog.Media.NoteMediaList(t.Context(), catalog.NewMediaList(w.list, &archive.PageLinks{}), false); err != nil {
+	if err := index.Media.NoteMediaList(t.Context(), catalog.NewMediaList(w.list, &archive.PageLinks{}), false); err != nil {
 		t.Fatal(err)
 	}
 	w.app = &App{
@@ -88,9 +88,9 @@ func newWorld(t *testing.T, secret secrets) *world {
 			}
 			return library{&w.closed}, nil
 		},
-		Requeuer: &mediafetch.Requeuer{Catalog: catalog, Queue: &w.queue, Now: time.Now},
+		Requeuer: &mediafetch.Requeuer{Catalog: index, Queue: &w.queue, Now: time.Now},
 		Stage: mediafetch.Config{
-			Corp: "ww1", Program: "test", Objects: storetest.NewObjects(), Derived: derived, Catalog: catalog,
+			Corp: "ww1", Program: "test", Objects: storetest.NewObjects(), Derived: derived, Catalog: index,
 			Now: time.Now, Sleep: clock.Sleep, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Spool: t.TempDir(),
 		},
 	}

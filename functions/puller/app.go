@@ -39,7 +39,8 @@ type App struct {
 	Secrets  store.Secrets
 	Inspect  func(path string) (financesdk.Info, error)
 	Open     func(ctx context.Context, secret, proxyPassword string) (Library, error)
-	Versions store.Versions // of Objects
+	Versions store.Versions                                         // of Objects
+	Locks    func(ctx context.Context) (compliance bool, err error) // whether what is stored nobody can take back
 	Metrics  *metrics.Writer
 	Owner    string // of the lease: one for each process
 	Now      func() time.Time
@@ -141,6 +142,7 @@ func (a *App) examine(ctx context.Context, trusted string) (archive.Checkup, err
 	echo := &doctor.Echo{URL: a.Echo, Client: &http.Client{Timeout: 10 * time.Second}, Now: a.Now}
 	head := archive.Checkup{ID: timeid.New(), At: a.Now().UTC(), Where: archive.CheckedByPuller, Program: a.Program}
 	return doctor.Examine(ctx, head,
+		doctor.Version(a.Locks),
 		doctor.Library(a.SDK),
 		doctor.Corp(a.Corp),
 		doctor.Secret(a.Secrets),

@@ -257,7 +257,7 @@ func TestDoctor(t *testing.T) {
 		return found
 	}
 	want := map[string]archive.CheckupState{
-		"library": "act", "corp": "ok", "secret": "act", "address": "ok", "clock": "ok", "wecom": "look", "bucket": "ok", "table": "ok",
+		"version": "ok", "library": "act", "corp": "ok", "secret": "act", "address": "ok", "clock": "ok", "wecom": "look", "bucket": "ok", "table": "ok",
 	}
 	if got := states(); !maps.Equal(got, want) {
 		t.Errorf("with nothing in place: %v, want %v", got, want)

@@ -167,7 +167,7 @@ func (s *System) watch(ctx context.Context, once bool, report func(Progress)) er
 
 // queueWaiting queues every page without a segment.
 func (s *System) queueWaiting(ctx context.Context) error {
-	return eachPage(ctx, s.Catalog.PendingPages, func(p catalog.PageState) error {
+	return eachPage(ctx, s.Catalog.Pages.PendingPages, func(p catalog.PageState) error {
 		return s.queue.Notify(ctx, p.Key)
 	})
 }
@@ -180,7 +180,7 @@ func (s *System) Progress(ctx context.Context) (Progress, error) {
 	}
 	p := Progress{Total: s.Corp.Arrived(), Pulled: int(cursor.Envelopes), Pages: int(cursor.Pages)}
 	waiting := 0
-	err = eachPage(ctx, s.Catalog.PendingPages, func(page catalog.PageState) error {
+	err = eachPage(ctx, s.Catalog.Pages.PendingPages, func(page catalog.PageState) error {
 		p.Pending++
 		waiting += page.Count
 		return nil
@@ -188,7 +188,7 @@ func (s *System) Progress(ctx context.Context) (Progress, error) {
 	if err != nil {
 		return p, err
 	}
-	err = eachPage(ctx, s.Catalog.Quarantined, func(page catalog.PageState) error {
+	err = eachPage(ctx, s.Catalog.Pages.Quarantined, func(page catalog.PageState) error {
 		for _, n := range page.Unreadable {
 			p.Quarantined += n
 		}

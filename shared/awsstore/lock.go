@@ -23,6 +23,21 @@ func (o *Objects) CheckLock(ctx context.Context) error {
 	return nil
 }
 
+// Compliance says whether the bucket locks what is put there so that nobody can take it
+// back, not even the account's owner.
+func (o *Objects) Compliance(ctx context.Context) (bool, error) {
+	out, err := o.client.GetObjectLockConfiguration(ctx, &s3.GetObjectLockConfigurationInput{Bucket: &o.name})
+	if errorCode(err) == "ObjectLockConfigurationNotFoundError" {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("asking how bucket %s locks: %w", o.name, err)
+	}
+	lock := out.ObjectLockConfiguration
+	return lock != nil && lock.Rule != nil && lock.Rule.DefaultRetention != nil &&
+		lock.Rule.DefaultRetention.Mode == types.ObjectLockRetentionModeCompliance, nil
+}
+
 // missingLock says what the bucket lacks.
 func (o *Objects) missingLock(ctx context.Context) (missing string, err error) {
 	versioning, err := o.client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &o.name})

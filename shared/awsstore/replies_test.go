@@ -263,6 +263,31 @@ func TestCheckLockReplies(t *testing.T) {
 	}
 }
 
+// TestCompliance: only the mode that nobody can undo counts.
+func TestCompliance(t *testing.T) {
+	rule := func(mode string) reply {
+		return reply{method: http.MethodGet, status: 200, body: "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>" + mode + "</ObjectLockConfiguration>"}
+	}
+	for _, test := range []struct {
+		name  string
+		reply reply
+		want  bool
+		fails bool
+	}{
+		{"compliance", rule("<Rule><DefaultRetention><Mode>COMPLIANCE</Mode><Years>6</Years></DefaultRetention></Rule>"), true, false},
+		{"governance", rule("<Rule><DefaultRetention><Mode>GOVERNANCE</Mode><Days>1</Days></DefaultRetention></Rule>"), false, false},
+		{"no rule", rule(""), false, false},
+		{"empty rule", rule("<Rule/>"), false, false},
+		{"no lock", reply{method: http.MethodGet, status: 404, code: "ObjectLockConfigurationNotFoundError"}, false, false},
+		{"no right", reply{method: http.MethodGet, status: 403, code: "AccessDenied"}, false, true},
+	} {
+		s := &script{replies: []reply{test.reply}}
+		if got, err := s.objects().Compliance(t.Context()); got != test.want || (err != nil) != test.fails {
+			t.Errorf("%s: %v, %v", test.name, got, err)
+		}
+	}
+}
+
 // TestLockHolds: the bucket's default retention locks what PutIfAbsent stores.
 func TestLockHolds(t *testing.T) {
 	bucket := fmt.Sprintf("locked-%d", buckets.Add(1))

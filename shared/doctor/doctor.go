@@ -1,5 +1,5 @@
 // Package doctor looks whether everything is in place that capturing needs, and says
-// what to do where it is not: the library, the corpid and the secret, the address
+// what to do where it is not: the program itself, the library, the corpid and the secret, the address
 // that WeCom must trust, the clock, the archive bucket, the index, the keys, and at
 // last whether WeCom answers.
 //
@@ -19,6 +19,7 @@ import (
 
 // What is looked at, in CheckupLine.Check.
 const (
+	CheckVersion = "version"
 	CheckLibrary = "library"
 	CheckCorp    = "corp"
 	CheckSecret  = "secret"

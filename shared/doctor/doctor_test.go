@@ -280,3 +280,31 @@ func TestNotAsked(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 }
+
+// TestVersion: a program of unknown source is wrong where what it stores stays.
+func TestVersion(t *testing.T) {
+	answers := func(compliance bool, err error) func(context.Context) (bool, error) {
+		return func(context.Context) (bool, error) { return compliance, err }
+	}
+	for _, test := range []struct {
+		version    string
+		compliance func(context.Context) (bool, error)
+		want       archive.CheckupState
+	}{
+		{"v1.2.3", answers(true, nil), archive.CheckupOK},
+		{"v1.2.3", nil, archive.CheckupOK},
+		{"v1.2.3+dirty", answers(true, nil), archive.CheckupAct},
+		{"", answers(true, nil), archive.CheckupAct},
+		{"v1.2.3+dirty", answers(false, nil), archive.CheckupLook},
+		{"v1.2.3+dirty", answers(false, errors.New("denied")), archive.CheckupLook},
+		{"(devel)", nil, archive.CheckupLook},
+	} {
+		named := func(ctx context.Context, before archive.Checkup) []archive.CheckupLine {
+			before.Program = test.version
+			return doctor.Version(test.compliance)(ctx, before)
+		}
+		if l := examine(t, named); l.Check != doctor.CheckVersion || l.State != test.want {
+			t.Errorf("%q: %+v, want %s", test.version, l, test.want)
+		}
+	}
+}

@@ -43,6 +43,7 @@ const (
 	AlarmMediaFail  AlarmCode = "media_failed"      // files of messages could not be fetched
 	AlarmMediaWait  AlarmCode = "media_pending"     // files wait for a day
 	AlarmIncident   AlarmCode = "incident"          // somebody laid a delete marker or another version over the archive
+	AlarmVersion    AlarmCode = "version"           // the program's source cannot be found again
 )
 
 // Severity says whether somebody has to do something.
@@ -85,6 +86,14 @@ type Facts struct {
 	Gaps          []archive.Gap
 	Incidents     []archive.Incident // the newest
 	Media         catalog.MediaFacts
+	Build         Build
+}
+
+// Build is the program that watches over the archive. The zero Build is not judged.
+type Build struct {
+	Version    string
+	Unknown    bool // it was built from changed or unknown source
+	Compliance bool // what it stores nobody can take back
 }
 
 // Quarantine is what could not be read.
@@ -119,6 +128,7 @@ func Judge(now time.Time, f Facts) []Alarm {
 	for _, a := range judgeMedia(now, f.Media) {
 		add(a, true)
 	}
+	add(judgeBuild(f.Build))
 	return alarms
 }
 
@@ -232,6 +242,18 @@ func judgeMedia(now time.Time, m catalog.MediaFacts) (alarms []Alarm) {
 			zh(fmt.Sprintf("自 %s 起有媒体文件等待取回；企业微信最早将于 %s 删除。", m.Oldest.UTC().Format(time.RFC3339), m.Expires.UTC().Format(time.RFC3339)), "请查看媒体程序的日志和死信队列。企业微信五天后删除文件。"))
 	}
 	return alarms
+}
+
+// judgeBuild asks somebody to act only where what is stored stays: elsewhere programs are
+// tried out.
+func judgeBuild(b Build) (Alarm, bool) {
+	a := act(AlarmVersion, fmt.Sprintf("The program has version %s: it was built from changed or unknown source. What it stores names this version, and nobody can find out later what did it.", b.Version),
+		"Commit what git status shows, build in a clone, and deploy. Capturing goes on meanwhile.").
+		zh(fmt.Sprintf("程序版本为 %s：由有改动或来源不明的源码构建。它存入的内容会记下此版本，日后无法查明由什么程序写入。", b.Version), "请提交 git status 显示的改动，在克隆的仓库中构建并重新部署。在此期间存档照常进行。")
+	if !b.Compliance {
+		a.Severity = SeverityRecord
+	}
+	return a, b.Unknown
 }
 
 func hours(d time.Duration) int { return int(d / time.Hour) }

@@ -3,6 +3,7 @@ package health_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -180,4 +181,38 @@ func judged(now time.Time, f health.Facts) []health.AlarmCode {
 		codes = append(codes, a.Code)
 	}
 	return codes
+}
+
+// TestBuild: a program of unknown source asks somebody to act where what it stores
+// stays for good; elsewhere it is only noted.
+func TestBuild(t *testing.T) {
+	now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	well := health.Facts{State: catalog.PullState{FirstRunAt: now, EndReachedAt: now}, Cursor: catalog.Cursor{Envelopes: 1, PulledAt: now}}
+	for _, test := range []struct {
+		build health.Build
+		want  health.Severity // empty: no alarm
+	}{
+		{health.Build{}, ""},
+		{health.Build{Version: "v1.2.3", Compliance: true}, ""},
+		{health.Build{Version: "v1.2.3+dirty", Unknown: true, Compliance: true}, health.SeverityAction},
+		{health.Build{Version: "(devel)", Unknown: true}, health.SeverityRecord},
+	} {
+		well.Build = test.build
+		alarms := health.Judge(now, well)
+		if test.want == "" {
+			if len(alarms) != 0 {
+				t.Errorf("%+v: %+v", test.build, alarms)
+			}
+			continue
+		}
+		if len(alarms) != 1 || alarms[0].Code != health.AlarmVersion || alarms[0].Severity != test.want {
+			t.Errorf("%+v: %+v", test.build, alarms)
+			continue
+		}
+		for _, text := range []string{alarms[0].Message, alarms[0].MessageZH} {
+			if !strings.Contains(text, test.build.Version) {
+				t.Errorf("%q does not name %s", text, test.build.Version)
+			}
+		}
+	}
 }

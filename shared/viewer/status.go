@@ -9,6 +9,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/health"
+	"wecom-archive/shared/program"
 )
 
 // Bounds of what one status reads. A page holds up to 1,000 envelopes.
@@ -190,9 +191,24 @@ func (s *server) status(ctx context.Context, _ *struct{}) (*statusOutput, error)
 	}
 	body.addHealth(now, health.Facts{
 		State: state, Cursor: cursor, OldestPending: backlog.oldest,
-		Quarantine: backlog.judged(), Gaps: gaps, Incidents: incidents, Media: media,
+		Quarantine: backlog.judged(), Gaps: gaps, Incidents: incidents, Media: media, Build: s.build(ctx),
 	})
 	return &statusOutput{Body: body}, nil
+}
+
+// build is the program that answers. If it cannot be told how the archive locks, it is
+// taken to lock for good.
+func (s *server) build(ctx context.Context) health.Build {
+	b := health.Build{Version: s.Version, Unknown: s.Version != "" && !program.Traceable(s.Version)}
+	if !b.Unknown || s.Compliance == nil {
+		return b
+	}
+	compliance, err := s.Compliance(ctx)
+	if err != nil {
+		s.Log.WarnContext(ctx, "how the archive locks cannot be told", "error", err)
+	}
+	b.Compliance = compliance || err != nil
+	return b
 }
 
 // addHealth judges the facts.

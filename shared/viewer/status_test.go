@@ -2,6 +2,7 @@ package viewer_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -317,4 +318,34 @@ func (x *watchedIndex) Query(ctx context.Context, q store.IndexQuery) ([]store.I
 	x.most = max(x.most, q.Limit)
 	x.queries++
 	return x.Index.Query(ctx, q)
+}
+
+// TestStatusOfUnknownBuild: what answers judges itself, and by how the archive locks.
+func TestStatusOfUnknownBuild(t *testing.T) {
+	for _, test := range []struct {
+		name, version   string
+		compliance      bool
+		err             error
+		healthy, alarms bool
+	}{
+		{"not told", "", true, nil, true, false},
+		{"a release", "v1.2.3", true, nil, true, false},
+		{"changed", "v1.2.3+dirty", true, nil, false, true},
+		{"changed, tried out", "v1.2.3+dirty", false, nil, true, true},
+		{"changed, and no right to ask", "v1.2.3+dirty", false, errors.New("denied"), false, true},
+	} {
+		f := newFixture(t)
+		for _, h := range f.pull(1, 0) {
+			f.finish(h, nil)
+		}
+		f.proof(time.Hour)
+		f.handler = viewer.New(viewer.Config{
+			Objects: f.objects, Catalog: f.catalog, Access: f.access, Auth: people{}, Now: func() time.Time { return now },
+			Version: test.version, Compliance: func(context.Context) (bool, error) { return test.compliance, test.err },
+		})
+		s := f.status()
+		if s.Healthy != test.healthy || slices.Contains(s.codes(), "version") != test.alarms {
+			t.Errorf("%s: healthy %v, alarms %v", test.name, s.Healthy, s.codes())
+		}
+	}
 }

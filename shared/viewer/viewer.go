@@ -44,6 +44,9 @@ type Config struct {
 
 	Setup setup.Settings // what operators are shown
 
+	Version    string                                  // of the program, which status judges; empty: it does not
+	Compliance func(ctx context.Context) (bool, error) // whether what is stored nobody can take back; nil: no
+
 	Insecure bool           // cookies also over http: for one machine only
 	Visitors Visitors       // who looks at the pages; nil: there are no pages
 	Puller   Puller         // what operators may wake; nil: there is no button
