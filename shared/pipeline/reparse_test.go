@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -74,7 +75,7 @@ func TestReparse(t *testing.T) {
 		t.Errorf("%d messages are found, %d before", n, want)
 	}
 	for path := range answers {
-		if strings.HasPrefix(path, "/v1/conversations/") && !strings.Contains(path, "/v2:") {
+		if strings.HasPrefix(path, "/v1/conversations/") && !strings.Contains(path, fmt.Sprintf("/v%d:", version)) {
 			t.Errorf("%s is still listed", path)
 		}
 	}

@@ -150,6 +150,10 @@ func TestFilesInAnyType(t *testing.T) {
 			t.Errorf("seq %d: %+v", seq, a.Files)
 		}
 	}
+	body := f.page("reader", "/record/1").Body.String() // a picture stands where the note has it
+	if words, picture := strings.Index(body, "报销三百元"), strings.Index(body, "/media/1/"+hashOf("CtShapeFile1")); strings.Count(body, `<div class="part">`) != 3 || words > picture {
+		t.Error("files do not stand in the parts of the note")
+	}
 	if got := f.found("报销三百元"); len(got) != 1 || got[0] != 1 {
 		t.Errorf("the note is found in %v", got)
 	}

@@ -230,7 +230,6 @@ func (r *reader) value(name string, v any, text bool, depth int) {
 		}
 		r.object(Fields{v}, kind, text && !secret(name), depth)
 	case []any:
-		text = text && !secret(name)
 		for i, element := range v {
 			if text || mayHoldFile(element) {
 				r.within("["+strconv.Itoa(i)+"]", func() { r.value(name, element, text, depth) })

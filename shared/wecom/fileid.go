@@ -9,11 +9,12 @@ import (
 // hidden stands where a page leaves out what opens a file.
 const hidden = "…"
 
-// foldName takes what differs between the spellings of a name: sdkfileid, SdkFileId,
-// sdk_file_id, SDK-FILE-ID.
-func foldName(name string) string {
-	return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "", ".", "").Replace(name))
-}
+// separators stand between the words of a name in some spellings.
+var separators = strings.NewReplacer("_", "", "-", "", " ", "", ".", "")
+
+// foldName takes away what differs between the spellings of a name: sdkfileid,
+// SdkFileId, sdk_file_id, SDK-FILE-ID.
+func foldName(name string) string { return strings.ToLower(separators.Replace(name)) }
 
 // secret says whether what stands under this name may open a file, however it is
 // spelt: no text may have it, and no page may show it.
@@ -90,8 +91,14 @@ func masking(files []Media, with string) *strings.Replacer {
 			pairs = append(pairs, m.FileID, with)
 		}
 	}
+	if len(pairs) == 0 {
+		return nothing
+	}
 	return strings.NewReplacer(pairs...)
 }
+
+// nothing masks nothing: most messages have no file.
+var nothing = strings.NewReplacer()
 
 // maskable says whether an sdkfileid is one: a word of some length. Masking a
 // shorter one would punch holes into what people wrote.

@@ -130,6 +130,7 @@ func TestFileIDsAreHidden(t *testing.T) {
 			"an object":        object,
 			"a list":           fmt.Sprintf(`{"a":"kept","l":[%s]}`, object),
 			"a list of ids":    fmt.Sprintf(`{"a":"kept",%q:[%q,[%q]]}`, name, id, id),
+			"objects of ids":   fmt.Sprintf(`{"a":"kept",%q:[{"v":%q}]}`, name, id),
 			"an object of ids": fmt.Sprintf(`{"a":"kept",%q:{"v":%q}}`, name, id),
 			"a string":         fmt.Sprintf(`{"a":"kept","s":%s}`, quoted),
 			"strings":          fmt.Sprintf(`{"a":"kept","s":%s}`, asJSON(t, fmt.Sprintf(`{"s":%s}`, quoted))),
