@@ -198,6 +198,32 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
+// TestHalvingIsNoTry: from 1,000 down to one message are more calls than Tries; what
+// bounds them is the limit. Calls that failed otherwise count on beside them.
+func TestHalvingIsNoTry(t *testing.T) {
+	w := newWorld(3)
+	w.stream.fail(9, wecomtest.TooLarge(1))
+	c := w.config()
+	c.Limit, c.Tries = 1000, 2
+	if run, err := capture.New(c).Run(t.Context()); err != nil || run.Stopped != capture.StoppedEnd {
+		t.Fatalf("run %+v: %v", run, err)
+	}
+	w.checkComplete(t)
+	if got := fmt.Sprint(w.stream.limits[:10]); got != "[1000 500 250 125 62 31 15 7 3 1]" {
+		t.Errorf("limits %s", got)
+	}
+
+	w = newWorld(3)
+	w.stream.fail(1, wecomtest.SDKCode(10001))
+	w.stream.fail(2, wecomtest.TooLarge(1))
+	w.stream.fail(1, wecomtest.SDKCode(10001))
+	c = w.config()
+	c.Tries = 2
+	if run, err := capture.New(c).Run(t.Context()); !errors.Is(err, wecom.ErrNetwork) || run.Calls != 4 {
+		t.Errorf("two calls that failed, two replies too large between them: %+v: %v", run, err)
+	}
+}
+
 // TestRejectsAreBounded: a run keeps at most MaxRejects replies and counts all;
 // refusals do not use the room up.
 func TestRejectsAreBounded(t *testing.T) {

@@ -43,6 +43,7 @@ type Config struct {
 	Keys    Keys
 	Library Library
 	Read    reading.Func // default reading.Read
+	Encode  EncodeFunc   // default segment.Encode; what it writes is read back
 	Now     func() time.Time
 	Log     *slog.Logger
 	Workers int // goroutines that open envelopes; default one for each core
@@ -50,6 +51,9 @@ type Config struct {
 	// Stored is told of each part of a segment that was stored; may be nil.
 	Stored func(Part)
 }
+
+// EncodeFunc makes the bytes of a segment.
+type EncodeFunc func(segment.Meta, []archive.Row) ([]byte, error)
 
 // Part is a part of a segment that was stored.
 type Part struct {
@@ -66,6 +70,9 @@ type Archiver struct{ Config }
 func New(c Config) *Archiver {
 	if c.Read == nil {
 		c.Read = reading.Read
+	}
+	if c.Encode == nil {
+		c.Encode = segment.Encode
 	}
 	if c.Workers == 0 {
 		c.Workers = runtime.GOMAXPROCS(0)
@@ -110,7 +117,7 @@ func (a *Archiver) handle(ctx context.Context, pageKey string) error {
 	if err != nil {
 		return err
 	}
-	seg := &pageSegment{page: page.Header}
+	seg := &segment{page: page.Header}
 	if _, err := seg.reload(ctx, a.Objects, a.Log); err != nil {
 		return err
 	}
@@ -139,7 +146,7 @@ func (a *Archiver) handle(ctx context.Context, pageKey string) error {
 
 // complete stores rows that are not stored yet. When another archiver is
 // quicker, only the difference to what it stored is left to do.
-func (a *Archiver) complete(ctx context.Context, seg *pageSegment, rows []archive.Row) error {
+func (a *Archiver) complete(ctx context.Context, seg *segment, rows []archive.Row) error {
 	for {
 		missing := seg.missing(rows)
 		if len(missing) == 0 {
@@ -160,11 +167,11 @@ func (a *Archiver) complete(ctx context.Context, seg *pageSegment, rows []archiv
 
 // putPart stores rows as the next part. A part is locked for years, so it is read
 // back before it is stored; and what was read back is what will be indexed.
-func (a *Archiver) putPart(ctx context.Context, seg *pageSegment, rows []archive.Row) error {
+func (a *Archiver) putPart(ctx context.Context, seg *segment, rows []archive.Row) error {
 	number := seg.nextPart()
 	key := archive.SegmentKey(seg.page.PulledAt, seg.page.SeqAsked, number)
 	written := a.Now().UTC()
-	body, err := segment.Encode(segment.Meta{
+	body, err := a.Encode(segment.Meta{
 		Corp: a.Corp, PageKey: archive.PageKey(seg.page.SeqAsked), PageSHA256: seg.page.SHA256,
 		Part: number, Program: a.Program, WrittenAt: written,
 	}, rows)
@@ -197,7 +204,7 @@ func (a *Archiver) putPart(ctx context.Context, seg *pageSegment, rows []archive
 }
 
 // redriveAt is when somebody asked for the page to be tried again, if that matters.
-func (a *Archiver) redriveAt(ctx context.Context, seg *pageSegment) (time.Time, error) {
+func (a *Archiver) redriveAt(ctx context.Context, seg *segment) (time.Time, error) {
 	if !seg.crashed() {
 		return time.Time{}, nil
 	}
@@ -208,7 +215,7 @@ func (a *Archiver) redriveAt(ctx context.Context, seg *pageSegment) (time.Time, 
 	return state.RedriveAt, err
 }
 
-func (a *Archiver) finish(ctx context.Context, seg *pageSegment, envelopes int) error {
+func (a *Archiver) finish(ctx context.Context, seg *segment, envelopes int) error {
 	x := Indexer{Objects: a.Objects, Derived: a.Derived, Catalog: a.Catalog, Log: a.Log}
 	_, err := x.finish(ctx, seg, envelopes)
 	return err
