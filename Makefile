@@ -41,8 +41,8 @@ test-aws: ## the AWS adapters against stand-ins (needs node, npm, python3, cc)
 
 test-sdk: ## the native library's processes on a stand-in in C (needs cc)
 	$(GO) vet -tags sdk ./shared/wecom/... ./infra/... ./cmd/...
-	$(GO) tool staticcheck -tags sdk ./shared/wecom/financesdk ./infra/local ./cmd/wecom-archive
-	CGO_ENABLED=0 $(GO) test -count=1 -tags sdk ./shared/wecom/financesdk
+	$(GO) tool staticcheck -tags sdk ./shared/wecom/financesdk/... ./infra/local ./cmd/wecom-archive
+	CGO_ENABLED=0 $(GO) test -count=1 -tags sdk ./shared/wecom/financesdk/...
 	CGO_ENABLED=0 $(GO) test -count=1 -tags sdk -run Library ./infra/local ./cmd/wecom-archive
 
 layer: ## Lambda layer of WeCom's library: SDK=download [VERSION=date] [LIBS=folder with libz]

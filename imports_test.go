@@ -77,6 +77,34 @@ func TestImports(t *testing.T) {
 	}
 }
 
+// TestDecryptingStaysApart checks which half of WeCom's library is out of whose reach.
+func TestDecryptingStaysApart(t *testing.T) {
+	const (
+		fetch     = "shared/wecom/financesdk"
+		decrypt   = "shared/wecom/financesdk/decrypt"
+		native    = "shared/wecom/financesdk/native"
+		noReading = "DecryptData opens messages: who talks to the outside must not be able to call it"
+		noWayOut  = "who opens messages has no need to fetch"
+	)
+	banned := map[string]map[string]string{
+		fetch: {decrypt: noReading}, decrypt: {fetch: noWayOut}, "functions/archiver": {fetch: noWayOut},
+		native: {fetch: "what both share leads to neither", decrypt: "what both share leads to neither"},
+	}
+	for _, from := range []string{
+		"shared/capture", "shared/mediafetch", "shared/directory", "shared/callback", "shared/signin", "shared/doctor",
+		"functions/puller", "functions/media", "functions/directory", "functions/callback", "functions/signin",
+	} {
+		banned[from] = map[string]string{decrypt: noReading}
+	}
+	for from, banned := range banned {
+		for _, dep := range deps(t, from) {
+			if why, ok := banned[strings.TrimPrefix(dep, module)]; ok {
+				t.Errorf("%s imports %s: %s", from, dep, why)
+			}
+		}
+	}
+}
+
 // TestNoCgo checks that nothing needs a C compiler: with cgo switched on, no
 // package of the program has a C file or imports "C", outside the standard
 // library. purego may: it does so only with cgo on, as under the race detector.

@@ -16,6 +16,8 @@ import (
 	"wecom-archive/shared/doctor"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/timeid"
+	"wecom-archive/shared/wecom/financesdk"
+	"wecom-archive/shared/wecom/financesdk/decrypt"
 )
 
 // doctorCommand looks whether all is in place. Of a stack the puller function looks,
@@ -76,7 +78,9 @@ func (c *doctorCommand) machine() []doctor.Check {
 	echo := &doctor.Echo{URL: c.Echo, Client: &http.Client{Timeout: 10 * time.Second}, Now: time.Now}
 	checks := []doctor.Check{echo.Address(c.TrustedIP), echo.Clock()}
 	if c.SDK != "" {
-		checks = append([]doctor.Check{doctor.Library(c.SDK)}, checks...)
+		checks = append([]doctor.Check{doctor.Library(c.SDK,
+			doctor.Use{Symbols: financesdk.Symbols(), Try: financesdk.Try}, doctor.Use{Symbols: decrypt.Symbols(), Try: decrypt.Try},
+		)}, checks...)
 	}
 	return checks
 }

@@ -17,11 +17,15 @@ import (
 	"wecom-archive/shared/doctor"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/wecom/financesdk"
+	"wecom-archive/shared/wecom/financesdk/decrypt"
 )
 
 func main() {
 	if status, host := financesdk.RunHost(os.Args); host {
 		os.Exit(status) // a process for WeCom's library, started by --sdk
+	}
+	if status, host := decrypt.RunHost(os.Args); host {
+		os.Exit(status)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -3,7 +3,7 @@
 // private keys and has no route out.
 //
 // WeCom's library comes with the layer that infra/layers builds. It runs in
-// processes of its own (package financesdk), which are this executable again; they
+// processes of its own (package decrypt), which are this executable again; they
 // get no secret.
 //
 // Settings come from the environment; settings lists them.
@@ -26,11 +26,12 @@ import (
 	"wecom-archive/shared/lambdastart"
 	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/program"
-	"wecom-archive/shared/wecom/financesdk"
+	"wecom-archive/shared/wecom/financesdk/decrypt"
+	"wecom-archive/shared/wecom/financesdk/native"
 )
 
 func main() {
-	if status, host := financesdk.RunHost(os.Args); host {
+	if status, host := decrypt.RunHost(os.Args); host {
 		os.Exit(status)
 	}
 	lambdastart.Main("archiver", build)
@@ -48,7 +49,7 @@ type settings struct {
 }
 
 func readSettings(getenv func(string) string) (settings, error) {
-	s := settings{SDK: cmp.Or(getenv("WECOM_ARCHIVE_SDK"), financesdk.LayerPath)}
+	s := settings{SDK: cmp.Or(getenv("WECOM_ARCHIVE_SDK"), native.LayerPath)}
 	err := environment.Read(getenv,
 		environment.Corp(&s.Corp),
 		environment.Bucket(&s.Bucket),
@@ -72,9 +73,9 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 		return nil, err
 	}
 	meter := metrics.New(os.Stdout, getenv("WECOM_ARCHIVE_STACK"), time.Now)
-	library, err := financesdk.Open(ctx, financesdk.Config{
+	library, err := decrypt.Open(ctx, decrypt.Config{
 		Path: set.SDK, Children: runtime.GOMAXPROCS(0), Log: log,
-		OnDeath: func(financesdk.Death) { meter.Put(metrics.Values{metrics.ChildRestarts: 1}) },
+		OnDeath: func(native.Death) { meter.Put(metrics.Values{metrics.ChildRestarts: 1}) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: is the function's layer the one that `make layer` builds, for this architecture?", err)

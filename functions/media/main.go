@@ -31,6 +31,7 @@ import (
 	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/wecom/financesdk"
+	"wecom-archive/shared/wecom/financesdk/native"
 )
 
 func main() {
@@ -63,7 +64,7 @@ const (
 )
 
 func readSettings(getenv func(string) string) (settings, error) {
-	s := settings{SDK: cmp.Or(getenv("WECOM_ARCHIVE_SDK"), financesdk.LayerPath), Proxy: getenv("WECOM_ARCHIVE_PROXY"), Workers: defaultWorkers}
+	s := settings{SDK: cmp.Or(getenv("WECOM_ARCHIVE_SDK"), native.LayerPath), Proxy: getenv("WECOM_ARCHIVE_PROXY"), Workers: defaultWorkers}
 	err := environment.Read(getenv,
 		environment.Corp(&s.Corp),
 		environment.Bucket(&s.Bucket),
@@ -107,7 +108,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 			return financesdk.Open(ctx, financesdk.Config{
 				Path: set.SDK, Corp: set.Corp, Secret: secret, Proxy: set.Proxy, ProxyPassword: proxyPassword,
 				Children: set.Workers, Log: log,
-				OnDeath: func(financesdk.Death) { meter.Put(metrics.Values{metrics.ChildRestarts: 1}) },
+				OnDeath: func(native.Death) { meter.Put(metrics.Values{metrics.ChildRestarts: 1}) },
 			})
 		},
 		Requeuer: &mediafetch.Requeuer{

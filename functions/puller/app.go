@@ -18,6 +18,7 @@ import (
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/timeid"
 	"wecom-archive/shared/wecom/financesdk"
+	"wecom-archive/shared/wecom/financesdk/native"
 )
 
 // Library is WeCom's library with the corp's secret.
@@ -37,7 +38,7 @@ type App struct {
 	Catalog  *catalog.Catalog
 	Queue    store.Notifier
 	Secrets  store.Secrets
-	Inspect  func(path string) (financesdk.Info, error)
+	Inspect  func(path string) (native.Info, error)
 	Open     func(ctx context.Context, secret, proxyPassword string) (Library, error)
 	Versions store.Versions                                         // of Objects
 	Locks    func(ctx context.Context) (compliance bool, err error) // whether what is stored nobody can take back
@@ -143,7 +144,7 @@ func (a *App) examine(ctx context.Context, trusted string) (archive.Checkup, err
 	head := archive.Checkup{ID: timeid.New(), At: a.Now().UTC(), Where: archive.CheckedByPuller, Program: a.Program}
 	return doctor.Examine(ctx, head,
 		doctor.Version(a.Locks),
-		doctor.Library(a.SDK),
+		doctor.Library(a.SDK, doctor.Use{Symbols: financesdk.Symbols(), Try: financesdk.Try}),
 		doctor.Corp(a.Corp),
 		doctor.Secret(a.Secrets),
 		echo.Address(address),

@@ -27,6 +27,7 @@ import (
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom/financesdk"
+	"wecom-archive/shared/wecom/financesdk/native"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -79,8 +80,8 @@ func newStack(t *testing.T) *stack {
 	objects := storetest.NewObjects()
 	s.App = &App{
 		Corp: corpID, Program: "test", SDK: "library.so",
-		Inspect: func(string) (financesdk.Info, error) {
-			return financesdk.Info{Version: "200215", SHA256: "abcd"}, nil
+		Inspect: func(string) (native.Info, error) {
+			return native.Info{Version: "200215", SHA256: "abcd"}, nil
 		},
 		Objects: objects, Versions: objects, Metrics: metrics.New(&s.metrics, "archive", time.Now), Catalog: catalog.New(storetest.NewIndex()), Queue: queue{},
 		Secrets: localstore.OpenSecrets(filepath.Join(t.TempDir(), "secrets.json")),

@@ -25,6 +25,7 @@ import (
 	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/wecom/financesdk"
+	"wecom-archive/shared/wecom/financesdk/native"
 )
 
 func main() {
@@ -50,7 +51,7 @@ type settings struct {
 
 func readSettings(getenv func(string) string) (settings, error) {
 	s := settings{
-		SDK:   cmp.Or(getenv("WECOM_ARCHIVE_SDK"), financesdk.LayerPath),
+		SDK:   cmp.Or(getenv("WECOM_ARCHIVE_SDK"), native.LayerPath),
 		Proxy: getenv("WECOM_ARCHIVE_PROXY"),
 		Echo:  cmp.Or(getenv("WECOM_ARCHIVE_ECHO"), doctor.DefaultEcho),
 	}
@@ -93,7 +94,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 		Open: func(ctx context.Context, secret, proxyPassword string) (Library, error) {
 			return financesdk.Open(ctx, financesdk.Config{
 				Path: set.SDK, Corp: set.Corp, Secret: secret, Proxy: set.Proxy, ProxyPassword: proxyPassword, Log: log,
-				OnDeath: func(financesdk.Death) { meter.Put(metrics.Values{metrics.ChildRestarts: 1}) },
+				OnDeath: func(native.Death) { meter.Put(metrics.Values{metrics.ChildRestarts: 1}) },
 			})
 		},
 		Owner: rand.Text(), Now: time.Now, Log: log,

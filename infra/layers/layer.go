@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"wecom-archive/shared/wecom/financesdk"
+	"wecom-archive/shared/wecom/financesdk/decrypt"
+	"wecom-archive/shared/wecom/financesdk/native"
 )
 
 // lambdaGLIBC is the glibc of Amazon Linux 2023, where Lambda's provided.al2023
@@ -42,7 +44,8 @@ func assemble(sdk, libs, version, work string) (layer, error) {
 	if err := take(sdk, work); err != nil {
 		return layer{}, fmt.Errorf("SDK=%s: %w", sdk, err)
 	}
-	info, err := financesdk.Inspect(filepath.Join(work, financesdk.FileName))
+	// One layer serves who fetches and who decrypts.
+	info, err := native.Inspect(filepath.Join(work, native.FileName), append(financesdk.Symbols(), decrypt.Symbols()...)...)
 	if err != nil {
 		return layer{}, err
 	}
@@ -71,7 +74,7 @@ func assemble(sdk, libs, version, work string) (layer, error) {
 var datedName = regexp.MustCompile(`20[0-9]{6}|2[0-9]{5}`)
 
 // complete adds a file and what it needs.
-func (l *layer) complete(info financesdk.Info, libs, work string) error {
+func (l *layer) complete(info native.Info, libs, work string) error {
 	if newer(info.GLIBC, lambdaGLIBC) {
 		return fmt.Errorf("%s needs glibc %s; Lambda has %s", info.Path, info.GLIBC, lambdaGLIBC)
 	}
@@ -102,7 +105,7 @@ func (l *layer) complete(info financesdk.Info, libs, work string) error {
 }
 
 // find looks for a shared library of an architecture.
-func find(name, arch, libs, work string) (financesdk.Info, error) {
+func find(name, arch, libs, work string) (native.Info, error) {
 	folders := []string{work, libs}
 	if arch == runtime.GOARCH {
 		triple := map[string]string{"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}[arch]
@@ -116,13 +119,13 @@ func find(name, arch, libs, work string) (financesdk.Info, error) {
 		if _, err := os.Stat(path); err != nil {
 			continue
 		}
-		info, err := financesdk.Inspect(path)
+		info, err := native.Inspect(path)
 		if err == nil && info.Arch != arch {
 			err = fmt.Errorf("%s is for %s, not %s", path, info.Arch, arch)
 		}
 		return info, err
 	}
-	return financesdk.Info{}, fmt.Errorf("WeCom's library needs %s for %s, and it is not here: give LIBS=, a folder that has it "+
+	return native.Info{}, fmt.Errorf("WeCom's library needs %s for %s, and it is not here: give LIBS=, a folder that has it "+
 		"(from Amazon Linux 2023 or Debian 11: packages zlib or zlib1g of that architecture)", name, arch)
 }
 
@@ -140,16 +143,18 @@ func numbers(version string) (out []int) {
 	return out
 }
 
-// loads loads the library, in a process of its own, where this machine can.
+// loads loads the library, in processes of its own, where this machine can.
 func loads(ctx context.Context, l layer, work string) (string, error) {
 	if runtime.GOOS != "linux" || runtime.GOARCH != l.Arch {
 		return "not tried: built on " + runtime.GOOS + "/" + runtime.GOARCH, nil
 	}
-	pool, err := financesdk.Open(ctx, financesdk.Config{Path: filepath.Join(work, financesdk.FileName)})
-	if err != nil {
-		return "", err
+	path := filepath.Join(work, native.FileName)
+	for _, try := range []func(context.Context, string) error{financesdk.Try, decrypt.Try} {
+		if err := try(ctx, path); err != nil {
+			return "", err
+		}
 	}
-	return "yes", pool.Close()
+	return "yes", nil
 }
 
 // write writes the layer and returns its path. Lambda unpacks it into /opt.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"wecom-archive/shared/wecom/financesdk"
+	"wecom-archive/shared/wecom/financesdk/native"
 )
 
 // TestLayer builds a layer of the vendor's library, as a folder, a file and a
@@ -18,16 +18,16 @@ func TestLayer(t *testing.T) {
 	vendor := vendorFolder(t)
 	folder := t.TempDir()
 	tgz := filepath.Join(folder, "sdk.tgz")
-	library, err := os.ReadFile(filepath.Join(vendor, financesdk.FileName))
+	library, err := os.ReadFile(filepath.Join(vendor, native.FileName))
 	if err != nil {
 		t.Fatal(err)
 	}
 	writeTGZ(t, tgz, map[string]string{
-		"sdk/C_sdk/" + financesdk.FileName: string(library), "sdk/C_sdk/version.txt": "200215\n",
+		"sdk/C_sdk/" + native.FileName: string(library), "sdk/C_sdk/version.txt": "200215\n",
 		"sdk/../../etc/passwd": "root", "sdk/tool_testSdk.cpp": "int main()",
 	})
 	var first []byte
-	for _, sdk := range []string{"", vendor, filepath.Join(vendor, financesdk.FileName), tgz} {
+	for _, sdk := range []string{"", vendor, filepath.Join(vendor, native.FileName), tgz} {
 		to := filepath.Join(folder, "out")
 		var said bytes.Buffer
 		if err := run(t.Context(), []string{"-sdk", sdk, "-o", to}, &said); err != nil {
@@ -39,7 +39,7 @@ func TestLayer(t *testing.T) {
 		if !slices.Equal(names, []string{"lib/libWeWorkFinanceSdk_C.so", "lib/libz.so.1", "lib/version.txt", "lib/wecom-sdk.json"}) {
 			t.Errorf("SDK=%s: %v", sdk, names)
 		}
-		if !bytes.Equal(files["lib/"+financesdk.FileName], library) || string(files["lib/version.txt"]) != "200215\n" {
+		if !bytes.Equal(files["lib/"+native.FileName], library) || string(files["lib/version.txt"]) != "200215\n" {
 			t.Errorf("SDK=%s: the files are not the vendor's", sdk)
 		}
 		if l.Version != "200215" || l.Arch != "amd64" || l.Loads != "yes" || newer(l.GLIBC, "2.34") ||

@@ -18,10 +18,15 @@ import (
 	"testing"
 
 	"wecom-archive/shared/wecom/financesdk"
+	"wecom-archive/shared/wecom/financesdk/decrypt"
+	"wecom-archive/shared/wecom/financesdk/native"
 )
 
 func TestMain(m *testing.M) {
 	if status, host := financesdk.RunHost(os.Args); host {
+		os.Exit(status)
+	}
+	if status, host := decrypt.RunHost(os.Args); host {
 		os.Exit(status)
 	}
 	os.Exit(m.Run())
@@ -87,7 +92,7 @@ func writeTGZ(t *testing.T, path string, files map[string]string) {
 
 func TestNoLayer(t *testing.T) {
 	vendor := vendorFolder(t)
-	library, err := os.ReadFile(filepath.Join(vendor, financesdk.FileName))
+	library, err := os.ReadFile(filepath.Join(vendor, native.FileName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,20 +110,20 @@ func TestNoLayer(t *testing.T) {
 		return path
 	}
 	several := filepath.Join(t.TempDir(), "sdk.tgz")
-	writeTGZ(t, several, map[string]string{"x86/" + financesdk.FileName: string(library), "arm/" + financesdk.FileName: string(arm)})
+	writeTGZ(t, several, map[string]string{"x86/" + native.FileName: string(library), "arm/" + native.FileName: string(arm)})
 	for _, test := range []struct {
 		name string
 		args []string
 		says string
 	}{
 		{"nothing there", []string{"-sdk", "/nowhere"}, "/nowhere"},
-		{"empty folder", []string{"-sdk", t.TempDir()}, "no " + financesdk.FileName},
+		{"empty folder", []string{"-sdk", t.TempDir()}, "no " + native.FileName},
 		{"no library", []string{"-sdk", file("text.so", []byte("text"))}, "not a shared library"},
 		{"several", []string{"-sdk", several}, "several"},
-		{"no version", []string{"-sdk", file(financesdk.FileName, library)}, "VERSION="},
-		{"needs libz of another processor", []string{"-sdk", file(financesdk.FileName, arm), "-version", "20250205"}, "needs libz.so.1 for arm64"},
-		{"processor that Lambda has not", []string{"-sdk", file(financesdk.FileName, other), "-version", "20250205"}, "RISCV"},
-		{"lacks a function", []string{"-sdk", file(financesdk.FileName, lacks), "-version", "20250205"}, "lacks IsMediaDataFinish"},
+		{"no version", []string{"-sdk", file(native.FileName, library)}, "VERSION="},
+		{"needs libz of another processor", []string{"-sdk", file(native.FileName, arm), "-version", "20250205"}, "needs libz.so.1 for arm64"},
+		{"processor that Lambda has not", []string{"-sdk", file(native.FileName, other), "-version", "20250205"}, "RISCV"},
+		{"lacks a function", []string{"-sdk", file(native.FileName, lacks), "-version", "20250205"}, "lacks IsMediaDataFinish"},
 		{"bad flag", []string{"-such"}, "such"},
 	} {
 		to := t.TempDir()
@@ -136,14 +141,14 @@ func TestNoLayer(t *testing.T) {
 // have, with a libz that the operator gives.
 func TestOtherArchitecture(t *testing.T) {
 	vendor := vendorFolder(t)
-	library, err := os.ReadFile(filepath.Join(vendor, financesdk.FileName))
+	library, err := os.ReadFile(filepath.Join(vendor, native.FileName))
 	if err != nil {
 		t.Fatal(err)
 	}
 	binary.LittleEndian.PutUint16(library[18:], uint16(elf.EM_AARCH64))
 	folder, libs, to := t.TempDir(), t.TempDir(), t.TempDir()
 	sdk := filepath.Join(folder, "sdk_arm_v3_20250205.tgz")
-	writeTGZ(t, sdk, map[string]string{financesdk.FileName: string(library)})
+	writeTGZ(t, sdk, map[string]string{native.FileName: string(library)})
 	// Any shared library will do for libz that needs none but glibc's; take
 	// WeCom's own, and what it needs is then there.
 	if err := os.WriteFile(filepath.Join(libs, "libz.so.1"), library, 0o600); err != nil {

@@ -23,10 +23,15 @@ import (
 	"strings"
 
 	"wecom-archive/shared/wecom/financesdk"
+	"wecom-archive/shared/wecom/financesdk/decrypt"
+	"wecom-archive/shared/wecom/financesdk/native"
 )
 
 func main() {
 	if status, host := financesdk.RunHost(os.Args); host {
+		os.Exit(status)
+	}
+	if status, host := decrypt.RunHost(os.Args); host {
 		os.Exit(status)
 	}
 	if err := run(context.Background(), os.Args[1:], os.Stdout); err != nil {
@@ -37,7 +42,7 @@ func main() {
 
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("layers", flag.ContinueOnError)
-	sdk := flags.String("sdk", "", "the vendor's .tgz or .zip, its folder, or "+financesdk.FileName)
+	sdk := flags.String("sdk", "", "the vendor's .tgz or .zip, its folder, or "+native.FileName)
 	version := flags.String("version", "", "of the library, if the download does not say")
 	libs := flags.String("libs", "", "folder with shared libraries that it needs, for its architecture")
 	folder := flags.String("o", "bin/layers", "folder of the layer")

@@ -13,7 +13,7 @@ import (
 	"regexp"
 	"strings"
 
-	"wecom-archive/shared/wecom/financesdk"
+	"wecom-archive/shared/wecom/financesdk/native"
 )
 
 // maxFile bounds what is unpacked of one file, in bytes. The library has 15 MB.
@@ -38,7 +38,7 @@ func take(sdk, work string) error {
 	case strings.HasSuffix(name, ".zip"):
 		err = t.zip(sdk)
 	default: // the library itself, with its version beside it
-		if err = t.file(sdk, financesdk.FileName); err == nil {
+		if err = t.file(sdk, native.FileName); err == nil {
 			err = t.file(filepath.Join(filepath.Dir(sdk), "version.txt"), "version.txt")
 			if errors.Is(err, os.ErrNotExist) {
 				err = nil
@@ -48,8 +48,8 @@ func take(sdk, work string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(work, financesdk.FileName)); err != nil {
-		return fmt.Errorf("there is no %s in it", financesdk.FileName)
+	if _, err := os.Stat(filepath.Join(work, native.FileName)); err != nil {
+		return fmt.Errorf("there is no %s in it", native.FileName)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"runtime"
@@ -14,6 +15,7 @@ import (
 	"wecom-archive/shared/mediafetch"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom/financesdk"
+	"wecom-archive/shared/wecom/financesdk/decrypt"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -58,15 +60,16 @@ func (s *System) openLibrary(ctx context.Context) (library, error) {
 			return library{}, err
 		}
 	}
-	opener, err := s.openPool(ctx, financesdk.Config{Children: runtime.GOMAXPROCS(0)})
+	opener, err := decrypt.Open(ctx, decrypt.Config{Path: s.SDK, Children: runtime.GOMAXPROCS(0), Log: s.libraryLog()})
 	if err != nil {
-		return library{}, err
+		return library{}, fmt.Errorf("--sdk: %w", err)
 	}
+	s.closers = append(s.closers, opener.Close)
 	return library{chats: chats, files: files, opener: opener, version: info.Version, sha256: info.SHA256}, nil
 }
 
 func (s *System) openPool(ctx context.Context, c financesdk.Config) (*financesdk.Pool, error) {
-	c.Path, c.Log = s.SDK, s.Log.With("stage", "library")
+	c.Path, c.Log = s.SDK, s.libraryLog()
 	pool, err := financesdk.Open(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("--sdk: %w", err)
@@ -74,6 +77,8 @@ func (s *System) openPool(ctx context.Context, c financesdk.Config) (*financesdk
 	s.closers = append(s.closers, pool.Close)
 	return pool, nil
 }
+
+func (s *System) libraryLog() *slog.Logger { return s.Log.With("stage", "library") }
 
 // serveSimulator lets processes of this machine reach the corp, and returns where.
 func (s *System) serveSimulator(ctx context.Context) (address string, err error) {

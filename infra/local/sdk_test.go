@@ -21,11 +21,15 @@ import (
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/financesdk"
+	"wecom-archive/shared/wecom/financesdk/decrypt"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
 func TestMain(m *testing.M) {
 	if status, host := financesdk.RunHost(os.Args); host {
+		os.Exit(status)
+	}
+	if status, host := decrypt.RunHost(os.Args); host {
 		os.Exit(status)
 	}
 	os.Exit(m.Run())

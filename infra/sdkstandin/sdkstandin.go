@@ -14,7 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
-	"wecom-archive/shared/wecom/financesdk"
+	"wecom-archive/shared/wecom/financesdk/native"
 )
 
 //go:embed c
@@ -29,7 +29,7 @@ func Build(ctx context.Context, dir string) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	path = filepath.Join(dir, financesdk.FileName)
+	path = filepath.Join(dir, native.FileName)
 	args := append([]string{"-shared", "-fPIC", "-O2", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-o", path}, files...)
 	cmd := exec.CommandContext(ctx, "cc", args...)
 	cmd.Dir = dir

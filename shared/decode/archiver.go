@@ -117,7 +117,7 @@ func (a *Archiver) handle(ctx context.Context, pageKey string) error {
 	if err != nil {
 		return err
 	}
-	seg := &segment{page: page.Header}
+	seg := &pageSegment{page: page.Header}
 	if _, err := seg.reload(ctx, a.Objects, a.Log); err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (a *Archiver) handle(ctx context.Context, pageKey string) error {
 
 // complete stores rows that are not stored yet. When another archiver is
 // quicker, only the difference to what it stored is left to do.
-func (a *Archiver) complete(ctx context.Context, seg *segment, rows []archive.Row) error {
+func (a *Archiver) complete(ctx context.Context, seg *pageSegment, rows []archive.Row) error {
 	for {
 		missing := seg.missing(rows)
 		if len(missing) == 0 {
@@ -167,7 +167,7 @@ func (a *Archiver) complete(ctx context.Context, seg *segment, rows []archive.Ro
 
 // putPart stores rows as the next part. A part is locked for years, so it is read
 // back before it is stored; and what was read back is what will be indexed.
-func (a *Archiver) putPart(ctx context.Context, seg *segment, rows []archive.Row) error {
+func (a *Archiver) putPart(ctx context.Context, seg *pageSegment, rows []archive.Row) error {
 	number := seg.nextPart()
 	key := archive.SegmentKey(seg.page.PulledAt, seg.page.SeqAsked, number)
 	written := a.Now().UTC()
@@ -204,7 +204,7 @@ func (a *Archiver) putPart(ctx context.Context, seg *segment, rows []archive.Row
 }
 
 // redriveAt is when somebody asked for the page to be tried again, if that matters.
-func (a *Archiver) redriveAt(ctx context.Context, seg *segment) (time.Time, error) {
+func (a *Archiver) redriveAt(ctx context.Context, seg *pageSegment) (time.Time, error) {
 	if !seg.crashed() {
 		return time.Time{}, nil
 	}
@@ -215,7 +215,7 @@ func (a *Archiver) redriveAt(ctx context.Context, seg *segment) (time.Time, erro
 	return state.RedriveAt, err
 }
 
-func (a *Archiver) finish(ctx context.Context, seg *segment, envelopes int) error {
+func (a *Archiver) finish(ctx context.Context, seg *pageSegment, envelopes int) error {
 	x := Indexer{Objects: a.Objects, Derived: a.Derived, Catalog: a.Catalog, Log: a.Log}
 	_, err := x.finish(ctx, seg, envelopes)
 	return err

@@ -21,6 +21,7 @@ import (
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/financesdk"
+	"wecom-archive/shared/wecom/financesdk/decrypt"
 )
 
 const corpID = "ww5117a9e0c0ffee01"
@@ -28,6 +29,9 @@ const corpID = "ww5117a9e0c0ffee01"
 // TestMain lets the test's executable be the library's process, too.
 func TestMain(m *testing.M) {
 	if status, host := financesdk.RunHost(os.Args); host {
+		os.Exit(status)
+	}
+	if status, host := decrypt.RunHost(os.Args); host {
 		os.Exit(status)
 	}
 	os.Exit(m.Run())

@@ -3,7 +3,7 @@
 // HTTP API, and the form of one decryption.
 //
 // It reads bytes and does nothing else: no network, no library, no storage. The
-// native library is bound in financesdk, the simulated corp is in wecomtest; the
+// native library is used in financesdk, the simulated corp is in wecomtest; the
 // stages decode messages with Parse and decide by an Error's Class.
 //
 // Nothing in it rejects a message. What Parse cannot read it leaves empty, and

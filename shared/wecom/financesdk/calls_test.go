@@ -6,19 +6,19 @@ import (
 	"bytes"
 	"context"
 	"crypto/md5"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http/httptest"
-	"os"
-	"runtime/debug"
-	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"wecom-archive/shared/wecom/financesdk"
+	"wecom-archive/shared/wecom/financesdk/native"
+	"wecom-archive/shared/wecom/financesdk/nativetest"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -43,8 +43,8 @@ func TestMedia(t *testing.T) {
 			t.Errorf("file %q: %v, want %d", id, err, code)
 		}
 	}
-	var death *financesdk.Death
-	if _, err := p.GetMediaData(t.Context(), "!segv", ""); !errors.As(err, &death) || death.Signal != syscall.SIGSEGV || log.deaths() != 1 {
+	var death *native.Death
+	if _, err := p.GetMediaData(t.Context(), "!segv", ""); !errors.As(err, &death) || death.Signal != syscall.SIGSEGV || log.Deaths() != 1 {
 		t.Errorf("crash: %v", err)
 	}
 	if s, err := p.GetMediaData(t.Context(), "!bytes:5", ""); err != nil || len(s.Data) != 5 {
@@ -79,7 +79,13 @@ func newCorp(t testing.TB, messages int) (corp *wecomtest.Corp, proxy string) {
 
 func TestChats(t *testing.T) {
 	corp, proxy := newCorp(t, 1500)
-	uploadKey(t, corp)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := corp.UploadKey(&key.PublicKey); err != nil {
+		t.Fatal(err)
+	}
 	c := financesdk.Config{Path: standin(t), Corp: "ww5117a9e0c0ffee01", Secret: "s&cret=1 2%", Proxy: proxy, NetworkTimeout: 5 * time.Second}
 	p, log := open(t, c)
 	want, err := corp.GetChatData(t.Context(), 0, 1000)
@@ -98,9 +104,9 @@ func TestChats(t *testing.T) {
 	if _, err := p.GetChatData(t.Context(), 0, 1001); !isCode(err, 10000) {
 		t.Errorf("limit: %v", err)
 	}
-	var death *financesdk.Death
+	var death *native.Death
 	corp.Fail(1, wecomtest.SDKOrder("abort"))
-	if _, err := p.GetChatData(t.Context(), 0, 10); !errors.As(err, &death) || death.Op != "GetChatData" || log.deaths() != 1 {
+	if _, err := p.GetChatData(t.Context(), 0, 10); !errors.As(err, &death) || death.Op != "GetChatData" || log.Deaths() != 1 {
 		t.Errorf("crash: %v", err)
 	}
 	if _, err := p.GetChatData(t.Context(), 0, 10); err != nil {
@@ -154,64 +160,11 @@ func TestMediaOfTheCorp(t *testing.T) {
 	}
 }
 
-// TestConcurrent calls from many goroutines, with crashes among them.
-func TestConcurrent(t *testing.T) {
-	p, _ := open(t, financesdk.Config{Path: standin(t), Children: 3})
-	var group sync.WaitGroup
-	for g := range 12 {
-		group.Go(func() {
-			for i := range 10 {
-				batch := echoes(20)
-				if (g+i)%6 == 0 {
-					batch[g] = order("abort")
-				}
-				opened, err := p.DecryptData(context.Background(), batch)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				for k, o := range opened {
-					if batch[k].Message != "!abort" && string(o.Raw) != fmt.Sprint(k) {
-						t.Errorf("%d: %q, %v", k, o.Raw, o.Err)
-					}
-				}
-			}
-		})
-	}
-	group.Wait()
-	if n := len(children(t)); n > 3 {
-		t.Errorf("%d children", n)
-	}
-}
-
-// TestMemory makes 100,000 DecryptData calls and fetches 2,000 slices of media.
+// TestMemory fetches 2,000 slices of media.
 func TestMemory(t *testing.T) {
 	p, log := open(t, financesdk.Config{Path: standin(t), Corp: "ww1", Secret: "secret"})
-	work := func(messages, slices int) {
-		batch := echoes(500)
-		for i := range batch {
-			batch[i].Message += strings.Repeat("x", 600)
-		}
-		for range messages / len(batch) {
-			if _, err := p.DecryptData(context.Background(), batch); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for range slices {
-			if _, err := p.GetMediaData(context.Background(), "!bytes:600000", ""); err != nil {
-				t.Fatal(err)
-			}
-		}
-		debug.FreeOSMemory()
-	}
-	pid := child(t)
-	work(20_000, 400)
-	childBefore, parentBefore := resident(t, pid), resident(t, os.Getpid())
-	work(100_000, 2_000)
-	childAfter, parentAfter := resident(t, pid), resident(t, os.Getpid())
-	t.Logf("child %d to %d KiB, parent %d to %d KiB", childBefore>>10, childAfter>>10, parentBefore>>10, parentAfter>>10)
-	const most = 4 << 20
-	if childAfter-childBefore > most || parentAfter-parentBefore > most || log.deaths() > 0 || log.replaced() > 0 {
-		t.Errorf("child %d to %d bytes, parent %d to %d bytes, log: %s", childBefore, childAfter, parentBefore, parentAfter, log)
-	}
+	nativetest.MemoryIsFlat(t, log, 400, 2_000, func() error {
+		_, err := p.GetMediaData(context.Background(), "!bytes:600000", "")
+		return err
+	})
 }

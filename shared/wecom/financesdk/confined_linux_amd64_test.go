@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"wecom-archive/shared/wecom/financesdk"
+	"wecom-archive/shared/wecom/financesdk/nativetest"
 )
 
 // TestConfined looks at a child from outside: what it could reveal, and what it
@@ -31,10 +32,10 @@ func TestConfined(t *testing.T) {
 	if _, err := unix.FcntlInt(leaked.Fd(), unix.F_SETFD, 0); err != nil {
 		t.Fatal(err)
 	}
-	open(t, financesdk.Config{Path: vendorLibrary(t), Corp: "ww5117a9e0c0ffee01", Secret: secret})
-	proc := fmt.Sprintf("/proc/%d/", child(t))
+	open(t, financesdk.Config{Path: nativetest.VendorLibrary(t), Corp: "ww5117a9e0c0ffee01", Secret: secret})
+	proc := fmt.Sprintf("/proc/%d/", nativetest.Child(t))
 
-	if got := read(t, proc+"cmdline"); got != "wecom-archive\x00sdk-host\x00confined\x00" {
+	if got := read(t, proc+"cmdline"); got != "wecom-archive\x00sdk-host\x00fetch\x00confined\x00" {
 		t.Errorf("arguments %q", got)
 	}
 	// Nobody but root may even look at the environment; and there is none.

@@ -7,10 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"wecom-archive/shared/wecom/financesdk"
+	"wecom-archive/shared/wecom/financesdk/native"
+	"wecom-archive/shared/wecom/financesdk/nativetest"
 )
 
 func TestCannotOpen(t *testing.T) {
@@ -20,9 +21,10 @@ func TestCannotOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]financesdk.Config{
-		"no path":       {},
-		"no file":       {Path: filepath.Join(folder, "none.so")},
-		"no library":    {Path: text},
+		"no path":       {Corp: "ww1", Secret: "s"},
+		"no file":       {Path: filepath.Join(folder, "none.so"), Corp: "ww1", Secret: "s"},
+		"no library":    {Path: text, Corp: "ww1", Secret: "s"},
+		"neither":       {Path: text},
 		"corp only":     {Path: text, Corp: "ww1"},
 		"secret only":   {Path: text, Secret: "s"},
 		"NUL in secret": {Path: text, Corp: "ww1", Secret: "s\x00"},
@@ -33,37 +35,20 @@ func TestCannotOpen(t *testing.T) {
 			t.Errorf("%s: no error", name)
 			continue
 		}
-		var load *financesdk.LoadError
+		var load *native.LoadError
 		if want := strings.HasPrefix(name, "no ") && name != "no path"; errors.As(err, &load) != want {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if left := children(t); len(left) > 0 {
+	if left := nativetest.Children(t); len(left) > 0 {
 		t.Errorf("processes %v are left", left)
-	}
-}
-
-func TestInspectOtherFiles(t *testing.T) {
-	folder := t.TempDir()
-	text := filepath.Join(folder, "text.so")
-	if err := os.WriteFile(text, []byte("not a library"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range []string{filepath.Join(folder, "none.so"), text, program} {
-		if info, err := financesdk.Inspect(path); err == nil {
-			t.Errorf("%s: %+v", path, info)
-		}
 	}
 }
 
 // TestSecretsStayOut: neither formatting nor logging a Config shows its secrets.
 func TestSecretsStayOut(t *testing.T) {
 	c := financesdk.Config{Path: "/lib.so", Corp: "ww1", Secret: "s3cret", ProxyPassword: "user:passw0rd"}
-	log := &journal{}
+	log := &nativetest.Journal{}
 	slog.New(slog.NewJSONHandler(log, nil)).Info("config", "config", c)
 	for _, text := range []string{log.String(), fmt.Sprintf("%v %+v %#v %s", c, c, c, c)} {
 		if strings.Contains(text, "s3cret") || strings.Contains(text, "passw0rd") || !strings.Contains(text, "/lib.so") {
@@ -72,22 +57,11 @@ func TestSecretsStayOut(t *testing.T) {
 	}
 }
 
-func TestDeath(t *testing.T) {
-	for _, test := range []struct {
-		death  financesdk.Death
-		blames bool
-		says   string
-	}{
-		{financesdk.Death{Op: "DecryptData", PID: 7, Signal: syscall.SIGABRT, Status: -1}, true, "pid 7) died in DecryptData: signal 6 (aborted)"},
-		{financesdk.Death{Signal: syscall.SIGSEGV, Status: -1}, true, "signal 11"},
-		{financesdk.Death{Status: 0}, true, "exit status 0"},
-		{financesdk.Death{Signal: syscall.SIGKILL, Status: -1, Cause: financesdk.CauseDeadline}, true, "took too long"},
-		{financesdk.Death{Signal: syscall.SIGKILL, Status: -1, Cause: financesdk.CauseMemory}, true, "memory"},
-		{financesdk.Death{Signal: syscall.SIGKILL, Status: -1}, false, "signal 9"},
-		{financesdk.Death{Signal: syscall.SIGTERM, Status: -1}, false, "signal 15"},
-	} {
-		if test.death.Blames() != test.blames || !strings.Contains(test.death.Error(), test.says) {
-			t.Errorf("%v blames %v", &test.death, test.death.Blames())
+// TestOtherMode: a program that only fetches does not become a process that decrypts.
+func TestOtherMode(t *testing.T) {
+	for _, args := range [][]string{{"x"}, {"x", "sdk-host"}, {"x", "sdk-host", "decrypt"}, {"x", "sdk-host", "decrypt", "confined"}, {"x", "fetch"}} {
+		if status, host := financesdk.RunHost(args); host {
+			t.Errorf("%q: status %d", args, status)
 		}
 	}
 }

@@ -2,18 +2,14 @@ package financesdk_test
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -23,20 +19,18 @@ import (
 
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/financesdk"
+	"wecom-archive/shared/wecom/financesdk/decrypt"
+	"wecom-archive/shared/wecom/financesdk/native"
+	"wecom-archive/shared/wecom/financesdk/nativetest"
 )
 
-// vendorLibrary is the path of the vendor's own library, of 2020.
-func vendorLibrary(t testing.TB) string {
-	t.Helper()
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/silenceper/wechat/v2").Output()
-	if err != nil {
-		t.Fatalf("finding the module with the vendor's library: %v", err)
-	}
-	return filepath.Join(strings.TrimSpace(string(out)), "work", "msgaudit", "lib", financesdk.FileName)
+func isCode(err error, code int) bool {
+	var refused *wecom.Error
+	return errors.As(err, &refused) && refused.Source == wecom.SourceSDK && refused.Code == code
 }
 
 func TestVendorFile(t *testing.T) {
-	info, err := financesdk.Inspect(vendorLibrary(t))
+	info, err := native.Inspect(nativetest.VendorLibrary(t), append(financesdk.Symbols(), decrypt.Symbols()...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,86 +45,9 @@ func TestVendorFile(t *testing.T) {
 	}
 }
 
-// dummies are messages that the vendor's library refuses and survives.
-func dummies(n int) []wecom.Sealed {
-	batch := make([]wecom.Sealed, n)
-	for i := range batch {
-		batch[i] = wecom.Sealed{Key: strings.Repeat("k", 32), Message: fmt.Sprintf("%064d", i)}
-	}
-	return batch
-}
-
-func isCode(err error, code int) bool {
-	var refused *wecom.Error
-	return errors.As(err, &refused) && refused.Source == wecom.SourceSDK && refused.Code == code
-}
-
-// killer is shorter than the 13 bytes that the vendor's library takes for granted.
-var killer = wecom.Sealed{Key: "x", Message: "y"}
-
-// TestVendorShortKey: the message kills the child, and only the child.
-func TestVendorShortKey(t *testing.T) {
-	p, log := open(t, financesdk.Config{Path: vendorLibrary(t)})
-	before := child(t)
-	opened, err := p.DecryptData(t.Context(), []wecom.Sealed{killer})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var death *financesdk.Death
-	if !errors.Is(opened[0].Err, wecom.ErrLibraryCrash) || !errors.As(opened[0].Err, &death) || death.Signal != syscall.SIGABRT || death.Op != "DecryptData" {
-		t.Errorf("short key: %v", opened[0].Err)
-	}
-	if log.deaths() != 2 || !strings.Contains(log.String(), "pid="+strconv.Itoa(before)+" signal=6") {
-		t.Errorf("log: %s", log)
-	}
-	opened, err = p.DecryptData(t.Context(), dummies(3))
-	if err != nil || !isCode(opened[2].Err, 10008) {
-		t.Errorf("after it: %v, %v", opened, err)
-	}
-	if now := child(t); now == before {
-		t.Error("the child is still the same")
-	}
-}
-
-// TestVendorPage is a page of messages with some that kill.
-func TestVendorPage(t *testing.T) {
-	const size = 1000
-	pages := map[string][]int{
-		"none": {}, "first": {0}, "last": {size - 1}, "inside": {617},
-		"neighbours": {500, 501}, "twenty": {3, 40, 99, 100, 101, 250, 251, 300, 350, 400, 480, 499, 500, 620, 700, 777, 850, 900, 990, 999},
-	}
-	if underRace { // a process takes ten times as long to start, and a second to exit
-		pages = map[string][]int{"two": {617, 618}}
-	}
-	for name, at := range pages {
-		t.Run(name, func(t *testing.T) {
-			p, log := open(t, financesdk.Config{Path: vendorLibrary(t)})
-			batch := dummies(size)
-			for _, i := range at {
-				batch[i] = killer
-			}
-			opened, err := p.DecryptData(t.Context(), batch)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i, o := range opened {
-				if bad := slices.Contains(at, i); bad && !errors.Is(o.Err, wecom.ErrLibraryCrash) || !bad && !isCode(o.Err, 10008) {
-					t.Fatalf("message %d: %v", i, o.Err)
-				}
-			}
-			// Each death but the last is followed by a start, and the first start had none.
-			starts := log.deaths() + 1
-			t.Logf("%d starts", starts)
-			if most := 2*10 + 2; len(at) <= 1 && starts > most {
-				t.Errorf("%d starts for one message, at most %d", starts, most)
-			}
-		})
-	}
-}
-
 func openForCorp(t *testing.T, proxy string) *financesdk.Pool {
 	p, _ := open(t, financesdk.Config{
-		Path: vendorLibrary(t), Corp: "ww5117a9e0c0ffee01", Secret: "not-a-secret-at-all",
+		Path: nativetest.VendorLibrary(t), Corp: "ww5117a9e0c0ffee01", Secret: "not-a-secret-at-all",
 		Proxy: proxy, ProxyPassword: "user:password", NetworkTimeout: 3 * time.Second,
 	})
 	return p
@@ -168,7 +85,7 @@ func TestVendorConnections(t *testing.T) {
 	}
 	defer listener.Close()
 	p := openForCorp(t, "http://"+listener.Addr().String())
-	pid := child(t)
+	pid := nativetest.Child(t)
 	if open, _ := connections(t, pid); len(open) != 0 {
 		t.Errorf("after Init it has connections to %v", open)
 	}
@@ -264,30 +181,4 @@ func address(s string) string {
 		return s
 	}
 	return fmt.Sprintf("%d.%d.%d.%d:%d", byte(ip), byte(ip>>8), byte(ip>>16), byte(ip>>24), n)
-}
-
-// TestVendorMemory decrypts 100,000 messages and looks at the memory of child and
-// parent.
-func TestVendorMemory(t *testing.T) {
-	p, log := open(t, financesdk.Config{Path: vendorLibrary(t)})
-	batch := dummies(500)
-	decrypt := func(messages int) {
-		for range messages / len(batch) {
-			if _, err := p.DecryptData(context.Background(), batch); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	pid := child(t)
-	decrypt(50_000)
-	debug.FreeOSMemory()
-	childBefore, parentBefore := resident(t, pid), resident(t, os.Getpid())
-	decrypt(100_000)
-	debug.FreeOSMemory()
-	childAfter, parentAfter := resident(t, pid), resident(t, os.Getpid())
-	t.Logf("child %d to %d KiB, parent %d to %d KiB", childBefore>>10, childAfter>>10, parentBefore>>10, parentAfter>>10)
-	const most = 4 << 20
-	if childAfter-childBefore > most || parentAfter-parentBefore > most || log.deaths() > 0 || log.replaced() > 0 {
-		t.Errorf("child %d to %d bytes, parent %d to %d bytes, log: %s", childBefore, childAfter, parentBefore, parentAfter, log)
-	}
 }

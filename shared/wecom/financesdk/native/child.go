@@ -1,4 +1,4 @@
-package financesdk
+package native
 
 import (
 	"bufio"
@@ -24,7 +24,7 @@ type child struct {
 	config *Config
 	exited chan struct{} // closed when cmd.ProcessState is set
 	cause  atomic.Value  // Cause: why it was killed
-	frame  frameWriter
+	frame  Writer
 }
 
 // startChild starts a child and has it open the library. The error is a
@@ -32,7 +32,7 @@ type child struct {
 func startChild(ctx context.Context, config *Config) (*child, error) {
 	c := &child{config: config, exited: make(chan struct{})}
 	c.cmd = &exec.Cmd{
-		Path: self, Args: []string{argv0, hostMode}, Env: []string{}, Dir: "/",
+		Path: self, Args: []string{argv0, hostArg, config.Mode}, Env: []string{}, Dir: "/",
 		// A group of its own: Ctrl-C is for the parent, which ends its children in order.
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
 	}
@@ -67,17 +67,21 @@ func startChild(ctx context.Context, config *Config) (*child, error) {
 }
 
 func (c *child) open(ctx context.Context) error {
-	frame, err := c.frame.open(*c.config)
+	c.frame.start(kindOpen)
+	c.frame.Str(c.config.Path)
+	if c.config.Tell != nil {
+		c.config.Tell(&c.frame)
+	}
+	frame, err := c.frame.finish()
 	if err != nil {
 		return err
 	}
 	return c.call(ctx, "start", c.config.StartTimeout, frame, func() error {
-		body, err := c.next(kindOpened)
+		f, err := c.next(kindOpened)
 		if err != nil {
 			return err
 		}
-		f := fields{rest: body}
-		said := f.cstr().String()
+		said := f.CStr().String()
 		switch {
 		case f.bad:
 			return fmt.Errorf("opened: %w", ErrReply)
@@ -89,12 +93,12 @@ func (c *child) open(ctx context.Context) error {
 }
 
 // next reads a frame that must be of this kind.
-func (c *child) next(want kind) ([]byte, error) {
+func (c *child) next(want Kind) (*Fields, error) {
 	k, body, err := readFrame(c.out, nil)
 	if err == nil && k != want {
 		err = fmt.Errorf("frame of kind %d, not %d: %w", k, want, ErrReply)
 	}
-	return body, err
+	return NewFields(body), err
 }
 
 // call sends a frame and has read read the answer, within timeout. If the child

@@ -1,6 +1,6 @@
 //go:build linux && (amd64 || arm64)
 
-package financesdk
+package native
 
 import (
 	"errors"
@@ -26,7 +26,7 @@ func hide() error {
 // again in that state; it returns only if that fails. The second start matters:
 // capabilities belong to a thread, and only what this thread executes has hers in
 // all its threads.
-func confine() error {
+func confine(mode string) error {
 	runtime.LockOSThread()
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return fmt.Errorf("switching core dumps off: %w", err)
@@ -44,7 +44,7 @@ func confine() error {
 		return fmt.Errorf("leaving the folder: %w", err)
 	}
 	unix.Umask(0o077)
-	return fmt.Errorf("starting the confined process: %w", unix.Exec(self, []string{argv0, hostMode, confinedMode}, nil))
+	return fmt.Errorf("starting the confined process: %w", unix.Exec(self, []string{argv0, hostArg, mode, confinedArg}, nil))
 }
 
 func dropCapabilities() error {

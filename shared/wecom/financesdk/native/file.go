@@ -1,4 +1,4 @@
-package financesdk
+package native
 
 import (
 	"bytes"
@@ -14,13 +14,9 @@ import (
 	"strings"
 )
 
-// Symbols are the functions that the library exports, all of which are bound.
+// Symbols are the functions that every use of the library binds.
 func Symbols() []string {
-	return []string{
-		"NewSdk", "Init", "GetChatData", "DecryptData", "GetMediaData", "DestroySdk",
-		"NewSlice", "FreeSlice", "GetContentFromSlice", "GetSliceLen",
-		"NewMediaData", "FreeMediaData", "GetOutIndexBuf", "GetData", "GetIndexLen", "GetDataLen", "IsMediaDataFinish",
-	}
+	return []string{"NewSlice", "FreeSlice", "GetContentFromSlice", "GetSliceLen"}
 }
 
 // FileName is what the vendor calls the library.
@@ -36,7 +32,7 @@ type Info struct {
 	SHA256  string   // hex
 	Size    int64    // bytes
 	Arch    string   // as GOARCH: amd64 or arm64; else as ELF names it
-	Missing []string // functions of Symbols that it does not export
+	Missing []string // functions wanted of it that it does not export
 	Needed  []string // shared libraries that it wants, as libz.so.1
 	GLIBC   string   // highest version of glibc's symbols that it wants, as 2.7; empty: none
 }
@@ -54,8 +50,8 @@ func (i Info) Extra() []string {
 }
 
 // Inspect reads a library file without loading it. It works on every operating
-// system and for every architecture.
-func Inspect(path string) (Info, error) {
+// system and for every architecture. symbols are the functions that are wanted of it.
+func Inspect(path string, symbols ...string) (Info, error) {
 	info := Info{Path: path}
 	body, err := os.ReadFile(path)
 	if err != nil {
@@ -63,7 +59,7 @@ func Inspect(path string) (Info, error) {
 	}
 	sum := sha256.Sum256(body)
 	info.SHA256, info.Size = hex.EncodeToString(sum[:]), int64(len(body))
-	if err := info.read(bytes.NewReader(body)); err != nil {
+	if err := info.read(bytes.NewReader(body), symbols); err != nil {
 		return info, fmt.Errorf("%s: not a shared library of Linux: %w", path, err)
 	}
 	version, err := readVersion(filepath.Join(filepath.Dir(path), "version.txt"))
@@ -74,7 +70,7 @@ func Inspect(path string) (Info, error) {
 	return info, nil
 }
 
-func (i *Info) read(r io.ReaderAt) error {
+func (i *Info) read(r io.ReaderAt, wanted []string) error {
 	file, err := elf.NewFile(r)
 	if err != nil {
 		return err
@@ -107,7 +103,7 @@ func (i *Info) read(r io.ReaderAt) error {
 			i.GLIBC = laterGLIBC(i.GLIBC, s.Version)
 		}
 	}
-	i.Missing = slices.DeleteFunc(Symbols(), func(name string) bool { return exported[name] })
+	i.Missing = slices.DeleteFunc(slices.Clone(wanted), func(name string) bool { return exported[name] })
 	return nil
 }
 

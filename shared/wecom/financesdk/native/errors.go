@@ -1,4 +1,4 @@
-package financesdk
+package native
 
 import (
 	"errors"
@@ -15,8 +15,6 @@ var (
 	ErrClosed = errors.New("the pool of WeCom's library is closed")
 	// ErrReply: the library, or a child, answered something that makes no sense.
 	ErrReply = errors.New("senseless answer")
-	// ErrNoHandle: the pool was opened without corpid and secret; it can only decrypt.
-	ErrNoHandle = errors.New("opened without corpid and secret, for decryption only")
 )
 
 // LoadError says that the library cannot be used: trying again does not help.

@@ -1,6 +1,6 @@
 //go:build sdk
 
-package financesdk_test
+package decrypt_test
 
 import (
 	"crypto/rand"
@@ -10,14 +10,24 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"wecom-archive/shared/wecom"
-	"wecom-archive/shared/wecom/financesdk"
+	"wecom-archive/shared/wecom/financesdk/decrypt"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
-func uploadKey(t testing.TB, corp *wecomtest.Corp) *rsa.PrivateKey {
+// page is a page of a simulated corp, ready for DecryptData.
+func page(t testing.TB, messages int) (corp *wecomtest.Corp, batch []wecom.Sealed) {
 	t.Helper()
+	now := time.Now()
+	corp, err := wecomtest.New(wecomtest.Config{
+		Corp: "ww5117a9e0c0ffee01", Secret: "secret", Unmetered: true, KeyChanges: []int{},
+		Extents: []wecomtest.Extent{{Count: messages, From: now.Add(-time.Hour), To: now}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
@@ -25,14 +35,6 @@ func uploadKey(t testing.TB, corp *wecomtest.Corp) *rsa.PrivateKey {
 	if _, err := corp.UploadKey(&key.PublicKey); err != nil {
 		t.Fatal(err)
 	}
-	return key
-}
-
-// page is a page of a simulated corp, ready for DecryptData.
-func page(t testing.TB, messages int) (corp *wecomtest.Corp, batch []wecom.Sealed) {
-	t.Helper()
-	corp, _ = newCorp(t, messages)
-	key := uploadKey(t, corp)
 	reply, err := corp.GetChatData(t.Context(), 0, messages)
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +65,7 @@ func page(t testing.TB, messages int) (corp *wecomtest.Corp, batch []wecom.Seale
 
 func TestDecryptsTheCorp(t *testing.T) {
 	corp, batch := page(t, 300)
-	p, _ := open(t, financesdk.Config{Path: standin(t)})
+	p, _ := open(t, decrypt.Config{Path: standin(t)})
 	opened, err := p.DecryptData(t.Context(), batch)
 	if err != nil || len(opened) != 300 {
 		t.Fatalf("%d, %v", len(opened), err)
@@ -88,11 +90,11 @@ func TestDecryptsTheCorp(t *testing.T) {
 // the boundary.
 func BenchmarkDecrypt(b *testing.B) {
 	path := standin(b)
-	lib, err := financesdk.Load(path)
+	lib, err := decrypt.Load(path)
 	if err != nil {
 		b.Fatal(err)
 	}
-	p, _ := open(b, financesdk.Config{Path: path})
+	p, _ := open(b, decrypt.Config{Path: path})
 	_, sealed := page(b, 1000)
 	echo := echoes(1000)
 	for i := range echo {

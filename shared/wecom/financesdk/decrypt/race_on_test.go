@@ -1,6 +1,6 @@
-//go:build !race
+//go:build race
 
-package financesdk_test
+package decrypt_test
 
 // underRace shortens what the race detector makes ten times slower.
-const underRace = false
+const underRace = true

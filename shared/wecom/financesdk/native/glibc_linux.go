@@ -1,6 +1,6 @@
 //go:build linux && (amd64 || arm64)
 
-package financesdk
+package native
 
 import (
 	"github.com/ebitengine/purego"
