@@ -49,22 +49,22 @@ layer: ## Lambda layer of WeCom's library: SDK=download [VERSION=date] [LIBS=fol
 	$(GO) run ./infra/layers -sdk '$(SDK)' -version '$(VERSION)' -libs '$(LIBS)'
 
 memory: ## peak memory for a small and a large archive
-	bash infra/memory.sh
+	bash infra/bench/memory.sh
 
 bench-search: ## searches over 1,000,000 messages, against DuckDB and grep (needs a C compiler, zstd, python3)
-	bash infra/bench_search.sh
+	bash infra/bench/bench_search.sh
 
 memory-compact: ## peak memory of compacting 2,000,000 messages
-	bash infra/memory_compact.sh
+	bash infra/bench/memory_compact.sh
 
 test-media: ## 3,000 files of 3 GB in all, 20 kills, peak memory, throughput
-	bash infra/media.sh
+	bash infra/bench/media.sh
 
 memory-reindex: ## peak memory of reindexing 2,000,000 messages
-	bash infra/memory_reindex.sh
+	bash infra/bench/memory_reindex.sh
 
 load-viewer: ## requests and time of each screen of the viewer, of 1,000,000 messages
-	bash infra/viewerload.sh
+	bash infra/bench/viewerload.sh
 
 bench: ## speed and memory, as ratios measured side by side
 	$(GO) test -run '^$$' -bench . -benchmem ./...

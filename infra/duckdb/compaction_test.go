@@ -12,7 +12,7 @@ import (
 func TestCompactionEqualsSegments(t *testing.T) {
 	dir := t.TempDir()
 	program, data := filepath.Join(dir, "compactload"), filepath.Join(dir, "data")
-	run(t, exec.Command("go", "build", "-o", program, "./infra/compactload"))
+	run(t, exec.Command("go", "build", "-o", program, "./infra/bench/compactload"))
 	run(t, exec.Command("mkdir", data))
 	for _, step := range []string{"generate", "compact"} {
 		run(t, exec.CommandContext(t.Context(), program, "--dir", data, "--messages", "12000", step))

@@ -1,4 +1,4 @@
-// Searchbench puts the questions of infra/bench_search.sh to DuckDB, over the Parquet
+// Searchbench puts the questions of infra/bench/bench_search.sh to DuckDB, over the Parquet
 // objects of a compaction, and writes the texts of all messages, a line each, for
 // zstd and grep.
 //

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"wecom-archive/shared/clock"
+
 	"github.com/cenkalti/backoff/v5"
 )
 
@@ -151,7 +153,7 @@ func (s *Slot) ready(ctx context.Context, rest bool) (*child, error) {
 	s.drop()
 	for try := 1; ; try++ {
 		if rest || try > 1 {
-			if err := sleep(ctx, s.wait); err != nil {
+			if err := clock.Sleep(ctx, s.wait); err != nil {
 				return nil, fmt.Errorf("starting WeCom's library: %w", err)
 			}
 		}
@@ -209,19 +211,5 @@ func (s *Slot) end() {
 	if s.child != nil {
 		s.child.close()
 		s.child = nil
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
 }

@@ -19,7 +19,7 @@ const (
 	somebody = "u00042"
 )
 
-// question is one that infra/bench_search.sh puts to us and to others.
+// question is one that infra/bench/bench_search.sh puts to us and to others.
 type question struct {
 	name, words, person string
 }

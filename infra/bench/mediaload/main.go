@@ -1,6 +1,6 @@
 // Mediaload proves and measures the media stage on a whole system in one process:
 // puller, archiver and media stage on the embedded S3 and SQLite, fed with made-up
-// messages that refer to made-up files of 1 byte to 200 MB. infra/media.sh runs it.
+// messages that refer to made-up files of 1 byte to 200 MB. infra/bench/media.sh runs it.
 //
 //	generate  writes corpus.jsonl, the messages, and truth.jsonl, what must become of
 //	          each file

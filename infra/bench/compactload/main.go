@@ -2,8 +2,8 @@
 // without cryptography (generate; generate-objects leaves the index out), makes
 // the index from the objects (reindex), compacts them (compact) and reads screens
 // of a conversation (read) or searches (search), each step as a process of its own, on the embedded S3
-// and SQLite. infra/memory_compact.sh, infra/memory_reindex.sh and
-// infra/bench_search.sh run it.
+// and SQLite. infra/bench/memory_compact.sh, infra/bench/memory_reindex.sh and
+// infra/bench/bench_search.sh run it.
 package main
 
 import (

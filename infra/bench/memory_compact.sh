@@ -3,13 +3,13 @@
 # The messages are made up, without cryptography. Fails at 512 MB, or if a screen
 # takes more than 12 requests.
 #
-#   bash infra/memory_compact.sh [messages]     default 2000000 (about 4 GB below TMPDIR)
+#   bash infra/bench/memory_compact.sh [messages]     default 2000000 (about 4 GB below TMPDIR)
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 messages=${1:-2000000}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-CGO_ENABLED=0 go build -o "$work/compactload" ./infra/compactload
+CGO_ENABLED=0 go build -o "$work/compactload" ./infra/bench/compactload
 mkdir "$work/data"
 "$work/compactload" --dir "$work/data" --messages "$messages" generate
 

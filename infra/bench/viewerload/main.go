@@ -3,7 +3,7 @@
 // the pages served from a small and a large one in turn (measure): index and object
 // requests of each screen, and the time that it takes. With readers it has many people
 // read at a time while messages are pulled, and compares what they saw with the record
-// of who looked at what. infra/viewerload.sh runs it.
+// of who looked at what. infra/bench/viewerload.sh runs it.
 package main
 
 import (

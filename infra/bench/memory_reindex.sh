@@ -2,13 +2,13 @@
 # Peak memory of a reindex over many messages, without cryptography, the embedded
 # S3 and SQLite of the same process included. Fails if it is over 512 MB.
 #
-#   bash infra/memory_reindex.sh [messages]     default 2000000
+#   bash infra/bench/memory_reindex.sh [messages]     default 2000000
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 messages=${1:-2000000}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-CGO_ENABLED=0 go build -o "$work/compactload" ./infra/compactload
+CGO_ENABLED=0 go build -o "$work/compactload" ./infra/bench/compactload
 "$work/compactload" -dir "$work/data" -messages "$messages" generate-objects
 
 "$work/compactload" -dir "$work/data" -messages "$messages" reindex &

@@ -5,9 +5,9 @@
 # collector has seen its worst, so the small archive is made three times and its
 # greatest peak counts.
 #
-#   bash infra/memory.sh [small] [large]     default 20000 200000 messages
+#   bash infra/bench/memory.sh [small] [large]     default 20000 200000 messages
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 CGO_ENABLED=0 go build -o "$work/wecom-archive" ./cmd/wecom-archive

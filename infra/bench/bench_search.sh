@@ -4,13 +4,13 @@
 # word, to zstdcat | grep over the texts. Prints a table and the peak memory of ours.
 # Needs a C compiler (DuckDB), zstd and python3.
 #
-#   bash infra/bench_search.sh [messages]     default 1000000 (about 2 GB below TMPDIR)
+#   bash infra/bench/bench_search.sh [messages]     default 1000000 (about 2 GB below TMPDIR)
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 messages=${1:-1000000}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-CGO_ENABLED=0 go build -o "$work/compactload" ./infra/compactload
+CGO_ENABLED=0 go build -o "$work/compactload" ./infra/bench/compactload
 (cd infra/duckdb && CGO_ENABLED=1 go build -o "$work/searchbench" ./searchbench)
 mkdir "$work/data"
 load() { "$work/compactload" --dir "$work/data" --messages "$messages" --months 12 "$1"; }

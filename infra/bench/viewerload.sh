@@ -4,12 +4,12 @@
 # Fails above 15 requests or 1.5 times. Before that, 50 people read for a minute while
 # messages are pulled: fails if anything fails, or a look is not recorded.
 #
-#   bash infra/viewerload.sh [messages [small [screens]]]     default 1000000 10000 40
+#   bash infra/bench/viewerload.sh [messages [small [screens]]]     default 1000000 10000 40
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-CGO_ENABLED=0 go build -o "$work/viewerload" ./infra/viewerload
+CGO_ENABLED=0 go build -o "$work/viewerload" ./infra/bench/viewerload
 mkdir "$work/data"
 args=(--dir "$work/data" --messages "${1:-1000000}" --small "${2:-10000}")
 "$work/viewerload" --dir "$work/data" readers
