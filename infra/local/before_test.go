@@ -99,8 +99,9 @@ func TestArchiveOfBefore(t *testing.T) {
 	if err != nil && !*updateBefore {
 		t.Fatal(err)
 	}
+	system := openBefore(t)
 	t.Run("as it is", func(t *testing.T) {
-		got := askAll(t, openBefore(t))
+		got := askAll(t, system)
 		if *updateBefore {
 			stored = encodeAnswers(t, got)
 			if err := os.WriteFile(golden, stored, 0o644); err != nil {
@@ -110,7 +111,6 @@ func TestArchiveOfBefore(t *testing.T) {
 		compareAnswers(t, got, decodeAnswers(t, stored), nil)
 	})
 	t.Run("after reindex", func(t *testing.T) {
-		system := openBefore(t)
 		reindexBefore(t, system)
 		compareAnswers(t, askAll(t, system), decodeAnswers(t, stored), masksOfReindex)
 	})
