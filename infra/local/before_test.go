@@ -67,6 +67,11 @@ type mask struct {
 var masks = []mask{
 	{"/v1/messages/{seq}/media", "files.[].url", "", "signed with the machine's time and credentials of this start, and has its port; what it leads to is compared"},
 	{"/v1/search", "looked_at.ms", "", "how long it took"},
+	{"/v1/conversations/{id}/messages", "messages.[].parser_version", "", "a newer parser reads them; what it reads of these messages is the same"},
+	{"/v1/messages/{seq}", "messages.[].parser_version", "", "likewise"},
+	{"/v1/search", "hits.[].parser_version", "", "likewise"},
+	{"/v1/search", "hits.[].before.parser_version", "", "likewise"},
+	{"/v1/search", "hits.[].after.parser_version", "", "likewise"},
 }
 
 // masksOfReindex count as well when the index was made again, and there not even that
@@ -259,6 +264,7 @@ func compareAnswers(t *testing.T, got, want map[string]answer, more []mask) {
 	for _, name := range slices.Sorted(unionKeys(got, want)) {
 		g, asked := got[name]
 		w, known := want[name]
+		w.Body = masked(w.Body, g.route, masks, false)
 		g.Body, w.Body = masked(g.Body, g.route, more, true), masked(w.Body, g.route, more, true)
 		is, was := encodeAnswers(t, map[string]answer{name: g}), encodeAnswers(t, map[string]answer{name: w})
 		if asked && known && bytes.Equal(is, was) {
