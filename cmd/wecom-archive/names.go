@@ -9,8 +9,8 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/upkeep"
-	"wecom-archive/shared/wecom"
 )
 
 // peopleCommand is about people.
@@ -30,8 +30,8 @@ type peopleAlias struct {
 // Run stores the alias, locked, and reads again what it concerns. What is locked cannot
 // be taken back: all that can be looked at is looked at before.
 func (c *peopleAlias) Run(ctx context.Context, to streams) error {
-	was, is := wecom.ParticipantOf(c.Was), wecom.ParticipantOf(c.Is)
-	if was.Kind != wecom.Employee || is.Kind != wecom.Employee {
+	was, is := chat.ParticipantOf(c.Was), chat.ParticipantOf(c.Is)
+	if was.Kind != chat.Employee || is.Kind != chat.Employee {
 		return fmt.Errorf("%s, %s: only an employee's userid changes", c.Was, c.Is)
 	}
 	return c.with(ctx, to, func(o *opened) error {
@@ -116,7 +116,7 @@ func (c *peopleList) Run(ctx context.Context, to streams) error {
 			return o.Catalog.People.Seen(ctx, "", after, limit)
 		}
 		return list.all(ctx, people, o.Catalog.People.PersonEntries, func(id string, e catalog.DirectoryEntry) (namedLine, bool) {
-			line := lineOf(id, string(wecom.ParticipantOf(id).Kind), e)
+			line := lineOf(id, string(chat.ParticipantOf(id).Kind), e)
 			return line, (c.Kind == "" || c.Kind == line.Kind) && (!c.IDOnly || line.IDOnly)
 		})
 	})

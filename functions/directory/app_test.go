@@ -12,6 +12,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
@@ -38,7 +39,7 @@ func newStack(t *testing.T) *stack {
 	}
 	server := httptest.NewServer(corp.Handler())
 	t.Cleanup(server.Close)
-	s := &stack{corp: corp, employee: wecom.ParticipantOf(corp.Employees()[0].ID).ID, robot: corp.Robots()[0].ID}
+	s := &stack{corp: corp, employee: chat.ParticipantOf(corp.Employees()[0].ID).ID, robot: corp.Robots()[0].ID}
 	s.App = &App{
 		Corp: corpID, Program: "test", API: server.URL, Objects: storetest.NewObjects(), Catalog: catalog.New(storetest.NewIndex()),
 		Secrets: localstore.OpenSecrets(filepath.Join(t.TempDir(), "secrets.json")), Owner: "test", Now: time.Now, Log: slog.New(slog.NewTextHandler(&s.log, nil)),

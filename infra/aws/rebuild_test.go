@@ -23,12 +23,12 @@ import (
 	"wecom-archive/infra/sdkstandin"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/consent"
 	"wecom-archive/shared/rebuild"
 	"wecom-archive/shared/reparse"
 	"wecom-archive/shared/upkeep"
-	"wecom-archive/shared/wecom"
 )
 
 // cloud answers as CloudFormation does about one stack, and as Lambda does for its
@@ -286,8 +286,8 @@ func (s *lambdas) conversations(t *testing.T) (ids []string) {
 func (s *lambdas) employee(t *testing.T) string {
 	t.Helper()
 	for _, id := range s.conversations(t) {
-		for _, p := range wecom.PairOf(id) {
-			if p.Kind == wecom.Employee {
+		for _, p := range chat.PairOf(id) {
+			if p.Kind == chat.Employee {
 				return p.ID
 			}
 		}

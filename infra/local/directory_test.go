@@ -6,7 +6,7 @@ import (
 
 	"wecom-archive/infra/local"
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/wecom"
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/wecom/wecomtest"
 )
 
@@ -22,7 +22,7 @@ func namesIn(t *testing.T, c local.Config) (people, rooms int) {
 	names := map[string]string{}
 	for _, all := range [][]wecomtest.Someone{system.Corp.Employees(), system.Corp.Customers(), system.Corp.Robots()} {
 		for _, p := range all {
-			names[wecom.ParticipantOf(p.ID).ID] = p.Name
+			names[chat.ParticipantOf(p.ID).ID] = p.Name
 		}
 	}
 	for _, room := range system.Corp.ChatRooms() {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/store"
 )
 
@@ -45,9 +46,9 @@ const directorySeal = `"part_sha256":"`
 
 // What a DirectoryRecord is of.
 const (
-	SubjectEmployee = "employee"
-	SubjectExternal = "external"
-	SubjectRobot    = "robot"
+	SubjectEmployee = string(chat.Employee)
+	SubjectExternal = string(chat.External)
+	SubjectRobot    = string(chat.Robot)
 	SubjectRoom     = "room"
 	SubjectSeats    = "seats"   // of all who have one
 	SubjectConsent  = "consent" // of those outside who take part in a conversation

@@ -15,8 +15,8 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/store"
-	"wecom-archive/shared/wecom"
 )
 
 const (
@@ -260,10 +260,10 @@ func Consent(e archive.Callback, aliases catalog.Aliases) (fact catalog.ConsentF
 	if e.Event != "change_external_contact" || e.ChangeType != "msg_audit_approved" || e.UserID == "" || e.ExternalUserID == "" {
 		return fact, false
 	}
-	employee, outside := wecom.ParticipantOf(e.UserID), wecom.ParticipantOf(e.ExternalUserID)
+	employee, outside := chat.ParticipantOf(e.UserID), chat.ParticipantOf(e.ExternalUserID)
 	employee.ID = aliases.First(employee.ID)
 	return catalog.ConsentFact{
-		Conversation: wecom.ConversationOf("", employee, outside), Person: outside.ID,
+		Conversation: chat.ConversationOf("", employee, outside), Person: outside.ID,
 		Status: archive.ConsentAgreed, At: e.SentAt, Source: catalog.ConsentFromCallback,
 	}, true
 }

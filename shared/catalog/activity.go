@@ -10,6 +10,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog/table"
+	"wecom-archive/shared/chat"
 )
 
 // Who talked where, and when. All of it is presence: an item is there or not, its
@@ -43,15 +44,6 @@ const (
 	peopleShards = 1
 )
 
-// What ids of conversations begin with (docs/format.md): rooms, and two who talk.
-const (
-	roomPrefix = "room:"
-	pairPrefix = "pair:"
-)
-
-// senderEmployee is Reading.SenderKind of the company's own people.
-const senderEmployee = "employee"
-
 // PutActive notes who talked where and when according to readings: the days of their
 // conversations, and of the people in them.
 func (c *Conversations) PutActive(ctx context.Context, readings ...archive.Reading) error {
@@ -60,7 +52,7 @@ func (c *Conversations) PutActive(ctx context.Context, readings ...archive.Readi
 	for _, r := range readings {
 		people := r.People()
 		addDay(seen, r, people)
-		if !strings.HasPrefix(r.Conversation, roomPrefix) {
+		if !strings.HasPrefix(r.Conversation, chat.RoomPrefix) {
 			continue
 		}
 		digest := table.Key{partitionConv + r.Conversation, "g#" + digestOf(people)}
@@ -109,15 +101,15 @@ func addDay(p table.Set, r archive.Reading, people []string) {
 	p.Add(dayPartition(day, r.Conversation), r.Conversation)
 	p.Add(partitionConv+r.Conversation, "a#"+day)
 	addConsent(p, r)
-	if r.SenderKind == senderEmployee && r.FromID != "" && len(r.FromID) <= archive.MaxPersonID {
+	if r.SenderKind == string(chat.Employee) && r.FromID != "" && len(r.FromID) <= archive.MaxPersonID {
 		p.Add(partitionPerson+r.FromID, "s#"+day)
 	}
-	if room, ok := strings.CutPrefix(r.Conversation, roomPrefix); ok && len(room) <= archive.MaxPersonID {
+	if room, ok := strings.CutPrefix(r.Conversation, chat.RoomPrefix); ok && len(room) <= archive.MaxPersonID {
 		p.Add(seenPartition(true, int(shardOf(room, peopleShards))), room)
 	}
 	for _, id := range people {
 		p.Add(partitionPeople+fmt.Sprint(shardOf(id, peopleShards)), id)
-		if !strings.HasPrefix(r.Conversation, roomPrefix) {
+		if !strings.HasPrefix(r.Conversation, chat.RoomPrefix) {
 			p.Add(partitionPerson+id, "d#"+day+"#"+r.Conversation)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog/table"
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/store"
 )
 
@@ -308,11 +309,8 @@ func (c *Consents) moveConsent(ctx context.Context, from, to string) error {
 
 // addConsent notes that somebody outside takes part in a conversation.
 func addConsent(p table.Set, r archive.Reading) {
-	outside := r.ChatKind == chatExternal
-	if outside && (strings.HasPrefix(r.Conversation, roomPrefix) || strings.HasPrefix(r.Conversation, pairPrefix)) {
+	outside := r.ChatKind == chat.ExternalChat
+	if outside && (strings.HasPrefix(r.Conversation, chat.RoomPrefix) || strings.HasPrefix(r.Conversation, chat.PairPrefix)) {
 		p[consentsKey(r.Conversation)] = struct{}{}
 	}
 }
-
-// chatExternal is Reading.ChatKind of what people outside take part in.
-const chatExternal = "external"

@@ -9,11 +9,11 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog/table"
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/store"
 )
 
@@ -105,7 +105,7 @@ func (c *People) applySeats(ctx context.Context, r archive.DirectoryRecord) erro
 			continue
 		}
 		for _, userid := range r.Seats[edition] {
-			id := foldUserID(userid)
+			id := chat.Fold(userid)
 			if id == "" || len(id) > archive.MaxPersonID {
 				continue
 			}
@@ -164,6 +164,3 @@ func (c *People) applySeats(ctx context.Context, r archive.DirectoryRecord) erro
 	// Last: it says that they are noted.
 	return c.UpdateDirectoryState(ctx, func(s *DirectoryState) { s.SeatsAt = r.At })
 }
-
-// foldUserID folds a userid as readings do. WeCom's userids are ASCII.
-func foldUserID(id string) string { return strings.ToLower(id) }

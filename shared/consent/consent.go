@@ -13,8 +13,8 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/transcript"
-	"wecom-archive/shared/wecom"
 )
 
 // Line is where one person outside the company stands in one conversation.
@@ -114,8 +114,8 @@ func Lines(s catalog.ConsentState) []Line {
 		return lines
 	}
 	line := Line{Conversation: s.Conversation, Status: archive.ConsentUnanswered, AskedAt: s.AskedAt, Answer: s.Answer}
-	for _, who := range wecom.PairOf(s.Conversation) {
-		if who.Kind == wecom.External {
+	for _, who := range chat.PairOf(s.Conversation) {
+		if who.Kind == chat.External {
 			line.Person = who.ID
 		}
 	}

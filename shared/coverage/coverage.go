@@ -16,8 +16,8 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/store"
-	"wecom-archive/shared/wecom"
 )
 
 // Report says what is not covered. Lists are in byte order of ids.
@@ -211,7 +211,7 @@ func (k *look) readSubjects(ctx context.Context) error {
 		if s.Room {
 			break // people come first
 		}
-		if wecom.ParticipantOf(s.ID).Kind == wecom.Employee {
+		if chat.ParticipantOf(s.ID).Kind == chat.Employee {
 			k.ids[k.now(s.ID)] = append(k.ids[k.now(s.ID)], s.ID)
 		}
 	}
@@ -230,7 +230,7 @@ func (k *look) scope(ctx context.Context) error {
 	k.out.ScopeAt = &scope.At
 	wanted := map[string]string{} // as they were entered
 	for _, userid := range scope.UserIDs {
-		if id := k.now(wecom.ParticipantOf(userid).ID); wanted[id] == "" {
+		if id := k.now(chat.ParticipantOf(userid).ID); wanted[id] == "" {
 			wanted[id] = userid
 		}
 	}

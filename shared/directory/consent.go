@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/companion"
 )
@@ -27,7 +28,7 @@ func (r *run) consents(ctx context.Context, daily bool) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if wecom.Renamed(c.ID, r.aliases.First) != c.ID {
+		if chat.Renamed(c.ID, r.aliases.First) != c.ID {
 			continue // asked for under its first name, to which reparse moves it
 		}
 		if !c.AskedAt.IsZero() && !(daily && due(c.ID, c.AskedAt, r.StartedAt, otherDays)) {
@@ -37,7 +38,7 @@ func (r *run) consents(ctx context.Context, daily bool) (more bool, err error) {
 			more = true
 			break
 		}
-		if room, ok := wecom.RoomOf(c.ID); ok {
+		if room, ok := chat.RoomOf(c.ID); ok {
 			rooms = append(rooms, room)
 		} else if p, ok := r.pairOf(c.ID); ok {
 			pairs = append(pairs, p)
@@ -57,14 +58,14 @@ func (r *run) consents(ctx context.Context, daily bool) (more bool, err error) {
 // pairOf: WeCom is asked about one employee, by the userid of now, and one customer.
 func (r *run) pairOf(conversation string) (p pair, ok bool) {
 	p.conversation = conversation
-	for _, who := range wecom.PairOf(conversation) {
+	for _, who := range chat.PairOf(conversation) {
 		switch {
-		case who.Kind == wecom.Employee && p.UserID == "":
+		case who.Kind == chat.Employee && p.UserID == "":
 			p.UserID = r.aliases.Last(who.ID)
 			if spelling, ok := r.spelling[p.UserID]; ok {
 				p.UserID = spelling
 			}
-		case who.Kind == wecom.External:
+		case who.Kind == chat.External:
 			p.ExternalID = who.ID
 		}
 	}
@@ -98,14 +99,14 @@ func (r *run) consentOfPairs(ctx context.Context, pairs []pair) error {
 	}
 	byPair := map[companion.Pair]companion.Consent{}
 	for _, a := range answers {
-		byPair[companion.Pair{UserID: wecom.ParticipantOf(a.UserID).ID, ExternalID: a.ExternalID}] = a
+		byPair[companion.Pair{UserID: chat.ParticipantOf(a.UserID).ID, ExternalID: a.ExternalID}] = a
 	}
 	for _, p := range pairs {
 		record.ID, record.Agreements = p.conversation, nil
 		if err == nil {
 			record.Answer = archive.Unknown
 		}
-		if a, ok := byPair[companion.Pair{UserID: wecom.ParticipantOf(p.UserID).ID, ExternalID: p.ExternalID}]; ok {
+		if a, ok := byPair[companion.Pair{UserID: chat.ParticipantOf(p.UserID).ID, ExternalID: p.ExternalID}]; ok {
 			record.Answer, record.Agreements = archive.Named, []archive.Agreement{agreement(a)}
 		}
 		if err := r.keep(ctx, record); err != nil {
@@ -119,7 +120,7 @@ func (r *run) consentInRoom(ctx context.Context, room string) error {
 	if !r.usable(whoseArchive, "consent in rooms") {
 		return nil
 	}
-	record := archive.DirectoryRecord{Kind: archive.SubjectConsent, ID: wecom.ConversationOf(room), Answer: archive.Named}
+	record := archive.DirectoryRecord{Kind: archive.SubjectConsent, ID: chat.ConversationOf(room), Answer: archive.Named}
 	answers, err := r.Archive.CheckRoomAgree(ctx, room)
 	if err != nil && !r.settled(err, &record) {
 		return r.refuse(ctx, whoseArchive, "consent in rooms", err)

@@ -6,7 +6,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
-	"wecom-archive/shared/wecom"
+	"wecom-archive/shared/chat"
 )
 
 // TestConsent: WeCom is asked about each pair and room once, and again within four
@@ -48,7 +48,7 @@ func TestConsent(t *testing.T) {
 	all(w.catalog)
 	rooms := 0
 	for _, room := range w.corp.ChatRooms() {
-		s, err := w.catalog.Consents.ConsentOf(t.Context(), wecom.ConversationOf(room.ID))
+		s, err := w.catalog.Consents.ConsentOf(t.Context(), chat.ConversationOf(room.ID))
 		if err != nil || (len(s.People) > 0) != room.Customers {
 			t.Errorf("room %s (customers: %v): %+v, %v", room.ID, room.Customers, s, err)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/companion"
 )
@@ -37,12 +38,12 @@ func (r *run) wanted(ctx context.Context, daily bool) (w wanted, err error) {
 			w.more = true
 			break
 		}
-		switch kind := wecom.ParticipantOf(subject.ID).Kind; {
+		switch kind := chat.ParticipantOf(subject.ID).Kind; {
 		case subject.Room:
 			w.rooms = append(w.rooms, subject.ID)
-		case kind == wecom.Employee:
+		case kind == chat.Employee:
 			w.employees = append(w.employees, subject.ID)
-		case kind == wecom.Robot:
+		case kind == chat.Robot:
 			w.robots = append(w.robots, subject.ID)
 		case subject.AskedAt.IsZero():
 			w.customers = append(w.customers, subject.ID)
@@ -56,8 +57,8 @@ func (r *run) wanted(ctx context.Context, daily bool) (w wanted, err error) {
 }
 
 func (r *run) isDue(s catalog.Subject, daily bool) bool {
-	kind := wecom.ParticipantOf(s.ID).Kind
-	needsApp := !s.Room && (kind == wecom.Employee || kind == wecom.External)
+	kind := chat.ParticipantOf(s.ID).Kind
+	needsApp := !s.Room && (kind == chat.Employee || kind == chat.External)
 	switch {
 	case needsApp && r.App == nil:
 		return false
@@ -67,7 +68,7 @@ func (r *run) isDue(s catalog.Subject, daily bool) bool {
 		return true // since then somebody made one
 	case !daily:
 		return false
-	case !s.Room && kind == wecom.External && s.Answer == archive.Named:
+	case !s.Room && kind == chat.External && s.Answer == archive.Named:
 		// Its followers' lists have it, or somebody asks for it alone.
 		return r.StartedAt.Sub(s.AskedAt) > (customerDays+1)*24*time.Hour && due(s.ID, s.AskedAt, r.StartedAt, otherDays)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/companion"
 )
@@ -116,7 +117,7 @@ func (r *run) followers(ctx context.Context, want func(id string) bool) ([]strin
 		if subject.Room {
 			break // people come first
 		}
-		if subject.Answer != archive.Named || wecom.ParticipantOf(subject.ID).Kind != wecom.Employee || !want(subject.ID) {
+		if subject.Answer != archive.Named || chat.ParticipantOf(subject.ID).Kind != chat.Employee || !want(subject.ID) {
 			continue
 		}
 		if batch = append(batch, subject.ID); len(batch) == 100 {

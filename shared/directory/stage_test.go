@@ -10,6 +10,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/directory"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
@@ -102,7 +103,7 @@ func TestRenames(t *testing.T) {
 	}{{customer, false}, {employee, false}, {room.Someone, true}, {robot, false}} {
 		id := tc.someone.ID
 		if !tc.room {
-			id = wecom.ParticipantOf(id).ID
+			id = chat.ParticipantOf(id).ID
 		}
 		e := w.entry(id, tc.room)
 		if e.At(start) != tc.someone.Name || e.At(start.Add(-time.Hour)) != tc.someone.Name || e.At(w.clock()) != "新"+tc.someone.Name || e.Now() != e.At(w.clock()) {
@@ -128,7 +129,7 @@ func TestLeavers(t *testing.T) {
 		w.mustRun(appSecret, true)
 	}
 	w.wantNames("after they left", want)
-	for id, room := range map[string]bool{wecom.ParticipantOf(leaver.ID).ID: false, w.corp.Customers()[1].ID: false, w.corp.ChatRooms()[2].ID: true} {
+	for id, room := range map[string]bool{chat.ParticipantOf(leaver.ID).ID: false, w.corp.Customers()[1].ID: false, w.corp.ChatRooms()[2].ID: true} {
 		if e := w.entry(id, room); e.Answer != archive.Unknown {
 			t.Errorf("%s: %s", id, e.Answer)
 		}
@@ -140,10 +141,10 @@ func TestLeavers(t *testing.T) {
 		}
 		seats[s.ID] = s
 	}
-	if got := seats[wecom.ParticipantOf(leaver.ID).ID]; got.Has() || len(got.Periods) != 1 || len(seats) != 12 {
+	if got := seats[chat.ParticipantOf(leaver.ID).ID]; got.Has() || len(got.Periods) != 1 || len(seats) != 12 {
 		t.Errorf("the leaver's seat: %+v of %d", got, len(seats))
 	}
-	if stays := seats[wecom.ParticipantOf(w.corp.Employees()[0].ID).ID]; !stays.Has() || len(stays.Editions) != 1 || stays.UserID != w.corp.Employees()[0].ID {
+	if stays := seats[chat.ParticipantOf(w.corp.Employees()[0].ID).ID]; !stays.Has() || len(stays.Editions) != 1 || stays.UserID != w.corp.Employees()[0].ID {
 		t.Errorf("another's seat: %+v", stays)
 	}
 }
@@ -155,7 +156,7 @@ func TestOnlyTheArchive(t *testing.T) {
 	in := map[string]bool{}
 	reading := archive.Reading{Conversation: "multi:x", MsgTime: w.clock()}
 	for _, e := range w.corp.Employees() {
-		reading.ToIDs = append(reading.ToIDs, wecom.ParticipantOf(e.ID).ID)
+		reading.ToIDs = append(reading.ToIDs, chat.ParticipantOf(e.ID).ID)
 	}
 	for _, x := range w.corp.Customers()[:150] { // enough to read lists for
 		reading.ToIDs = append(reading.ToIDs, x.ID)
@@ -264,7 +265,7 @@ func TestRevokedInTheMiddle(t *testing.T) {
 	}
 	people := 0
 	for id := range w.names() {
-		if wecom.ParticipantOf(id).Kind == wecom.Employee && !strings.HasPrefix(id, "wr") {
+		if chat.ParticipantOf(id).Kind == chat.Employee && !strings.HasPrefix(id, "wr") {
 			people++
 		}
 	}

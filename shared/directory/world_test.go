@@ -15,10 +15,10 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/directory"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
-	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/companion"
 	"wecom-archive/shared/wecom/wecomtest"
 )
@@ -84,7 +84,7 @@ func (w *world) everybodyTalks() {
 	var ids []string
 	for _, people := range [][]wecomtest.Someone{w.corp.Employees(), w.corp.Customers(), w.corp.Robots()} {
 		for _, p := range people {
-			ids = append(ids, wecom.ParticipantOf(p.ID).ID)
+			ids = append(ids, chat.ParticipantOf(p.ID).ID)
 		}
 	}
 	var readings []archive.Reading
@@ -94,13 +94,13 @@ func (w *world) everybodyTalks() {
 	for _, room := range w.corp.ChatRooms() {
 		reading := archive.Reading{Conversation: "room:" + room.ID, RoomID: room.ID, FromID: ids[0], MsgTime: w.clock()}
 		if room.Customers {
-			reading.ChatKind = wecom.ChatExternal
+			reading.ChatKind = chat.ExternalChat
 		}
 		readings = append(readings, reading)
 	}
 	employees := w.corp.Employees()
 	for i, x := range w.corp.Customers() {
-		readings = append(readings, archive.Reading{Conversation: pairOf(employees[i%len(employees)], x), FromID: x.ID, MsgTime: w.clock(), ChatKind: wecom.ChatExternal})
+		readings = append(readings, archive.Reading{Conversation: pairOf(employees[i%len(employees)], x), FromID: x.ID, MsgTime: w.clock(), ChatKind: chat.ExternalChat})
 	}
 	if err := w.catalog.Conversations.PutActive(w.t.Context(), readings...); err != nil {
 		w.t.Fatal(err)
@@ -109,7 +109,7 @@ func (w *world) everybodyTalks() {
 
 // pairOf is the conversation of two people.
 func pairOf(a, b wecomtest.Someone) string {
-	return wecom.ConversationOf("", wecom.ParticipantOf(a.ID), wecom.ParticipantOf(b.ID))
+	return chat.ConversationOf("", chat.ParticipantOf(a.ID), chat.ParticipantOf(b.ID))
 }
 
 func (w *world) client(secret string) *companion.Client {
@@ -183,7 +183,7 @@ func (w *world) truth(people, customerRooms, internalRooms, robots bool) map[str
 	add := func(all []wecomtest.Someone) {
 		for _, p := range all {
 			if !p.Gone {
-				names[wecom.ParticipantOf(p.ID).ID] = p.Name
+				names[chat.ParticipantOf(p.ID).ID] = p.Name
 			}
 		}
 	}

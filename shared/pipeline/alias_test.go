@@ -9,6 +9,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/transcript"
@@ -84,12 +85,12 @@ func TestAlias(t *testing.T) {
 func refuse(t *testing.T, w *world, userid string) func(t *testing.T, was string) {
 	t.Helper()
 	cat := catalog.New(w.index)
-	var pair []wecom.Participant
+	var pair []chat.Participant
 	for c, err := range cat.Consents.ConsentSubjects(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p := wecom.PairOf(c.ID); pair == nil && slices.ContainsFunc(p, func(p wecom.Participant) bool { return p.ID == userid }) {
+		if p := chat.PairOf(c.ID); pair == nil && slices.ContainsFunc(p, func(p chat.Participant) bool { return p.ID == userid }) {
 			pair = p
 		}
 	}
@@ -102,7 +103,7 @@ func refuse(t *testing.T, w *world, userid string) func(t *testing.T, was string
 	}
 	at := w.Now().Truncate(time.Millisecond)
 	part := archive.DirectoryPart{Corp: corpID, Run: "run", At: at, Records: []archive.DirectoryRecord{{
-		Kind: archive.SubjectConsent, ID: wecom.ConversationOf("", pair...), At: at, Answer: archive.Named,
+		Kind: archive.SubjectConsent, ID: chat.ConversationOf("", pair...), At: at, Answer: archive.Named,
 		Agreements: []archive.Agreement{{Person: customer.ID, Status: archive.ConsentRefused, ChangedAt: at}},
 	}}}
 	if _, err := archive.PutDirectoryPart(t.Context(), w.objects, part); err != nil {
@@ -125,11 +126,11 @@ func refuse(t *testing.T, w *world, userid string) func(t *testing.T, was string
 					of = append(of, s.Conversation)
 				}
 			}
-			if slices.ContainsFunc(wecom.PairOf(s.Conversation), func(p wecom.Participant) bool { return p.ID == userid }) {
+			if slices.ContainsFunc(chat.PairOf(s.Conversation), func(p chat.Participant) bool { return p.ID == userid }) {
 				t.Errorf("consent in %s stays apart", s.Conversation)
 			}
 		}
-		want := wecom.ConversationOf("", customer, wecom.Participant{ID: was, Kind: wecom.Employee})
+		want := chat.ConversationOf("", customer, chat.Participant{ID: was, Kind: chat.Employee})
 		if !slices.Equal(of, []string{want}) {
 			t.Errorf("refusals in %q, want %q", of, want)
 		}
@@ -148,8 +149,8 @@ func busiest(t *testing.T, corp *wecomtest.Corp) (id string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range wecom.PairOf(reading.Read(said.Raw, "", start).Conversation) {
-			if p.Kind == wecom.Employee {
+		for _, p := range chat.PairOf(reading.Read(said.Raw, "", start).Conversation) {
+			if p.Kind == chat.Employee {
 				count[p.ID]++
 			}
 		}
@@ -174,7 +175,7 @@ func conversationsOf(t *testing.T, w *world, userid string) (messages int) {
 			t.Fatal(err)
 		}
 		for _, c := range conversations {
-			if seen[c] || !slices.ContainsFunc(wecom.PairOf(c), func(p wecom.Participant) bool { return p.ID == userid }) {
+			if seen[c] || !slices.ContainsFunc(chat.PairOf(c), func(p chat.Participant) bool { return p.ID == userid }) {
 				continue
 			}
 			seen[c] = true

@@ -5,7 +5,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
-	"wecom-archive/shared/wecom"
+	"wecom-archive/shared/chat"
 )
 
 // Apply gives a reading the conversation that it belongs to: one with somebody whose
@@ -14,17 +14,17 @@ func Apply(a catalog.Aliases, r archive.Reading) archive.Reading {
 	if len(a) == 0 || r.RoomID != "" {
 		return r
 	}
-	var people []wecom.Participant
+	var people []chat.Participant
 	changed := false
 	for _, id := range slices.Concat([]string{r.FromID}, r.ToIDs) {
-		p := wecom.ParticipantOf(id)
-		if first := a.First(p.ID); p.Kind == wecom.Employee && first != p.ID {
+		p := chat.ParticipantOf(id)
+		if first := a.First(p.ID); p.Kind == chat.Employee && first != p.ID {
 			p.ID, changed = first, true
 		}
 		people = append(people, p)
 	}
 	if changed {
-		r.Conversation = wecom.ConversationOf("", people...)
+		r.Conversation = chat.ConversationOf("", people...)
 	}
 	return r
 }

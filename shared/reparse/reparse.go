@@ -10,12 +10,12 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/upkeep"
-	"wecom-archive/shared/wecom"
 )
 
 // Transcript finds messages; *transcript.Reader is one.
@@ -154,12 +154,12 @@ func FoldConsents(ctx context.Context, catalog *catalog.Catalog, aliases catalog
 		if err != nil {
 			return err
 		}
-		if wecom.Renamed(c.ID, aliases.First) != c.ID {
+		if chat.Renamed(c.ID, aliases.First) != c.ID {
 			apart = append(apart, c.ID)
 		}
 	}
 	for _, id := range apart {
-		if err := catalog.Consents.MoveConsent(ctx, id, wecom.Renamed(id, aliases.First)); err != nil {
+		if err := catalog.Consents.MoveConsent(ctx, id, chat.Renamed(id, aliases.First)); err != nil {
 			return err
 		}
 	}

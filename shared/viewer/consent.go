@@ -12,9 +12,9 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/consent"
 	"wecom-archive/shared/store"
-	"wecom-archive/shared/wecom"
 )
 
 // Who agreed to being archived. It holds no content; who talks with whom is for the
@@ -143,7 +143,7 @@ func (s *server) consentLines(ctx context.Context, lines []consent.Line) ([]cons
 }
 
 func (n names) participant(id string, at time.Time) *participant {
-	return &participant{ID: id, Kind: string(wecom.ParticipantOf(id).Kind), naming: called(n.people[id], at)}
+	return &participant{ID: id, Kind: string(chat.ParticipantOf(id).Kind), naming: called(n.people[id], at)}
 }
 
 func (s *server) consentsOf(ctx context.Context, conversation string) ([]consent.Line, []catalog.ConsentFact, error) {
@@ -163,7 +163,7 @@ func (s *server) consentTimeline(ctx context.Context, in *consentTimelineInput) 
 	if err != nil {
 		return nil, err
 	}
-	id := wecom.Renamed(in.ID, aliases.First)
+	id := chat.Renamed(in.ID, aliases.First)
 	lines, facts, err := s.consentsOf(ctx, id)
 	if err != nil {
 		return nil, err

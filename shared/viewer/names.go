@@ -8,7 +8,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
-	"wecom-archive/shared/wecom"
+	"wecom-archive/shared/chat"
 )
 
 // Names come from the directory. Who has none there is shown by id, and the answer
@@ -125,10 +125,10 @@ type titled struct {
 func (s *server) titles(ctx context.Context, conversations []string, at func(i int) time.Time) ([]titled, error) {
 	var people, rooms []string
 	for _, c := range conversations {
-		for _, p := range wecom.PairOf(c) {
+		for _, p := range chat.PairOf(c) {
 			people = append(people, p.ID)
 		}
-		if room, ok := wecom.RoomOf(c); ok {
+		if room, ok := chat.RoomOf(c); ok {
 			rooms = append(rooms, room)
 		}
 	}
@@ -144,10 +144,10 @@ func (s *server) titles(ctx context.Context, conversations []string, at func(i i
 }
 
 func (n names) title(conversation string, at time.Time) titled {
-	if room, ok := wecom.RoomOf(conversation); ok {
+	if room, ok := chat.RoomOf(conversation); ok {
 		return titled{naming: called(n.rooms[room], at)}
 	}
-	pair := wecom.PairOf(conversation)
+	pair := chat.PairOf(conversation)
 	if pair == nil {
 		return titled{naming: naming{IDOnly: true}}
 	}
@@ -223,7 +223,7 @@ func (s *server) nameMessages(ctx context.Context, messages []message) ([]partic
 	slices.Sort(people)
 	shown := make([]participant, 0, len(people))
 	for _, id := range people {
-		shown = append(shown, participant{ID: id, Kind: string(wecom.ParticipantOf(id).Kind), naming: called(n.people[id], first[id])})
+		shown = append(shown, participant{ID: id, Kind: string(chat.ParticipantOf(id).Kind), naming: called(n.people[id], first[id])})
 	}
 	return shown, nil
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"wecom-archive/shared/wecom"
+	"wecom-archive/shared/chat"
 )
 
 // Entries of the columns.
@@ -132,7 +132,7 @@ func (s *server) conversationsPage(_ http.ResponseWriter, r *http.Request) (page
 // much as the screen.
 func (s *server) fillBeside(r *http.Request, c *columns) (err error) {
 	if c.Person != "" {
-		c.Person = wecom.ParticipantOf(c.Person).ID
+		c.Person = chat.ParticipantOf(c.Person).ID
 	}
 	if c.Transcript, err = s.transcriptOf(r, c.ID, c.Person); err != nil {
 		return err
@@ -154,7 +154,7 @@ func (s *server) fillBeside(r *http.Request, c *columns) (err error) {
 		return nil
 	}
 	n, err := s.namesOf(r.Context(), []string{c.Person}, nil) // read with the transcript
-	c.Chosen = &Person{ID: c.Person, Kind: string(wecom.ParticipantOf(c.Person).Kind), directoryName: detailed(n.people[c.Person])}
+	c.Chosen = &Person{ID: c.Person, Kind: string(chat.ParticipantOf(c.Person).Kind), directoryName: detailed(n.people[c.Person])}
 	return err
 }
 
@@ -192,7 +192,7 @@ func (s *server) fillTalks(r *http.Request, c *columns) error {
 	cursor := r.URL.Query().Get("talks")
 	switch {
 	case c.Person != "":
-		c.Person = wecom.ParticipantOf(c.Person).ID
+		c.Person = chat.ParticipantOf(c.Person).ID
 		found, err := s.talks(r.Context(), &talksInput{ID: c.Person, Cursor: cursor, Limit: columnTalks})
 		if err != nil {
 			return err
@@ -202,7 +202,7 @@ func (s *server) fillTalks(r *http.Request, c *columns) error {
 			return err
 		}
 		c.Talks, c.MoreTalks = found.Body.Conversations, found.Body.NextCursor
-		c.Chosen = &Person{ID: c.Person, Kind: string(wecom.ParticipantOf(c.Person).Kind), directoryName: detailed(n.people[c.Person])}
+		c.Chosen = &Person{ID: c.Person, Kind: string(chat.ParticipantOf(c.Person).Kind), directoryName: detailed(n.people[c.Person])}
 	case c.Day != "":
 		found, err := s.conversations(r.Context(), &conversationsInput{Day: c.Day, Cursor: cursor, Limit: columnTalks})
 		if err != nil {

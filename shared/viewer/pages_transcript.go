@@ -14,6 +14,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/transcript"
 	"wecom-archive/shared/wecom"
 )
@@ -159,7 +160,7 @@ func (sc screen) fitting(id string, from int) screen {
 	if from < 0 || from >= len(sc.found) {
 		from = max(0, len(sc.found)-1)
 	}
-	room := besideScreen - 2 - len(wecom.PairOf(id)) // aliases, and somebody whose conversations are looked at
+	room := besideScreen - 2 - len(chat.PairOf(id)) // aliases, and somebody whose conversations are looked at
 	length := screenBytes
 	senders := map[string]bool{}
 	fits := func(m transcript.Message) bool {
@@ -184,10 +185,10 @@ func (sc screen) fitting(id string, from int) screen {
 // remembers the names.
 func (s *server) asides(ctx context.Context, id string, found []transcript.Message, others ...string) (catalog.Asides, error) {
 	q := catalog.AsidesQuery{Conversation: id, People: others}
-	for _, p := range wecom.PairOf(id) {
+	for _, p := range chat.PairOf(id) {
 		q.People = append(q.People, p.ID)
 	}
-	if room, ok := wecom.RoomOf(id); ok {
+	if room, ok := chat.RoomOf(id); ok {
 		q.Rooms = []string{room}
 	}
 	for _, m := range found {
@@ -258,7 +259,7 @@ func (s *server) bubbles(r *http.Request, found []transcript.Message, beside cat
 		b := &all[i]
 		b.message, b.At = view(m, false), m.MsgTime
 		entry := beside.People[m.FromID]
-		kind := wecom.ParticipantOf(m.FromID).Kind
+		kind := chat.ParticipantOf(m.FromID).Kind
 		b.Sender = participant{ID: m.FromID, Kind: string(kind), naming: called(entry, m.MsgTime)}
 		b.Mark, b.Company = markOf(m.FromID, kind), entry.CorpName
 		b.Own = own(m, kind, person, beside.Aliases)
@@ -291,13 +292,13 @@ func (s *server) draw(b bodies, m transcript.Message) (drawn body) {
 // noticeTypes are facts about the conversation, not things that somebody said.
 var noticeTypes = map[string]bool{"revoke": true, "agree": true, "disagree": true, "switch": true}
 
-func markOf(id string, kind wecom.Kind) string {
+func markOf(id string, kind chat.Kind) string {
 	switch {
-	case kind == wecom.Robot:
+	case kind == chat.Robot:
 		return "robot"
-	case kind == wecom.External && strings.HasPrefix(id, "wo"):
+	case kind == chat.External && strings.HasPrefix(id, "wo"):
 		return "wecom"
-	case kind == wecom.External:
+	case kind == chat.External:
 		return "wechat"
 	}
 	return ""
@@ -306,7 +307,7 @@ func markOf(id string, kind wecom.Kind) string {
 // own says whether a message stands on the right: that of the person whose
 // conversations are looked at, else of the company's own people, else, among
 // colleagues, of the first of the two. Somebody whose userid changed is one person.
-func own(m transcript.Message, kind wecom.Kind, person string, aliases catalog.Aliases) bool {
+func own(m transcript.Message, kind chat.Kind, person string, aliases catalog.Aliases) bool {
 	from := aliases.First(m.FromID)
 	if person != "" {
 		person = aliases.First(person)
@@ -314,11 +315,11 @@ func own(m transcript.Message, kind wecom.Kind, person string, aliases catalog.A
 			return from == person
 		}
 	}
-	if m.ChatKind == wecom.ChatInternal {
-		pair := wecom.PairOf(m.Conversation)
+	if m.ChatKind == chat.InternalChat {
+		pair := chat.PairOf(m.Conversation)
 		return len(pair) > 0 && from == pair[0].ID
 	}
-	return kind == wecom.Employee
+	return kind == chat.Employee
 }
 
 // placeGaps puts each gap before the first message after its beginning, wherever the

@@ -11,8 +11,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/store"
-	"wecom-archive/shared/wecom"
 )
 
 // Lists of people and conversations show who talked to whom, so they are for the
@@ -116,7 +116,7 @@ func (s *server) people(ctx context.Context, in *peopleInput) (*peopleOutput, er
 // add adds those of a kind.
 func (o *peopleOutput) add(n names, kind string, ids ...string) {
 	for _, id := range ids {
-		if is := string(wecom.ParticipantOf(id).Kind); kind == "" || is == kind {
+		if is := string(chat.ParticipantOf(id).Kind); kind == "" || is == kind {
 			o.Body.People = append(o.Body.People, Person{ID: id, Kind: is, directoryName: detailed(n.people[id])})
 		}
 	}
@@ -207,7 +207,7 @@ func (s *server) talks(ctx context.Context, in *talksInput) (*talksOutput, error
 	if !utf8.ValidString(in.ID) || in.ID == "" || len(in.ID) > store.MaxIndexKey/2 {
 		return nil, badParameter(http.StatusUnprocessableEntity, "path.id", "The person's id must be UTF-8, percent-encoded, of 1 to 512 bytes.")
 	}
-	id := wecom.ParticipantOf(in.ID).ID
+	id := chat.ParticipantOf(in.ID).ID
 	sum := querySum("talks", id)
 	var after *catalog.Talk
 	if in.Cursor != "" {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/store"
 )
 
@@ -98,7 +99,7 @@ func (s *server) roomList(ctx context.Context, ids []string) (*roomsOutput, erro
 	out.Body.Rooms = []chatRoom{}
 	for _, id := range ids {
 		e := n.rooms[id]
-		out.Body.Rooms = append(out.Body.Rooms, chatRoom{ID: id, Conversation: "room:" + id, Customers: e.Customers, Owner: e.Owner, directoryName: detailed(e)})
+		out.Body.Rooms = append(out.Body.Rooms, chatRoom{ID: id, Conversation: chat.RoomPrefix + id, Customers: e.Customers, Owner: e.Owner, directoryName: detailed(e)})
 	}
 	return out, nil
 }

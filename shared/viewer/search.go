@@ -15,9 +15,9 @@ import (
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/query"
 	"wecom-archive/shared/search"
-	"wecom-archive/shared/wecom"
 )
 
 // These leave room below the 29 s that API Gateway waits.
@@ -155,7 +155,7 @@ func known(aliases catalog.Aliases, q *query.Query) {
 			*ids = aliases.All((*ids)[0])
 		}
 	}
-	q.Conversation = wecom.Renamed(q.Conversation, aliases.First)
+	q.Conversation = chat.Renamed(q.Conversation, aliases.First)
 }
 
 // conversationOf is the conversation that somebody asks for: by its id, whatever the
@@ -163,13 +163,13 @@ func known(aliases catalog.Aliases, q *query.Query) {
 func conversationOf(asked string) (conversation string, ok bool) {
 	kind, rest, found := strings.Cut(asked, ":")
 	switch {
-	case asked == "" || asked == wecom.Unparsed:
+	case asked == "" || asked == chat.Unparsed:
 		return asked, true
 	case !found:
-		return wecom.ConversationOf(asked), true
+		return chat.ConversationOf(asked), true
 	case kind == "pair":
-		pair := wecom.PairOf(asked)
-		return wecom.ConversationOf("", pair...), len(pair) > 0
+		pair := chat.PairOf(asked)
+		return chat.ConversationOf("", pair...), len(pair) > 0
 	}
 	return asked, rest != "" && slices.Contains([]string{"room", "multi", "long"}, kind)
 }
@@ -199,10 +199,10 @@ func (in *searchInput) query() (q search.Query, sum [querySumSize]byte, err erro
 		Words: words, Conversation: conversation, SenderKind: in.SenderKind, ChatKind: in.Chat, MsgType: in.Type, File: in.File,
 	}}
 	if in.Person != "" {
-		q.Person = query.IDs{wecom.ParticipantOf(in.Person).ID}
+		q.Person = query.IDs{chat.ParticipantOf(in.Person).ID}
 	}
 	if in.Sender != "" {
-		q.Sender = query.IDs{wecom.ParticipantOf(in.Sender).ID}
+		q.Sender = query.IDs{chat.ParticipantOf(in.Sender).ID}
 	}
 	if in.HasMedia != "" {
 		has := in.HasMedia == "true"

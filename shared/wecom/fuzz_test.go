@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/wecom"
 )
 
@@ -56,7 +57,7 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		for _, p := range append(m.To, m.From) {
-			if p.ID != "" && p.Kind == wecom.Employee && wecom.ParticipantOf(p.ID) != p {
+			if p.ID != "" && p.Kind == chat.Employee && chat.ParticipantOf(p.ID) != p {
 				t.Errorf("%+v is not folded", p)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/wecom"
 )
 
@@ -39,8 +40,8 @@ func describe(m wecom.Message) string {
 			fmt.Fprintf(&b, "  %-12s %s\n", name, value)
 		}
 	}
-	person := func(p wecom.Participant) string {
-		if p == (wecom.Participant{}) {
+	person := func(p chat.Participant) string {
+		if p == (chat.Participant{}) {
 			return ""
 		}
 		return fmt.Sprintf("%s %s", p.Kind, p.ID)

@@ -1,6 +1,8 @@
 package wecom
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 )
@@ -31,7 +33,10 @@ type Media struct {
 }
 
 // FileIDHash is the hex SHA-256 of FileID, which may be stored and logged.
-func (m Media) FileIDHash() string { return hexSHA256(m.FileID) }
+func (m Media) FileIDHash() string {
+	sum := sha256.Sum256([]byte(m.FileID))
+	return hex.EncodeToString(sum[:])
+}
 
 // LogValue keeps FileID and Name out of logs.
 func (m Media) LogValue() slog.Value { return slog.StringValue(m.String()) }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"wecom-archive/shared/chat"
 )
 
 // ParserVersion grows with every change to what Parse reads. It is stored beside
@@ -18,11 +20,11 @@ type Message struct {
 	Action  string // send, recall, switch
 	MsgType string // as WeCom wrote it; empty for switch
 
-	From         Participant   // zero if nobody; the user of a switch
-	To           []Participant // in the order of tolist, each once
-	RoomID       string        // empty outside rooms
-	Conversation string        // see ConversationOf
-	ChatKind     string        // internal, external, updown_stream; see chatKind
+	From         chat.Participant   // zero if nobody; the user of a switch
+	To           []chat.Participant // in the order of tolist, each once
+	RoomID       string             // empty outside rooms
+	Conversation string             // see chat.ConversationOf
+	ChatKind     string             // internal, external, updown_stream; see chatKind
 
 	Time       time.Time // UTC, whole ms
 	TimeSource string    // where Time was read, one of the Time constants
@@ -34,13 +36,6 @@ type Message struct {
 
 	files []Media // see Files
 }
-
-// Values of Message.ChatKind.
-const (
-	ChatInternal     = "internal"      // colleagues only
-	ChatExternal     = "external"      // at least one outside party
-	ChatUpdownStream = "updown_stream" // with an upstream or downstream company
-)
 
 // Values of Message.TimeSource, in the order of trust.
 const (
@@ -58,7 +53,7 @@ const (
 // msgid and pulledAt come from the envelope and its page, and stand in for a
 // message that lacks its own.
 func Parse(raw []byte, msgid string, pulledAt time.Time) Message {
-	m := Message{MsgID: validText(msgid), Conversation: Unparsed}
+	m := Message{MsgID: validText(msgid), Conversation: chat.Unparsed}
 	v, ok := decodeJSON(raw)
 	members, isObject := v.(map[string]any)
 	if !ok || !isObject {
@@ -101,41 +96,41 @@ func (m Message) Type() string {
 }
 
 func (m *Message) readParticipants() {
-	if m.From = ParticipantOf(m.Fields.String("from")); m.From.ID == "" {
-		m.From = ParticipantOf(m.Fields.String("user"))
+	if m.From = chat.ParticipantOf(m.Fields.String("from")); m.From.ID == "" {
+		m.From = chat.ParticipantOf(m.Fields.String("user"))
 	}
-	seen := map[Participant]bool{}
+	seen := map[chat.Participant]bool{}
 	for _, id := range m.Fields.Strings("tolist") {
-		if p := ParticipantOf(id); !seen[p] {
+		if p := chat.ParticipantOf(id); !seen[p] {
 			seen[p] = true
 			m.To = append(m.To, p)
 		}
 	}
-	all := append([]Participant{m.From}, m.To...)
-	m.Conversation = ConversationOf(m.RoomID, all...)
+	all := append([]chat.Participant{m.From}, m.To...)
+	m.Conversation = chat.ConversationOf(m.RoomID, all...)
 	m.ChatKind = chatKind(m.MsgID, all)
 }
 
 // chatKind: WeCom marks the msgids of messages with outside parties, but not all
 // of them (agree, calls), so participants count too.
-func chatKind(msgid string, participants []Participant) string {
+func chatKind(msgid string, participants []chat.Participant) string {
 	if kind := suffixKind(msgid); kind != "" {
 		return kind
 	}
 	for _, p := range participants {
-		if p.Kind == External {
-			return ChatExternal
+		if p.Kind == chat.External {
+			return chat.ExternalChat
 		}
 	}
-	return ChatInternal
+	return chat.InternalChat
 }
 
 func suffixKind(msgid string) string {
 	switch {
 	case strings.HasSuffix(msgid, "_external"):
-		return ChatExternal
+		return chat.ExternalChat
 	case strings.HasSuffix(msgid, "_updown_stream"):
-		return ChatUpdownStream
+		return chat.UpdownStreamChat
 	}
 	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/wecom"
 )
 
@@ -28,7 +29,7 @@ func TestPlaintextThatIsNoObject(t *testing.T) {
 		"too deep": deep, "raw quote": `{"from":"li"na"}`, "UTF-16 mark": "\xff\xfe{\x00}\x00",
 	} {
 		m := parse(raw)
-		want := wecom.Message{MsgID: "envelope-id", Conversation: wecom.Unparsed,
+		want := wecom.Message{MsgID: "envelope-id", Conversation: chat.Unparsed,
 			Time: pulledAt.Truncate(time.Millisecond), TimeSource: wecom.TimePulledAt}
 		if describe(m) != describe(want) || m.Parsed || len(m.Fields.Keys()) > 0 {
 			t.Errorf("%s: read as\n%s", name, describe(m))
@@ -38,7 +39,7 @@ func TestPlaintextThatIsNoObject(t *testing.T) {
 
 func TestUnparsedTakesWhatItCanFromTheEnvelope(t *testing.T) {
 	m := wecom.Parse([]byte("{"), "7_1767000001_external", pulledAt)
-	if m.Parsed || m.ChatKind != wecom.ChatExternal || m.TimeSource != wecom.TimeMsgID || m.Time.Unix() != 1767000001 {
+	if m.Parsed || m.ChatKind != chat.ExternalChat || m.TimeSource != wecom.TimeMsgID || m.Time.Unix() != 1767000001 {
 		t.Errorf("read as\n%s", describe(m))
 	}
 }
@@ -319,11 +320,11 @@ func TestTimes(t *testing.T) {
 
 func TestChatKind(t *testing.T) {
 	for _, c := range []struct{ msgid, from, want string }{
-		{"1_2_external", "li.na", wecom.ChatExternal},
-		{"1_2_updown_stream", "wmQx9ZDAAAexampleCust01", wecom.ChatUpdownStream},
-		{"1_2", "wmQx9ZDAAAexampleCust01", wecom.ChatExternal},
-		{"1_2", "wbExampleBot01", wecom.ChatInternal},
-		{"1_2", "li.na", wecom.ChatInternal},
+		{"1_2_external", "li.na", chat.ExternalChat},
+		{"1_2_updown_stream", "wmQx9ZDAAAexampleCust01", chat.UpdownStreamChat},
+		{"1_2", "wmQx9ZDAAAexampleCust01", chat.ExternalChat},
+		{"1_2", "wbExampleBot01", chat.InternalChat},
+		{"1_2", "li.na", chat.InternalChat},
 	} {
 		m := parse(fmt.Sprintf(`{"msgid":%q,"from":%q,"tolist":["zhang.wei"]}`, c.msgid, c.from))
 		if m.ChatKind != c.want {

@@ -17,6 +17,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"wecom-archive/shared/chat"
 	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/wecomtest"
 )
@@ -282,7 +283,7 @@ func TestRoomSizes(t *testing.T) {
 			t.Fatalf("room %s has %d members, then %d", p.RoomID, sizes[p.RoomID], n)
 		}
 		sizes[p.RoomID] = len(p.To) + 1
-		external := slices.ContainsFunc(append(p.To, p.From), func(q wecom.Participant) bool { return q.Kind == "external" })
+		external := slices.ContainsFunc(append(p.To, p.From), func(q chat.Participant) bool { return q.Kind == "external" })
 		if external {
 			outside[p.RoomID] = true
 		} else {

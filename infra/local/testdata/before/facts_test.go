@@ -38,13 +38,13 @@ func (w *writer) change(s *local.System) {
 	someone := func(kind string) []string {
 		ids, err := s.Catalog.People.Seen(w.Context(), "", "", 1000)
 		w.must(err)
-		return slices.DeleteFunc(ids, func(id string) bool { return string(wecom.ParticipantOf(id).Kind) != kind })
+		return slices.DeleteFunc(ids, func(id string) bool { return string(chat.ParticipantOf(id).Kind) != kind })
 	}
 	employees, outside := someone("employee"), someone("external")
 	rooms, err := s.Catalog.People.Rooms(w.Context(), "", 1000)
 	w.must(err)
 	for _, e := range s.Corp.Employees() {
-		switch wecom.ParticipantOf(e.ID).ID {
+		switch chat.ParticipantOf(e.ID).ID {
 		case employees[0]:
 			s.Corp.Rename(e.ID, "王新名 "+w.newID())
 		case employees[1]:
@@ -84,10 +84,10 @@ func (w *writer) conversations(s *local.System) (all []string) {
 func withCustomer(conversation string) (employee, outside string, ok bool) {
 	pair, ok := strings.CutPrefix(conversation, "pair:")
 	a, b, _ := strings.Cut(pair, ",")
-	if wecom.ParticipantOf(a).Kind == wecom.External {
+	if chat.ParticipantOf(a).Kind == chat.External {
 		a, b = b, a
 	}
-	return a, b, ok && wecom.ParticipantOf(a).Kind == wecom.Employee && wecom.ParticipantOf(b).Kind == wecom.External
+	return a, b, ok && chat.ParticipantOf(a).Kind == chat.Employee && chat.ParticipantOf(b).Kind == chat.External
 }
 
 // flaky is a library that cannot open every sixth message.
@@ -220,7 +220,7 @@ func (w *writer) newUserid(s *local.System) (was, is string) {
 func (w *writer) employees(these []line) (ids []string) {
 	often := map[string]int{}
 	for _, l := range these {
-		if id := l.read.FromID; strings.HasPrefix(l.read.Conversation, "pair:") && wecom.ParticipantOf(id).Kind == wecom.Employee {
+		if id := l.read.FromID; strings.HasPrefix(l.read.Conversation, "pair:") && chat.ParticipantOf(id).Kind == chat.Employee {
 			often[id]++
 		}
 	}

@@ -1,4 +1,4 @@
-package wecom
+package chat
 
 import (
 	"crypto/sha256"
@@ -45,7 +45,7 @@ func ParticipantOf(id string) Participant {
 	case id == "":
 		return Participant{}
 	case !isOpaque(id):
-		return Participant{ID: foldCase(id), Kind: Employee}
+		return Participant{ID: Fold(id), Kind: Employee}
 	case id[:2] == "wb":
 		return Participant{ID: id, Kind: Robot}
 	default:
@@ -71,11 +71,11 @@ func isOpaque(id string) bool {
 	return upper
 }
 
-// foldCase is Unicode's simple case folding (CaseFolding.txt, statuses C and S):
+// Fold is Unicode's simple case folding (CaseFolding.txt, statuses C and S):
 // one character becomes one character, independent of language, and what it does
 // to an assigned character never changes in later Unicode versions. The stored
 // ids of conversations depend on it.
-func foldCase(s string) string { return strings.Map(foldRune, s) }
+func Fold(s string) string { return strings.Map(foldRune, s) }
 
 func foldRune(r rune) rune {
 	switch {
@@ -103,6 +103,12 @@ func foldRune(r rune) rune {
 	}
 	return folded
 }
+
+// What ids of conversations begin with.
+const (
+	RoomPrefix = "room:"
+	PairPrefix = "pair:"
+)
 
 // Unparsed is the conversation of messages that cannot be attributed to one: the
 // plaintext is no JSON object, or it names neither room nor participant.
@@ -134,14 +140,14 @@ func ConversationOf(roomid string, participants ...Participant) string {
 
 func conversation(roomid string, participants []Participant) string {
 	if roomid != "" {
-		return "room:" + roomid
+		return RoomPrefix + roomid
 	}
 	ids := make([]string, 0, len(participants))
 	for _, p := range participants {
 		switch {
 		case p.ID == "":
 		case p.Kind == Employee:
-			ids = append(ids, foldCase(p.ID))
+			ids = append(ids, Fold(p.ID))
 		default:
 			ids = append(ids, p.ID)
 		}
@@ -152,9 +158,9 @@ func conversation(roomid string, participants []Participant) string {
 	case 0:
 		return Unparsed
 	case 1:
-		return "pair:" + escapeID(ids[0]) + "," + escapeID(ids[0])
+		return PairPrefix + escapeID(ids[0]) + "," + escapeID(ids[0])
 	case 2:
-		return "pair:" + escapeID(ids[0]) + "," + escapeID(ids[1])
+		return PairPrefix + escapeID(ids[0]) + "," + escapeID(ids[1])
 	default:
 		return "multi:" + hexSHA256(strings.Join(ids, "\n"))
 	}
@@ -173,7 +179,7 @@ func hexSHA256(s string) string {
 // PairOf are the two who talk in a conversation pair:…, once if they are one; nil if
 // it is another.
 func PairOf(conversation string) []Participant {
-	rest, ok := strings.CutPrefix(conversation, "pair:")
+	rest, ok := strings.CutPrefix(conversation, PairPrefix)
 	if !ok {
 		return nil
 	}
@@ -207,5 +213,5 @@ func Renamed(conversation string, first func(userid string) string) string {
 
 // RoomOf is the roomid of a conversation room:…
 func RoomOf(conversation string) (room string, ok bool) {
-	return strings.CutPrefix(conversation, "room:")
+	return strings.CutPrefix(conversation, RoomPrefix)
 }
