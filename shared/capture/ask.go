@@ -31,7 +31,7 @@ func (r *run) ask(ctx context.Context) ([]byte, archive.Reply, error) {
 		got, err := r.call(ctx)
 		if err == nil {
 			if doubted, err = r.weigh(ctx, doubted, got); err == nil {
-				r.limit = min(r.limit*2, r.Limit, 1000)
+				r.limit = min(r.limit*2, r.config.Limit, 1000)
 				return got.reply, got.parsed, nil
 			}
 		}
@@ -53,10 +53,10 @@ func (r *run) ask(ctx context.Context) ([]byte, archive.Reply, error) {
 		case errors.As(err, &refused) && refused.Class() != wecom.Retry:
 			return nil, archive.Reply{}, err
 		}
-		if try >= r.Tries {
+		if try >= r.config.Tries {
 			return nil, archive.Reply{}, fmt.Errorf("gave up after %d tries: %w", try, err)
 		}
-		r.Log.Warn("call failed, trying again", "seq", r.cursor.Seq, "try", try, "wait", wait, "limit", r.limit, "error", err)
+		r.config.Log.Warn("call failed, trying again", "seq", r.cursor.Seq, "try", try, "wait", wait, "limit", r.limit, "error", err)
 		if restErr := r.rest(ctx, wait); restErr != nil {
 			return nil, archive.Reply{}, fmt.Errorf("%w: %w", restErr, err)
 		}
@@ -65,13 +65,13 @@ func (r *run) ask(ctx context.Context) ([]byte, archive.Reply, error) {
 
 // rest sleeps unless that would use up the run.
 func (r *run) rest(ctx context.Context, d time.Duration) error {
-	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(r.Now()) < d+r.Margin {
+	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(r.config.Now()) < d+r.config.Margin {
 		return errDeadline
 	}
 	if d <= 0 {
 		return nil
 	}
-	return r.Sleep(ctx, d)
+	return r.config.Sleep(ctx, d)
 }
 
 // answer is a reply, as it came and understood.
@@ -83,15 +83,15 @@ type answer struct {
 // call makes one call. A reply that is neither a page nor the end of the stream
 // is kept below rejects/ and returned as an error.
 func (r *run) call(ctx context.Context) (answer, error) {
-	if err := r.rest(ctx, r.limiter.ReserveN(r.Now(), 1).DelayFrom(r.Now())); err != nil {
+	if err := r.rest(ctx, r.limiter.ReserveN(r.config.Now(), 1).DelayFrom(r.config.Now())); err != nil {
 		return answer{}, err
 	}
-	r.Calls++
-	reply, err := r.Chats.GetChatData(ctx, r.cursor.Seq, r.limit)
+	r.did.Calls++
+	reply, err := r.config.Chats.GetChatData(ctx, r.cursor.Seq, r.limit)
 	if err != nil {
 		return answer{}, fmt.Errorf("asking WeCom for what comes after %d: %w", r.cursor.Seq, err)
 	}
-	parsed, err := archive.ParseReply(reply, r.cursor.Seq, r.Seqs)
+	parsed, err := archive.ParseReply(reply, r.cursor.Seq, r.config.Seqs)
 	if err == nil {
 		return answer{reply, parsed}, nil
 	}
@@ -111,10 +111,10 @@ var errDoubtful = errors.New("a great step of seq must be confirmed by asking ag
 // doubted until the next one confirms it; one that the next contradicts goes to
 // rejects. It returns what is doubted now, with an error, or nothing.
 func (r *run) weigh(ctx context.Context, doubted, got answer) (answer, error) {
-	believed := got.parsed.Confirms(doubted.parsed, r.Seqs)
+	believed := got.parsed.Confirms(doubted.parsed, r.config.Seqs)
 	// That a doubted reply had more steps of its kind contradicts it only if the new
 	// one does without any.
-	if doubted.reply != nil && (!believed || !got.parsed.Doubtful(r.Seqs)) {
+	if doubted.reply != nil && (!believed || !got.parsed.Doubtful(r.config.Seqs)) {
 		if err := r.reject(ctx, doubted.reply, 0, archive.ErrUnconfirmed); err != nil {
 			return answer{}, err
 		}
@@ -134,20 +134,20 @@ var errStoring = errors.New("cannot store")
 // reject keeps a reply that is no page: the first MaxRejects of a run, and one of
 // each errcode, so that refusals leave room for what is harder to explain.
 func (r *run) reject(ctx context.Context, reply []byte, errcode int, reason error) error {
-	r.Rejects++
-	r.Log.Error("reply is no page", "seq", r.cursor.Seq, "bytes", len(reply), "reason", reason)
-	if r.kept >= r.MaxRejects || r.refused[errcode] {
+	r.did.Rejects++
+	r.config.Log.Error("reply is no page", "seq", r.cursor.Seq, "bytes", len(reply), "reason", reason)
+	if r.kept >= r.config.MaxRejects || r.refused[errcode] {
 		return nil
 	}
 	stored, err := archive.EncodeReject(archive.RejectHeader{
-		Corp: r.Corp, SeqAsked: r.cursor.Seq, Limit: r.limit, PulledAt: r.Now().UTC().Truncate(time.Millisecond),
-		Run: r.ID, Program: r.Program, SDKVersion: r.SDKVersion, Reason: reason.Error(),
+		Corp: r.config.Corp, SeqAsked: r.cursor.Seq, Limit: r.limit, PulledAt: r.config.Now().UTC().Truncate(time.Millisecond),
+		Run: r.did.ID, Program: r.config.Program, SDKVersion: r.config.SDKVersion, Reason: reason.Error(),
 	}, reply)
 	if err != nil {
 		return fmt.Errorf("%w: packing a rejected reply: %w", errStoring, err)
 	}
-	key := archive.RejectKey(r.cursor.Seq, r.ID, r.Rejects)
-	if err := putBytes(ctx, r.Objects, key, stored); err != nil && !errors.Is(err, store.ErrExists) {
+	key := archive.RejectKey(r.cursor.Seq, r.did.ID, r.did.Rejects)
+	if err := putBytes(ctx, r.config.Objects, key, stored); err != nil && !errors.Is(err, store.ErrExists) {
 		return fmt.Errorf("%w: %w", errStoring, err)
 	}
 	r.kept++

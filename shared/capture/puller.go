@@ -59,7 +59,7 @@ type Config struct {
 
 // Puller stores pages. One Run at a time.
 type Puller struct {
-	Config
+	config  Config
 	limiter *rate.Limiter
 }
 
@@ -73,7 +73,7 @@ func New(c Config) *Puller {
 	setDefault(&c.RequeueAfter, 10*time.Minute)
 	setDefault(&c.MaxRejects, 20)
 	setDefault(&c.Seqs, archive.DefaultSeqLimits())
-	return &Puller{Config: c, limiter: newLimiter(c.CallsPerMinute)}
+	return &Puller{config: c, limiter: newLimiter(c.CallsPerMinute)}
 }
 
 // newLimiter keeps below so many calls in any minute: a full bucket and a
@@ -95,11 +95,13 @@ func setDefault[T comparable](field *T, value T) {
 
 // run is the state of one Run.
 type run struct {
-	*Puller
-	archive.Run
+	config  Config        // of the puller
+	limiter *rate.Limiter // of the puller
+	did     archive.Run   // its record
+
 	cursor  catalog.Cursor
 	lease   catalog.Lease
-	limit   int
+	limit   int          // most envelopes of the next call
 	kept    int          // rejects stored
 	refused map[int]bool // errcodes of rejects stored
 
@@ -113,23 +115,23 @@ type run struct {
 // it wraps a *wecom.Error if WeCom refused, and a *catalog.LeaseHeldError if
 // another puller is at work.
 func (p *Puller) Run(ctx context.Context) (archive.Run, error) {
-	r := &run{Puller: p, limit: min(p.Limit, 1000), refused: map[int]bool{}}
-	r.Run = archive.Run{ID: p.NewID(), Stage: stage, StartedAt: p.Now().UTC()}
+	r := &run{config: p.config, limiter: p.limiter, limit: min(p.config.Limit, 1000), refused: map[int]bool{}}
+	r.did = archive.Run{ID: p.config.NewID(), Stage: stage, StartedAt: p.config.Now().UTC()}
 
-	if err := p.Objects.CheckLock(ctx); err != nil {
+	if err := p.config.Objects.CheckLock(ctx); err != nil {
 		err = own(fmt.Errorf("refusing to pull: archive bucket: %w", err))
 		r.describe(err)
 		err = errors.Join(err, r.noteInIndex(ctx, nil))
-		return r.Run, err
+		return r.did, err
 	}
 	var err error
-	if r.lease, err = p.Catalog.Pages.AcquireLease(ctx, p.Owner, p.Now(), p.LeaseTTL); err != nil {
+	if r.lease, err = p.config.Catalog.Pages.AcquireLease(ctx, p.config.Owner, p.config.Now(), p.config.LeaseTTL); err != nil {
 		err = own(fmt.Errorf("starting a pull: %w", err))
 		r.describe(err)
-		return r.Run, err
+		return r.did, err
 	}
 	err = r.work(ctx)
-	return r.Run, err
+	return r.did, err
 }
 
 // stage is the name of this stage in records of runs.
@@ -141,19 +143,19 @@ func (r *run) work(ctx context.Context) error {
 	state, err := r.prepare(ctx)
 	if err == nil {
 		err = r.pull(ctx)
-		if !r.EndReachedAt.IsZero() {
-			err = errors.Join(err, r.recordGap(ctx, state, r.Now().UTC()))
+		if !r.did.EndReachedAt.IsZero() {
+			err = errors.Join(err, r.recordGap(ctx, state, r.config.Now().UTC()))
 		}
 	}
-	r.SeqTo = r.cursor.Seq
+	r.did.SeqTo = r.cursor.Seq
 	r.describe(err)
-	if r.Stopped != StoppedError && r.Stopped != StoppedLease {
+	if r.did.Stopped != StoppedError && r.did.Stopped != StoppedLease {
 		err = nil
 	}
-	if r.Stopped != StoppedLease { // who has the lease now queues, too
+	if r.did.Stopped != StoppedLease { // who has the lease now queues, too
 		err = errors.Join(err, r.alsoFailed(r.requeue(ctx)))
 	}
-	return errors.Join(err, r.alsoFailed(r.record(ctx, state)), r.Catalog.Pages.ReleaseLease(ctx, r.lease))
+	return errors.Join(err, r.alsoFailed(r.record(ctx, state)), r.config.Catalog.Pages.ReleaseLease(ctx, r.lease))
 }
 
 // prepare finds out where things stand, and records a gap if there is one.
@@ -162,19 +164,19 @@ func (r *run) prepare(ctx context.Context) (catalog.PullState, error) {
 	if err != nil {
 		return state, err
 	}
-	if r.cursor, err = r.Catalog.Pages.Cursor(ctx); err != nil {
+	if r.cursor, err = r.config.Catalog.Pages.Cursor(ctx); err != nil {
 		return state, own(err)
 	}
 	if err := r.checkCursor(ctx); err != nil {
 		return state, err
 	}
-	r.SeqFrom = r.cursor.Seq
+	r.did.SeqFrom = r.cursor.Seq
 	// First to the true end of what is stored: a gap's record names it.
 	adoptErr := r.adopt(ctx)
 	if errors.Is(adoptErr, errDeadline) {
 		return state, adoptErr
 	}
-	return state, errors.Join(adoptErr, r.recordGap(ctx, state, r.StartedAt))
+	return state, errors.Join(adoptErr, r.recordGap(ctx, state, r.did.StartedAt))
 }
 
 // checkCursor compares the cursor with the page that it stands behind: a wrong one
@@ -187,7 +189,7 @@ func (r *run) checkCursor(ctx context.Context) error {
 	wrong := func(why error) error {
 		return own(fmt.Errorf("the cursor says seq %d, behind page %d: %w: %w", c.Seq, c.Page, store.ErrIndexDamaged, why))
 	}
-	head, err := r.Objects.GetRange(ctx, archive.PageKey(c.Page), 0, archive.HeaderProbe)
+	head, err := r.config.Objects.GetRange(ctx, archive.PageKey(c.Page), 0, archive.HeaderProbe)
 	if errors.Is(err, store.ErrNotFound) {
 		return wrong(err)
 	}
@@ -200,7 +202,7 @@ func (r *run) checkCursor(ctx context.Context) error {
 	case err == nil:
 		end = h.LastSeq
 	case errors.Is(err, store.ErrDamaged): // then the index has to agree with itself
-		state, err := r.Catalog.Pages.Page(ctx, c.Page)
+		state, err := r.config.Catalog.Pages.Page(ctx, c.Page)
 		if err != nil {
 			return own(err)
 		}
@@ -217,16 +219,16 @@ func (r *run) checkCursor(ctx context.Context) error {
 // pull stores pages until the stream is at its end.
 func (r *run) pull(ctx context.Context) error {
 	for {
-		asked := r.Now().UTC()
+		asked := r.config.Now().UTC()
 		reply, parsed, err := r.ask(ctx)
 		if err != nil {
 			return err
 		}
 		if len(parsed.Envelopes) == 0 {
 			if parsed.ProvesEnd {
-				r.EndReachedAt = asked
+				r.did.EndReachedAt = asked
 			} else {
-				r.Log.Warn("reply has no list of messages: nothing more now, but no proof of the end", "seq", r.cursor.Seq)
+				r.config.Log.Warn("reply has no list of messages: nothing more now, but no proof of the end", "seq", r.cursor.Seq)
 			}
 			return nil
 		}
@@ -239,25 +241,25 @@ func (r *run) pull(ctx context.Context) error {
 // store puts a page and moves the cursor over what is stored then.
 func (r *run) store(ctx context.Context, reply []byte, parsed archive.Reply) error {
 	h := archive.PageHeader{
-		Corp: r.Corp, SeqAsked: r.cursor.Seq, Limit: r.limit,
+		Corp: r.config.Corp, SeqAsked: r.cursor.Seq, Limit: r.limit,
 		FirstSeq: parsed.FirstSeq, LastSeq: parsed.LastSeq, Count: len(parsed.Envelopes),
-		Size: int64(len(reply)), PulledAt: r.Now().UTC().Truncate(time.Millisecond), Run: r.ID,
-		Program: r.Program, SDKVersion: r.SDKVersion, SDKSHA256: r.SDKSHA256,
-		Gap: r.Gap && r.Pages == 0,
+		Size: int64(len(reply)), PulledAt: r.config.Now().UTC().Truncate(time.Millisecond), Run: r.did.ID,
+		Program: r.config.Program, SDKVersion: r.config.SDKVersion, SDKSHA256: r.config.SDKSHA256,
+		Gap: r.did.Gap && r.did.Pages == 0,
 	}
 	stored, err := archive.EncodePage(h, reply)
 	if err != nil {
 		return fmt.Errorf("packing page %d: %w", h.SeqAsked, err)
 	}
-	switch err := putBytes(ctx, r.Objects, archive.PageKey(h.SeqAsked), stored); {
+	switch err := putBytes(ctx, r.config.Objects, archive.PageKey(h.SeqAsked), stored); {
 	case errors.Is(err, store.ErrExists):
 		// Another run stored it, or a lost reply hid that we did. What is stored wins.
 		return r.adopt(ctx)
 	case err != nil:
 		return own(err)
 	}
-	r.Pages++
-	r.Envelopes += h.Count
+	r.did.Pages++
+	r.did.Envelopes += h.Count
 	if ours, err := r.advance(ctx, h); err != nil || ours {
 		return err
 	}
@@ -267,12 +269,12 @@ func (r *run) store(ctx context.Context, reply []byte, parsed archive.Reply) err
 // advance notes a stored page and moves the cursor over it. If another run has
 // moved it, the cursor is read again and ours is false.
 func (r *run) advance(ctx context.Context, h archive.PageHeader) (ours bool, err error) {
-	if err := r.Catalog.Pages.NotePage(ctx, h); err != nil {
+	if err := r.config.Catalog.Pages.NotePage(ctx, h); err != nil {
 		return false, own(err)
 	}
-	next, err := r.Catalog.Pages.AdvanceCursor(ctx, r.cursor, h)
+	next, err := r.config.Catalog.Pages.AdvanceCursor(ctx, r.cursor, h)
 	if errors.Is(err, store.ErrConflict) {
-		r.cursor, err = r.Catalog.Pages.Cursor(ctx)
+		r.cursor, err = r.config.Catalog.Pages.Cursor(ctx)
 		return false, own(err)
 	}
 	if err != nil {
@@ -304,10 +306,10 @@ func (r *run) adopt(ctx context.Context) error {
 		if !ours {
 			continue
 		}
-		r.Adopted++
-		r.Log.Info("adopted a stored page", "page", h.SeqAsked, "envelopes", h.Count)
-		if err := r.Queue.Notify(ctx, archive.PageKey(h.SeqAsked)); err != nil {
-			r.Log.Warn("cannot queue an adopted page; it is queued again later", "page", h.SeqAsked, "error", err)
+		r.did.Adopted++
+		r.config.Log.Info("adopted a stored page", "page", h.SeqAsked, "envelopes", h.Count)
+		if err := r.config.Queue.Notify(ctx, archive.PageKey(h.SeqAsked)); err != nil {
+			r.config.Log.Warn("cannot queue an adopted page; it is queued again later", "page", h.SeqAsked, "error", err)
 		}
 	}
 }
@@ -316,7 +318,7 @@ func (r *run) adopt(ctx context.Context) error {
 // header; it must agree with the reply.
 func (r *run) storedPage(ctx context.Context) (archive.PageHeader, error) {
 	key := archive.PageKey(r.cursor.Seq)
-	stored, err := store.ReadObject(ctx, r.Objects, key)
+	stored, err := store.ReadObject(ctx, r.config.Objects, key)
 	if err != nil {
 		return archive.PageHeader{}, own(fmt.Errorf("looking for page %d: %w", r.cursor.Seq, err))
 	}
@@ -325,9 +327,9 @@ func (r *run) storedPage(ctx context.Context) (archive.PageHeader, error) {
 		return archive.PageHeader{}, fmt.Errorf("adopting %s: %w", key, err)
 	}
 	h := page.Header
-	if h.SeqAsked != r.cursor.Seq || h.Corp != r.Corp {
+	if h.SeqAsked != r.cursor.Seq || h.Corp != r.config.Corp {
 		return h, fmt.Errorf("adopting %s: its header says page %d of corp %s, not of %s: %w",
-			key, h.SeqAsked, h.Corp, r.Corp, store.ErrDamaged)
+			key, h.SeqAsked, h.Corp, r.config.Corp, store.ErrDamaged)
 	}
 	// Whether its steps are believable was judged when it was stored.
 	parsed, err := archive.ParseReply(page.Reply, h.SeqAsked, archive.SeqLimits{MaxJump: math.MaxUint64, MaxFirst: math.MaxUint64})
@@ -343,14 +345,14 @@ func (r *run) mayGoOn(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	now := r.Now()
-	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(now) < r.Margin {
+	now := r.config.Now()
+	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(now) < r.config.Margin {
 		return errDeadline
 	}
-	if r.lease.Expires.Sub(now) > r.LeaseTTL/2 {
+	if r.lease.Expires.Sub(now) > r.config.LeaseTTL/2 {
 		return nil
 	}
-	lease, err := r.Catalog.Pages.RenewLease(ctx, r.lease, now, r.LeaseTTL)
+	lease, err := r.config.Catalog.Pages.RenewLease(ctx, r.lease, now, r.config.LeaseTTL)
 	if err != nil {
 		return own(fmt.Errorf("renewing the lease: %w", err))
 	}

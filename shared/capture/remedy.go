@@ -43,25 +43,25 @@ func (r *run) describe(err error) {
 	var held *catalog.LeaseHeldError
 	switch {
 	case err == nil:
-		r.Stopped = StoppedEnd
+		r.did.Stopped = StoppedEnd
 	case errors.As(err, &held):
-		r.Stopped = StoppedLease
+		r.did.Stopped = StoppedLease
 		return
 	case errors.Is(err, errDeadline):
-		r.Stopped = StoppedDeadline
+		r.did.Stopped = StoppedDeadline
 	default:
-		r.Stopped = StoppedError
+		r.did.Stopped = StoppedError
 	}
 	if err == nil || err == errDeadline { // alone: no failed call beside it
 		return
 	}
-	r.Error, r.Remedy = err.Error(), remedy(err)
+	r.did.Error, r.did.Remedy = err.Error(), remedy(err)
 }
 
 // alsoFailed notes what went wrong after the pulling, unless that failed itself.
 func (r *run) alsoFailed(err error) error {
-	if err != nil && r.Error == "" {
-		r.Error, r.Remedy = err.Error(), remedy(err)
+	if err != nil && r.did.Error == "" {
+		r.did.Error, r.did.Remedy = err.Error(), remedy(err)
 	}
 	return err
 }

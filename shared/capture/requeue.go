@@ -24,14 +24,14 @@ const requeueBatch = 10
 // recovered since, or that a key opens now: their pages are queued, too.
 func (r *run) requeue(ctx context.Context) error {
 	waiting := func(p catalog.PageState) bool {
-		now := r.Now()
-		return !recent(now, p.PulledAt, r.RequeueAfter) && !recent(now, p.QueuedAt, requeueEvery)
+		now := r.config.Now()
+		return !recent(now, p.PulledAt, r.config.RequeueAfter) && !recent(now, p.QueuedAt, requeueEvery)
 	}
-	err := r.requeueOf(ctx, r.Catalog.Pages.PendingPages, waiting)
+	err := r.requeueOf(ctx, r.config.Catalog.PendingPages, waiting)
 	if err != nil || !r.behind {
 		return err
 	}
-	return r.requeueOf(ctx, r.Catalog.Pages.Quarantined, func(catalog.PageState) bool { return true })
+	return r.requeueOf(ctx, r.config.Catalog.Quarantined, func(catalog.PageState) bool { return true })
 }
 
 // requeueOf queues the pages of a listing that are due.
@@ -44,7 +44,7 @@ func (r *run) requeueOf(ctx context.Context, list func(context.Context, uint64, 
 		}
 		due := slices.DeleteFunc(slices.Clone(pages), func(p catalog.PageState) bool { return !isDue(p) })
 		for batch := range slices.Chunk(due, requeueBatch) {
-			if deadline, ok := ctx.Deadline(); ok && deadline.Sub(r.Now()) < r.Margin/2 {
+			if deadline, ok := ctx.Deadline(); ok && deadline.Sub(r.config.Now()) < r.config.Margin/2 {
 				return nil
 			}
 			if err := r.queueAgain(ctx, batch); err != nil {
@@ -70,14 +70,14 @@ func (r *run) queueAgain(ctx context.Context, pages []catalog.PageState) error {
 	for i, p := range pages {
 		keys[i] = p.Key
 	}
-	if err := r.Queue.Notify(ctx, keys...); err != nil {
+	if err := r.config.Queue.Notify(ctx, keys...); err != nil {
 		return fmt.Errorf("%w: %w", errQueue, err)
 	}
 	for _, p := range pages {
-		if err := r.Catalog.Pages.MarkQueued(ctx, p, r.Now()); err != nil {
+		if err := r.config.Catalog.Pages.MarkQueued(ctx, p, r.config.Now()); err != nil {
 			return own(err)
 		}
-		r.Requeued++
+		r.did.Requeued++
 	}
 	return nil
 }

@@ -18,13 +18,13 @@ import (
 // restored from a backup, commonly none. Else a restored index would know an old
 // proof, and a gap be recorded that never was.
 func (r *run) catchUp(ctx context.Context) (catalog.PullState, error) {
-	state, err := r.Catalog.Pages.PullState(ctx)
+	state, err := r.config.Catalog.Pages.PullState(ctx)
 	if err != nil {
 		return state, own(err)
 	}
 	// A state that lies ahead of the clock was written by a wrong one: the events
 	// before say what is true.
-	wrong := state.ProofAhead(r.StartedAt) || state.EventsAt.Sub(r.StartedAt) > archive.ClockSkew
+	wrong := state.ProofAhead(r.did.StartedAt) || state.EventsAt.Sub(r.did.StartedAt) > archive.ClockSkew
 	from := state.EventsAt
 	if wrong {
 		from = time.Time{}
@@ -42,9 +42,9 @@ func (r *run) catchUp(ctx context.Context) (catalog.PullState, error) {
 	if err != nil {
 		return state, own(fmt.Errorf("bringing the index up to the events: %w", err))
 	}
-	state, err = r.Catalog.Pages.UpdatePullState(ctx, func(s *catalog.PullState) {
+	state, err = r.config.Catalog.Pages.UpdatePullState(ctx, func(s *catalog.PullState) {
 		if from.IsZero() {
-			s.FirstRunAt = firstRun(s.FirstRunAt, found.first, r.StartedAt)
+			s.FirstRunAt = firstRun(s.FirstRunAt, found.first, r.did.StartedAt)
 			s.Unreadable = catalog.Unreadable{}
 		}
 		if wrong || known.Number > s.Events {
@@ -56,7 +56,7 @@ func (r *run) catchUp(ctx context.Context) (catalog.PullState, error) {
 			s.Unreadable = r.unreadable
 			s.Unreadable.Count = count
 		}
-		s.EventsAt = r.StartedAt
+		s.EventsAt = r.did.StartedAt
 	})
 	r.caughtUp = err == nil
 	return state, own(err)
@@ -90,12 +90,12 @@ type eventList struct {
 // written by a wrong one.
 func (r *run) listEvents(ctx context.Context, from time.Time) (eventList, error) {
 	found := eventList{gaps: map[string][]string{}}
-	for info, err := range r.Objects.List(ctx, archive.EventsPrefix, archive.EventsFrom(from)) {
+	for info, err := range r.config.Objects.List(ctx, archive.EventsPrefix, archive.EventsFrom(from)) {
 		if err != nil {
 			return found, err
 		}
 		kind, at, ok := archive.ParseEventKey(info.Key)
-		if !ok || !at.After(from.Truncate(time.Millisecond)) || at.Sub(r.StartedAt) > archive.ClockSkew {
+		if !ok || !at.After(from.Truncate(time.Millisecond)) || at.Sub(r.did.StartedAt) > archive.ClockSkew {
 			continue
 		}
 		switch kind {
@@ -129,7 +129,7 @@ func (r *run) applyEvents(ctx context.Context, found eventList) (known archive.K
 			if !ok {
 				continue
 			}
-			if err := r.Catalog.Journal.PutGap(ctx, gap); err != nil {
+			if err := r.config.Catalog.Journal.PutGap(ctx, gap); err != nil {
 				return known, err
 			}
 			break
@@ -144,7 +144,7 @@ func (r *run) applyEvents(ctx context.Context, found eventList) (known archive.K
 		if !ok {
 			continue
 		}
-		if err := r.Catalog.Keys.Bind(ctx, binding); err != nil {
+		if err := r.config.Catalog.Keys.Bind(ctx, binding); err != nil {
 			return known, err
 		}
 	}
@@ -159,7 +159,7 @@ func (r *run) newestKnown(ctx context.Context, runs []string) (newest archive.Kn
 		if err != nil {
 			return newest, err
 		}
-		if !ok || past.Stage != stage || past.Known == nil || past.Known.EndReachedAt.Sub(r.StartedAt) > archive.ClockSkew {
+		if !ok || past.Stage != stage || past.Known == nil || past.Known.EndReachedAt.Sub(r.did.StartedAt) > archive.ClockSkew {
 			continue
 		}
 		if past.Known.Number > newest.Number {
@@ -180,8 +180,8 @@ func readEvent[T any](ctx context.Context, r *run, key, kind string, keyOf func(
 		return body, false, err
 	}
 	var read T
-	event, err := archive.GetEvent(ctx, r.Objects, key, &read)
-	if err == nil && event.Kind == kind && event.Corp == r.Corp && keyOf(read) == key {
+	event, err := archive.GetEvent(ctx, r.config.Objects, key, &read)
+	if err == nil && event.Kind == kind && event.Corp == r.config.Corp && keyOf(read) == key {
 		return read, true, nil
 	}
 	if err == nil {
@@ -190,7 +190,7 @@ func readEvent[T any](ctx context.Context, r *run, key, kind string, keyOf func(
 	if !errors.Is(err, store.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) && !errors.Is(err, store.ErrNotFound) {
 		return body, false, err
 	}
-	r.Log.Error("an event cannot be read and is passed over", "key", key, "error", err)
-	r.unreadable = catalog.Unreadable{Count: r.unreadable.Count + 1, Key: key, SeenAt: r.StartedAt}
+	r.config.Log.Error("an event cannot be read and is passed over", "key", key, "error", err)
+	r.unreadable = catalog.Unreadable{Count: r.unreadable.Count + 1, Key: key, SeenAt: r.did.StartedAt}
 	return body, false, nil
 }
