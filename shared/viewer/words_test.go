@@ -2,11 +2,8 @@ package viewer
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
-
-	"wecom-archive/shared/wecom"
 )
 
 // TestWords: both languages have every phrase, and every phrase that a template names
@@ -42,31 +39,13 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// TestEveryTypeIsDrawn: each type that the parser knows has a reader and a name in both
-// languages, and nothing is read that it does not know.
-func TestEveryTypeIsDrawn(t *testing.T) {
-	readers := bodyReaders()
-	for _, known := range wecom.Types() {
-		if readers[known.Name] == nil {
-			t.Errorf("%s has no reader", known.Name)
-		}
-		delete(readers, known.Name)
-		if _, ok := words["type."+known.Name]; !ok {
-			t.Errorf("%s has no name", known.Name)
-		}
-		if _, ok := words["type."+known.File]; known.File != "" && !ok {
-			t.Errorf("its file, %s, has no name", known.File)
-		}
-		if offered := slices.Contains(searchView{}.Types(), known.Name); offered == known.Action {
-			t.Errorf("%s: the search form offers it: %v", known.Name, offered)
-		}
+// TestWordsOnce: no two subjects have the same key.
+func TestWordsOnce(t *testing.T) {
+	sum := 0
+	for _, subject := range []map[string]phrase{frameWords, overviewWords, transcriptWords, searchWords, recordWords, setupWords, messageWords} {
+		sum += len(subject)
 	}
-	for name := range readers {
-		t.Errorf("%s is read, but no known type", name)
-	}
-	for name := range noticeTypes {
-		if bodyReaders()[name] == nil {
-			t.Errorf("%s is a notice, but no known type", name)
-		}
+	if sum != len(words) {
+		t.Errorf("%d phrases under %d keys", sum, len(words))
 	}
 }
