@@ -31,8 +31,6 @@ var limits = map[string]struct {
 // tooLarge are the parts known to be beyond a limit. It must become empty: nothing may
 // be added to it. Whatever is no longer too large must go from it.
 var tooLarge = map[string]bool{
-	"package shared/archive":                        true, // being split into rooms
-	"type shared/archive.Catalog":                   true, // being split by subject
 	"package shared/viewer":                         true, // being split into what is shown and how
 	"function shared/viewer/body.go of bodyReaders": true, // being rewritten
 }

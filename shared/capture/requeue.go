@@ -27,11 +27,11 @@ func (r *run) requeue(ctx context.Context) error {
 		now := r.config.Now()
 		return !recent(now, p.PulledAt, r.config.RequeueAfter) && !recent(now, p.QueuedAt, requeueEvery)
 	}
-	err := r.requeueOf(ctx, r.config.Catalog.PendingPages, waiting)
+	err := r.requeueOf(ctx, r.config.Catalog.Pages.PendingPages, waiting)
 	if err != nil || !r.behind {
 		return err
 	}
-	return r.requeueOf(ctx, r.config.Catalog.Quarantined, func(catalog.PageState) bool { return true })
+	return r.requeueOf(ctx, r.config.Catalog.Pages.Quarantined, func(catalog.PageState) bool { return true })
 }
 
 // requeueOf queues the pages of a listing that are due.

@@ -2,8 +2,11 @@ package viewer
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"wecom-archive/shared/wecom"
 )
 
 // TestWords: both languages have every phrase, and every phrase that a template names
@@ -35,6 +38,35 @@ func TestWords(t *testing.T) {
 			if _, ok := words[m[1]+m[2]]; !ok {
 				t.Errorf("%s says %q, which no language has", entry.Name(), m[1]+m[2])
 			}
+		}
+	}
+}
+
+// TestEveryTypeIsDrawn: each type that the parser knows has a reader and a name in both
+// languages, and nothing is read that it does not know.
+func TestEveryTypeIsDrawn(t *testing.T) {
+	readers := bodyReaders()
+	for _, known := range wecom.Types() {
+		if readers[known.Name] == nil {
+			t.Errorf("%s has no reader", known.Name)
+		}
+		delete(readers, known.Name)
+		if _, ok := words["type."+known.Name]; !ok {
+			t.Errorf("%s has no name", known.Name)
+		}
+		if _, ok := words["type."+known.File]; known.File != "" && !ok {
+			t.Errorf("its file, %s, has no name", known.File)
+		}
+		if offered := slices.Contains(searchView{}.Types(), known.Name); offered == known.Action {
+			t.Errorf("%s: the search form offers it: %v", known.Name, offered)
+		}
+	}
+	for name := range readers {
+		t.Errorf("%s is read, but no known type", name)
+	}
+	for name := range noticeTypes {
+		if bodyReaders()[name] == nil {
+			t.Errorf("%s is a notice, but no known type", name)
 		}
 	}
 }
