@@ -2,7 +2,6 @@ package viewer
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -102,8 +101,8 @@ func (o *body) filled(f wecom.Fields) {
 
 // unread shows what no reader understood: the words, if there is nothing else, or JSON.
 func (o *body) unread(f wecom.Fields, why string) {
-	if names := f.Keys(); len(names) == 1 && names[0] == "content" && f.String("content") != "" {
-		o.Text = f.String("content")
+	if text := f.Redacted().String("content"); len(f.Keys()) == 1 && text != "" {
+		o.Text = text
 		return
 	}
 	if len(f.Keys()) > 0 {
@@ -133,8 +132,8 @@ func (o *body) add(label, value string) {
 // bodyReaders are how the types are drawn.
 func bodyReaders() map[string]bodyReader {
 	return map[string]bodyReader{
-		"text":     func(_ bodies, o *body, f wecom.Fields, _ int) { o.Quote, o.Text = splitQuote(spoken(f)) },
-		"markdown": func(_ bodies, o *body, f wecom.Fields, _ int) { o.Text = spoken(f) },
+		"text":     func(_ bodies, o *body, f wecom.Fields, _ int) { o.Quote, o.Text = splitQuote(spoken(f, "content")) },
+		"markdown": func(_ bodies, o *body, f wecom.Fields, _ int) { o.Text = spoken(f, "content") },
 		"image":    onlyFile, "voice": onlyFile, "video": onlyFile, "emotion": onlyFile, "file": onlyFile, "voip_doc_share": onlyFile,
 		"qydiskfile": func(_ bodies, o *body, f wecom.Fields, _ int) { o.Title = f.String("filename") },
 		"revoke":     func(bodies, *body, wecom.Fields, int) {},
@@ -248,21 +247,7 @@ func bodyReaders() map[string]bodyReader {
 			o.add("l.kind", f.String("invitetype"))
 		},
 		"chatrecord": items, "mixed": items,
-		"note": func(b bodies, o *body, f wecom.Fields, depth int) {
-			items(b, o, f, depth)
-			o.Text = cmp.Or(f.String("description"), f.String("content"))
-			o.rest(f, "title", "description", "content", "item", "items")
-		},
-		"solitaire": func(b bodies, o *body, f wecom.Fields, depth int) {
-			items(b, o, f, depth)
-			o.Text = spoken(f)
-			if theme := f.String("theme"); o.Title == "" {
-				o.Title = theme
-			} else {
-				o.add("l.theme", theme)
-			}
-			o.rest(f, "theme", "title", "content", "item", "items")
-		},
+		"note": undocumented, "solitaire": undocumented,
 	}
 }
 
@@ -271,21 +256,41 @@ func onlyFile(bodies, *body, wecom.Fields, int) {}
 
 // spoken is what somebody wrote: a text or, seen in one client, a list of texts. A list
 // that holds anything else is left to be shown as it is.
-func spoken(f wecom.Fields) string {
-	if text := f.String("content"); text != "" {
+func spoken(f wecom.Fields, name string) string {
+	if text := f.String(name); text != "" {
 		return text
 	}
-	for _, element := range f.List("content") {
+	for _, element := range f.List(name) {
 		if len(element.Keys()) > 0 {
 			return ""
 		}
 	}
-	return strings.Join(f.Strings("content"), "\n")
+	return strings.Join(f.Strings(name), "\n")
 }
 
-// rest shows what is not read of a type whose members WeCom does not document.
-func (o *body) rest(f wecom.Fields, read ...string) {
-	if rest := f.Without(read...); rest.Holds() {
+// undocumented draws types whose members WeCom does not document: title, words and items
+// where clients saw them, what else there is as it came.
+func undocumented(b bodies, o *body, f wecom.Fields, depth int) {
+	items(b, o, f, depth)
+	shown := f.Redacted() // words may be JSON
+	read, texts := []string{"item", "items"}, []string{}
+	for _, name := range []string{"title", "theme", "description", "content"} {
+		text := spoken(shown, name)
+		if text == "" {
+			continue
+		}
+		read = append(read, name)
+		switch {
+		case name == "title" || name == "theme" && o.Title == "":
+			o.Title = text
+		case name == "theme":
+			o.add("l.theme", text)
+		default:
+			texts = append(texts, text)
+		}
+	}
+	o.Text = strings.Join(texts, "\n")
+	if rest := shown.Without(read...); rest.Holds() {
 		o.JSON, o.Why = redacted(rest), "morefields"
 	}
 }

@@ -236,6 +236,9 @@ func TestNoBubbleIsEmpty(t *testing.T) {
 		"whole address":       {`"msgtype":"link","link":{"title":"t","link_url":"https://doc.weixin.qq.com/forms/内容甲?id=5"}`, "https://doc.weixin.qq.com/forms/内容甲?id=5", `href="https://doc`},
 		"an app's page":       {`"msgtype":"weapp","weapp":{"title":"t","appid":"wx12","pagepath":"pages/内容甲"}`, "pages/内容甲", ""},
 		"solitaire":           {`"msgtype":"solitaire","solitaire":{"theme":"主题","title":"内容甲","content":"1. 李娜","rows":[{"name":"张三"}]}`, "张三", ""},
+		"ids in a note":       {`"msgtype":"note","note":{"title":"t","content":"{\"body\":\"内容甲\",\"sdk_file_id\":\"CtNOTE\"}"}`, "内容甲", "CtNOTE"},
+		"ids in bare content": {`"msgtype":"zz","zz":{"content":"{\"body\":\"内容甲\",\"sdk-file-id\":\"CtNOTE\"}"}`, "内容甲", "CtNOTE"},
+		"all words of a note": {`"msgtype":"note","note":{"description":"短","content":"内容甲"}`, "短\n内容甲", ""},
 		"file beside payload": {`"msgtype":"text","text":{"content":"内容甲"},"extra":{"filename":"旁.pdf","sdkfileid":"CtBeside1"}`, "旁.pdf", "CtBeside1"},
 		"id under other name": {`"msgtype":"zz","zz":{"sdkfileid":"CtOther123","copy":"内容甲 CtOther123"}`, "内容甲", "CtOther123"},
 	} {
