@@ -4,18 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/person"
 	"wecom-archive/shared/store"
 )
 
@@ -79,18 +74,11 @@ func viewLook(key string, l access.Look) lookView {
 	}
 }
 
-func (s *server) registerAccess() {
-	register(s, huma.Operation{
-		OperationID: "list-looks", Path: "/v1/access", Summary: "Who looked at content",
-		Description: "Holds no content but the terms that were searched for. Reading it is no look.", Tags: []string{"access"}, Errors: []int{http.StatusBadRequest},
-	}, []person.Role{person.Auditor}, s.listLooks)
-}
-
-func (s *server) listLooks(ctx context.Context, in *accessInput) (*accessOutput, error) {
+func (s *Looks) listLooks(ctx context.Context, in *accessInput) (*accessOutput, error) {
 	q := looksQuery{Who: in.Who, Conversation: in.Conversation, Limit: in.Limit}
 	var err error
 	if q.From, q.Until, err = daysBetween(in.From, in.To, time.UTC); err != nil {
-		return nil, badParameter(http.StatusUnprocessableEntity, "query.to", err.Error())
+		return nil, BadParameter("query.to", err.Error())
 	}
 	sum := querySum("access", in.From, in.To, in.Who, in.Conversation)
 	if in.Cursor != "" {
@@ -162,7 +150,7 @@ type foundLooks struct {
 }
 
 // looks reads looks until there are enough, or the time is over.
-func (s *server) looks(ctx context.Context, q looksQuery) (found foundLooks, err error) {
+func (s *Looks) looks(ctx context.Context, q looksQuery) (found foundLooks, err error) {
 	over := time.Now().Add(min(accessTime, s.SearchTime))
 	after := q.After
 	if after == "" {
@@ -196,7 +184,7 @@ func (s *server) looks(ctx context.Context, q looksQuery) (found foundLooks, err
 
 // addLooks adds those of the looks with these keys that are wanted, and says whether
 // that made a page.
-func (s *server) addLooks(ctx context.Context, q looksQuery, keys []string, found *foundLooks) (full bool, err error) {
+func (s *Looks) addLooks(ctx context.Context, q looksQuery, keys []string, found *foundLooks) (full bool, err error) {
 	looks, damage := make([]access.Look, len(keys)), make([]error, len(keys))
 	readers, ctx := errgroup.WithContext(ctx)
 	readers.SetLimit(accessReaders)
@@ -228,140 +216,10 @@ func (s *server) addLooks(ctx context.Context, q looksQuery, keys []string, foun
 	return false, nil
 }
 
-// accessView is a page of the record.
-type accessView struct {
-	From, To, Who, Conversation string // as asked for: days of the readers' zone, both inclusive
-	Bad                         bool
-	Looks                       []shownLook
-	Unreadable                  []string
-	Next                        string // address
-}
-
-type shownLook struct {
-	lookView
-	Talks []titledTalk
-}
-
-// titledTalk is a conversation and how it is called now.
-type titledTalk struct {
-	ID string
-	titled
-}
-
-// accessPage shows the looks of some days.
-func (s *server) accessPage(_ http.ResponseWriter, r *http.Request) (page, error) {
-	in := r.URL.Query()
-	today := s.Now().In(s.zone(r.Context())).Format(time.DateOnly)
-	v := accessView{From: in.Get("from"), To: in.Get("to"), Who: strings.TrimSpace(in.Get("who")), Conversation: strings.TrimSpace(in.Get("conversation"))}
-	if v.From == "" {
-		v.From = today
-	}
-	if v.To == "" {
-		v.To = max(v.From, today)
-		if from, err := time.Parse(time.DateOnly, v.From); err == nil {
-			v.To = min(v.To, from.AddDate(0, 0, accessDays-1).Format(time.DateOnly))
-		}
-	}
-	p := page{Section: "access"}
-	q := looksQuery{Who: v.Who, Conversation: v.Conversation, After: in.Get("after"), Limit: accessPage}
-	var err error
-	if q.From, q.Until, err = daysBetween(v.From, v.To, s.zone(r.Context())); err != nil {
-		v.Bad = true
-		p.Content = v
-		return p, nil
-	}
-	if q.After != "" && !q.holds(q.After) {
-		return page{}, huma.Error400BadRequest("no key of these days")
-	}
-	found, err := s.looks(r.Context(), q)
-	if err != nil {
-		return page{}, err
-	}
-	if v.Looks, err = s.entitled(r.Context(), found.Looks); err != nil {
-		return page{}, err
-	}
-	v.Unreadable = found.Unreadable
-	if found.Next != "" {
-		v.Next = "/access?" + url.Values{"from": {v.From}, "to": {v.To}, "who": {v.Who}, "conversation": {v.Conversation}, "after": {found.Next}}.Encode()
-	}
-	p.Content = v
-	return p, nil
-}
-
-// entitled finds how the conversations of looks are called. Names are no content.
-func (s *server) entitled(ctx context.Context, looks []lookView) ([]shownLook, error) {
-	var ids []string
-	for _, l := range looks {
-		ids = append(ids, l.talks()...)
-	}
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	named := ids[:min(accessTalks, len(ids))]
-	titles, err := s.titles(ctx, named, func(int) time.Time { return time.Time{} })
-	if err != nil {
-		return nil, err
-	}
-	shown := make([]shownLook, len(looks))
-	for i, l := range looks {
-		shown[i].lookView = l
-		for _, id := range l.talks() {
-			t := titledTalk{ID: id}
-			if at, ok := slices.BinarySearch(named, id); ok {
-				t.titled = titles[at]
-			}
-			shown[i].Talks = append(shown[i].Talks, t)
-		}
-	}
-	return shown, nil
-}
-
 // talks are the conversations of which something was shown.
 func (l lookView) talks() []string {
 	if l.Conversation == "" || len(l.Conversations) > 0 {
 		return l.Conversations
 	}
 	return []string{l.Conversation}
-}
-
-// searched is a search in words: what was looked for, and how.
-func searched(lang language, search map[string]string) string {
-	var parts []string
-	for _, name := range searchFields {
-		value := search[name]
-		if value == "" || name == "cursor" {
-			continue
-		}
-		label := say(lang, "search."+searchLabel(name))
-		switch name {
-		case "order":
-			parts = append(parts, say(lang, "search."+value))
-			continue
-		case "variants":
-			parts = append(parts, label)
-			continue
-		case "has_media":
-			value = say(lang, map[string]string{"true": "search.media.yes", "false": "search.media.no"}[value])
-		case "type":
-			value = sayKnown(lang, "type", value)
-		case "sender_kind":
-			value = sayKnown(lang, "kind", value)
-		case "chat":
-			value = sayKnown(lang, "chats", value)
-		}
-		parts = append(parts, say(lang, "search.part", label, value))
-	}
-	return strings.Join(parts, " · ")
-}
-
-// searchLabel is what the catalogue calls a field of the form.
-func searchLabel(field string) string {
-	switch field {
-	case "q":
-		return "words"
-	case "sender_kind":
-		return "senderkind"
-	case "has_media":
-		return "media"
-	}
-	return field
 }

@@ -30,7 +30,7 @@ func (b backlog) judged() health.Quarantine {
 
 // count counts what the cursor has passed but is not archived. Pages beyond the
 // cursor wait and may alarm, but their envelopes are not among its envelopes.
-func (s *server) count(ctx context.Context, cursor catalog.Cursor) (backlog, error) {
+func (s *Books) count(ctx context.Context, cursor catalog.Cursor) (backlog, error) {
 	var b backlog
 	waiting := map[uint64]bool{}
 	for page, err := range bounded(ctx, s.Catalog.Pages.PendingPages, &b.pending.AtLeast) {

@@ -4,22 +4,15 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"net/http"
 	"time"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
-	"wecom-archive/shared/person"
 	"wecom-archive/shared/store"
 )
 
 // What the archive knows of itself: pages, quarantine, runs, gaps, incidents and
 // keys. None of it holds content.
-
-// keyRoles may see which keys there are.
-var keyRoles = []person.Role{person.Auditor, person.Operator}
 
 type listInput struct {
 	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before"`
@@ -112,26 +105,11 @@ type key struct {
 	Versions    []int64   `json:"versions" nullable:"false" doc:"publickey_ver whose messages it opens, as far as proved"`
 }
 
-func (s *server) registerBookkeeping() {
-	list := func(id, path, summary string) huma.Operation {
-		return huma.Operation{OperationID: id, Path: path, Summary: summary, Description: "Holds no content.", Tags: []string{"health"}, Errors: []int{http.StatusBadRequest}}
-	}
-	register(s, list("list-pages", "/v1/pages", "Pages, and what became of them"), healthRoles, s.pages)
-	one := list("get-page", "/v1/pages/{seq}", "One page")
-	one.Errors = []int{http.StatusNotFound}
-	register(s, one, healthRoles, s.page)
-	register(s, list("list-quarantine", "/v1/quarantine", "Pages with envelopes that cannot be read (待解密消息), or with damaged segments"), healthRoles, s.quarantine)
-	register(s, list("list-runs", "/v1/runs", "Runs of the puller"), healthRoles, s.runs)
-	register(s, list("list-gaps", "/v1/gaps", "Times of which messages may be missing"), healthRoles, s.gaps)
-	register(s, list("list-incidents", "/v1/incidents", "Delete markers and later versions that were laid over the archive"), healthRoles, s.incidents)
-	register(s, list("list-keys", "/v1/keys", "Key pairs, their public halves, and the versions that they open"), keyRoles, s.keys)
-}
-
-func (s *server) pages(ctx context.Context, in *listInput) (*pagesOutput, error) {
+func (s *Books) pages(ctx context.Context, in *listInput) (*pagesOutput, error) {
 	return s.pageList(ctx, *in, querySum("pages"), s.Catalog.Pages.From, func(catalog.PageState) bool { return true })
 }
 
-func (s *server) quarantine(ctx context.Context, in *quarantineInput) (*pagesOutput, error) {
+func (s *Books) quarantine(ctx context.Context, in *quarantineInput) (*pagesOutput, error) {
 	wanted := func(p catalog.PageState) bool {
 		return in.Reason == "" || p.Unreadable[archive.Outcome(in.Reason)] > 0
 	}
@@ -139,7 +117,7 @@ func (s *server) quarantine(ctx context.Context, in *quarantineInput) (*pagesOut
 }
 
 // pageList answers with those of in.Limit pages that are wanted.
-func (s *server) pageList(ctx context.Context, in listInput, sum [querySumSize]byte, list func(context.Context, uint64, int) ([]catalog.PageState, error), wanted func(catalog.PageState) bool) (*pagesOutput, error) {
+func (s *Books) pageList(ctx context.Context, in listInput, sum [querySumSize]byte, list func(context.Context, uint64, int) ([]catalog.PageState, error), wanted func(catalog.PageState) bool) (*pagesOutput, error) {
 	var from uint64
 	if in.Cursor != "" {
 		place, err := decodeCursor(in.Cursor, sum)
@@ -168,10 +146,10 @@ func (s *server) pageList(ctx context.Context, in listInput, sum [querySumSize]b
 	return out, nil
 }
 
-func (s *server) page(ctx context.Context, in *pageInput) (*pageOutput, error) {
+func (s *Books) page(ctx context.Context, in *pageInput) (*pageOutput, error) {
 	state, err := s.Catalog.Pages.Page(ctx, in.Seq)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, huma.Error404NotFound("No page was asked after this seq. /v1/messages/{seq} names the page of a message.")
+		return nil, &Problem{Kind: NotThere, Detail: "No page was asked after this seq. /v1/messages/{seq} names the page of a message."}
 	}
 	if err != nil {
 		return nil, err
@@ -179,7 +157,7 @@ func (s *server) page(ctx context.Context, in *pageInput) (*pageOutput, error) {
 	return &pageOutput{Body: pageView(state)}, nil
 }
 
-func (s *server) runs(ctx context.Context, in *listInput) (*runsOutput, error) {
+func (s *Books) runs(ctx context.Context, in *listInput) (*runsOutput, error) {
 	out := new(runsOutput)
 	out.Body.Runs = []run{}
 	var err error
@@ -193,7 +171,7 @@ func (s *server) runs(ctx context.Context, in *listInput) (*runsOutput, error) {
 	return out, err
 }
 
-func (s *server) gaps(ctx context.Context, in *listInput) (*gapsOutput, error) {
+func (s *Books) gaps(ctx context.Context, in *listInput) (*gapsOutput, error) {
 	out := new(gapsOutput)
 	out.Body.Gaps = []gap{}
 	var err error
@@ -207,7 +185,7 @@ func (s *server) gaps(ctx context.Context, in *listInput) (*gapsOutput, error) {
 	return out, err
 }
 
-func (s *server) incidents(ctx context.Context, in *listInput) (*incidentsOutput, error) {
+func (s *Books) incidents(ctx context.Context, in *listInput) (*incidentsOutput, error) {
 	out := new(incidentsOutput)
 	out.Body.Incidents = []incident{}
 	var err error
@@ -242,7 +220,7 @@ func history(ctx context.Context, in listInput, name string, list func(ctx conte
 	return encodeCursor(sum, []byte(next)), nil
 }
 
-func (s *server) keys(ctx context.Context, _ *struct{}) (*keysOutput, error) {
+func (s *Books) keys(ctx context.Context, _ *struct{}) (*keysOutput, error) {
 	bindings, err := s.Catalog.Keys.Bindings(ctx, setupKeys)
 	if err != nil {
 		return nil, err

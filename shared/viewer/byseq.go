@@ -3,12 +3,8 @@ package viewer
 import (
 	"context"
 	"errors"
-	"net"
-	"net/http"
 	"slices"
 	"time"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
@@ -22,22 +18,6 @@ import (
 type messageInput struct {
 	Seq int64 `path:"seq" minimum:"1" doc:"WeCom's number of the message"`
 	Raw bool  `query:"raw" doc:"Also return the message as it was decrypted. Needs the role auditor"`
-
-	remote string
-}
-
-// Resolve notes what the record of the look needs to know of the request.
-func (in *messageInput) Resolve(hc huma.Context) []error {
-	in.remote = remoteHost(hc)
-	return nil
-}
-
-func remoteHost(hc huma.Context) string {
-	remote := hc.RemoteAddr()
-	if host, _, err := net.SplitHostPort(remote); err == nil {
-		return host
-	}
-	return remote
 }
 
 type messageOutput struct {
@@ -54,20 +34,9 @@ type placedMessage struct {
 	message
 }
 
-func (s *server) registerMessage() {
-	register(s, huma.Operation{
-		OperationID: "get-message",
-		Path:        "/v1/messages/{seq}",
-		Summary:     "The message with a seq",
-		Description: "The look is recorded before the answer leaves.",
-		Tags:        []string{"content"},
-		Errors:      []int{http.StatusNotFound},
-	}, contentRoles, s.message)
-}
-
-func (s *server) message(ctx context.Context, in *messageInput) (*messageOutput, error) {
-	if in.Raw && !personOf(ctx).Has(person.Auditor) {
-		return nil, forbidden([]person.Role{person.Auditor})
+func (s *Content) message(ctx context.Context, in *messageInput) (*messageOutput, error) {
+	if in.Raw && !AskerOf(ctx).Person.Has(person.Auditor) {
+		return nil, Forbidden(person.Auditor)
 	}
 	found, unreadable, page, err := s.envelopes(ctx, in.Seq)
 	if err != nil {
@@ -79,7 +48,7 @@ func (s *server) message(ctx context.Context, in *messageInput) (*messageOutput,
 	for _, m := range found {
 		one := []message{view(m, in.Raw)}
 		one[0].lighten(answerWeight / len(found))
-		if _, err := s.nameMessages(ctx, one); err != nil {
+		if _, err := s.people.nameMessages(ctx, one); err != nil {
 			return nil, err
 		}
 		if err := s.linkRecalls(ctx, m.Conversation, one); err != nil {
@@ -92,7 +61,7 @@ func (s *server) message(ctx context.Context, in *messageInput) (*messageOutput,
 		}
 		shown := one[0]
 		out.Body.Messages = append(out.Body.Messages, placedMessage{m.Conversation, shown})
-		look := lookInput{conversation: m.Conversation, raw: in.Raw, remote: in.remote}
+		look := lookInput{conversation: m.Conversation, raw: in.Raw}
 		if err := s.recordLook(ctx, look, []message{shown}); err != nil {
 			return nil, err
 		}
@@ -100,30 +69,26 @@ func (s *server) message(ctx context.Context, in *messageInput) (*messageOutput,
 	return out, nil
 }
 
-func noSuchMessage() error {
-	return huma.Error404NotFound("No message with this seq is archived. Seqs have gaps.")
-}
-
 // envelopes reads those with a seq, and tells of the page that they are in. There are
 // none only while that page waits to be archived.
-func (s *server) envelopes(ctx context.Context, seq int64) (found []transcript.Message, unreadable []archive.Outcome, page catalog.PageState, err error) {
+func (s *Content) envelopes(ctx context.Context, seq int64) (found []transcript.Message, unreadable []archive.Outcome, page catalog.PageState, err error) {
 	page, err = s.Catalog.Pages.PageOf(ctx, uint64(seq))
 	if errors.Is(err, store.ErrNotFound) {
-		err = noSuchMessage()
+		err = NoSuchMessage()
 	}
 	if err != nil {
 		return nil, nil, page, err
 	}
 	found, unreadable, err = s.withSeq(ctx, page, seq)
 	if err == nil && len(found)+len(unreadable) == 0 && page.Archived {
-		err = noSuchMessage()
+		err = NoSuchMessage()
 	}
 	return found, unreadable, page, err
 }
 
 // withSeq reads the envelopes with a seq out of the parts of a page's segment, at
 // their newest reading.
-func (s *server) withSeq(ctx context.Context, page catalog.PageState, seq int64) (found []transcript.Message, unreadable []archive.Outcome, err error) {
+func (s *Content) withSeq(ctx context.Context, page catalog.PageState, seq int64) (found []transcript.Message, unreadable []archive.Outcome, err error) {
 	readable := map[int]bool{} // positions
 	failed := map[int]archive.Outcome{}
 	damaged := false
@@ -138,7 +103,7 @@ func (s *server) withSeq(ctx context.Context, page catalog.PageState, seq int64)
 		}
 		rows, first, err := s.transcript.WithSeq(ctx, key, seq)
 		if errors.Is(err, store.ErrDamaged) {
-			s.Log.ErrorContext(ctx, "a segment cannot be read", "key", key, "request", requestID(ctx), "error", err)
+			s.Log.ErrorContext(ctx, "a segment cannot be read", "key", key, "request", AskerOf(ctx).Request, "error", err)
 			damaged = true
 			continue
 		}
@@ -171,7 +136,7 @@ func (s *server) withSeq(ctx context.Context, page catalog.PageState, seq int64)
 
 // newest is the message at the newest reading. A parser that panics must cost no
 // more than that.
-func (s *server) newest(m transcript.Message, aliases catalog.Aliases) (newest transcript.Message) {
+func (s *Content) newest(m transcript.Message, aliases catalog.Aliases) (newest transcript.Message) {
 	defer func() {
 		if recover() != nil { // the panic's value may quote the message
 			s.Log.Error("the parser panicked", "seq", m.Seq)
@@ -191,32 +156,31 @@ type lookInput struct {
 	conversation string
 	raw          bool
 	from, to     time.Time
-	remote       string
 	what         string // empty: messages
 }
 
 // recordLook makes the record that must exist before messages leave. An answer
 // without messages carries no content.
-func (s *server) recordLook(ctx context.Context, in lookInput, shown []message) error {
+func (s *Content) recordLook(ctx context.Context, in lookInput, shown []message) error {
 	var seqs []int64
 	for _, m := range shown {
 		if m.Unreadable == "" {
 			seqs = append(seqs, m.Seq)
 		} else {
-			s.Log.ErrorContext(ctx, "a segment cannot be read", "key", m.Segment, "request", requestID(ctx))
+			s.Log.ErrorContext(ctx, "a segment cannot be read", "key", m.Segment, "request", AskerOf(ctx).Request)
 		}
 	}
 	if len(seqs) == 0 {
 		return nil
 	}
-	reason := reasonOf(ctx)
-	if s.AskReason && reason == "" {
+	who := AskerOf(ctx)
+	if s.AskReason && who.Reason == "" {
 		return noReason()
 	}
 	look := access.Look{
-		At: s.Now(), Who: personOf(ctx).Subject, Name: personOf(ctx).Name, How: howOf(ctx), What: access.WhatMessages,
+		At: s.Now(), Who: who.Person.Subject, Name: who.Person.Name, How: who.How, What: access.WhatMessages,
 		Conversation: in.conversation, Seqs: access.SeqsOf(seqs), From: in.from, To: in.to,
-		Remote: in.remote, Request: requestID(ctx), Reason: reason,
+		Remote: who.Remote, Request: who.Request, Reason: who.Reason,
 	}
 	switch {
 	case in.what != "":
@@ -225,8 +189,8 @@ func (s *server) recordLook(ctx context.Context, in lookInput, shown []message) 
 		look.What = access.WhatMessagesRaw
 	}
 	if err := s.Access.Record(ctx, look); err != nil {
-		s.logFailure(ctx, "recording the look", err)
-		return huma.Error503ServiceUnavailable("This look could not be recorded, so nothing is shown. Try again later.")
+		s.LogFailure(ctx, "recording the look", err)
+		return &Problem{Kind: NotNow, Detail: "This look could not be recorded, so nothing is shown. Try again later."}
 	}
 	return nil
 }

@@ -20,8 +20,8 @@ func (c check) Mark() string {
 
 // checks judges each part by its alarms, and, where there are none, by its proof: that
 // nothing is known to be wrong proves nothing.
-func (b status) checks(proved bool) []check {
-	seats := b.Seats != nil && *b.Seats > 0 && b.seatsFresh
+func checksOf(b status, seatsFresh, proved bool) []check {
+	seats := b.Seats != nil && *b.Seats > 0 && seatsFresh
 	decrypted := b.Quarantine.Envelopes == 0 && !b.Quarantine.AtLeast
 	all := []struct {
 		what   string
@@ -38,13 +38,13 @@ func (b status) checks(proved bool) []check {
 	var judged []health.AlarmCode
 	for _, part := range all {
 		judged = append(judged, part.alarms...)
-		checks = append(checks, check{part.what, b.stateOf(part.proved, func(code health.AlarmCode) bool { return slices.Contains(part.alarms, code) })})
+		checks = append(checks, check{part.what, alarmState(b, part.proved, func(code health.AlarmCode) bool { return slices.Contains(part.alarms, code) })})
 	}
-	rest := b.stateOf(true, func(code health.AlarmCode) bool { return !slices.Contains(judged, code) })
+	rest := alarmState(b, true, func(code health.AlarmCode) bool { return !slices.Contains(judged, code) })
 	return append(checks, check{"records", rest})
 }
 
-func (b status) stateOf(proved bool, concerns func(health.AlarmCode) bool) string {
+func alarmState(b status, proved bool, concerns func(health.AlarmCode) bool) string {
 	has := func(severity health.Severity) bool {
 		return slices.ContainsFunc(b.Alarms, func(a alarm) bool { return a.Severity == severity && concerns(a.Code) })
 	}
@@ -75,8 +75,8 @@ func stateOf(checks []check) string {
 }
 
 // requestPull asks for a pull in the name of the operator.
-func (s *server) requestPull(w http.ResponseWriter, r *http.Request) (page, error) {
-	if err := s.Puller.RequestPull(r.Context(), personOf(r.Context()).Subject); err != nil {
+func (s *pageServer) requestPull(w http.ResponseWriter, r *http.Request) (page, error) {
+	if err := s.Puller.RequestPull(r.Context(), AskerOf(r.Context()).Person.Subject); err != nil {
 		return page{}, err
 	}
 	http.Redirect(w, r, "/?asked", http.StatusSeeOther)

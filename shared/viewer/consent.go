@@ -3,12 +3,9 @@ package viewer
 import (
 	"context"
 	"encoding/json"
-	"net/http"
 	"slices"
 	"time"
 	"unicode/utf8"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
@@ -67,23 +64,11 @@ type consentFact struct {
 // maxTimeline bounds a timeline.
 const maxTimeline = 1000
 
-func (s *server) registerConsent() {
-	register(s, huma.Operation{
-		OperationID: "list-consents", Path: "/v1/consent", Tags: []string{"consent"},
-		Summary: "Who agreed to being archived, refused, or has not answered",
-		Errors:  []int{http.StatusBadRequest},
-	}, contentRoles, s.consents)
-	register(s, huma.Operation{
-		OperationID: "get-consent", Path: "/v1/consent/{id}", Tags: []string{"consent"},
-		Summary: "Answers of one conversation, with their timeline",
-	}, contentRoles, s.consentTimeline)
-}
-
-func (s *server) consentLister() consent.Lister {
+func (s *People) consentLister() consent.Lister {
 	return consent.Lister{Catalog: s.Catalog, Transcript: s.transcript}
 }
 
-func (s *server) consents(ctx context.Context, in *consentInput) (*consentOutput, error) {
+func (s *People) consents(ctx context.Context, in *consentInput) (*consentOutput, error) {
 	sum := querySum("consent", in.Status)
 	var after consent.Place
 	if in.Cursor != "" {
@@ -113,7 +98,7 @@ func (s *server) consents(ctx context.Context, in *consentInput) (*consentOutput
 	return out, nil
 }
 
-func (s *server) consentLines(ctx context.Context, lines []consent.Line) ([]consentLine, error) {
+func (s *People) consentLines(ctx context.Context, lines []consent.Line) ([]consentLine, error) {
 	conversations, people := make([]string, len(lines)), make([]string, len(lines))
 	for i, line := range lines {
 		conversations[i], people[i] = line.Conversation, line.Person
@@ -146,7 +131,7 @@ func (n names) participant(id string, at time.Time) *participant {
 	return &participant{ID: id, Kind: string(chat.ParticipantOf(id).Kind), naming: called(n.people[id], at)}
 }
 
-func (s *server) consentsOf(ctx context.Context, conversation string) ([]consent.Line, []catalog.ConsentFact, error) {
+func (s *People) consentsOf(ctx context.Context, conversation string) ([]consent.Line, []catalog.ConsentFact, error) {
 	lines, err := s.consentLister().Of(ctx, conversation)
 	if err != nil {
 		return nil, nil, err
@@ -155,9 +140,9 @@ func (s *server) consentsOf(ctx context.Context, conversation string) ([]consent
 	return lines, facts, err
 }
 
-func (s *server) consentTimeline(ctx context.Context, in *consentTimelineInput) (*consentTimelineOutput, error) {
+func (s *People) consentTimeline(ctx context.Context, in *consentTimelineInput) (*consentTimelineOutput, error) {
 	if !utf8.ValidString(in.ID) || in.ID == "" || len(in.ID) > store.MaxIndexKey/2 {
-		return nil, badParameter(http.StatusUnprocessableEntity, "path.id", "The conversation's id must be UTF-8, percent-encoded, of 1 to 512 bytes.")
+		return nil, BadParameter("path.id", "The conversation's id must be UTF-8, percent-encoded, of 1 to 512 bytes.")
 	}
 	aliases, err := s.Catalog.People.Aliases(ctx)
 	if err != nil {

@@ -2,11 +2,8 @@ package viewer
 
 import (
 	"context"
-	"net/http"
 	"time"
 	"unicode/utf8"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/store"
 )
@@ -29,19 +26,9 @@ type conversation struct {
 	titled
 }
 
-func (s *server) registerConversations() {
-	register(s, huma.Operation{
-		OperationID: "list-conversations",
-		Path:        "/v1/conversations",
-		Summary:     "Conversations with a message on a day",
-		Tags:        []string{"content"},
-		Errors:      []int{http.StatusBadRequest},
-	}, contentRoles, s.conversations)
-}
-
-func (s *server) conversations(ctx context.Context, in *conversationsInput) (*conversationsOutput, error) {
+func (s *People) conversations(ctx context.Context, in *conversationsInput) (*conversationsOutput, error) {
 	if !isDay(in.Day) {
-		return nil, badParameter(http.StatusUnprocessableEntity, "query.day", "day must be a date like 2026-11-23.")
+		return nil, BadParameter("query.day", "day must be a date like 2026-11-23.")
 	}
 	sum := querySum("conversations", in.Day)
 	after := ""

@@ -3,13 +3,10 @@ package viewer
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/coverage"
-
-	"github.com/danielgtaylor/huma/v2"
 )
 
 // Who has a seat, and who is not covered.
@@ -38,18 +35,7 @@ type coverageInput struct {
 
 type coverageOutput struct{ Body *coverage.Report }
 
-func (s *server) registerCoverage() {
-	register(s, huma.Operation{
-		OperationID: "list-seats", Path: "/v1/seats", Tags: []string{"consent"},
-		Summary: "Who is archived, and since when",
-	}, healthRoles, s.seats)
-	register(s, huma.Operation{
-		OperationID: "get-coverage", Path: "/v1/coverage", Tags: []string{"consent"},
-		Summary: "Who should be archived and is not",
-	}, healthRoles, s.coverage)
-}
-
-func (s *server) seats(ctx context.Context, _ *struct{}) (*seatsOutput, error) {
+func (s *People) seats(ctx context.Context, _ *struct{}) (*seatsOutput, error) {
 	state, err := s.Catalog.People.DirectoryState(ctx)
 	if err != nil {
 		return nil, err
@@ -71,7 +57,7 @@ func (s *server) seats(ctx context.Context, _ *struct{}) (*seatsOutput, error) {
 	return out, err
 }
 
-func (s *server) coverage(ctx context.Context, in *coverageInput) (*coverageOutput, error) {
+func (s *People) coverage(ctx context.Context, in *coverageInput) (*coverageOutput, error) {
 	q := coverage.Question{Days: in.Days}
 	for _, day := range []struct {
 		name, text string
@@ -82,12 +68,12 @@ func (s *server) coverage(ctx context.Context, in *coverageInput) (*coverageOutp
 		}
 		var err error
 		if *day.to, err = time.Parse(time.DateOnly, day.text); err != nil {
-			return nil, badParameter(http.StatusUnprocessableEntity, "query."+day.name, day.name+" must be a day, as 2026-11-23.")
+			return nil, BadParameter("query."+day.name, day.name+" must be a day, as 2026-11-23.")
 		}
 	}
 	report, err := coverage.Reporter{Objects: s.Objects, Catalog: s.Catalog, Now: s.Now}.Report(ctx, q)
 	if errors.Is(err, coverage.ErrQuestion) {
-		return nil, badParameter(http.StatusUnprocessableEntity, "query.from", "from must not be after to, nor more than 366 days before it, and to not after today.")
+		return nil, BadParameter("query.from", "from must not be after to, nor more than 366 days before it, and to not after today.")
 	}
 	return &coverageOutput{report}, err
 }

@@ -6,10 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/archive"
 )
@@ -56,13 +53,13 @@ func decodeCursor(cursor string, sum [querySumSize]byte) (place []byte, err erro
 
 // refusedCursor tells the client what to do. fixed names the parameters that
 // must stay the same from page to page.
-func refusedCursor(err error, fixed string) huma.StatusError {
+func refusedCursor(err error, fixed string) *Problem {
 	if errors.Is(err, errForeignCursor) {
-		return badParameter(http.StatusBadRequest, "query.cursor",
-			"The cursor was made for another query. Send it with the same "+fixed+" as the request that returned it, or leave it out to start again.")
+		return &Problem{Kind: LeadsNowhere, Where: "query.cursor",
+			Detail: "The cursor was made for another query. Send it with the same " + fixed + " as the request that returned it, or leave it out to start again."}
 	}
-	return badParameter(http.StatusBadRequest, "query.cursor",
-		"This is no cursor of this API. Send next_cursor of the page before as it is, or leave it out to start again.")
+	return &Problem{Kind: LeadsNowhere, Where: "query.cursor",
+		Detail: "This is no cursor of this API. Send next_cursor of the page before as it is, or leave it out to start again."}
 }
 
 const positionSize = 8 + 8 + 8 + 4

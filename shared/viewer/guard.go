@@ -3,12 +3,25 @@ package viewer
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"time"
-
-	"github.com/danielgtaylor/huma/v2"
 )
+
+// GuardConfig is how requests are guarded.
+type GuardConfig struct {
+	Insecure bool // over http: for one machine only
+	Now      func() time.Time
+	NewID    func() string // names of requests, unique
+	Log      *slog.Logger
+
+	// Refuse answers a request that reached nothing, or failed inside.
+	Refuse func(w http.ResponseWriter, r *http.Request, status int, detail string)
+	// Failed is what is said of what failed inside, in a request of this name.
+	Failed func(request string) string
+}
 
 // request is what the log says about a request. It never holds the URL: that
 // names persons.
@@ -26,33 +39,40 @@ func requestOf(ctx context.Context) *request {
 	return &request{}
 }
 
-func requestID(ctx context.Context) string { return requestOf(ctx).id }
+// RequestID is the name of the request of a context.
+func RequestID(ctx context.Context) string { return requestOf(ctx).id }
 
-// noteSubject remembers for the log who sent the request.
-func noteSubject(ctx context.Context, subject string) { requestOf(ctx).subject = subject }
+// NoteSubject remembers for the log who sent the request.
+func NoteSubject(ctx context.Context, subject string) { requestOf(ctx).subject = subject }
 
-// guard names each request, sets the headers that every answer has, answers
-// panics, and logs.
-func (s *server) guard(next http.Handler) http.Handler {
+// GuardNew serves what mux has: it names each request, sets the headers that every answer
+// has, answers panics and what no route takes, and logs.
+func GuardNew(mux *http.ServeMux, c GuardConfig) http.Handler {
+	g := &guard{c, mux}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		begin := s.Now()
-		info := &request{id: s.NewID()}
+		begin := g.Now()
+		info := &request{id: g.NewID()}
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, info))
 		w := &answer{ResponseWriter: rw}
 		setHeaders(w.Header(), info.id)
-		if !s.Insecure {
+		if !g.Insecure {
 			w.Header().Set("Strict-Transport-Security", StrictTransport)
 		}
 		defer func() {
 			if p := recover(); p != nil {
-				s.answerPanic(w, r, p)
+				g.answerPanic(w, r, p)
 			}
-			_, pattern := s.mux.Handler(r)
-			s.Log.InfoContext(r.Context(), "request", "request", info.id, "method", r.Method, "route", pattern,
-				"subject", info.subject, "status", w.status, "bytes", w.bytes, "ms", s.Now().Sub(begin)/time.Millisecond)
+			_, pattern := g.mux.Handler(r)
+			g.Log.InfoContext(r.Context(), "request", "request", info.id, "method", r.Method, "route", pattern,
+				"subject", info.subject, "status", w.status, "bytes", w.bytes, "ms", g.Now().Sub(begin)/time.Millisecond)
 		}()
-		next.ServeHTTP(w, r)
+		g.route(w, r)
 	})
+}
+
+type guard struct {
+	GuardConfig
+	mux *http.ServeMux
 }
 
 // StrictTransport is the header Strict-Transport-Security of what is served over
@@ -70,34 +90,33 @@ func setHeaders(h http.Header, id string) {
 
 // answerPanic turns a panic into an internal error, or cuts the answer off if a
 // part of it has left.
-func (s *server) answerPanic(w *answer, r *http.Request, p any) {
+func (g *guard) answerPanic(w *answer, r *http.Request, p any) {
 	if p == http.ErrAbortHandler {
 		panic(p)
 	}
-	s.Log.ErrorContext(r.Context(), "request panicked", "request", requestID(r.Context()), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	id := RequestID(r.Context())
+	g.Log.ErrorContext(r.Context(), "request panicked", "request", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 	if w.status != 0 {
 		panic(http.ErrAbortHandler)
 	}
-	s.writeProblem(w, r, huma.Error500InternalServerError("Something failed inside. Give the operator this request's id: "+requestID(r.Context())+"."))
+	g.Refuse(w, r, http.StatusInternalServerError, g.Failed(id))
 }
 
-// routed serves the routes and answers with problem details what has none.
-func (s *server) routed() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, pattern := s.mux.Handler(r); pattern != "" {
-			s.mux.ServeHTTP(w, r)
-			return
-		}
-		// The mux knows whether the path or only the method is wrong.
-		refused := &discarded{header: http.Header{}}
-		s.mux.ServeHTTP(refused, r)
-		if refused.status == http.StatusMethodNotAllowed {
-			w.Header().Set("Allow", refused.header.Get("Allow"))
-			s.writeProblem(w, r, huma.Error405MethodNotAllowed("This path only takes "+refused.header.Get("Allow")+"."))
-			return
-		}
-		s.writeProblem(w, r, huma.Error404NotFound("There is nothing at this path. GET /v1/openapi.json lists what there is."))
-	})
+// route serves the routes and refuses what has none.
+func (g *guard) route(w http.ResponseWriter, r *http.Request) {
+	if _, pattern := g.mux.Handler(r); pattern != "" {
+		g.mux.ServeHTTP(w, r)
+		return
+	}
+	// The mux knows whether the path or only the method is wrong.
+	refused := &discarded{header: http.Header{}}
+	g.mux.ServeHTTP(refused, r)
+	if refused.status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", refused.header.Get("Allow"))
+		g.Refuse(w, r, http.StatusMethodNotAllowed, "This path only takes "+refused.header.Get("Allow")+".")
+		return
+	}
+	g.Refuse(w, r, http.StatusNotFound, "There is nothing at this path. GET /v1/openapi.json lists what there is.")
 }
 
 // answer notes what is written.
@@ -134,3 +153,11 @@ func (d *discarded) Header() http.Header { return d.header }
 func (d *discarded) WriteHeader(status int) { d.status = status }
 
 func (d *discarded) Write(p []byte) (int, error) { return len(p), nil }
+
+// Remote is the address that a request came from, without the port.
+func Remote(r *http.Request) string {
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		return host
+	}
+	return r.RemoteAddr
+}

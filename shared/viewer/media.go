@@ -2,12 +2,9 @@ package viewer
 
 import (
 	"context"
-	"net/http"
 	"path"
 	"strings"
 	"time"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
@@ -22,14 +19,6 @@ const linkTime = 2 * time.Minute
 
 type mediaInput struct {
 	Seq int64 `path:"seq" minimum:"1" doc:"WeCom's number of the message"`
-
-	remote string
-}
-
-// Resolve notes what the record of the look needs to know of the request.
-func (in *mediaInput) Resolve(hc huma.Context) []error {
-	in.remote = remoteHost(hc)
-	return nil
 }
 
 type mediaOutput struct {
@@ -67,18 +56,7 @@ type file struct {
 	Inline     string `json:"inline_type,omitempty" doc:"The type under which a page may show the downloaded bytes by itself; absent if they could hold a script"`
 }
 
-func (s *server) registerMedia() {
-	register(s, huma.Operation{
-		OperationID: "get-media",
-		Path:        "/v1/messages/{seq}/media",
-		Summary:     "The files of the message with a seq",
-		Description: "The look is recorded before the answer leaves.",
-		Tags:        []string{"content"},
-		Errors:      []int{http.StatusNotFound},
-	}, contentRoles, s.media)
-}
-
-func (s *server) media(ctx context.Context, in *mediaInput) (*mediaOutput, error) {
+func (s *Content) media(ctx context.Context, in *mediaInput) (*mediaOutput, error) {
 	found, _, page, err := s.envelopes(ctx, in.Seq)
 	if err != nil {
 		return nil, err
@@ -94,7 +72,7 @@ func (s *server) media(ctx context.Context, in *mediaInput) (*mediaOutput, error
 		if len(files) == 0 {
 			continue
 		}
-		look := lookInput{conversation: m.Conversation, remote: in.remote, what: access.WhatMedia}
+		look := lookInput{conversation: m.Conversation, what: access.WhatMedia}
 		if err := s.recordLook(ctx, look, []message{view(m, false)}); err != nil {
 			return nil, err
 		}
@@ -109,7 +87,7 @@ func (s *server) media(ctx context.Context, in *mediaInput) (*mediaOutput, error
 }
 
 // filesOf says how far the files of a message are.
-func (s *server) filesOf(ctx context.Context, row archive.Row) ([]file, error) {
+func (s *Content) filesOf(ctx context.Context, row archive.Row) ([]file, error) {
 	var hashes []string
 	seen := map[string]bool{}
 	for _, ref := range row.Media {
@@ -131,7 +109,7 @@ func (s *server) filesOf(ctx context.Context, row archive.Row) ([]file, error) {
 
 // withUnnamed puts between the files of a message those that it speaks of without an
 // sdkfileid. They are nowhere in the index: there is nothing to fetch, now or ever.
-func (s *server) withUnnamed(row archive.Row, files []file) (all []file) {
+func (s *Content) withUnnamed(row archive.Row, files []file) (all []file) {
 	defer func() {
 		if recover() != nil { // the panic's value may quote the message
 			s.Log.Error("the parser panicked", "seq", row.Seq)
@@ -174,7 +152,7 @@ func newFile(conversation string, ref archive.MediaRef, known catalog.MediaFile)
 }
 
 // link adds the URL of a stored file, which works for a short time.
-func (s *server) link(ctx context.Context, f *file) error {
+func (s *Content) link(ctx context.Context, f *file) error {
 	if f.State != archive.MediaStored {
 		return nil
 	}

@@ -2,12 +2,9 @@ package viewer
 
 import (
 	"context"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/person"
@@ -21,14 +18,6 @@ type messagesInput struct {
 	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before; the other parameters but limit and raw must stay the same"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Most messages to return. Fewer may come, with a next_cursor, if they are long"`
 	Raw    bool   `query:"raw" doc:"Also return each message as it was decrypted. Needs the role auditor: it holds the ids that open the files"`
-
-	remote string
-}
-
-// Resolve notes what the record of the look needs to know of the request.
-func (in *messagesInput) Resolve(hc huma.Context) []error {
-	in.remote = remoteHost(hc)
-	return nil
 }
 
 type messagesOutput struct {
@@ -39,20 +28,9 @@ type messagesOutput struct {
 	}
 }
 
-func (s *server) registerMessages() {
-	register(s, huma.Operation{
-		OperationID: "list-messages",
-		Path:        "/v1/conversations/{id}/messages",
-		Summary:     "Messages of a conversation",
-		Description: "The look is recorded before the answer leaves. A conversation that is not known has no messages.",
-		Tags:        []string{"content"},
-		Errors:      []int{http.StatusBadRequest},
-	}, contentRoles, s.messages)
-}
-
-func (s *server) messages(ctx context.Context, in *messagesInput) (*messagesOutput, error) {
-	if who := personOf(ctx); in.Raw && !who.Has(person.Auditor) {
-		return nil, forbidden([]person.Role{person.Auditor})
+func (s *Content) messages(ctx context.Context, in *messagesInput) (*messagesOutput, error) {
+	if who := AskerOf(ctx).Person; in.Raw && !who.Has(person.Auditor) {
+		return nil, Forbidden(person.Auditor)
 	}
 	query, sum, err := in.query()
 	if err != nil {
@@ -70,7 +48,7 @@ func (s *server) messages(ctx context.Context, in *messagesInput) (*messagesOutp
 	shown = shown[:fitting(shown)]
 	out := new(messagesOutput)
 	out.Body.Messages = shown
-	if out.Body.People, err = s.nameMessages(ctx, shown); err != nil {
+	if out.Body.People, err = s.people.nameMessages(ctx, shown); err != nil {
 		return nil, err
 	}
 	if err := s.linkRecalls(ctx, in.ID, shown); err != nil {
@@ -79,7 +57,7 @@ func (s *server) messages(ctx context.Context, in *messagesInput) (*messagesOutp
 	if n := len(shown); n < len(found) {
 		out.Body.NextCursor = encodeCursor(sum, encodePosition(found[n-1].Place.Position))
 	}
-	if err := s.recordLook(ctx, lookInput{conversation: in.ID, raw: in.Raw, from: query.From, to: query.To, remote: in.remote}, shown); err != nil {
+	if err := s.recordLook(ctx, lookInput{conversation: in.ID, raw: in.Raw, from: query.From, to: query.To}, shown); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -88,7 +66,7 @@ func (s *server) messages(ctx context.Context, in *messagesInput) (*messagesOutp
 // query understands the parameters. sum ties cursors to them.
 func (in *messagesInput) query() (q catalog.PlaceQuery, sum [querySumSize]byte, err error) {
 	if !conversationID(in.ID) {
-		return q, sum, badParameter(http.StatusUnprocessableEntity, "path.id",
+		return q, sum, BadParameter("path.id",
 			"The conversation's id must be UTF-8, percent-encoded, of 1 to "+strconv.Itoa(maxConversationID)+" bytes.")
 	}
 	q = catalog.PlaceQuery{Conversation: in.ID, Descending: in.Order == "desc"}
@@ -99,7 +77,7 @@ func (in *messagesInput) query() (q catalog.PlaceQuery, sum [querySumSize]byte, 
 		return q, sum, err
 	}
 	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
-		return q, sum, badParameter(http.StatusUnprocessableEntity, "query.to", "to must be after from.")
+		return q, sum, BadParameter("query.to", "to must be after from.")
 	}
 	sum = querySum("messages", in.ID, q.From.Format(time.RFC3339Nano), q.To.Format(time.RFC3339Nano), in.Order)
 	if in.Cursor == "" {
@@ -133,10 +111,10 @@ func parseBound(name, value string) (time.Time, error) {
 		if strings.Contains(value, " ") {
 			detail += " Write + as %2B in a URL."
 		}
-		return t, badParameter(http.StatusUnprocessableEntity, "query."+name, detail)
+		return t, BadParameter("query."+name, detail)
 	}
 	if t = t.UTC(); t.Before(time.UnixMilli(0)) || !t.Before(maxTime) {
-		return t, badParameter(http.StatusUnprocessableEntity, "query."+name, name+" must lie between 1970 and 9999. Unix times are in milliseconds.")
+		return t, BadParameter("query."+name, name+" must lie between 1970 and 9999. Unix times are in milliseconds.")
 	}
 	return t, nil
 }

@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/url"
 	"slices"
 	"time"
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
-	"wecom-archive/shared/wecom"
 )
 
 // typesPages bounds the pages that a count by type reads. A pull makes at least one if
@@ -32,26 +30,10 @@ type typeCount struct {
 	Permille int64 `json:"-"` // of all that are counted
 }
 
-// Share is the part of all messages in percent, as people read it.
-func (c typeCount) Share() string {
-	if c.Permille == 0 {
-		return "< 0.1 %"
-	}
-	return fmt.Sprintf("%d.%d %%", c.Permille/10, c.Permille%10)
-}
-
-// Search is the address that finds the messages of a type; empty: no search asks for them.
-func (c typeCount) Search() string {
-	if c.Type == archive.OtherTypes || c.Type == wecom.Switch { // an action
-		return ""
-	}
-	return "/search?" + url.Values{"type": {c.Type}}.Encode()
-}
-
 // types counts the messages of the days that the plot shows. A page that is not archived
 // yet has none.
-func (s *server) types(ctx context.Context) (t typesStatus, err error) {
-	today := s.Now().In(s.zone(ctx))
+func (s *Books) types(ctx context.Context) (t typesStatus, err error) {
+	today := s.Now().In(s.Days(ctx))
 	year, month, day := today.Date()
 	from := time.Date(year, month, day+1-plotDays, 0, 0, 0, 0, today.Location())
 	t.Since = from.UTC()

@@ -48,7 +48,7 @@ type names struct {
 
 // namesOf reads the names of people and rooms from the index. What a page has read
 // once it does not read again: who has no name is in its memory, too.
-func (s *server) namesOf(ctx context.Context, people, rooms []string) (n names, err error) {
+func (s *People) namesOf(ctx context.Context, people, rooms []string) (n names, err error) {
 	memory, ok := ctx.Value(namesKey{}).(*names)
 	if !ok {
 		memory = &names{}
@@ -71,6 +71,14 @@ func (n *names) learn(people []string, ofPeople map[string]catalog.DirectoryEntr
 	}
 	add(&n.people, people, ofPeople)
 	add(&n.rooms, rooms, ofRooms)
+}
+
+// namesBeside are the names that stand beside messages.
+func namesBeside(a catalog.Asides) names { return names{a.People, a.Rooms} }
+
+// Remembering has what is shown in a context read each name once.
+func Remembering(ctx context.Context) context.Context {
+	return context.WithValue(ctx, namesKey{}, &names{})
 }
 
 // namesKey is where a page keeps the names that it has read, as *names.
@@ -122,7 +130,7 @@ type titled struct {
 }
 
 // titles finds how conversations are called: at is for each, zero is now.
-func (s *server) titles(ctx context.Context, conversations []string, at func(i int) time.Time) ([]titled, error) {
+func (s *People) titles(ctx context.Context, conversations []string, at func(i int) time.Time) ([]titled, error) {
 	var people, rooms []string
 	for _, c := range conversations {
 		for _, p := range chat.PairOf(c) {
@@ -187,7 +195,7 @@ func endOfDay(day string) time.Time {
 // nameMessages says in messages how sender and room were called when they were sent,
 // and returns the same of everybody who takes part, at the time of their first message
 // here.
-func (s *server) nameMessages(ctx context.Context, messages []message) ([]participant, error) {
+func (s *People) nameMessages(ctx context.Context, messages []message) ([]participant, error) {
 	var people, rooms []string
 	first := map[string]time.Time{}
 	for i := range messages {

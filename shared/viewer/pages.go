@@ -7,13 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/person"
@@ -35,9 +32,6 @@ var pageFiles embed.FS
 // pagePolicy lets a page load its own style and script from this host, and nothing
 // else run or leave.
 const pagePolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-
-// defaultZone is where readers are, unless Config.Zone says.
-var defaultZone = time.FixedZone("UTC+8", 8*60*60)
 
 // language of a page.
 type language string
@@ -82,51 +76,79 @@ func (p page) Called() string { return orID(p.Person.Name, p.Person.Subject) }
 
 func templateFuncs(lang language, zone *time.Location) template.FuncMap {
 	return template.FuncMap{
-		"t":        func(key string, args ...any) string { return say(lang, key, args...) },
-		"known":    func(prefix, key string) string { return sayKnown(lang, prefix, key) },
-		"time":     func(t time.Time) string { return t.In(zone).Format("15:04:05") },
-		"minute":   func(t time.Time) string { return t.In(zone).Format("2006-01-02 15:04") },
-		"second":   func(t time.Time) string { return t.In(zone).Format("2006-01-02 15:04:05") },
-		"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"day":      func(t time.Time) string { return dayIn(lang, t.In(zone)) },
-		"bytes":    sizeText,
-		"number":   groupDigits,
-		"repeat":   func(n int) []struct{} { return make([]struct{}, n) },
-		"both":     bothIn(lang),
-		"initial":  initial,
-		"rounded":  func(n int) string { return roundCount(lang, n) },
-		"atleast":  func(n int64, more bool) string { return atLeast(lang, n, more) },
-		"marked":   inlineCode,
+		"t":       func(key string, args ...any) string { return say(lang, key, args...) },
+		"known":   func(prefix, key string) string { return sayKnown(lang, prefix, key) },
+		"time":    func(t time.Time) string { return t.In(zone).Format("15:04:05") },
+		"minute":  func(t time.Time) string { return t.In(zone).Format("2006-01-02 15:04") },
+		"second":  func(t time.Time) string { return t.In(zone).Format("2006-01-02 15:04:05") },
+		"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"day":     func(t time.Time) string { return dayIn(lang, t.In(zone)) },
+		"bytes":   sizeText,
+		"number":  groupDigits,
+		"repeat":  func(n int) []struct{} { return make([]struct{}, n) },
+		"both":    bothIn(lang),
+		"initial": initial,
+		"rounded": func(n int) string { return roundCount(lang, n) },
+		"atleast": func(n int64, more bool) string { return atLeast(lang, n, more) },
+		"marked":  inlineCode,
+		"share":   shareOf, "typesearch": typeSearch,
 		"searched": func(search map[string]string) string { return searched(lang, search) },
 	}
 }
 
-// registerPages serves the pages.
-func (s *server) registerPages() error {
+// PagesConfig is what pages need beside what is shown.
+type PagesConfig struct {
+	Show     *Show
+	Visitors Visitors // who looks at the pages
+	Puller   Puller   // what operators may wake; nil: there is no button
+	Insecure bool     // cookies also over http: for one machine only
+
+	AskReason bool   // content is shown only to who says why
+	Retention string // how long the archive locks, as the record of a message says it
+
+	Now func() time.Time
+}
+
+// Puller is asked for a pull at once. It returns once it is recorded who asked and
+// the pull is under way or will be; it does not wait for the pull.
+type Puller interface {
+	RequestPull(ctx context.Context, who string) error
+}
+
+// pageServer makes the pages.
+type pageServer struct {
+	PagesConfig
+	show   *Show
+	sheets sheets
+}
+
+// PagesRegister serves the pages on mux.
+func PagesRegister(mux *http.ServeMux, c PagesConfig) error {
+	s := &pageServer{PagesConfig: c, show: c.Show}
 	for _, lang := range []language{chinese, english} {
-		if _, err := s.sheets.in(lang, s.Zone); err != nil {
+		if _, err := s.sheets.in(lang, s.show.Zone); err != nil {
 			return fmt.Errorf("templates of the pages: %w", err)
 		}
 	}
-	s.mux.HandleFunc("GET /{$}", s.forRoles(healthRoles, s.overviewPage))
-	s.mux.HandleFunc("GET /c", s.forRoles(contentRoles, s.withReason(s.conversationsPage)))
-	s.mux.HandleFunc("GET /search", s.forRoles(contentRoles, s.withReason(s.searchPage)))
-	s.mux.HandleFunc("GET /m/{seq}", s.forRoles(contentRoles, s.withReason(s.permalink)))
-	s.mux.HandleFunc("GET /m/{seq}/recalled", s.forRoles(contentRoles, s.withReason(s.recalledLink)))
-	s.mux.HandleFunc("GET /record/{seq}", s.forRoles(contentRoles, s.withReason(s.recordPage)))
-	s.mux.HandleFunc("GET /media/{seq}/{file}", s.forRoles(contentRoles, s.withReason(s.mediaPage)))
-	s.mux.HandleFunc("GET /access", s.forRoles([]person.Role{person.Auditor}, s.accessPage))
-	s.mux.HandleFunc("GET /setup", s.forRoles([]person.Role{person.Operator}, s.setupPage))
+	mux.HandleFunc("GET /{$}", s.forRoles(healthRoles, s.overviewPage))
+	mux.HandleFunc("GET /c", s.forRoles(contentRoles, s.withReason(s.conversationsPage)))
+	mux.HandleFunc("GET /search", s.forRoles(contentRoles, s.withReason(s.searchPage)))
+	mux.HandleFunc("GET /m/{seq}", s.forRoles(contentRoles, s.withReason(s.permalink)))
+	mux.HandleFunc("GET /m/{seq}/recalled", s.forRoles(contentRoles, s.withReason(s.recalledLink)))
+	mux.HandleFunc("GET /record/{seq}", s.forRoles(contentRoles, s.withReason(s.recordPage)))
+	mux.HandleFunc("GET /media/{seq}/{file}", s.forRoles(contentRoles, s.withReason(s.mediaPage)))
+	mux.HandleFunc("GET /access", s.forRoles([]person.Role{person.Auditor}, s.accessPage))
+	mux.HandleFunc("GET /setup", s.forRoles([]person.Role{person.Operator}, s.setupPage))
 	if s.AskReason {
-		s.mux.HandleFunc("GET /reason", s.forRoles(contentRoles, s.reasonPage))
-		s.mux.Handle("POST /reason", http.NewCrossOriginProtection().Handler(s.forRoles(contentRoles, s.giveReason)))
+		mux.HandleFunc("GET /reason", s.forRoles(contentRoles, s.reasonPage))
+		mux.Handle("POST /reason", http.NewCrossOriginProtection().Handler(s.forRoles(contentRoles, s.giveReason)))
 	}
-	s.mux.HandleFunc("GET /signed-out", s.signedOutPage)
-	s.mux.Handle("POST /language", http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.chooseLanguage)))
+	mux.HandleFunc("GET /signed-out", s.signedOutPage)
+	mux.Handle("POST /language", http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.chooseLanguage)))
 	if s.Puller != nil {
-		s.mux.Handle("POST /pull", http.NewCrossOriginProtection().Handler(s.forRoles([]person.Role{person.Operator}, s.requestPull)))
+		mux.Handle("POST /pull", http.NewCrossOriginProtection().Handler(s.forRoles([]person.Role{person.Operator}, s.requestPull)))
 	}
-	s.mux.HandleFunc("GET /assets/{name}", s.asset)
+	mux.HandleFunc("GET /assets/{name}", s.asset)
 	return nil
 }
 
@@ -136,28 +158,27 @@ type pageHandler func(w http.ResponseWriter, r *http.Request) (page, error)
 // errElsewhere says that the handler has answered by itself.
 var errElsewhere = errors.New("answered already")
 
-type webKey struct{}
-
 // forRoles lets people with one of the roles see a page, sends strangers to the
 // sign-in, and shows the others why not.
-func (s *server) forRoles(roles []person.Role, handle pageHandler) http.HandlerFunc {
+func (s *pageServer) forRoles(roles []person.Role, handle pageHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		who, err := s.Visitors.Visitor(w, r)
+		asker := Asker{How: access.HowWeb, Remote: Remote(r), Request: RequestID(r.Context()), Zone: cookieZone(r)}
+		var err error
+		asker.Person, err = s.Visitors.Visitor(w, r)
 		if errors.Is(err, person.ErrUnauthenticated) {
 			http.Redirect(w, r, "/signin?back="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
 			return
 		}
-		ctx := context.WithValue(context.WithValue(r.Context(), personKey{}, who), webKey{}, true)
-		ctx = inZone(context.WithValue(ctx, namesKey{}, &names{}), r)
+		ctx := Remembering(As(r.Context(), asker))
 		r = r.WithContext(ctx)
-		noteSubject(ctx, who.Subject)
+		NoteSubject(ctx, asker.Person.Subject)
 		var p page
 		switch {
 		case err != nil:
-			s.logFailure(ctx, "finding out who asks", err)
-			err = huma.Error503ServiceUnavailable("")
-		case !who.Has(roles...):
-			err = forbidden(roles)
+			s.show.LogFailure(ctx, "finding out who asks", err)
+			err = &Problem{Kind: NotNow}
+		case !asker.Person.Has(roles...):
+			err = Forbidden(roles...)
 		default:
 			p, err = handle(w, r)
 		}
@@ -171,18 +192,10 @@ func (s *server) forRoles(roles []person.Role, handle pageHandler) http.HandlerF
 	}
 }
 
-// howOf says how the person of a request looks.
-func howOf(ctx context.Context) string {
-	if web, _ := ctx.Value(webKey{}).(bool); web {
-		return access.HowWeb
-	}
-	return access.HowAPI
-}
-
 // render writes a page whole, or an error page.
-func (s *server) render(w http.ResponseWriter, r *http.Request, status int, p page, name string) {
-	p.Lang, p.Path, p.Person, p.Now = languageOf(r), r.URL.RequestURI(), personOf(r.Context()), s.Now()
-	zone := s.zone(r.Context())
+func (s *pageServer) render(w http.ResponseWriter, r *http.Request, status int, p page, name string) {
+	p.Lang, p.Path, p.Person, p.Now = languageOf(r), r.URL.RequestURI(), AskerOf(r.Context()).Person, s.Now()
+	zone := s.show.Days(r.Context())
 	p.Zone = zone.String()
 	var doc bytes.Buffer
 	all, err := s.sheets.in(p.Lang, zone)
@@ -190,7 +203,7 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, status int, p pa
 		err = all.ExecuteTemplate(&doc, name+".html", p)
 	}
 	if err != nil {
-		s.logFailure(r.Context(), "rendering "+name, err)
+		s.show.LogFailure(r.Context(), "rendering "+name, err)
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
@@ -208,21 +221,21 @@ type failure struct {
 }
 
 // errorPage shows the status and what it means, never what went wrong inside.
-func (s *server) errorPage(w http.ResponseWriter, r *http.Request, err error) {
-	status := s.problem(r.Context(), err).GetStatus()
+func (s *pageServer) errorPage(w http.ResponseWriter, r *http.Request, err error) {
+	status := s.show.Explain(r.Context(), err).Status()
 	if status == http.StatusUnprocessableEntity {
 		status = http.StatusBadRequest
 	}
-	p := page{Title: fmt.Sprint(status), Content: failure{Status: status, Request: requestID(r.Context())}}
+	p := page{Title: fmt.Sprint(status), Content: failure{Status: status, Request: RequestID(r.Context())}}
 	s.render(w, r, status, p, "error")
 }
 
-func (s *server) signedOutPage(w http.ResponseWriter, r *http.Request) {
+func (s *pageServer) signedOutPage(w http.ResponseWriter, r *http.Request) {
 	s.render(w, r, http.StatusOK, page{}, "signedout")
 }
 
 // chooseLanguage keeps the language for a year.
-func (s *server) chooseLanguage(w http.ResponseWriter, r *http.Request) {
+func (s *pageServer) chooseLanguage(w http.ResponseWriter, r *http.Request) {
 	lang := chinese
 	if language(r.PostFormValue("lang")) == english {
 		lang = english
@@ -245,11 +258,11 @@ var assets = map[string]string{
 	"voice.js": "text/javascript; charset=utf-8", "voice-worker.js": "text/javascript; charset=utf-8", "amrnb.js": "text/javascript; charset=utf-8",
 }
 
-func (s *server) asset(w http.ResponseWriter, r *http.Request) {
+func (s *pageServer) asset(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	doc, err := pageFiles.ReadFile("pages/" + name)
 	if assets[name] == "" || err != nil {
-		s.errorPage(w, r, huma.Error404NotFound(""))
+		s.errorPage(w, r, NoSuchThing())
 		return
 	}
 	if name == "voice-worker.js" { // a worker's policy is its own script's
@@ -258,12 +271,4 @@ func (s *server) asset(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", assets[name])
 	w.Header().Set("Cache-Control", "private, max-age=300")
 	_, _ = w.Write(doc)
-}
-
-// remoteOf is the address of the client.
-func remoteOf(r *http.Request) string {
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		return host
-	}
-	return r.RemoteAddr
 }

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"wecom-archive/shared/chat"
 )
 
@@ -31,30 +29,20 @@ type overview struct {
 	Asked  bool    // one was, just now
 }
 
-func (s *server) overviewPage(_ http.ResponseWriter, r *http.Request) (page, error) {
-	out, err := s.status(r.Context(), nil)
+func (s *pageServer) overviewPage(_ http.ResponseWriter, r *http.Request) (page, error) {
+	out, err := s.show.Books.status(r.Context(), nil)
 	if err != nil {
 		return page{}, err
 	}
-	state, err := s.Catalog.Pages.PullState(r.Context())
+	proof, err := s.show.Books.Proof(r.Context())
 	if err != nil {
 		return page{}, err
 	}
-	directory, err := s.Catalog.People.DirectoryState(r.Context())
-	if err != nil {
-		return page{}, err
-	}
-	// Without a directory the pull asks for them, and says when it worked last.
-	seatsAt := directory.SeatsAt
-	if seatsAt.IsZero() {
-		seatsAt = state.LastSuccessAt
-	}
-	out.Body.seatsFresh = s.Now().Sub(seatsAt) < seatsFresh
 	v := overview{status: out.Body, Pulls: s.Puller != nil, Asked: r.URL.Query().Has("asked")}
-	if proof := state.LastProof(); !proof.IsZero() {
-		v.Proof = proof.In(s.zone(r.Context())).Format("2006-01-02 15:04:05")
+	if !proof.End.IsZero() {
+		v.Proof = proof.End.In(s.show.Days(r.Context())).Format("2006-01-02 15:04:05")
 	}
-	v.Checks = v.checks(v.Proof != "")
+	v.Checks = checksOf(v.status, s.Now().Sub(proof.Seats) < seatsFresh, v.Proof != "")
 	v.State = stateOf(v.Checks)
 	if v.Plot, err = s.plot(r.Context()); err != nil {
 		return page{}, err
@@ -105,7 +93,7 @@ func (c columns) Focus() string {
 	return "people"
 }
 
-func (s *server) conversationsPage(_ http.ResponseWriter, r *http.Request) (page, error) {
+func (s *pageServer) conversationsPage(_ http.ResponseWriter, r *http.Request) (page, error) {
 	q := r.URL.Query()
 	c := columns{Query: clipped(q.Get("q")), Kind: q.Get("kind"), Day: q.Get("day"), Person: q.Get("person"), ID: q.Get("id"),
 		Today: s.Now().UTC().Format(time.DateOnly)}
@@ -113,7 +101,7 @@ func (s *server) conversationsPage(_ http.ResponseWriter, r *http.Request) (page
 		c.Kind = ""
 	}
 	if c.Day != "" && !isDay(c.Day) {
-		return page{}, huma.Error400BadRequest("no day")
+		return page{}, leadsNowhere("no day")
 	}
 	if c.ID != "" {
 		return page{Section: "conversations", Content: &c}, s.fillBeside(r, &c)
@@ -130,7 +118,7 @@ func (s *server) conversationsPage(_ http.ResponseWriter, r *http.Request) (page
 // fillBeside makes a transcript with its own people and itself in the columns beside it.
 // The script fills these with what they had before: with every screen it would cost as
 // much as the screen.
-func (s *server) fillBeside(r *http.Request, c *columns) (err error) {
+func (s *pageServer) fillBeside(r *http.Request, c *columns) (err error) {
 	if c.Person != "" {
 		c.Person = chat.ParticipantOf(c.Person).ID
 	}
@@ -153,7 +141,7 @@ func (s *server) fillBeside(r *http.Request, c *columns) (err error) {
 	if c.Person == "" {
 		return nil
 	}
-	n, err := s.namesOf(r.Context(), []string{c.Person}, nil) // read with the transcript
+	n, err := s.show.People.namesOf(r.Context(), []string{c.Person}, nil) // read with the transcript
 	c.Chosen = &Person{ID: c.Person, Kind: string(chat.ParticipantOf(c.Person).Kind), directoryName: detailed(n.people[c.Person])}
 	return err
 }
@@ -171,16 +159,16 @@ func clipped(s string) string {
 }
 
 // fillPeople lists people, or rooms.
-func (s *server) fillPeople(r *http.Request, c *columns) error {
+func (s *pageServer) fillPeople(r *http.Request, c *columns) error {
 	cursor := r.URL.Query().Get("people")
 	if c.Kind == kindRoom {
-		rooms, err := s.rooms(r.Context(), &roomsInput{Query: c.Query, Cursor: cursor, Limit: columnPeople})
+		rooms, err := s.show.People.rooms(r.Context(), &roomsInput{Query: c.Query, Cursor: cursor, Limit: columnPeople})
 		if err == nil {
 			c.Rooms, c.MorePeople = rooms.Body.Rooms, rooms.Body.NextCursor
 		}
 		return err
 	}
-	people, err := s.people(r.Context(), &peopleInput{Query: c.Query, Kind: c.Kind, Cursor: cursor, Limit: columnPeople})
+	people, err := s.show.People.people(r.Context(), &peopleInput{Query: c.Query, Kind: c.Kind, Cursor: cursor, Limit: columnPeople})
 	if err == nil {
 		c.People, c.MorePeople = people.Body.People, people.Body.NextCursor
 	}
@@ -188,23 +176,23 @@ func (s *server) fillPeople(r *http.Request, c *columns) error {
 }
 
 // fillTalks lists the conversations of the person, or else of the day.
-func (s *server) fillTalks(r *http.Request, c *columns) error {
+func (s *pageServer) fillTalks(r *http.Request, c *columns) error {
 	cursor := r.URL.Query().Get("talks")
 	switch {
 	case c.Person != "":
 		c.Person = chat.ParticipantOf(c.Person).ID
-		found, err := s.talks(r.Context(), &talksInput{ID: c.Person, Cursor: cursor, Limit: columnTalks})
+		found, err := s.show.People.talks(r.Context(), &talksInput{ID: c.Person, Cursor: cursor, Limit: columnTalks})
 		if err != nil {
 			return err
 		}
-		n, err := s.namesOf(r.Context(), []string{c.Person}, nil)
+		n, err := s.show.People.namesOf(r.Context(), []string{c.Person}, nil)
 		if err != nil {
 			return err
 		}
 		c.Talks, c.MoreTalks = found.Body.Conversations, found.Body.NextCursor
 		c.Chosen = &Person{ID: c.Person, Kind: string(chat.ParticipantOf(c.Person).Kind), directoryName: detailed(n.people[c.Person])}
 	case c.Day != "":
-		found, err := s.conversations(r.Context(), &conversationsInput{Day: c.Day, Cursor: cursor, Limit: columnTalks})
+		found, err := s.show.People.conversations(r.Context(), &conversationsInput{Day: c.Day, Cursor: cursor, Limit: columnTalks})
 		if err != nil {
 			return err
 		}
@@ -235,8 +223,8 @@ type setupView struct {
 	setupBody
 }
 
-func (s *server) setupPage(_ http.ResponseWriter, r *http.Request) (page, error) {
-	out, err := s.getSetup(r.Context(), nil)
+func (s *pageServer) setupPage(_ http.ResponseWriter, r *http.Request) (page, error) {
+	out, err := s.show.Books.getSetup(r.Context(), nil)
 	if err != nil {
 		return page{}, err
 	}

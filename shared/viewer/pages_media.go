@@ -6,10 +6,6 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/danielgtaylor/huma/v2"
-
-	"wecom-archive/shared/access"
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/mediatype"
 )
@@ -44,45 +40,30 @@ func showAs(f catalog.MediaFile) string {
 }
 
 // mediaPage hands out a file of a message: a small one of a harmless type as it is,
-// every other by a link that makes it a file to save. The look is recorded first.
-func (s *server) mediaPage(w http.ResponseWriter, r *http.Request) (page, error) {
-	ctx := r.Context()
-	found, _, _, err := s.bySeq(r)
+// every other by a link that makes it a file to save.
+func (s *pageServer) mediaPage(w http.ResponseWriter, r *http.Request) (page, error) {
+	seq, err := seqOf(r)
 	if err != nil {
 		return page{}, err
 	}
-	for _, m := range found {
-		for _, ref := range m.Media {
-			if ref.FileIDSHA256 != r.PathValue("file") {
-				continue
-			}
-			known, err := s.Catalog.Media.MediaFile(ctx, ref.FileIDSHA256)
-			if err != nil {
-				return page{}, err
-			}
-			if known.State != archive.MediaStored {
-				return page{}, huma.Error404NotFound("")
-			}
-			look := lookInput{conversation: m.Conversation, remote: remoteOf(r), what: access.WhatMedia}
-			if err := s.recordLook(ctx, look, []message{view(m, false)}); err != nil {
-				return page{}, err
-			}
-			return page{}, s.handOut(w, r, newFile(m.Conversation, ref, known), known)
-		}
+	f, err := s.show.Content.File(r.Context(), seq, r.PathValue("file"))
+	if err != nil {
+		return page{}, err
 	}
-	return page{}, huma.Error404NotFound("")
+	return page{}, s.handOut(w, r, f)
 }
 
 // handOut answers with the file, or with a link to it.
-func (s *server) handOut(w http.ResponseWriter, r *http.Request, f file, known catalog.MediaFile) error {
-	if showAs(known) == "" || r.URL.Query().Has("save") {
-		if err := s.link(r.Context(), &f); err != nil {
+func (s *pageServer) handOut(w http.ResponseWriter, r *http.Request, f *HandedFile) error {
+	if showAs(f.Known) == "" || r.URL.Query().Has("save") {
+		url, err := f.Link(r.Context())
+		if err != nil {
 			return err
 		}
-		http.Redirect(w, r, f.URL, http.StatusSeeOther)
+		http.Redirect(w, r, url, http.StatusSeeOther)
 		return errElsewhere
 	}
-	body, _, err := s.Objects.Get(r.Context(), known.Key)
+	body, err := f.Open(r.Context())
 	if err != nil {
 		return err
 	}

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"wecom-archive/shared/wecom"
 )
 
@@ -85,20 +83,19 @@ func (v searchView) Everything() bool {
 }
 
 // searchPage is the form and, once something is asked, a page of what was found.
-func (s *server) searchPage(_ http.ResponseWriter, r *http.Request) (page, error) {
+func (s *pageServer) searchPage(_ http.ResponseWriter, r *http.Request) (page, error) {
 	v := searchView{Values: r.URL.Query()}
 	p := page{Section: "search"}
 	if len(v.Values) == 0 {
 		p.Content = v
 		return p, nil
 	}
-	in, err := searchOf(v.Values, s.zone(r.Context()))
-	in.remote = remoteOf(r)
+	in, err := searchOf(v.Values, s.show.Days(r.Context()))
 	var out *searchOutput
 	if err == nil {
-		out, err = s.search(r.Context(), &in)
+		out, err = s.show.Content.search(r.Context(), &in)
 	}
-	if problem, ok := errors.AsType[*huma.ErrorModel](err); ok && problem.Status == http.StatusUnprocessableEntity {
+	if problem, ok := errors.AsType[*Problem](err); ok && problem.Kind == NotUnderstood {
 		v.Bad = problem.Detail
 		p.Content = v
 		return p, nil
@@ -131,7 +128,7 @@ func searchOf(q url.Values, zone *time.Location) (searchInput, error) {
 	}
 	for name := range q {
 		if !slices.Contains(searchFields, name) {
-			return in, badParameter(http.StatusUnprocessableEntity, "query", "The address has a field that this search does not know.")
+			return in, BadParameter("query", "The address has a field that this search does not know.")
 		}
 	}
 	for _, choice := range []struct {
@@ -139,7 +136,7 @@ func searchOf(q url.Values, zone *time.Location) (searchInput, error) {
 		of          []string
 	}{{"sender_kind", in.SenderKind, searchView{}.Kinds()}, {"chat", in.Chat, searchView{}.Chats()}} {
 		if choice.value != "" && !slices.Contains(choice.of, choice.value) {
-			return in, badParameter(http.StatusUnprocessableEntity, "query."+choice.name, choice.name+" must be one of "+strings.Join(choice.of, ", ")+".")
+			return in, BadParameter("query."+choice.name, choice.name+" must be one of "+strings.Join(choice.of, ", ")+".")
 		}
 	}
 	if q.Get("variants") != "" {
@@ -162,7 +159,7 @@ func searchOf(q url.Values, zone *time.Location) (searchInput, error) {
 		}
 		day, err := time.ParseInLocation(time.DateOnly, value, zone)
 		if err != nil {
-			return in, badParameter(http.StatusUnprocessableEntity, "query."+bound.name, bound.name+" must be a date like 2026-11-23.")
+			return in, BadParameter("query."+bound.name, bound.name+" must be a date like 2026-11-23.")
 		}
 		*bound.to = day.AddDate(0, 0, bound.days).Format(time.RFC3339)
 	}
@@ -176,7 +173,7 @@ var searchFields = []string{"q", "variants", "conversation", "person", "sender",
 
 // showHit is a hit as the page shows it: of a long text what stands around the first term.
 func showHit(h hit) shownHit {
-	shown := shownHit{hit: h, At: h.at, Files: h.Media}
+	shown := shownHit{hit: h, At: h.message.At(), Files: h.Media}
 	parts, left := marked(h.Text, h.Ranges), hitWeight
 	if len(parts) > 0 && !parts[0].Marked && len(parts) > 1 {
 		if text := parts[0].Text; len(text) > hitLead {

@@ -2,13 +2,10 @@ package viewer
 
 import (
 	"context"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/chat"
@@ -59,27 +56,9 @@ type talk struct {
 	titled
 }
 
-func (s *server) registerPeople() {
-	register(s, huma.Operation{
-		OperationID: "list-people",
-		Path:        "/v1/people",
-		Summary:     "People who were seen in messages",
-		Tags:        []string{"content"},
-		Errors:      []int{http.StatusBadRequest},
-	}, contentRoles, s.people)
-	register(s, huma.Operation{
-		OperationID: "list-conversations-of-person",
-		Path:        "/v1/people/{id}/conversations",
-		Summary:     "Conversations that a person took part in, the last active first",
-		Description: "A person who is not known has none.",
-		Tags:        []string{"content"},
-		Errors:      []int{http.StatusBadRequest},
-	}, contentRoles, s.talks)
-}
-
-func (s *server) people(ctx context.Context, in *peopleInput) (*peopleOutput, error) {
+func (s *People) people(ctx context.Context, in *peopleInput) (*peopleOutput, error) {
 	if !utf8.ValidString(in.Prefix) {
-		return nil, badParameter(http.StatusUnprocessableEntity, "query.prefix", "prefix must be UTF-8.")
+		return nil, BadParameter("query.prefix", "prefix must be UTF-8.")
 	}
 	if in.Query != "" {
 		return s.peopleCalled(ctx, in)
@@ -129,9 +108,9 @@ const (
 )
 
 // peopleCalled lists people by what they are called, and then by their ids.
-func (s *server) peopleCalled(ctx context.Context, in *peopleInput) (*peopleOutput, error) {
+func (s *People) peopleCalled(ctx context.Context, in *peopleInput) (*peopleOutput, error) {
 	if !utf8.ValidString(in.Query) || in.Prefix != "" {
-		return nil, badParameter(http.StatusUnprocessableEntity, "query.q", "q must be UTF-8, and stand without prefix.")
+		return nil, BadParameter("query.q", "q must be UTF-8, and stand without prefix.")
 	}
 	sum := querySum("people", "q", in.Query, in.Kind)
 	part, after, err := calledCursor(in.Cursor, sum, "q and kind")
@@ -203,9 +182,9 @@ func calledCursor(cursor string, sum [querySumSize]byte, of string) (part rune, 
 	return rune(place[0]), string(place[1:]), nil
 }
 
-func (s *server) talks(ctx context.Context, in *talksInput) (*talksOutput, error) {
+func (s *People) talks(ctx context.Context, in *talksInput) (*talksOutput, error) {
 	if !utf8.ValidString(in.ID) || in.ID == "" || len(in.ID) > store.MaxIndexKey/2 {
-		return nil, badParameter(http.StatusUnprocessableEntity, "path.id", "The person's id must be UTF-8, percent-encoded, of 1 to 512 bytes.")
+		return nil, BadParameter("path.id", "The person's id must be UTF-8, percent-encoded, of 1 to 512 bytes.")
 	}
 	id := chat.ParticipantOf(in.ID).ID
 	sum := querySum("talks", id)

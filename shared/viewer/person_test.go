@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/viewer"
 )
 
@@ -37,7 +39,7 @@ func TestWhoLooked(t *testing.T) {
 // TestSecure: over https each cookie stays there, and so does the browser.
 func TestSecure(t *testing.T) {
 	for _, insecure := range []bool{false, true} {
-		h := viewer.New(viewer.Config{Visitors: visitor{}, AskReason: true, Insecure: insecure})
+		h := viewer.New(viewer.Config{Catalog: catalog.New(storetest.NewIndex()), Visitors: visitor{}, AskReason: true, Insecure: insecure})
 		for path, form := range map[string]string{"/language": "lang=en", "/reason": "reason=why"} {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(form))
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

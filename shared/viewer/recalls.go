@@ -2,13 +2,6 @@ package viewer
 
 import (
 	"context"
-	"net/http"
-	"net/url"
-	"slices"
-	"strconv"
-	"time"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
@@ -27,7 +20,7 @@ const (
 )
 
 // linkRecalls sets RecalledBy and, of those whose message is among them, Recalls.
-func (s *server) linkRecalls(ctx context.Context, conversation string, shown []message) error {
+func (s *Content) linkRecalls(ctx context.Context, conversation string, shown []message) error {
 	ids := make([]string, len(shown))
 	for i, m := range shown {
 		ids[i] = m.MsgID
@@ -55,41 +48,10 @@ func (m *message) linkRecall(recalls, seqs map[string]int64) {
 	}
 }
 
-// linkBubbles links those of a page. All are of one conversation.
-func linkBubbles(recalls map[string]int64, all []bubble) {
-	here, seqs := map[int64]bool{}, map[string]int64{}
-	for _, b := range all {
-		here[b.Seq], seqs[b.MsgID] = true, b.Seq
-	}
-	for i := range all {
-		all[i].linkRecall(recalls, seqs)
-		all[i].here = here
-	}
-}
-
-// Recall is the address of the recall of this message.
-func (b bubble) Recall() string { return b.address(b.RecalledBy) }
-
-// Recalled is the address of the message that this one recalls.
-func (b bubble) Recalled() string {
-	if b.Recalls == 0 {
-		return "/m/" + strconv.FormatInt(b.Seq, 10) + "/recalled"
-	}
-	return b.address(b.Recalls)
-}
-
-func (b bubble) address(seq int64) string {
-	if name := strconv.FormatInt(seq, 10); !b.here[seq] || len(b.here) == 1 {
-		return "/m/" + name
-	} else {
-		return "#m" + name
-	}
-}
-
 // recalledBy finds the seq of the message that a recall recalls, among the recallStep ×
 // recallSteps messages before a position. If it is not among them, next is where the
 // messages before them begin; nil: there are none.
-func (s *server) recalledBy(ctx context.Context, recall transcript.Message, before archive.Position) (seq int64, next *archive.Position, err error) {
+func (s *Content) recalledBy(ctx context.Context, recall transcript.Message, before archive.Position) (seq int64, next *archive.Position, err error) {
 	for range recallSteps {
 		some, err := s.transcript.Messages(ctx, catalog.PlaceQuery{Conversation: recall.Conversation, After: &before, Descending: true, Limit: recallStep})
 		if err != nil {
@@ -106,45 +68,4 @@ func (s *server) recalledBy(ctx context.Context, recall transcript.Message, befo
 		before = some[len(some)-1].Place.Position
 	}
 	return 0, &before, nil
-}
-
-// unfoundRecalled is what a page says if the message that a recall recalls was not found.
-type unfoundRecalled struct {
-	Seq     int64     // of the recall
-	Back    time.Time // how far back was looked, if not to the beginning
-	Further string    // address that looks before that
-}
-
-// recalledLink leads from a recall to its message. It shows no content.
-func (s *server) recalledLink(w http.ResponseWriter, r *http.Request) (page, error) {
-	found, _, _, err := s.bySeq(r)
-	if err != nil {
-		return page{}, err
-	}
-	i := slices.IndexFunc(found, func(m transcript.Message) bool { return m.RefMsgID != "" })
-	if i < 0 {
-		return page{}, huma.Error404NotFound("")
-	}
-	from, err := placeOf(url.Values{"before": r.URL.Query()["before"]}, s.zone(r.Context()))
-	if err != nil {
-		return page{}, err
-	}
-	before := found[i].Place.Position
-	if from.before != nil && from.before.Compare(before) < 0 {
-		before = *from.before
-	}
-	seq, next, err := s.recalledBy(r.Context(), found[i], before)
-	if err != nil {
-		return page{}, err
-	}
-	if seq == 0 {
-		v := unfoundRecalled{Seq: found[i].Seq}
-		if next != nil {
-			v.Back, v.Further = next.Time, "?before="+cursorOf(*next)
-		}
-		s.render(w, r, http.StatusNotFound, page{Content: v}, "recalled")
-		return page{}, errElsewhere
-	}
-	http.Redirect(w, r, "/m/"+strconv.FormatInt(seq, 10), http.StatusSeeOther)
-	return page{}, errElsewhere
 }

@@ -2,10 +2,7 @@ package viewer
 
 import (
 	"context"
-	"net/http"
 	"unicode/utf8"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/chat"
 	"wecom-archive/shared/store"
@@ -32,17 +29,7 @@ type chatRoom struct {
 	directoryName
 }
 
-func (s *server) registerRooms() {
-	register(s, huma.Operation{
-		OperationID: "list-rooms",
-		Path:        "/v1/rooms",
-		Summary:     "Rooms that were seen in messages",
-		Tags:        []string{"content"},
-		Errors:      []int{http.StatusBadRequest},
-	}, contentRoles, s.rooms)
-}
-
-func (s *server) rooms(ctx context.Context, in *roomsInput) (*roomsOutput, error) {
+func (s *People) rooms(ctx context.Context, in *roomsInput) (*roomsOutput, error) {
 	if in.Query != "" {
 		return s.roomsCalled(ctx, in)
 	}
@@ -70,9 +57,9 @@ func (s *server) rooms(ctx context.Context, in *roomsInput) (*roomsOutput, error
 }
 
 // roomsCalled lists rooms by what they are called.
-func (s *server) roomsCalled(ctx context.Context, in *roomsInput) (*roomsOutput, error) {
+func (s *People) roomsCalled(ctx context.Context, in *roomsInput) (*roomsOutput, error) {
 	if !utf8.ValidString(in.Query) {
-		return nil, badParameter(http.StatusUnprocessableEntity, "query.q", "q must be UTF-8.")
+		return nil, BadParameter("query.q", "q must be UTF-8.")
 	}
 	sum := querySum("rooms", "q", in.Query)
 	_, after, err := calledCursor(in.Cursor, sum, "q")
@@ -90,7 +77,7 @@ func (s *server) roomsCalled(ctx context.Context, in *roomsInput) (*roomsOutput,
 	return out, err
 }
 
-func (s *server) roomList(ctx context.Context, ids []string) (*roomsOutput, error) {
+func (s *People) roomList(ctx context.Context, ids []string) (*roomsOutput, error) {
 	n, err := s.namesOf(ctx, nil, ids)
 	if err != nil {
 		return nil, err

@@ -3,13 +3,11 @@ package viewer
 import (
 	"context"
 	"errors"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
-	"github.com/danielgtaylor/huma/v2"
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/access"
@@ -42,14 +40,6 @@ type searchInput struct {
 	Order        string `query:"order" enum:"asc,desc" default:"desc" doc:"asc: oldest first; desc: newest first"`
 	Cursor       string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before; the other parameters but limit must stay the same"`
 	Limit        int    `query:"limit" minimum:"1" maximum:"50" default:"20" doc:"Most hits to return. Fewer may come, with a next_cursor"`
-
-	remote string
-}
-
-// Resolve notes what the record of the search needs to know of the request.
-func (in *searchInput) Resolve(hc huma.Context) []error {
-	in.remote = remoteHost(hc)
-	return nil
 }
 
 type searchOutput struct{ Body searchBody }
@@ -95,18 +85,7 @@ type lookedAt struct {
 	MS       int64 `json:"ms" doc:"Time that it took, in ms"`
 }
 
-func (s *server) registerSearch() {
-	register(s, huma.Operation{
-		OperationID: "search-messages",
-		Path:        "/v1/search",
-		Summary:     "Messages that a search means",
-		Description: "The search, with its terms, and what it shows are recorded before the answer leaves. Pages together are the whole answer, each message once.",
-		Tags:        []string{"content"},
-		Errors:      []int{http.StatusBadRequest},
-	}, contentRoles, s.search)
-}
-
-func (s *server) search(ctx context.Context, in *searchInput) (*searchOutput, error) {
+func (s *Content) search(ctx context.Context, in *searchInput) (*searchOutput, error) {
 	query, sum, err := in.query()
 	if err != nil {
 		return nil, err
@@ -142,7 +121,7 @@ func (s *server) search(ctx context.Context, in *searchInput) (*searchOutput, er
 	body.NotLookedAt.Contents, body.NotLookedAt.Damaged = l.Contents, append([]string{}, found.Damaged...)
 	body.LookedAt = lookedAt{Messages: l.Messages, Bytes: l.Bytes, Requests: l.Requests, MS: time.Since(began).Milliseconds()}
 	for _, key := range found.Damaged {
-		s.Log.ErrorContext(ctx, "a search could not read an object", "key", key, "request", requestID(ctx))
+		s.Log.ErrorContext(ctx, "a search could not read an object", "key", key, "request", AskerOf(ctx).Request)
 	}
 	return out, s.recordSearch(ctx, in, query, body.Hits)
 }
@@ -178,7 +157,7 @@ func conversationOf(asked string) (conversation string, ok bool) {
 func (in *searchInput) query() (q search.Query, sum [querySumSize]byte, err error) {
 	words, err := query.ParseWords(in.Q)
 	if errors.Is(err, query.ErrWords) {
-		return q, sum, badParameter(http.StatusUnprocessableEntity, "query.q", err.Error())
+		return q, sum, BadParameter("query.q", err.Error())
 	}
 	if err != nil {
 		return q, sum, err
@@ -188,12 +167,12 @@ func (in *searchInput) query() (q search.Query, sum [querySumSize]byte, err erro
 	}
 	for _, p := range in.given() {
 		if !utf8.ValidString(p[1]) {
-			return q, sum, badParameter(http.StatusUnprocessableEntity, "query."+p[0], p[0]+" must be UTF-8.")
+			return q, sum, BadParameter("query."+p[0], p[0]+" must be UTF-8.")
 		}
 	}
 	conversation, ok := conversationOf(in.Conversation)
 	if !ok {
-		return q, sum, badParameter(http.StatusUnprocessableEntity, "query.conversation", "conversation must be one as pair:li.na,wang.wei or room:<roomid>.")
+		return q, sum, BadParameter("query.conversation", "conversation must be one as pair:li.na,wang.wei or room:<roomid>.")
 	}
 	q = search.Query{Limit: in.Limit, Descending: in.Order == "desc", Query: query.Query{
 		Words: words, Conversation: conversation, SenderKind: in.SenderKind, ChatKind: in.Chat, MsgType: in.Type, File: in.File,
@@ -215,7 +194,7 @@ func (in *searchInput) query() (q search.Query, sum [querySumSize]byte, err erro
 		return q, sum, err
 	}
 	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
-		return q, sum, badParameter(http.StatusUnprocessableEntity, "query.to", "to must be after from.")
+		return q, sum, BadParameter("query.to", "to must be after from.")
 	}
 	parts := []string{"search"}
 	for _, p := range in.given() {
@@ -251,7 +230,7 @@ func (in *searchInput) given() (pairs [][2]string) {
 }
 
 // countUnread counts what no search can look at yet.
-func (s *server) countUnread(ctx context.Context, n *notLookedAt) error {
+func (s *Content) countUnread(ctx context.Context, n *notLookedAt) error {
 	const batch = 1000
 	each := func(list func(context.Context, uint64, int) ([]catalog.PageState, error), do func(catalog.PageState)) error {
 		for from := uint64(0); ; {
@@ -280,7 +259,7 @@ func (s *server) countUnread(ctx context.Context, n *notLookedAt) error {
 
 // recordSearch makes the record that must exist before the answer leaves, even of a
 // search that found nothing: that nothing was found says something.
-func (s *server) recordSearch(ctx context.Context, in *searchInput, q search.Query, hits []hit) error {
+func (s *Content) recordSearch(ctx context.Context, in *searchInput, q search.Query, hits []hit) error {
 	var seqs []int64
 	seen := map[int64]bool{}
 	var conversations []string
@@ -297,17 +276,17 @@ func (s *server) recordSearch(ctx context.Context, in *searchInput, q search.Que
 	for _, p := range in.given() {
 		asked[p[0]] = p[1]
 	}
-	reason := reasonOf(ctx)
-	if s.AskReason && reason == "" {
+	who := AskerOf(ctx)
+	if s.AskReason && who.Reason == "" {
 		return noReason()
 	}
 	look := access.Look{
-		At: s.Now(), Who: personOf(ctx).Subject, Name: personOf(ctx).Name, How: howOf(ctx), What: access.WhatSearch, Conversation: q.Conversation, Search: asked, Conversations: conversations,
-		Seqs: access.SeqsOf(seqs), From: q.From, To: q.To, Remote: in.remote, Request: requestID(ctx), Reason: reason,
+		At: s.Now(), Who: who.Person.Subject, Name: who.Person.Name, How: who.How, What: access.WhatSearch, Conversation: q.Conversation, Search: asked, Conversations: conversations,
+		Seqs: access.SeqsOf(seqs), From: q.From, To: q.To, Remote: who.Remote, Request: who.Request, Reason: who.Reason,
 	}
 	if err := s.Access.Record(ctx, look); err != nil {
-		s.logFailure(ctx, "recording the search", err)
-		return huma.Error503ServiceUnavailable("This search could not be recorded, so nothing is shown. Try again later.")
+		s.LogFailure(ctx, "recording the search", err)
+		return &Problem{Kind: NotNow, Detail: "This search could not be recorded, so nothing is shown. Try again later."}
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // hits are what was found, each with its names and, if there is time, its neighbours.
-func (s *server) hits(ctx context.Context, found []search.Hit) ([]hit, error) {
+func (s *Content) hits(ctx context.Context, found []search.Hit) ([]hit, error) {
 	all := make([]hit, len(found))
 	beside, cancel := context.WithTimeout(ctx, s.BesideTime)
 	defer cancel()
@@ -36,7 +36,7 @@ func (s *server) hits(ctx context.Context, found []search.Hit) ([]hit, error) {
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	titles, err := s.titles(ctx, conversations, func(i int) time.Time { return found[i].MsgTime })
+	titles, err := s.people.titles(ctx, conversations, func(i int) time.Time { return found[i].MsgTime })
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (s *server) hits(ctx context.Context, found []search.Hit) ([]hit, error) {
 			}
 		}
 	}
-	if _, err := s.nameMessages(ctx, named); err != nil {
+	if _, err := s.people.nameMessages(ctx, named); err != nil {
 		return nil, err
 	}
 	for i, m := range into {
@@ -61,7 +61,7 @@ func (s *server) hits(ctx context.Context, found []search.Hit) ([]hit, error) {
 
 // markRecalled says of hits, and of what stands beside them, that they were recalled: one
 // request for each conversation.
-func (s *server) markRecalled(ctx context.Context, all []hit) error {
+func (s *Content) markRecalled(ctx context.Context, all []hit) error {
 	of := map[string][]*message{}
 	for i := range all {
 		for _, m := range []*message{all[i].Before, &all[i].message, all[i].After} {
@@ -91,7 +91,7 @@ func (s *server) markRecalled(ctx context.Context, all []hit) error {
 
 // fillHit reads a hit and its neighbours as the transcript has them. Of one whose
 // neighbours cannot be read it shows what was found.
-func (s *server) fillHit(ctx context.Context, h *hit, f search.Hit) (err error) {
+func (s *Content) fillHit(ctx context.Context, h *hit, f search.Hit) (err error) {
 	defer func() { // outside of the request's goroutine a panic would end the program
 		if p := recover(); p != nil {
 			err = errors.New("reading the messages beside a hit: panic")
@@ -118,7 +118,7 @@ func (s *server) fillHit(ctx context.Context, h *hit, f search.Hit) (err error) 
 		before, err = s.transcript.Messages(ctx, catalog.PlaceQuery{Conversation: f.Conversation, After: &at, Descending: true, Limit: 1})
 	}
 	if errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrNotFound) {
-		s.logFailure(ctx, "reading the messages beside a hit", err)
+		s.LogFailure(ctx, "reading the messages beside a hit", err)
 		return nil
 	}
 	if err != nil {

@@ -52,6 +52,9 @@ type mediaRef struct {
 	MD5  string `json:"md5,omitempty" doc:"As the message says"`
 }
 
+// At is the time of the message.
+func (m message) At() time.Time { return m.at }
+
 // timeLayout has always the same width, so that times compare as text.
 const timeLayout = "2006-01-02T15:04:05.000Z07:00"
 

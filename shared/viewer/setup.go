@@ -2,12 +2,8 @@ package viewer
 
 import (
 	"context"
-	"net/http"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/person"
 	"wecom-archive/shared/setup"
 )
 
@@ -29,14 +25,7 @@ type setupBody struct {
 	Checkup   *archive.Checkup `json:"checkup,omitempty" doc:"What doctor found last"`
 }
 
-func (s *server) registerSetup() {
-	register(s, huma.Operation{
-		OperationID: "setup", Path: "/v1/setup", Summary: "What to do until messages are archived, and how far it is",
-		Errors: []int{http.StatusInternalServerError},
-	}, []person.Role{person.Operator}, s.getSetup)
-}
-
-func (s *server) getSetup(ctx context.Context, _ *struct{}) (*setupOutput, error) {
+func (s *Books) getSetup(ctx context.Context, _ *struct{}) (*setupOutput, error) {
 	f := setup.Facts{Settings: s.Setup}
 	var out setupOutput
 	var err error
@@ -61,7 +50,7 @@ func (s *server) getSetup(ctx context.Context, _ *struct{}) (*setupOutput, error
 }
 
 // lastCheckup is the puller's, since WeCom is asked from there, else the operator's.
-func (s *server) lastCheckup(ctx context.Context) (*archive.Checkup, error) {
+func (s *Books) lastCheckup(ctx context.Context) (*archive.Checkup, error) {
 	for _, where := range []string{archive.CheckedByPuller, archive.CheckedHere} {
 		if c, found, err := s.Catalog.Journal.LastCheckup(ctx, where); err != nil || found {
 			return &c, err
@@ -71,7 +60,7 @@ func (s *server) lastCheckup(ctx context.Context) (*archive.Checkup, error) {
 }
 
 // publicKeys are the corp's keys, and what each has opened.
-func (s *server) publicKeys(ctx context.Context) ([]setupKey, error) {
+func (s *Books) publicKeys(ctx context.Context) ([]setupKey, error) {
 	known, err := s.Catalog.Keys.PublicKeys(ctx, setupKeys)
 	if err != nil {
 		return nil, err

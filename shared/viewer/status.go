@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/health"
@@ -47,8 +45,6 @@ type status struct {
 	Gaps        []gap            `json:"gaps" nullable:"false" doc:"Newest first, at most 100. They stay for ever"`
 	Runs        []run            `json:"runs" nullable:"false" doc:"Last runs of the puller, newest first"`
 	KeyBindings []keyBinding     `json:"key_bindings" nullable:"false" doc:"Which of our keys opens which publickey_ver, at most 100"`
-
-	seatsFresh bool // that number is of the last days
 }
 
 type alarm struct {
@@ -139,17 +135,7 @@ type keyBinding struct {
 	Key          string `json:"key" doc:"Our id of the key"`
 }
 
-func (s *server) registerStatus() {
-	register(s, huma.Operation{
-		OperationID: "get-status",
-		Path:        "/v1/status",
-		Summary:     "Health of the archive",
-		Description: "Holds no content.",
-		Tags:        []string{"health"},
-	}, healthRoles, s.status)
-}
-
-func (s *server) status(ctx context.Context, _ *struct{}) (*statusOutput, error) {
+func (s *Books) status(ctx context.Context, _ *struct{}) (*statusOutput, error) {
 	// The cursor comes first: what is stored from here on is not counted, so that
 	// the counts add up while the archive works.
 	cursor, err := s.Catalog.Pages.Cursor(ctx)
@@ -198,7 +184,7 @@ func (s *server) status(ctx context.Context, _ *struct{}) (*statusOutput, error)
 
 // build is the program that answers. If it cannot be told how the archive locks, it is
 // taken to lock for good.
-func (s *server) build(ctx context.Context) health.Build {
+func (s *Books) build(ctx context.Context) health.Build {
 	b := health.Build{Version: s.Version, Unknown: s.Version != "" && !program.Traceable(s.Version)}
 	if !b.Unknown || s.Compliance == nil {
 		return b
@@ -229,8 +215,32 @@ func (b *status) addHealth(now time.Time, f health.Facts) {
 	}
 }
 
+// Proof is since when what is known.
+type Proof struct {
+	End   time.Time // the stream was last read to its end; zero: never
+	Seats time.Time // who has a seat; zero: that is not known
+}
+
+// Proof says it.
+func (s *Books) Proof(ctx context.Context) (Proof, error) {
+	state, err := s.Catalog.Pages.PullState(ctx)
+	if err != nil {
+		return Proof{}, err
+	}
+	directory, err := s.Catalog.People.DirectoryState(ctx)
+	if err != nil {
+		return Proof{}, err
+	}
+	// Without a directory the pull asks for them, and says when it worked last.
+	seats := directory.SeatsAt
+	if seats.IsZero() {
+		seats = state.LastSuccessAt
+	}
+	return Proof{End: state.LastProof(), Seats: seats}, nil
+}
+
 // addHistory adds the lists.
-func (s *server) addHistory(ctx context.Context, b *status, gaps []archive.Gap) error {
+func (s *Books) addHistory(ctx context.Context, b *status, gaps []archive.Gap) error {
 	runs, err := s.Catalog.Journal.Runs(ctx, pullerStage, statusRuns)
 	if err != nil {
 		return err

@@ -1,7 +1,6 @@
 package viewer
 
 import (
-	"context"
 	"html/template"
 	"net/http"
 	"sync"
@@ -15,8 +14,6 @@ import (
 // zoneCookie holds an IANA name: "Asia/Shanghai".
 const zoneCookie = "zone"
 
-type zoneKey struct{}
-
 // cookieZone is the zone that the browser says, or nil.
 func cookieZone(r *http.Request) *time.Location {
 	c, err := r.Cookie(zoneCookie)
@@ -28,19 +25,6 @@ func cookieZone(r *http.Request) *time.Location {
 		return nil
 	}
 	return zone
-}
-
-// inZone has what is made for a request use its reader's zone.
-func inZone(ctx context.Context, r *http.Request) context.Context {
-	return context.WithValue(ctx, zoneKey{}, cookieZone(r))
-}
-
-// zone is that of the reader of a request.
-func (s *server) zone(ctx context.Context) *time.Location {
-	if zone, _ := ctx.Value(zoneKey{}).(*time.Location); zone != nil {
-		return zone
-	}
-	return s.Zone
 }
 
 // maxSheets is for how many zones and languages the templates are kept: a company has
