@@ -17,6 +17,7 @@ import (
 	"wecom-archive/infra/local"
 	"wecom-archive/infra/local/idp"
 	"wecom-archive/shared/access"
+	"wecom-archive/shared/api"
 	"wecom-archive/shared/person"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/setup"
@@ -165,7 +166,7 @@ func (c *localCommand) handler(system *local.System, log *slog.Logger, token, ba
 	mux.Handle("/", viewer.New(viewer.Config{
 		Objects: system.Objects, Derived: system.Derived, Catalog: system.Catalog,
 		Access: &access.Recorder{Objects: system.Objects, Now: time.Now, NewID: rand.Text},
-		Auth:   viewer.StaticToken(token, person), Visitors: sessions, Insecure: true, Puller: system, AskReason: c.Reason,
+		Auth:   api.StaticToken(token, person), Visitors: sessions, Insecure: true, Puller: system, AskReason: c.Reason,
 		Setup: setup.Settings{Corp: system.Corpid()},
 		Now:   time.Now, Log: log.With("stage", "admin"),
 	}))

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"wecom-archive/shared/api"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/health"
 	"wecom-archive/shared/person"
@@ -54,7 +55,7 @@ func askStatus(ctx context.Context, o *opened, v version) ([]byte, error) {
 	}
 	handler := viewer.New(viewer.Config{
 		Objects: o.Objects, Derived: o.Derived, Catalog: o.Catalog, Log: o.Log, Version: string(v), Compliance: o.compliance,
-		Auth: viewer.StaticToken("command", person.Person{Subject: "command", Roles: []person.Role{person.Operator}}),
+		Auth: api.StaticToken("command", person.Person{Subject: "command", Roles: []person.Role{person.Operator}}),
 	})
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "/v1/status", nil)
 	if err != nil {

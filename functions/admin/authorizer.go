@@ -10,8 +10,8 @@ import (
 
 	"github.com/awslabs/aws-lambda-go-api-proxy/core"
 
+	"wecom-archive/shared/api"
 	"wecom-archive/shared/person"
-	"wecom-archive/shared/viewer"
 )
 
 // authorizer takes a person from the claims of the token that API Gateway's JWT
@@ -29,9 +29,9 @@ type tokens interface {
 	Subject(ctx context.Context, token string) (string, error)
 }
 
-var _ viewer.Authenticator = authorizer{}
+var _ api.Authenticator = authorizer{}
 
-// Authenticate implements viewer.Authenticator.
+// Authenticate implements api.Authenticator.
 func (a authorizer) Authenticate(r *http.Request) (person.Person, error) {
 	gateway, ok := core.GetAPIGatewayV2ContextFromContext(r.Context())
 	if !ok || gateway.Authorizer == nil || gateway.Authorizer.JWT == nil {

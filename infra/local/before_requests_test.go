@@ -20,6 +20,7 @@ import (
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/person"
 	"wecom-archive/shared/setup"
+	"wecom-archive/shared/show"
 	"wecom-archive/shared/viewer"
 )
 
@@ -106,7 +107,7 @@ func (a *asker) send(role person.Role, target string) *httptest.ResponseRecorder
 	if role != "" {
 		r.Header.Set("Authorization", "Bearer "+string(role))
 	}
-	r.Header.Set(viewer.ReasonHeader, url.PathEscape("复查 2026-18"))
+	r.Header.Set(show.ReasonHeader, url.PathEscape("复查 2026-18"))
 	w := httptest.NewRecorder()
 	a.handler.ServeHTTP(w, r)
 	return w

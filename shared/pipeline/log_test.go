@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/access"
+	"wecom-archive/shared/api"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/decode"
@@ -178,7 +179,7 @@ func (w *world) look(t *testing.T) {
 	api := viewer.New(viewer.Config{
 		Objects: w.objects, Catalog: catalog, Now: w.Now, Log: w.log,
 		Access: &access.Recorder{Objects: w.objects, Now: w.Now, NewID: rand.Text},
-		Auth:   viewer.StaticToken(token, person.Person{Subject: "auditor", Roles: []person.Role{person.Auditor}}),
+		Auth:   api.StaticToken(token, person.Person{Subject: "auditor", Roles: []person.Role{person.Auditor}}),
 	})
 	get := func(path string) (status, size int) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/access"
+	"wecom-archive/shared/api"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/person"
@@ -96,7 +97,7 @@ func (w *world) apiAnswers(t *testing.T) map[string]string {
 	handler := viewer.New(viewer.Config{
 		Objects: w.objects, Derived: w.derived, Catalog: catalog.New(w.index), Read: w.newest,
 		Access: &access.Recorder{Objects: storetest.NewObjects(), Now: w.Now, NewID: func() string { looks++; return fmt.Sprintf("look-%08d", looks) }},
-		Auth:   viewer.StaticToken("token", everything), Now: w.Now, NewID: func() string { return "request" },
+		Auth:   api.StaticToken("token", everything), Now: w.Now, NewID: func() string { return "request" },
 	})
 	got := map[string]string{}
 	ask := func(path string) []byte {

@@ -10,7 +10,6 @@ import (
 
 	"wecom-archive/shared/person"
 	"wecom-archive/shared/store"
-	"wecom-archive/shared/viewer"
 )
 
 // Items of the index that sign-in keeps, so that the pages' function, which has no way
@@ -89,8 +88,6 @@ type Stored struct {
 	sessions *Sessions
 }
 
-var _ viewer.Visitors = (*Stored)(nil)
-
 // Sessions returns store.ErrNotFound, wrapped, if nobody has ever signed in.
 func (s *Stored) Sessions(ctx context.Context) (*Sessions, error) {
 	s.mu.Lock()
@@ -108,7 +105,7 @@ func (s *Stored) Sessions(ctx context.Context) (*Sessions, error) {
 	return s.sessions, err
 }
 
-// Visitor implements viewer.Visitors.
+// Visitor says who looks at a page, as package pages asks for it.
 func (s *Stored) Visitor(w http.ResponseWriter, r *http.Request) (person.Person, error) {
 	sessions, err := s.Sessions(r.Context())
 	if errors.Is(err, store.ErrNotFound) {

@@ -25,8 +25,8 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"wecom-archive/shared/guard"
 	"wecom-archive/shared/person"
-	"wecom-archive/shared/viewer"
 )
 
 // Paths that the handler serves.
@@ -80,7 +80,7 @@ func New(c Config) http.Handler {
 	guarded := http.NewCrossOriginProtection().Handler(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !c.Sessions.Insecure {
-			w.Header().Set("Strict-Transport-Security", viewer.StrictTransport)
+			w.Header().Set("Strict-Transport-Security", guard.StrictTransport)
 		}
 		guarded.ServeHTTP(w, r)
 	})

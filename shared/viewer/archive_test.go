@@ -20,11 +20,13 @@ import (
 	"pgregory.net/rapid"
 
 	"wecom-archive/shared/access"
+	"wecom-archive/shared/api"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/person"
 	"wecom-archive/shared/segment"
+	"wecom-archive/shared/show"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/viewer"
 	"wecom-archive/shared/wecom"
@@ -78,7 +80,7 @@ type people struct{}
 func (people) Authenticate(r *http.Request) (person.Person, error) {
 	for _, role := range []person.Role{person.Reader, person.Auditor, person.Operator, "nothing"} {
 		p := person.Person{Subject: "the-" + string(role), Roles: []person.Role{role}}
-		if p, err := viewer.StaticToken(string(role)+"-token", p).Authenticate(r); err == nil {
+		if p, err := api.StaticToken(string(role)+"-token", p).Authenticate(r); err == nil {
 			return p, nil
 		}
 	}
@@ -90,7 +92,7 @@ func (people) Authenticate(r *http.Request) (person.Person, error) {
 
 // recorder fails on request and calls before ahead of each record.
 type recorder struct {
-	inner  viewer.LookRecorder
+	inner  show.LookRecorder
 	err    error
 	before func()
 }

@@ -10,7 +10,7 @@ import (
 // TestVendoredDecoder: the AMR decoder is the file of the npm package
 // benz-amr-recorder 1.1.5 (MIT; OpenCORE AMR, Apache-2.0, by emscripten), unchanged.
 func TestVendoredDecoder(t *testing.T) {
-	script, err := os.ReadFile("pages/amrnb.js")
+	script, err := os.ReadFile("../pages/assets/amrnb.js")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"wecom-archive/shared/show"
 	"wecom-archive/shared/viewer"
 )
 
@@ -72,7 +73,7 @@ func TestReason(t *testing.T) {
 		for _, path := range []string{messagesPath(pair), "/v1/messages/1", "/v1/search?q=text"} {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 			r.Header.Set("Authorization", "Bearer reader-token")
-			r.Header.Set(viewer.ReasonHeader, header)
+			r.Header.Set(show.ReasonHeader, header)
 			w := httptest.NewRecorder()
 			before := len(f.looks())
 			f.handler.ServeHTTP(w, r)

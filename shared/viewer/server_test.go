@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"wecom-archive/shared/api"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/person"
@@ -129,7 +130,7 @@ func TestStaticToken(t *testing.T) {
 	for _, tt := range tests {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/?access_token=abc", nil)
 		r.Header.Set("Authorization", tt.header)
-		got, err := viewer.StaticToken(tt.token, person).Authenticate(r)
+		got, err := api.StaticToken(tt.token, person).Authenticate(r)
 		if (err == nil) != tt.ok || (got.Subject == "me") != tt.ok {
 			t.Errorf("token %q, header %q: %v, %v", tt.token, tt.header, got, err)
 		}

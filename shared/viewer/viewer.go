@@ -11,9 +11,13 @@ import (
 	"net/http"
 	"time"
 
+	"wecom-archive/shared/api"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/guard"
+	"wecom-archive/shared/pages"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/setup"
+	"wecom-archive/shared/show"
 	"wecom-archive/shared/store"
 )
 
@@ -24,17 +28,17 @@ type Config struct {
 	Catalog   *catalog.Catalog   // required
 	Derived   store.ObjectReader // derived bucket; required once something is compacted
 	Read      reading.Func
-	Access    LookRecorder  // required: without it no content is shown
-	Auth      Authenticator // of the API; nil refuses everybody
+	Access    show.LookRecorder // required: without it no content is shown
+	Auth      api.Authenticator // of the API; nil refuses everybody
 	AskReason bool
 
 	Setup      setup.Settings
 	Version    string
 	Compliance func(ctx context.Context) (bool, error)
 
-	Insecure bool     // for one machine only
-	Visitors Visitors // who looks at the pages; nil: there are no pages
-	Puller   Puller
+	Insecure bool           // for one machine only
+	Visitors pages.Visitors // who looks at the pages; nil: there are no pages
+	Puller   pages.Puller
 	Zone     *time.Location
 
 	SearchTime time.Duration
@@ -56,19 +60,19 @@ func New(c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	shown := NewShow(ShowConfig{
+	shown := show.New(show.Config{
 		Objects: c.Objects, Catalog: c.Catalog, Derived: c.Derived, Read: c.Read, Access: c.Access, AskReason: c.AskReason,
 		Setup: c.Setup, Version: c.Version, Compliance: c.Compliance, Zone: c.Zone,
 		SearchTime: c.SearchTime, BesideTime: c.BesideTime, Now: c.Now, Log: c.Log,
 	})
 	mux := http.NewServeMux()
-	answers := APINew(mux, shown, c.Auth)
+	answers := api.New(mux, shown, c.Auth)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write([]byte("ok\n"))
 	})
 	if c.Visitors != nil {
-		err := PagesRegister(mux, PagesConfig{
+		err := pages.Register(mux, pages.Config{
 			Show: shown, Visitors: c.Visitors, Puller: c.Puller, Insecure: c.Insecure,
 			AskReason: c.AskReason, Retention: c.Setup.Retention, Now: c.Now,
 		})
@@ -76,5 +80,5 @@ func New(c Config) http.Handler {
 			panic(err) // the templates are part of the program, and a test parses them
 		}
 	}
-	return GuardNew(mux, GuardConfig{Insecure: c.Insecure, Now: c.Now, NewID: c.NewID, Log: c.Log, Refuse: answers.Refuse, Failed: FailedInside})
+	return guard.New(mux, guard.Config{Insecure: c.Insecure, Now: c.Now, NewID: c.NewID, Log: c.Log, Refuse: answers.Refuse, Failed: show.FailedInside})
 }

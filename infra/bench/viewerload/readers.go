@@ -18,6 +18,7 @@ import (
 	"wecom-archive/infra/local"
 	"wecom-archive/infra/local/idp"
 	"wecom-archive/shared/access"
+	"wecom-archive/shared/api"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/person"
@@ -65,7 +66,7 @@ type tokens map[string]person.Person
 
 func (t tokens) Authenticate(r *http.Request) (person.Person, error) {
 	for token, p := range t {
-		if p, err := viewer.StaticToken(token, p).Authenticate(r); err == nil {
+		if p, err := api.StaticToken(token, p).Authenticate(r); err == nil {
 			return p, nil
 		}
 	}

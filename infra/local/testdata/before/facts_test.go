@@ -235,13 +235,13 @@ func (w *writer) looks(s *local.System, n int) {
 		handler := viewer.New(viewer.Config{
 			Objects: s.Objects, Derived: s.Derived, Catalog: s.Catalog, Now: w.now, NewID: w.newID, AskReason: true,
 			Access: &access.Recorder{Objects: s.Objects, Now: w.now, NewID: w.newID},
-			Auth:   viewer.StaticToken("token", person.Person{Subject: who, Name: "名 " + who, Roles: roles}),
+			Auth:   api.StaticToken("token", person.Person{Subject: who, Name: "名 " + who, Roles: roles}),
 		})
 		get := func(path string, into any) {
 			r := httptest.NewRequestWithContext(w.Context(), http.MethodGet, path, nil)
 			r.RemoteAddr = "192.0.2.7:5555"
 			r.Header.Set("Authorization", "Bearer token")
-			r.Header.Set(viewer.ReasonHeader, url.PathEscape("投诉 2026-17"))
+			r.Header.Set(show.ReasonHeader, url.PathEscape("投诉 2026-17"))
 			answer := httptest.NewRecorder()
 			handler.ServeHTTP(answer, r)
 			if answer.Code != http.StatusOK {

@@ -1,0 +1,30 @@
+package pages
+
+// frameWords are the frame of all pages, and what they say of errors.
+var frameWords = map[string]phrase{
+	"product":           {"会话存档", "Message archive"},
+	"skip":              {"跳到正文", "Skip to content"},
+	"nav":               {"导航", "Navigation"},
+	"nav.overview":      {"概览", "Overview"},
+	"nav.conversations": {"会话", "Conversations"},
+	"nav.access":        {"调阅记录", "Access record"},
+	"nav.setup":         {"设置", "Setup"},
+	"signout":           {"退出登录", "Sign out"},
+	"otherlanguage":     {"English", "中文"},
+	"signin":            {"登录", "Sign in"},
+	"signedout":         {"已退出登录", "You have signed out"},
+	"role.reader":       {"阅读", "Reader"},
+	"role.auditor":      {"审计", "Auditor"},
+	"role.operator":     {"运维", "Operator"},
+	"error.400":         {"请求有误", "The request is not understood"},
+	"error.403":         {"没有权限", "Not allowed"},
+	"error.404":         {"没有找到", "Not found"},
+	"error.500":         {"内部错误", "Something failed inside"},
+	"error.503":         {"暂时不能显示", "Cannot be shown now"},
+	"do.400":            {"请检查链接，或从列表重新打开。", "Check the address, or open it again from the list."},
+	"do.403":            {"您的角色不能查看此页。如有需要，请联系权限管理员。", "Your role may not see this page. Ask whoever manages access."},
+	"do.404":            {"存档中没有这一项。", "The archive has no such thing."},
+	"do.500":            {"请把下面的编号告诉运维人员。", "Give the operator the id below."},
+	"do.503":            {"本次调阅无法留下记录，或身份无法核实，因此不显示任何内容。请稍后再试。", "This look could not be recorded, or it could not be found out who you are, so nothing is shown. Try again later."},
+	"request":           {"请求编号", "Request"},
+}

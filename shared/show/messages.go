@@ -1,0 +1,120 @@
+package show
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/person"
+)
+
+type messagesInput struct {
+	ID     string `path:"id" example:"pair:li.na,wang.wei" doc:"Id of the conversation, percent-encoded"`
+	From   string `query:"from" maxLength:"64" example:"2026-11-23T00:00:00Z" doc:"Only messages at or after this time: RFC 3339, or Unix milliseconds"`
+	To     string `query:"to" maxLength:"64" example:"1795392000000" doc:"Only messages before this time: RFC 3339, or Unix milliseconds"`
+	Order  string `query:"order" enum:"asc,desc" default:"asc" doc:"asc: oldest first; desc: newest first"`
+	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before; the other parameters but limit and raw must stay the same"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Most messages to return. Fewer may come, with a next_cursor, if they are long"`
+	Raw    bool   `query:"raw" doc:"Also return each message as it was decrypted. Needs the role auditor: it holds the ids that open the files"`
+}
+
+type messagesOutput struct {
+	Body struct {
+		Messages   []Message     `json:"messages" nullable:"false" doc:"By time, then by seq, in the order asked for"`
+		People     []Participant `json:"people" nullable:"false" doc:"Everybody who takes part in these messages, in byte order of their ids, called as at the first of them"`
+		NextCursor string        `json:"next_cursor,omitempty" doc:"Absent at the end"`
+	}
+}
+
+func (s *Content) Messages(ctx context.Context, in *messagesInput) (*messagesOutput, error) {
+	if who := AskerOf(ctx).Person; in.Raw && !who.Has(person.Auditor) {
+		return nil, Forbidden(person.Auditor)
+	}
+	query, sum, err := in.query()
+	if err != nil {
+		return nil, err
+	}
+	query.Limit = in.Limit + 1 // one more tells whether there is more
+	found, err := s.transcript.Messages(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	shown := make([]Message, min(in.Limit, len(found)))
+	for i := range shown {
+		shown[i] = View(found[i], in.Raw)
+	}
+	shown = shown[:fitting(shown)]
+	out := new(messagesOutput)
+	out.Body.Messages = shown
+	if out.Body.People, err = s.people.nameMessages(ctx, shown); err != nil {
+		return nil, err
+	}
+	if err := s.linkRecalls(ctx, in.ID, shown); err != nil {
+		return nil, err
+	}
+	if n := len(shown); n < len(found) {
+		out.Body.NextCursor = encodeCursor(sum, EncodePosition(found[n-1].Place.Position))
+	}
+	if err := s.recordLook(ctx, lookInput{conversation: in.ID, raw: in.Raw, from: query.From, to: query.To}, shown); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// query understands the parameters. sum ties cursors to them.
+func (in *messagesInput) query() (q catalog.PlaceQuery, sum [querySumSize]byte, err error) {
+	if !conversationID(in.ID) {
+		return q, sum, BadParameter("path.id",
+			"The conversation's id must be UTF-8, percent-encoded, of 1 to "+strconv.Itoa(maxConversationID)+" bytes.")
+	}
+	q = catalog.PlaceQuery{Conversation: in.ID, Descending: in.Order == "desc"}
+	if q.From, err = ParseBound("from", in.From); err != nil {
+		return q, sum, err
+	}
+	if q.To, err = ParseBound("to", in.To); err != nil {
+		return q, sum, err
+	}
+	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
+		return q, sum, BadParameter("query.to", "to must be after from.")
+	}
+	sum = querySum("messages", in.ID, q.From.Format(time.RFC3339Nano), q.To.Format(time.RFC3339Nano), in.Order)
+	if in.Cursor == "" {
+		return q, sum, nil
+	}
+	place, err := decodeCursor(in.Cursor, sum)
+	if err != nil {
+		return q, sum, refusedCursor(err, "id, from, to and order")
+	}
+	after, err := DecodePosition(place)
+	if err != nil {
+		return q, sum, refusedCursor(err, "")
+	}
+	q.After = &after
+	return q, sum, nil
+}
+
+// ParseBound reads a bound of time. Empty is zero: no bound.
+func ParseBound(name, value string) (time.Time, error) {
+	if value == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, value)
+	if ms, numErr := strconv.ParseInt(value, 10, 64); numErr == nil {
+		if t, err = time.UnixMilli(ms), nil; ms >= MaxTime.UnixMilli() {
+			t = MaxTime // UnixMilli overflows
+		}
+	}
+	if err != nil {
+		detail := name + " must be a time like 2026-11-23T08:00:00Z, or Unix milliseconds."
+		if strings.Contains(value, " ") {
+			detail += " Write + as %2B in a URL."
+		}
+		return t, BadParameter("query."+name, detail)
+	}
+	if t = t.UTC(); t.Before(time.UnixMilli(0)) || !t.Before(MaxTime) {
+		return t, BadParameter("query."+name, name+" must lie between 1970 and 9999. Unix times are in milliseconds.")
+	}
+	return t, nil
+}

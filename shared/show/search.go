@@ -1,0 +1,292 @@
+package show
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
+
+	"wecom-archive/shared/access"
+	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/chat"
+	"wecom-archive/shared/query"
+	"wecom-archive/shared/search"
+)
+
+// These leave room below the 29 s that API Gateway waits.
+const (
+	defaultSearchTime = 20 * time.Second
+	defaultBesideTime = 5 * time.Second
+)
+
+type SearchInput struct {
+	Q            string `query:"q" maxLength:"1024" example:"合同 \"下午三点\" -草稿" doc:"What the text must hold, wherever in it, nested records included: terms separated by spaces must all occur; OR between two lets one of them do; NOT or a leading - excludes; quotes make a phrase; parentheses group. Case, width and compatibility forms make no difference. Empty: every text"`
+	Variants     string `query:"variants" enum:"true" doc:"true: traditional and simplified characters that stand for each other count as one in q: 合同編號 finds 合同编号"`
+	Conversation string `query:"conversation" maxLength:"1024" example:"pair:li.na,wang.wei" doc:"Only this conversation: a pair, in any order, room:<roomid>, or a roomid"`
+	Person       string `query:"person" maxLength:"512" example:"li.na" doc:"Only messages from or to this person. Employees' userids in any case; one whose userid was changed is found under each of them"`
+	Sender       string `query:"sender" maxLength:"512" doc:"Only messages from this person"`
+	SenderKind   string `query:"sender_kind" enum:"employee,external,robot" doc:"Only messages from people of this kind; external are customers"`
+	Chat         string `query:"chat" enum:"internal,external,updown_stream" doc:"Only chats of this kind"`
+	Type         string `query:"type" maxLength:"64" example:"file" doc:"Only messages of this msgtype"`
+	HasMedia     string `query:"has_media" enum:"true,false" doc:"Only messages that refer to a file, or that do not"`
+	File         string `query:"file" maxLength:"256" doc:"Only messages with a file whose name holds this"`
+	From         string `query:"from" maxLength:"64" example:"2026-11-23T00:00:00Z" doc:"Only messages at or after this time: RFC 3339, or Unix milliseconds"`
+	To           string `query:"to" maxLength:"64" example:"1795392000000" doc:"Only messages before this time: RFC 3339, or Unix milliseconds"`
+	Order        string `query:"order" enum:"asc,desc" default:"desc" doc:"asc: oldest first; desc: newest first"`
+	Cursor       string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before; the other parameters but limit must stay the same"`
+	Limit        int    `query:"limit" minimum:"1" maximum:"50" default:"20" doc:"Most hits to return. Fewer may come, with a next_cursor"`
+}
+
+type SearchOutput struct{ Body SearchBody }
+
+type SearchBody struct {
+	Hits       []Hit  `json:"hits" nullable:"false" doc:"By time, then by seq, in the order asked for"`
+	NextCursor string `json:"next_cursor,omitempty" doc:"Absent at the end"`
+	Complete   bool   `json:"complete" doc:"false: the time was over before the page was full. There may be more hits than those here, which follow with next_cursor; a page may even have none"`
+
+	NotLookedAt notLookedAt `json:"not_looked_at" doc:"What a hit could be in all the same"`
+	LookedAt    lookedAt    `json:"looked_at" doc:"For this page"`
+}
+
+type Hit struct {
+	Conversation string `json:"conversation"`
+	Titled       Titled `json:"conversation_name" doc:"How the conversation was called at the time of the message"`
+	Message
+	Ranges []TextRange `json:"ranges" nullable:"false" doc:"Where the terms stand in text"`
+	Before *Message    `json:"before,omitempty" doc:"The message before it in its conversation"`
+	After  *Message    `json:"after,omitempty" doc:"The message after it"`
+	Alone  bool        `json:"context_cut,omitempty" doc:"true: the time was over before the messages beside it, and whether it was recalled, were read"`
+	Link   string      `json:"link" example:"/m/17" doc:"Leads to the place in the transcript, on the web pages"`
+
+	position archive.Position
+}
+
+type TextRange struct {
+	Start int `json:"start" doc:"Bytes of UTF-8, from 0"`
+	End   int `json:"end" doc:"Exclusive"`
+}
+
+type notLookedAt struct {
+	Contents     map[string]int64 `json:"contents" doc:"Messages among those looked at for this page that fit the filters, the words aside, and refer to files whose contents are no text: by voice, image, video, file, emotion, call (a recording), voip_doc (shown in a call). Names of files and what the messages say beside them were searched"`
+	Unreadable   int64            `json:"unreadable" doc:"Messages of the whole archive that are not decrypted (yet)"`
+	WaitingPages int64            `json:"waiting_pages" doc:"Pages of WeCom's stream that are stored and not decrypted yet"`
+	Damaged      []string         `json:"damaged" nullable:"false" doc:"Keys of the archive's objects that should have been looked at for this page and cannot be read. Ask the operator for wecom-archive redrive (messages/) or compact --rebuild (compactions/)"`
+}
+
+type lookedAt struct {
+	Messages int64 `json:"messages"`
+	Bytes    int64 `json:"bytes" doc:"Read out of the buckets"`
+	Requests int64 `json:"requests" doc:"To the buckets, for the search itself"`
+	MS       int64 `json:"ms" doc:"Time that it took, in ms"`
+}
+
+func (s *Content) Search(ctx context.Context, in *SearchInput) (*SearchOutput, error) {
+	query, sum, err := in.query()
+	if err != nil {
+		return nil, err
+	}
+	aliases, err := s.Catalog.People.Aliases(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known(aliases, &query.Query)
+	query.Time = s.SearchTime
+	began := time.Now()
+	out := new(SearchOutput)
+	body := &out.Body
+	counting, countCtx := errgroup.WithContext(ctx)
+	counting.Go(func() error { return s.countUnread(countCtx, &body.NotLookedAt) })
+	found, err := s.scanner.Search(ctx, query)
+	if err := errors.Join(err, counting.Wait()); err != nil {
+		return nil, err
+	}
+	if body.Hits, err = s.hits(ctx, found.Hits); err != nil {
+		return nil, err
+	}
+	body.Complete = found.Complete
+	next := found.Next
+	if n := fittingHits(body.Hits); n < len(body.Hits) {
+		body.Hits = body.Hits[:n]
+		next = &search.Cursor{After: &body.Hits[n-1].position}
+	}
+	if next != nil {
+		body.NextCursor = encodeCursor(sum, next.Append(nil))
+	}
+	l := found.Looked
+	body.NotLookedAt.Contents, body.NotLookedAt.Damaged = l.Contents, append([]string{}, found.Damaged...)
+	body.LookedAt = lookedAt{Messages: l.Messages, Bytes: l.Bytes, Requests: l.Requests, MS: time.Since(began).Milliseconds()}
+	for _, key := range found.Damaged {
+		s.Log.ErrorContext(ctx, "a search could not read an object", "key", key, "request", AskerOf(ctx).Request)
+	}
+	return out, s.recordSearch(ctx, in, query, body.Hits)
+}
+
+// known widens a query to all userids of the people in it, and calls the conversation as
+// it is called since one was changed.
+func known(aliases catalog.Aliases, q *query.Query) {
+	for _, ids := range []*query.IDs{&q.Person, &q.Sender} {
+		if len(*ids) > 0 {
+			*ids = aliases.All((*ids)[0])
+		}
+	}
+	q.Conversation = chat.Renamed(q.Conversation, aliases.First)
+}
+
+// conversationOf is the conversation that somebody asks for: by its id, whatever the
+// order and the case of those in a pair, or by the id of a room.
+func conversationOf(asked string) (conversation string, ok bool) {
+	kind, rest, found := strings.Cut(asked, ":")
+	switch {
+	case asked == "" || asked == chat.Unparsed:
+		return asked, true
+	case !found:
+		return chat.ConversationOf(asked), true
+	case kind == "pair":
+		pair := chat.PairOf(asked)
+		return chat.ConversationOf("", pair...), len(pair) > 0
+	}
+	return asked, rest != "" && slices.Contains([]string{"room", "multi", "long"}, kind)
+}
+
+// query understands the parameters. sum ties cursors to them.
+func (in *SearchInput) query() (q search.Query, sum [querySumSize]byte, err error) {
+	words, err := query.ParseWords(in.Q)
+	if errors.Is(err, query.ErrWords) {
+		return q, sum, BadParameter("query.q", err.Error())
+	}
+	if err != nil {
+		return q, sum, err
+	}
+	if in.Variants != "" {
+		words = words.WithVariants()
+	}
+	for _, p := range in.given() {
+		if !utf8.ValidString(p[1]) {
+			return q, sum, BadParameter("query."+p[0], p[0]+" must be UTF-8.")
+		}
+	}
+	conversation, ok := conversationOf(in.Conversation)
+	if !ok {
+		return q, sum, BadParameter("query.conversation", "conversation must be one as pair:li.na,wang.wei or room:<roomid>.")
+	}
+	q = search.Query{Limit: in.Limit, Descending: in.Order == "desc", Query: query.Query{
+		Words: words, Conversation: conversation, SenderKind: in.SenderKind, ChatKind: in.Chat, MsgType: in.Type, File: in.File,
+	}}
+	if in.Person != "" {
+		q.Person = query.IDs{chat.ParticipantOf(in.Person).ID}
+	}
+	if in.Sender != "" {
+		q.Sender = query.IDs{chat.ParticipantOf(in.Sender).ID}
+	}
+	if in.HasMedia != "" {
+		has := in.HasMedia == "true"
+		q.HasMedia = &has
+	}
+	if q.From, err = ParseBound("from", in.From); err != nil {
+		return q, sum, err
+	}
+	if q.To, err = ParseBound("to", in.To); err != nil {
+		return q, sum, err
+	}
+	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
+		return q, sum, BadParameter("query.to", "to must be after from.")
+	}
+	parts := []string{"search"}
+	for _, p := range in.given() {
+		parts = append(parts, p[0], p[1])
+	}
+	sum = querySum(parts...)
+	if in.Cursor == "" {
+		return q, sum, nil
+	}
+	place, err := decodeCursor(in.Cursor, sum)
+	if err == nil {
+		if q.Cursor, err = search.ParseCursor(place); err != nil {
+			err = errBadCursor
+		}
+	}
+	if err != nil {
+		return q, sum, refusedCursor(err, "parameters, limit aside,")
+	}
+	return q, sum, nil
+}
+
+// given are the parameters that were given and say what is searched for.
+func (in *SearchInput) given() (pairs [][2]string) {
+	for _, p := range [][2]string{
+		{"q", in.Q}, {"variants", in.Variants}, {"conversation", in.Conversation}, {"person", in.Person}, {"sender", in.Sender}, {"sender_kind", in.SenderKind},
+		{"chat", in.Chat}, {"type", in.Type}, {"has_media", in.HasMedia}, {"file", in.File}, {"from", in.From}, {"to", in.To}, {"order", in.Order},
+	} {
+		if p[1] != "" {
+			pairs = append(pairs, p)
+		}
+	}
+	return pairs
+}
+
+// countUnread counts what no search can look at yet.
+func (s *Content) countUnread(ctx context.Context, n *notLookedAt) error {
+	const batch = 1000
+	each := func(list func(context.Context, uint64, int) ([]catalog.PageState, error), do func(catalog.PageState)) error {
+		for from := uint64(0); ; {
+			states, err := list(ctx, from, batch)
+			if err != nil {
+				return err
+			}
+			for _, p := range states {
+				do(p)
+			}
+			if len(states) < batch {
+				return nil
+			}
+			from = states[batch-1].SeqAsked + 1
+		}
+	}
+	if err := each(s.Catalog.Pages.PendingPages, func(catalog.PageState) { n.WaitingPages++ }); err != nil {
+		return err
+	}
+	return each(s.Catalog.Pages.Quarantined, func(p catalog.PageState) {
+		for _, count := range p.Unreadable {
+			n.Unreadable += int64(count)
+		}
+	})
+}
+
+// recordSearch makes the record that must exist before the answer leaves, even of a
+// search that found nothing: that nothing was found says something.
+func (s *Content) recordSearch(ctx context.Context, in *SearchInput, q search.Query, hits []Hit) error {
+	var seqs []int64
+	seen := map[int64]bool{}
+	var conversations []string
+	for i := range hits {
+		conversations = append(conversations, hits[i].Conversation)
+		for _, m := range []*Message{hits[i].Before, &hits[i].Message, hits[i].After} {
+			if m != nil && m.Unreadable == "" && !seen[m.Seq] {
+				seen[m.Seq] = true
+				seqs = append(seqs, m.Seq)
+			}
+		}
+	}
+	asked := map[string]string{}
+	for _, p := range in.given() {
+		asked[p[0]] = p[1]
+	}
+	who := AskerOf(ctx)
+	if s.AskReason && who.Reason == "" {
+		return noReason()
+	}
+	look := access.Look{
+		At: s.Now(), Who: who.Person.Subject, Name: who.Person.Name, How: who.How, What: access.WhatSearch, Conversation: q.Conversation, Search: asked, Conversations: conversations,
+		Seqs: access.SeqsOf(seqs), From: q.From, To: q.To, Remote: who.Remote, Request: who.Request, Reason: who.Reason,
+	}
+	if err := s.Access.Record(ctx, look); err != nil {
+		s.LogFailure(ctx, "recording the search", err)
+		return &Problem{Kind: NotNow, Detail: "This search could not be recorded, so nothing is shown. Try again later."}
+	}
+	return nil
+}

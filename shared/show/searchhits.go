@@ -1,0 +1,155 @@
+package show
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/search"
+	"wecom-archive/shared/store"
+	"wecom-archive/shared/transcript"
+)
+
+// hits are what was found, each with its names and, if there is time, its neighbours.
+func (s *Content) hits(ctx context.Context, found []search.Hit) ([]Hit, error) {
+	all := make([]Hit, len(found))
+	beside, cancel := context.WithTimeout(ctx, s.BesideTime)
+	defer cancel()
+	group, groupCtx := errgroup.WithContext(beside)
+	group.SetLimit(8)
+	conversations := make([]string, len(found))
+	for i, f := range found {
+		conversations[i] = f.Conversation
+		group.Go(func() error {
+			err := s.fillHit(groupCtx, &all[i], f)
+			if err != nil && beside.Err() != nil && ctx.Err() == nil {
+				all[i].Alone, err = true, nil
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	titles, err := s.people.Titles(ctx, conversations, func(i int) time.Time { return found[i].MsgTime })
+	if err != nil {
+		return nil, err
+	}
+	var named []Message // in order of the pointers below
+	var into []*Message
+	for i := range all {
+		all[i].Titled = titles[i]
+		for _, m := range []*Message{all[i].Before, &all[i].Message, all[i].After} {
+			if m != nil {
+				named, into = append(named, *m), append(into, m)
+			}
+		}
+	}
+	if _, err := s.people.nameMessages(ctx, named); err != nil {
+		return nil, err
+	}
+	for i, m := range into {
+		*m = named[i]
+	}
+	return all, s.markRecalled(ctx, all)
+}
+
+// markRecalled says of hits, and of what stands beside them, that they were recalled: one
+// request for each conversation.
+func (s *Content) markRecalled(ctx context.Context, all []Hit) error {
+	of := map[string][]*Message{}
+	for i := range all {
+		for _, m := range []*Message{all[i].Before, &all[i].Message, all[i].After} {
+			if m != nil && m.MsgID != "" {
+				of[all[i].Conversation] = append(of[all[i].Conversation], m)
+			}
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(4)
+	for conversation, messages := range of {
+		group.Go(func() error {
+			ids := make([]string, len(messages))
+			for i, m := range messages {
+				ids[i] = m.MsgID
+			}
+			slices.Sort(ids)
+			recalls, err := s.Catalog.Conversations.RecallsOf(ctx, conversation, slices.Compact(ids)...)
+			for _, m := range messages {
+				m.LinkRecall(recalls, nil)
+			}
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// fillHit reads a hit and its neighbours as the transcript has them. Of one whose
+// neighbours cannot be read it shows what was found.
+func (s *Content) fillHit(ctx context.Context, h *Hit, f search.Hit) (err error) {
+	defer func() { // outside of the request's goroutine a panic would end the program
+		if p := recover(); p != nil {
+			err = errors.New("reading the messages beside a hit: panic")
+		}
+	}()
+	at := f.Place.Position
+	*h = Hit{
+		Conversation: f.Conversation, Message: View(transcript.Message{Row: f.Row, Place: f.Place}, false),
+		Ranges: make([]TextRange, len(f.Ranges)), Link: "/m/" + strconv.FormatInt(f.Seq, 10), position: at,
+	}
+	for i, r := range f.Ranges {
+		h.Ranges[i] = TextRange{r.Start, r.End}
+	}
+	ahead := at
+	ahead.Envelope-- // the hit is the first behind it
+	here, err := s.transcript.Messages(ctx, catalog.PlaceQuery{Conversation: f.Conversation, After: &ahead, Limit: 2})
+	if err == nil && len(here) > 0 && here[0].Place.Compare(at) == 0 && here[0].Readable() {
+		h.Message = View(here[0], false)
+		h.Text = f.Text // that Ranges are of
+		here = here[1:]
+	}
+	before := []transcript.Message(nil)
+	if err == nil {
+		before, err = s.transcript.Messages(ctx, catalog.PlaceQuery{Conversation: f.Conversation, After: &at, Descending: true, Limit: 1})
+	}
+	if errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrNotFound) {
+		s.LogFailure(ctx, "reading the messages beside a hit", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(here) > 0 {
+		m := View(here[0], false)
+		h.After = &m
+	}
+	if len(before) > 0 {
+		m := View(before[0], false)
+		h.Before = &m
+	}
+	return nil
+}
+
+// fittingHits is like fitting.
+func fittingHits(hits []Hit) int {
+	size := 0
+	for i := range hits {
+		h := &hits[i]
+		for _, m := range []*Message{h.Before, &h.Message, h.After} {
+			if m != nil {
+				m.lighten(answerWeight / 3)
+				size += m.size()
+			}
+		}
+		h.Ranges = slices.DeleteFunc(h.Ranges, func(r TextRange) bool { return r.End > len(h.Text) })
+		if size > answerWeight && i > 0 {
+			return i
+		}
+	}
+	return len(hits)
+}
