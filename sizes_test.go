@@ -28,28 +28,13 @@ var limits = map[string]struct {
 	"file":     {400, "lines; it must be read whole before it is changed"},
 }
 
-// tooLarge are the parts known to be beyond a limit. It must become empty: nothing may
-// be added to it. Whatever is no longer too large must go from it.
-var tooLarge = map[string]bool{}
-
 // TestSizes holds product code, everywhere in the repository, to the limits.
 func TestSizes(t *testing.T) {
 	sizes := measure(t, ".")
-	found := map[string]bool{}
 	for _, part := range slices.Sorted(maps.Keys(sizes)) {
 		kind, _, _ := strings.Cut(part, " ")
-		limit, size := limits[kind], sizes[part]
-		if size <= limit.most {
-			continue
-		}
-		found[part] = true
-		if !tooLarge[part] {
+		if limit, size := limits[kind], sizes[part]; size > limit.most {
 			t.Errorf("%s has %d, at most %d %s", part, size, limit.most, limit.why)
-		}
-	}
-	for part := range tooLarge {
-		if !found[part] {
-			t.Errorf("%s is not too large any more (%d): take it out of the exceptions", part, sizes[part])
 		}
 	}
 }
