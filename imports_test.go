@@ -1,80 +1,204 @@
 package wecomarchive_test
 
 import (
+	"maps"
 	"os/exec"
-	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
 const module = "wecom-archive/"
 
-// TestImports checks what the design separates (design §1, §5.7, §8): which
-// packages must not be reachable from where, and why.
+// A wall is what must not be reachable from somewhere, and why.
+type wall struct {
+	from   string   // package and what lies below it, but for other walls
+	banned []string // packages and what lies below them; of ours without the module
+	but    []string // of those, what is allowed
+	why    string
+}
+
+// Names of parts that several walls have.
+const (
+	parquet    = "github.com/parquet-go"
+	embeddedS3 = "github.com/versity"
+	simulator  = "shared/wecom/wecomtest"
+	ours       = "" // any package of the module
+)
+
+// readsContent are the rooms that open what people said.
+var readsContent = []string{
+	"shared/keyring", "shared/decode", "shared/reading", "shared/segment", "shared/compaction", "shared/transcript", "shared/search", "shared/extract",
+	"shared/show", "shared/api", "shared/pages", "shared/viewer",
+}
+
+// faces are what serves people.
+var faces = []string{"shared/show", "shared/api", "shared/pages", "shared/viewer", "shared/signin"}
+
+// stages are what works on its own, each on ports.
+var stages = []string{
+	"shared/capture", "shared/decode", "shared/mediafetch", "shared/directory", "shared/callback", "shared/compact", "shared/reparse", "shared/rebuild", "shared/doctor",
+}
+
+// walls are the directions of the arrows between the rooms (CONTRIBUTING.md).
+func walls() []wall {
+	const (
+		ground     = "the ground floor: it knows nothing of what stands on it"
+		outside    = "it talks to the outside, so it must not be able to read"
+		adapter    = "a technology implements ports, and knows nothing of what goes through them"
+		small      = "Lambda binaries import only what they run, and who cannot read messages has no use for Parquet"
+		binding    = "it knows WeCom and nothing of the archive, so that it can be used without"
+		oneMachine = "stands in for AWS on one machine; Lambda binaries import only what they run"
+	)
+	all := []wall{
+		// The ground floor, and what stands on it, in order.
+		{"shared/store", []string{ours}, nil, ground},
+		{"shared/chat", []string{ours}, nil, ground},
+		{"shared/person", []string{ours}, nil, ground},
+		{"shared/guard", []string{ours}, nil, "it stands before any face, and before signing in"},
+		{"shared/archive", []string{ours, parquet}, []string{"shared/store", "shared/chat"}, "the locked formats know no index, no Parquet, and nobody who writes them"},
+		{"shared/segment", []string{ours}, []string{"shared/archive", "shared/store", "shared/chat"}, "a format rests on formats"},
+		{"shared/catalog/table", []string{ours}, []string{"shared/store"}, "the kit of the index knows none of its subjects"},
+		{"shared/catalog", []string{ours, parquet}, []string{"shared/archive", "shared/store", "shared/chat"}, "the index is written by who has no use for Parquet, and knows no stage"},
+		{"shared/compaction", []string{ours}, []string{"shared/catalog", "shared/segment", "shared/archive", "shared/store", "shared/chat"}, "a format and its items, apart from who makes them"},
+		{"shared/health", []string{ours, parquet}, []string{"shared/catalog", "shared/archive", "shared/store", "shared/chat"}, "it judges facts, whoever learned them"},
+		{"shared/wecom", []string{ours}, []string{"shared/chat"}, "messages and errors of WeCom know nothing of the archive"},
+		{"shared/wecom/financesdk", []string{ours}, []string{"shared/wecom", "shared/chat", "shared/clock"}, binding},
+		{"shared/wecom/companion", []string{ours}, []string{"shared/wecom", "shared/chat", "shared/clock"}, binding},
+		{"shared/query", []string{ours}, []string{"shared/archive", "shared/store", "shared/chat"}, "what matches is decided without reading anything"},
+
+		// Technologies.
+		{"shared/awsstore", []string{ours}, []string{"shared/store", "shared/awsevents", "shared/clock"}, adapter},
+		{"shared/localstore", []string{ours}, []string{"shared/store", "shared/clock"}, adapter},
+		{"shared/lambdastart", []string{ours}, []string{"shared/awsstore", "shared/store", "shared/awsevents", "shared/clock"}, "every function starts with it, so it brings none of them what another one is for"},
+
+		// Faces.
+		{"shared/show", []string{"shared/api", "shared/pages", "shared/viewer", "shared/signin", "shared/keyring", "shared/decode", "shared/capture", "github.com/danielgtaylor/huma"}, nil,
+			"what may be seen is decided apart from how, and opens without keys"},
+		{"shared/api", []string{"shared/pages", "shared/viewer", "shared/signin", "shared/keyring", "shared/decode", "shared/capture"}, nil, "a face on what is shown, and on nothing else"},
+		{"shared/pages", []string{"shared/api", "shared/viewer", "shared/signin", "shared/keyring", "shared/decode", "shared/capture"}, nil, "a face on what is shown, and on nothing else"},
+		{"shared/viewer", []string{"shared/signin", "shared/keyring", "shared/decode", "shared/capture"}, nil, "admin serves what is archived; it has no business with keys or pulling"},
+
+		// Functions that may read.
+		{"functions/archiver", append([]string{"shared/capture"}, faces...), nil, "the archiver can read, so it must not pull, nor serve"},
+		{"functions/admin", []string{"shared/keyring", "shared/decode", "shared/capture"}, nil, "admin serves what is archived; it has no business with keys or pulling"},
+	}
+	for _, from := range []string{"shared/compact", "shared/reparse", "functions/compactor"} {
+		all = append(all, wall{from, []string{"shared/keyring", "shared/decode"}, nil, "compacting needs no key: it reads what is readable"})
+	}
+	for _, from := range []string{
+		"shared/capture", "shared/mediafetch", "shared/directory", "shared/callback", "shared/doctor",
+		"functions/puller", "functions/media", "functions/directory", "functions/callback",
+	} {
+		all = append(all, wall{from, readsContent, nil, outside}, wall{from, []string{parquet}, nil, small})
+	}
+	for _, from := range []string{"shared/signin", "functions/signin"} {
+		all = append(all, wall{from, append([]string{"shared/consent", "shared/access"}, readsContent...), nil, "who lets people in must not be able to show them anything"}, wall{from, []string{parquet}, nil, small})
+	}
+	for _, from := range stages {
+		all = append(all, wall{from, append([]string{"shared/awsstore", "shared/localstore", "infra"}, faces...), nil, "a stage works on ports, and serves nobody"})
+	}
+	return append(all,
+		wall{"functions", []string{"shared/localstore", "infra", simulator, "shared/store/storetest", embeddedS3, "modernc.org", "testing"}, nil, oneMachine},
+	)
+}
+
+// TestImports holds the walls between the rooms.
 func TestImports(t *testing.T) {
-	const localOnly = "stands in for AWS on one machine; Lambda binaries import only what they run"
-	type rule struct {
-		from   string
-		banned []string
-		why    string
-	}
-	rules := []rule{
-		{"shared/store", []string{module}, "the ground floor: ports know nothing of what goes through them"},
-		{"shared/chat", []string{module}, "ids and words depend on nobody"},
-		{"shared/person", []string{module}, "who asks depends on nobody"},
-		{"shared/wecom", []string{module}, "messages and errors of WeCom know nothing of the archive"},
-		{"shared/capture", []string{module + "shared/keyring", module + "shared/decode"},
-			"the puller talks to the outside, so it must not be able to read"},
-		{"shared/viewer", []string{module + "shared/keyring", module + "shared/decode", module + "shared/capture"},
-			"admin serves what is archived; it has no business with keys or pulling"},
-		{"shared/awsstore", []string{module + "shared/localstore", module + "infra", module + "shared/capture", module + "shared/decode", module + "shared/viewer"},
-			"adapters import the domain only"},
-		{"shared/localstore", []string{module + "shared/awsstore", module + "infra", module + "shared/capture", module + "shared/decode", module + "shared/viewer"},
-			"adapters import the domain only"},
-		{"shared/lambdastart", []string{module + "shared/keyring", module + "shared/decode", module + "shared/metrics", module + "shared/viewer", module + "shared/wecom"},
-			"every function starts with it, so it brings none of them what another one is for"},
-		{"shared/decode", []string{module + "shared/capture", module + "shared/awsstore", module + "shared/localstore", module + "shared/viewer"},
-			"the archiver's stage works on ports and talks to nobody"},
-		{"shared/rebuild", []string{module + "shared/capture", module + "shared/awsstore", module + "shared/localstore", module + "shared/viewer", module + "infra"},
-			"what rebuilds works on ports, on every adapter"},
-	}
-	rules = append(rules, []rule{
-		{"shared/wecom/financesdk", []string{module + "shared/archive", module + "shared/capture", module + "shared/decode", module + "shared/keyring", module + "infra"},
-			"the binding knows WeCom and nothing of the archive, so that it can be used without"},
-		{"functions/puller", []string{module + "shared/keyring", module + "shared/decode", module + "shared/viewer"},
-			"the puller talks to the outside, so it must not be able to read"},
-		{"shared/mediafetch", []string{module + "shared/keyring", module + "shared/decode", module + "shared/capture", module + "shared/awsstore", module + "shared/localstore", module + "shared/viewer"},
-			"the media stage talks to the outside, so it must not be able to read; it works on ports"},
-		{"functions/media", []string{module + "shared/keyring", module + "shared/decode", module + "shared/viewer", module + "shared/capture"},
-			"the media stage talks to the outside, so it must not be able to read"},
-		{"shared/wecom/companion", []string{module + "shared/archive", module + "shared/capture", module + "shared/decode", module + "shared/keyring", module + "infra"},
-			"the client knows WeCom and nothing of the archive, so that it can be used without"},
-		{"shared/directory", []string{module + "shared/keyring", module + "shared/decode", module + "shared/reading", module + "shared/transcript", module + "shared/viewer"},
-			"the directory talks to the outside, so it must not be able to read"},
-		{"functions/directory", []string{module + "shared/keyring", module + "shared/decode", module + "shared/reading", module + "shared/transcript", module + "shared/viewer"},
-			"the directory talks to the outside, so it must not be able to read"},
-		{"shared/callback", []string{module + "shared/keyring", module + "shared/decode", module + "shared/reading", module + "shared/transcript", module + "shared/viewer", module + "shared/awsstore", module + "shared/localstore"},
-			"whom anybody may call must not be able to read; it works on ports"},
-		{"functions/callback", []string{module + "shared/keyring", module + "shared/decode", module + "shared/reading", module + "shared/transcript", module + "shared/viewer"},
-			"whom anybody may call must not be able to read"},
-		{"shared/doctor", []string{module + "shared/keyring", module + "shared/decode", module + "shared/viewer", module + "shared/awsstore", module + "shared/localstore"},
-			"the puller runs it, so it must not be able to read; it works on ports"},
-		{"functions/archiver", []string{module + "shared/capture", module + "shared/viewer"},
-			"the archiver can read, so it must not pull"},
-	}...)
-	for _, f := range functions(t) {
-		rules = append(rules, rule{f, []string{module + "shared/localstore", module + "infra", module + "shared/wecom/wecomtest", module + "shared/store/storetest", "github.com/versity", "modernc.org", "testing"}, localOnly})
-	}
-	for _, rule := range rules {
-		for _, dep := range deps(t, rule.from) {
-			for _, banned := range rule.banned {
-				if dep == module+rule.from || strings.HasPrefix(dep, module+rule.from+"/") {
-					continue
-				}
-				if dep == banned || strings.HasPrefix(dep, strings.TrimSuffix(banned, "/")+"/") {
-					t.Errorf("%s imports %s: %s", rule.from, dep, rule.why)
+	for _, w := range walls() {
+		found := 0
+		for _, from := range below(t, w.from) {
+			found++
+			for _, dep := range deps(t, from) {
+				if dep = strings.TrimPrefix(dep, module); w.bans(dep) {
+					t.Errorf("%s imports %s: %s", from, dep, w.why)
 				}
 			}
+		}
+		if found == 0 {
+			t.Errorf("there is no %s", w.from)
+		}
+		for _, named := range append(slices.Clone(w.banned), w.but...) {
+			if named != ours && !reached(t, named) {
+				t.Errorf("the wall of %s names %s, which nothing imports: it would hold nothing back", w.from, named)
+			}
+		}
+	}
+}
+
+// reached says whether there is a package of this name, or one below it.
+func reached(t *testing.T, name string) bool {
+	t.Helper()
+	all, err := graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path := range all {
+		if path = strings.TrimPrefix(path, module); path == name || strings.HasPrefix(path, name+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// TestWallsBite: what a wall bans is seen wherever it is imported, directly or not, and
+// what it lets through is not.
+func TestWallsBite(t *testing.T) {
+	for _, w := range walls() {
+		for _, banned := range w.banned {
+			if banned == ours {
+				banned = "infra/local"
+			}
+			if !w.bans(banned) || !w.bans(banned+"/below") {
+				t.Errorf("the wall of %s lets %s through", w.from, banned)
+			}
+		}
+		for _, allowed := range w.but {
+			if w.bans(allowed) {
+				t.Errorf("the wall of %s bans %s, which it allows", w.from, allowed)
+			}
+		}
+	}
+}
+
+func (w wall) bans(dep string) bool {
+	in := func(list []string) bool {
+		return slices.ContainsFunc(list, func(p string) bool {
+			if p == ours {
+				return strings.HasPrefix(dep, "shared/") || strings.HasPrefix(dep, "functions/") || strings.HasPrefix(dep, "infra/") || strings.HasPrefix(dep, "cmd/")
+			}
+			return dep == p || strings.HasPrefix(dep, p+"/")
+		})
+	}
+	return !in([]string{w.from}) && in(w.banned) && !in(w.but)
+}
+
+// below are the package of a wall and those below it that have no wall of their own.
+func below(t *testing.T, from string) (folders []string) {
+	t.Helper()
+	for path := range imports(t) {
+		folder := strings.TrimPrefix(path, module)
+		nearest := ""
+		for _, w := range walls() {
+			if (folder == w.from || strings.HasPrefix(folder, w.from+"/")) && len(w.from) > len(nearest) {
+				nearest = w.from
+			}
+		}
+		if folder == from || nearest == from || from == "functions" && strings.HasPrefix(folder, "functions/") {
+			folders = append(folders, folder)
+		}
+	}
+	return folders
+}
+
+// TestOnlyLocalSimulates: the simulated corp is for the demonstration on one machine and
+// for tools that measure.
+func TestOnlyLocalSimulates(t *testing.T) {
+	for from, deps := range imports(t) {
+		from = strings.TrimPrefix(from, module)
+		if slices.Contains(deps, module+simulator) && from != "infra/local" && !strings.HasPrefix(from, "infra/bench/") && from != simulator {
+			t.Errorf("%s imports %s: made-up messages stay out of what companies run", from, simulator)
 		}
 	}
 }
@@ -120,21 +244,56 @@ func TestNoCgo(t *testing.T) {
 	}
 }
 
-func functions(t *testing.T) []string {
+// graph has, by path, what each package that the module reaches imports.
+var graph = sync.OnceValues(func() (map[string][]string, error) {
+	cmd := exec.Command("go", "list", "-deps", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...")
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=1")
+	out, err := cmd.Output()
+	all := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		if path := strings.Fields(line); len(path) > 0 {
+			all[path[0]] = path[1:]
+		}
+	}
+	return all, err
+})
+
+// imports has what each package of the module imports itself.
+func imports(t *testing.T) map[string][]string {
 	t.Helper()
-	mains, err := filepath.Glob("functions/*/main.go")
+	all, err := graph()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, m := range mains {
-		mains[i] = filepath.ToSlash(filepath.Dir(m))
+	ours := map[string][]string{}
+	for path, deps := range all {
+		if strings.HasPrefix(path, module) {
+			ours[path] = deps
+		}
 	}
-	return mains
+	return ours
 }
 
+// deps are all packages that a folder's package reaches.
 func deps(t *testing.T, folder string) []string {
 	t.Helper()
-	return strings.Fields(goList(t, "-deps", "./"+folder))
+	all, err := graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := all[module+folder]; !ok {
+		t.Fatalf("there is no package %s", folder)
+	}
+	seen := map[string]bool{}
+	for next := []string{module + folder}; len(next) > 0; next = next[1:] {
+		for _, dep := range all[next[0]] {
+			if !seen[dep] {
+				seen[dep] = true
+				next = append(next, dep)
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
 }
 
 func goList(t *testing.T, args ...string) string {
