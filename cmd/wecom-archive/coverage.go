@@ -121,7 +121,7 @@ func (c *coverageScope) Run(ctx context.Context, to streams) error {
 	}
 	return c.with(ctx, to, func(o *opened) error {
 		scope := archive.Scope{ID: timeid.New(), At: time.Now().UTC().Truncate(time.Millisecond), Who: operator(), UserIDs: userids}
-		if err := catalog.PutScope(ctx, o.Objects, o.Catalog, o.Corp, scope); err != nil {
+		if err := catalog.PutScope(ctx, o.Objects, o.Catalog.People, o.Corp, scope); err != nil {
 			return err
 		}
 		fmt.Fprintf(to.Err, "Stored a scope of %d employees.\n", len(userids))

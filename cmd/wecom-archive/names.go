@@ -39,7 +39,7 @@ func (c *peopleAlias) Run(ctx context.Context, to streams) error {
 		if err := c.check(ctx, o, alias); err != nil {
 			return err
 		}
-		if err := catalog.SayAlias(ctx, o.Objects, o.Catalog, o.Corp, alias); err != nil {
+		if err := catalog.SayAlias(ctx, o.Objects, o.Catalog.People, o.Corp, alias); err != nil {
 			return err
 		}
 		if c.Later {

@@ -183,7 +183,7 @@ func (c *compactCommand) Run(ctx context.Context, to streams) error {
 			return err
 		}
 		// A look over all keys, while one is at it.
-		count, err := catalog.RecordIncidents(ctx, o.Versions, o.Objects, o.Catalog, o.Corp, "")
+		count, err := catalog.RecordIncidents(ctx, o.Versions, o.Objects, o.Catalog.Journal, o.Corp, "")
 		if err != nil {
 			return err
 		}

@@ -102,7 +102,7 @@ func (a *App) pull(ctx context.Context) (run archive.Run, err error) {
 	}
 	defer func() { err = errors.Join(err, library.Close()) }()
 	run, err = capture.New(capture.Config{
-		Seats: catalog.SeatList{Catalog: a.Catalog, Now: a.Now},
+		Seats: catalog.SeatList{People: a.Catalog.People, Now: a.Now},
 		Corp:  a.Corp, Objects: a.Objects, Catalog: a.Catalog, Queue: a.Queue, Chats: library, Limit: a.Limit,
 		Now: a.Now, Sleep: clock.Sleep, Owner: a.Owner, NewID: timeid.New, Log: a.Log,
 		Program: a.Program, SDKVersion: info.Version, SDKSHA256: info.SHA256,

@@ -82,7 +82,7 @@ func (a *App) lookForIncidents(ctx context.Context) error {
 	defer cancel()
 	for range scanned {
 		prefix := scanned[next%len(scanned)]
-		count, err := catalog.RecordIncidents(scan, a.Versions, a.Objects, a.Catalog, a.Corp, prefix)
+		count, err := catalog.RecordIncidents(scan, a.Versions, a.Objects, a.Catalog.Journal, a.Corp, prefix)
 		a.Metrics.Put(metrics.Values{metrics.Incidents: float64(count.New)})
 		if count.New > 0 {
 			a.Log.ErrorContext(ctx, "somebody laid something over the archive", "prefix", prefix, "found", count.Found, "new", count.New)

@@ -116,12 +116,12 @@ func (c *People) CheckAlias(ctx context.Context, n archive.Alias) error {
 }
 
 // SayAlias stores an alias, after a look whether it contradicts another one.
-func SayAlias(ctx context.Context, objects store.Objects, catalog *Catalog, corp string, n archive.Alias) error {
-	if err := catalog.People.CheckAlias(ctx, n); err != nil {
+func SayAlias(ctx context.Context, objects store.Objects, people *People, corp string, n archive.Alias) error {
+	if err := people.CheckAlias(ctx, n); err != nil {
 		return err
 	}
 	if err := archive.PutEvent(ctx, objects, archive.AliasKey(n), archive.EventAlias, corp, n.At, n); err != nil {
 		return err
 	}
-	return catalog.People.PutAlias(ctx, n)
+	return people.PutAlias(ctx, n)
 }

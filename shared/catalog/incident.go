@@ -21,14 +21,14 @@ type IncidentCount struct {
 // recorded yet: as an event in objects, then in the catalog. It may run again at
 // any time, and at several places at once; the incidents that were recorded before
 // an error stay recorded.
-func RecordIncidents(ctx context.Context, versions store.Versions, objects store.Objects, catalog *Catalog, corp, prefix string) (IncidentCount, error) {
+func RecordIncidents(ctx context.Context, versions store.Versions, objects store.Objects, journal *Journal, corp, prefix string) (IncidentCount, error) {
 	var count IncidentCount
 	for incident, err := range archive.Incidents(ctx, versions, prefix) {
 		if err != nil {
 			return count, err
 		}
 		count.Found++
-		known, err := catalog.Journal.knowsIncident(ctx, incident)
+		known, err := journal.knowsIncident(ctx, incident)
 		if err != nil {
 			return count, err
 		}
@@ -39,7 +39,7 @@ func RecordIncidents(ctx context.Context, versions store.Versions, objects store
 		if err := archive.PutEvent(ctx, objects, archive.IncidentKey(incident), archive.EventIncident, corp, incident.Modified, incident); err != nil {
 			return count, err
 		}
-		if err := catalog.Journal.PutIncident(ctx, incident); err != nil {
+		if err := journal.PutIncident(ctx, incident); err != nil {
 			return count, err
 		}
 		count.New++

@@ -65,7 +65,7 @@ func TestRecordIncidents(t *testing.T) {
 		index := storetest.NewIndex()
 		faults := storetest.NewFaults()
 		scan := func() (catalog.IncidentCount, error) {
-			return catalog.RecordIncidents(t.Context(), objects, faults.Objects(objects), catalog.New(faults.Index(index)), "ww1", "pages/")
+			return catalog.RecordIncidents(t.Context(), objects, faults.Objects(objects), catalog.New(faults.Index(index)).Journal, "ww1", "pages/")
 		}
 		faults.CrashAt(k, storetest.After)
 		_, err := scan()
@@ -129,7 +129,7 @@ func TestIncidentsFail(t *testing.T) {
 	objects, _ := plantIncidents(t)
 	faults := storetest.NewFaults()
 	faults.FailAt(1, storetest.Before)
-	count, err := catalog.RecordIncidents(t.Context(), objects, faults.Objects(objects), catalog.New(storetest.NewIndex()), "ww1", "")
+	count, err := catalog.RecordIncidents(t.Context(), objects, faults.Objects(objects), catalog.New(storetest.NewIndex()).Journal, "ww1", "")
 	if !errors.Is(err, storetest.ErrInjected) || count.New != 0 {
 		t.Errorf("RecordIncidents = %+v, %v; want the store's error", count, err)
 	}

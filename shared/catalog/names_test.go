@@ -136,14 +136,14 @@ func TestSeats(t *testing.T) {
 func TestSeatList(t *testing.T) {
 	ctx := t.Context()
 	now := asked
-	list := catalog.SeatList{Catalog: catalog.New(storetest.NewIndex()), Now: func() time.Time { return now }}
+	list := catalog.SeatList{People: catalog.New(storetest.NewIndex()).People, Now: func() time.Time { return now }}
 	if ids, err := list.Seats(ctx); err == nil {
 		t.Errorf("nobody catAsked yet: %v", ids)
 	}
 	for _, seats := range []map[string][]string{{"1": {"Li.Na", "wang.wei"}}, {"1": {"Li.Na"}}, {}} {
 		now = now.Add(24 * time.Hour)
 		p := archive.DirectoryPart{Corp: "ww1", Run: "run", At: now, Records: []archive.DirectoryRecord{{Kind: archive.SubjectSeats, At: now, Answer: archive.Named, Seats: seats}}}
-		if err := list.Catalog.People.ApplyDirectoryPart(ctx, archive.DirectoryKey(p), p); err != nil {
+		if err := list.People.ApplyDirectoryPart(ctx, archive.DirectoryKey(p), p); err != nil {
 			t.Fatal(err)
 		}
 		if ids, err := list.Seats(ctx); err != nil || len(ids) != len(seats["1"]) {

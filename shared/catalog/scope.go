@@ -21,14 +21,14 @@ type scopeRef struct {
 const partitionScope = "scope"
 
 // PutScope stores a scope. From now on it is the one that counts.
-func PutScope(ctx context.Context, objects store.Objects, catalog *Catalog, corp string, s archive.Scope) error {
+func PutScope(ctx context.Context, objects store.Objects, people *People, corp string, s archive.Scope) error {
 	if len(s.UserIDs) == 0 || len(s.UserIDs) > archive.MaxScope {
 		return fmt.Errorf("a scope has 1 to %d userids, not %d", archive.MaxScope, len(s.UserIDs))
 	}
 	if err := archive.PutEvent(ctx, objects, archive.ScopeKey(s), archive.EventScope, corp, s.At, s); err != nil {
 		return err
 	}
-	return catalog.People.NoteScope(ctx, s)
+	return people.NoteScope(ctx, s)
 }
 
 // NoteScope notes a stored scope in the index, unless a later one is there.

@@ -66,14 +66,14 @@ const seatsFresh = 48 * time.Hour
 // SeatList tells who has a seat, as the directory learned it last. It serves the
 // puller, which so need not ask WeCom itself.
 type SeatList struct {
-	Catalog *Catalog
-	Now     func() time.Time
+	People *People
+	Now    func() time.Time
 }
 
 // Seats returns the userids in the archive's scope; an error if the directory has not
 // been told them for two days.
 func (l SeatList) Seats(ctx context.Context) ([]string, error) {
-	state, err := l.Catalog.People.DirectoryState(ctx)
+	state, err := l.People.DirectoryState(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (l SeatList) Seats(ctx context.Context) ([]string, error) {
 		return nil, errors.New("the directory has not been told the seats for two days; see its runs")
 	}
 	var userids []string
-	for s, err := range l.Catalog.People.Seats(ctx) {
+	for s, err := range l.People.Seats(ctx) {
 		if err != nil {
 			return nil, err
 		}

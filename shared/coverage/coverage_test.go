@@ -52,7 +52,7 @@ func (w *world) write(daysAgo int, conversation, from string, to ...string) {
 func (w *world) scope(daysAgo int, userids ...string) {
 	w.Helper()
 	s := archive.Scope{ID: fmt.Sprint("scope", daysAgo), At: now.AddDate(0, 0, -daysAgo), Who: "me", UserIDs: userids}
-	w.must(catalog.PutScope(w.Context(), w.objects, w.catalog, "ww1", s))
+	w.must(catalog.PutScope(w.Context(), w.objects, w.catalog.People, "ww1", s))
 }
 
 func ids(members []coverage.Member) (all []string) {
@@ -204,7 +204,7 @@ func TestQuestions(t *testing.T) {
 	if _, err := w.Report(t.Context(), coverage.Question{From: day, To: day, Days: 366}); err != nil {
 		t.Error(err)
 	}
-	if err := catalog.PutScope(t.Context(), w.objects, w.catalog, "ww1", archive.Scope{ID: "x", At: now}); err == nil {
+	if err := catalog.PutScope(t.Context(), w.objects, w.catalog.People, "ww1", archive.Scope{ID: "x", At: now}); err == nil {
 		t.Error("an empty scope was taken")
 	}
 }

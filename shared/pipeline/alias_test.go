@@ -40,10 +40,10 @@ func TestAlias(t *testing.T) {
 	const was = "first.userid"
 	refusal := refuse(t, w, employee)
 	alias := archive.Alias{Was: was, Is: employee, At: w.Now(), Who: "me"}
-	if err := catalog.SayAlias(t.Context(), w.objects, cat, corpID, alias); err != nil {
+	if err := catalog.SayAlias(t.Context(), w.objects, cat.People, corpID, alias); err != nil {
 		t.Fatal(err)
 	}
-	if err := catalog.SayAlias(t.Context(), w.objects, cat, corpID, archive.Alias{Was: employee, Is: was, At: w.Now()}); !errors.Is(err, catalog.ErrAlias) {
+	if err := catalog.SayAlias(t.Context(), w.objects, cat.People, corpID, archive.Alias{Was: employee, Is: was, At: w.Now()}); !errors.Is(err, catalog.ErrAlias) {
 		t.Errorf("the contrary: %v", err)
 	}
 	report := w.reparse(t, reading.Read, wecom.ParserVersion)

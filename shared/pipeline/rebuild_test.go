@@ -83,7 +83,7 @@ func eventful(t *testing.T) *world {
 	}
 	w.objects.PlantDeleteMarker(archive.PageKey(0))
 	w.objects.PlantVersion(archive.KeyRecordKey("key-1"), []byte("another key"))
-	if _, err := catalog.RecordIncidents(t.Context(), w.objects, w.objects, catalog.New(w.index), corpID, ""); err != nil {
+	if _, err := catalog.RecordIncidents(t.Context(), w.objects, w.objects, catalog.New(w.index).Journal, corpID, ""); err != nil {
 		t.Fatal(err)
 	}
 	return w

@@ -52,7 +52,7 @@ func twoMonths(t *testing.T) *world {
 	w.objects.PlantDeleteMarker(archive.PageKey(0))
 	w.objects.PlantVersion(archive.KeyRecordKey("key-1"), []byte("another key"))
 	alias := archive.Alias{Was: "first.userid", Is: busiest(t, w.corp), At: w.Now(), Who: "me"}
-	if err := catalog.SayAlias(t.Context(), w.objects, catalog.New(w.index), corpID, alias); err != nil {
+	if err := catalog.SayAlias(t.Context(), w.objects, catalog.New(w.index).People, corpID, alias); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -188,7 +188,7 @@ func TestRecompactGoesOn(t *testing.T) {
 		run(3)
 	}
 	alias := archive.Alias{Was: "zero.userid", Is: "first.userid", At: w.Now(), Who: "me"}
-	if err := catalog.SayAlias(t.Context(), w.objects, catalog.New(w.index), corpID, alias); err != nil {
+	if err := catalog.SayAlias(t.Context(), w.objects, catalog.New(w.index).People, corpID, alias); err != nil {
 		t.Fatal(err)
 	}
 	if slices := one(); slices < all {

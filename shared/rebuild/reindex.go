@@ -255,7 +255,7 @@ func (r *run) restoreCursor(ctx context.Context) error {
 
 // incidents finds what lies on top of the truth. Those that are new are recorded.
 func (r *run) incidents(ctx context.Context) error {
-	count, err := catalog.RecordIncidents(ctx, leased{r}, r.Objects, r.Catalog, r.Corp, "")
+	count, err := catalog.RecordIncidents(ctx, leased{r}, r.Objects, r.Catalog.Journal, r.Corp, "")
 	r.Report.Incidents += int64(count.Found)
 	return err
 }

@@ -281,7 +281,7 @@ func TestSearchUnderEachUserid(t *testing.T) {
 	if got := count("conversation", "r1"); got == 0 || got != count("conversation", "room:r1") {
 		t.Errorf("by a room's own id: %d hits", got)
 	}
-	f.must(catalog.SayAlias(t.Context(), f.objects, f.catalog, "ww1", archive.Alias{Was: "li.na", Is: "lina.new", At: now, Who: "x"}))
+	f.must(catalog.SayAlias(t.Context(), f.objects, f.catalog.People, "ww1", archive.Alias{Was: "li.na", Is: "lina.new", At: now, Who: "x"}))
 	for _, who := range []string{"li.na", "lina.new", "LINA.new"} {
 		if got := count("person", who); got != want {
 			t.Errorf("person=%s: %d hits, want %d", who, got, want)
