@@ -103,7 +103,8 @@ func (a *App) pull(ctx context.Context) (run archive.Run, err error) {
 	defer func() { err = errors.Join(err, library.Close()) }()
 	run, err = capture.New(capture.Config{
 		Seats: catalog.SeatList{People: a.Catalog.People, Now: a.Now},
-		Corp:  a.Corp, Objects: a.Objects, Catalog: a.Catalog, Queue: a.Queue, Chats: library, Limit: a.Limit,
+		Corp:  a.Corp, Objects: a.Objects, Pages: a.Catalog.Pages, Journal: a.Catalog.Journal, Keys: a.Catalog.Keys,
+		Queue: a.Queue, Chats: library, Limit: a.Limit,
 		Now: a.Now, Sleep: clock.Sleep, Owner: a.Owner, NewID: timeid.New, Log: a.Log,
 		Program: a.Program, SDKVersion: info.Version, SDKSHA256: info.SHA256,
 	}).Run(ctx)

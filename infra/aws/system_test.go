@@ -215,7 +215,7 @@ func (s stack) work(ctx context.Context) error {
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	puller := capture.New(capture.Config{
-		Corp: corpID, Objects: objects, Catalog: index, Queue: queue, Chats: chats, Seats: corp, Now: time.Now,
+		Corp: corpID, Objects: objects, Pages: index.Pages, Journal: index.Journal, Keys: index.Keys, Queue: queue, Chats: chats, Seats: corp, Now: time.Now,
 		Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 		Owner: rand.Text(), NewID: rand.Text, Log: log, Program: "test", SDKVersion: "simulator",
 		// A killed run's lease, and its lost messages, are waited for.

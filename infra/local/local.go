@@ -284,7 +284,8 @@ func (s *System) openStages(ctx context.Context) error {
 		return err
 	}
 	s.puller = capture.New(capture.Config{
-		Corp: corpID, Objects: s.Objects, Catalog: s.Catalog, Queue: s.queue,
+		Corp: corpID, Objects: s.Objects, Queue: s.queue,
+		Pages: s.Catalog.Pages, Journal: s.Catalog.Journal, Keys: s.Catalog.Keys,
 		Chats: lib.chats, Seats: s.Corp, Limit: s.Limit, Now: s.Now, Sleep: clock.Sleep,
 		Owner: "local", NewID: timeid.New, Log: s.Log.With("stage", "puller"),
 		Program: s.Program, SDKVersion: lib.version, SDKSHA256: lib.sha256,

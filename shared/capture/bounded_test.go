@@ -62,7 +62,8 @@ func TestMemoryIsFlat(t *testing.T) {
 		}
 	}
 	c := w.config()
-	c.Limit, c.Objects, c.Catalog = 1, forgetfulObjects{w.objects}, catalog.New(forgetfulIndex{w.index})
+	c.Limit, c.Objects = 1, forgetfulObjects{w.objects}
+	take(&c, catalog.New(forgetfulIndex{w.index}))
 	c.Sleep = func(_ context.Context, d time.Duration) error { w.advance(d); return nil }
 	run, err := capture.New(c).Run(t.Context())
 	if err != nil || run.Pages != 500 {

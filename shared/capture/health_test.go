@@ -27,7 +27,8 @@ func TestEveryFailureHasARemedy(t *testing.T) {
 		faults := storetest.NewFaults()
 		c := w.config()
 		index := faults.Index(w.index)
-		c.Objects, c.Catalog, c.Queue = faults.Objects(w.objects), catalog.New(index), faults.Notifier(w.queue)
+		c.Objects, c.Queue = faults.Objects(w.objects), faults.Notifier(w.queue)
+		take(&c, catalog.New(index))
 		faults.FailAt(k, storetest.Before)
 		run, err := capture.New(c).Run(t.Context())
 		if faults.Count() < k {
@@ -142,7 +143,7 @@ func TestSilenceIsLearned(t *testing.T) {
 			}
 			before, _ := w.judge(t)
 			w.loseIndex()
-			c.Catalog = w.catalog
+			take(&c, w.catalog)
 			w.advance(time.Minute)
 			if _, err := capture.New(c).Run(t.Context()); err != nil {
 				t.Fatal(err)

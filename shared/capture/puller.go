@@ -29,11 +29,24 @@ type Seats interface {
 	Seats(ctx context.Context) ([]string, error)
 }
 
+// Journal is where the puller writes what happened.
+type Journal interface {
+	PutRun(ctx context.Context, r archive.Run) error
+	PutGap(ctx context.Context, g archive.Gap) error
+}
+
+// Keys are which of our keys opens which publickey_ver: a restored index is told again.
+type Keys interface {
+	Bind(ctx context.Context, b archive.KeyBinding) error
+}
+
 // Config is what a Puller works with. Fields without a default must be set.
 type Config struct {
 	Corp    string           // corpid
 	Objects store.Objects    // archive bucket
-	Catalog *catalog.Catalog //
+	Pages   *catalog.Pages   // whole: cursor, lease and pages are the puller's, it uses twelve methods
+	Journal Journal          //
+	Keys    Keys             //
 	Queue   store.Notifier   // of the archiver
 	Chats   Chats            //
 	Seats   Seats            // optional: without it an empty stream is never proof of health
@@ -125,7 +138,7 @@ func (p *Puller) Run(ctx context.Context) (archive.Run, error) {
 		return r.did, err
 	}
 	var err error
-	if r.lease, err = p.config.Catalog.Pages.AcquireLease(ctx, p.config.Owner, p.config.Now(), p.config.LeaseTTL); err != nil {
+	if r.lease, err = p.config.Pages.AcquireLease(ctx, p.config.Owner, p.config.Now(), p.config.LeaseTTL); err != nil {
 		err = own(fmt.Errorf("starting a pull: %w", err))
 		r.describe(err)
 		return r.did, err
@@ -155,7 +168,7 @@ func (r *run) work(ctx context.Context) error {
 	if r.did.Stopped != StoppedLease { // who has the lease now queues, too
 		err = errors.Join(err, r.alsoFailed(r.requeue(ctx)))
 	}
-	return errors.Join(err, r.alsoFailed(r.record(ctx, state)), r.config.Catalog.Pages.ReleaseLease(ctx, r.lease))
+	return errors.Join(err, r.alsoFailed(r.record(ctx, state)), r.config.Pages.ReleaseLease(ctx, r.lease))
 }
 
 // prepare finds out where things stand, and records a gap if there is one.
@@ -164,7 +177,7 @@ func (r *run) prepare(ctx context.Context) (catalog.PullState, error) {
 	if err != nil {
 		return state, err
 	}
-	if r.cursor, err = r.config.Catalog.Pages.Cursor(ctx); err != nil {
+	if r.cursor, err = r.config.Pages.Cursor(ctx); err != nil {
 		return state, own(err)
 	}
 	if err := r.checkCursor(ctx); err != nil {
@@ -202,7 +215,7 @@ func (r *run) checkCursor(ctx context.Context) error {
 	case err == nil:
 		end = h.LastSeq
 	case errors.Is(err, store.ErrDamaged): // then the index has to agree with itself
-		state, err := r.config.Catalog.Pages.Page(ctx, c.Page)
+		state, err := r.config.Pages.Page(ctx, c.Page)
 		if err != nil {
 			return own(err)
 		}
@@ -269,12 +282,12 @@ func (r *run) store(ctx context.Context, reply []byte, parsed archive.Reply) err
 // advance notes a stored page and moves the cursor over it. If another run has
 // moved it, the cursor is read again and ours is false.
 func (r *run) advance(ctx context.Context, h archive.PageHeader) (ours bool, err error) {
-	if err := r.config.Catalog.Pages.NotePage(ctx, h); err != nil {
+	if err := r.config.Pages.NotePage(ctx, h); err != nil {
 		return false, own(err)
 	}
-	next, err := r.config.Catalog.Pages.AdvanceCursor(ctx, r.cursor, h)
+	next, err := r.config.Pages.AdvanceCursor(ctx, r.cursor, h)
 	if errors.Is(err, store.ErrConflict) {
-		r.cursor, err = r.config.Catalog.Pages.Cursor(ctx)
+		r.cursor, err = r.config.Pages.Cursor(ctx)
 		return false, own(err)
 	}
 	if err != nil {
@@ -352,7 +365,7 @@ func (r *run) mayGoOn(ctx context.Context) error {
 	if r.lease.Expires.Sub(now) > r.config.LeaseTTL/2 {
 		return nil
 	}
-	lease, err := r.config.Catalog.Pages.RenewLease(ctx, r.lease, now, r.config.LeaseTTL)
+	lease, err := r.config.Pages.RenewLease(ctx, r.lease, now, r.config.LeaseTTL)
 	if err != nil {
 		return own(fmt.Errorf("renewing the lease: %w", err))
 	}

@@ -128,7 +128,7 @@ func (w *world) rival(id, limit int, step func()) *capture.Puller {
 	c.LeaseTTL = 10 * time.Minute
 	if step != nil {
 		c.Objects = steppedObjects{w.objects, step}
-		c.Catalog = catalog.New(steppedIndex{w.index, step})
+		take(&c, catalog.New(steppedIndex{w.index, step}))
 		c.Chats = steppedChats{w.stream, step}
 	}
 	return capture.New(c)

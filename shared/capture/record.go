@@ -31,7 +31,7 @@ func (r *run) recordGap(ctx context.Context, state catalog.PullState, at time.Ti
 		return own(fmt.Errorf("recording a gap: %w", err))
 	}
 	r.config.Log.Error("messages may be gone", "since", gap.Since, "until", gap.Until)
-	return own(r.config.Catalog.Journal.PutGap(ctx, gap))
+	return own(r.config.Journal.PutGap(ctx, gap))
 }
 
 // record leaves what the run did: as a locked event if there is news, and in the
@@ -77,10 +77,10 @@ func (r *run) noteInIndex(ctx context.Context, more func(*catalog.PullState)) er
 	if r.did.EndedAt.IsZero() {
 		r.did.EndedAt = r.config.Now().UTC()
 	}
-	if err := r.config.Catalog.Journal.PutRun(ctx, r.did); err != nil {
+	if err := r.config.Journal.PutRun(ctx, r.did); err != nil {
 		return own(err)
 	}
-	_, err := r.config.Catalog.Pages.UpdatePullState(ctx, func(s *catalog.PullState) {
+	_, err := r.config.Pages.UpdatePullState(ctx, func(s *catalog.PullState) {
 		r.prove(s)
 		if r.caughtUp && r.did.StartedAt.After(s.EventsAt) {
 			s.EventsAt = r.did.StartedAt // the events of this run are in the index

@@ -27,11 +27,11 @@ func (r *run) requeue(ctx context.Context) error {
 		now := r.config.Now()
 		return !recent(now, p.PulledAt, r.config.RequeueAfter) && !recent(now, p.QueuedAt, requeueEvery)
 	}
-	err := r.requeueOf(ctx, r.config.Catalog.Pages.PendingPages, waiting)
+	err := r.requeueOf(ctx, r.config.Pages.PendingPages, waiting)
 	if err != nil || !r.behind {
 		return err
 	}
-	return r.requeueOf(ctx, r.config.Catalog.Pages.Quarantined, func(catalog.PageState) bool { return true })
+	return r.requeueOf(ctx, r.config.Pages.Quarantined, func(catalog.PageState) bool { return true })
 }
 
 // requeueOf queues the pages of a listing that are due.
@@ -74,7 +74,7 @@ func (r *run) queueAgain(ctx context.Context, pages []catalog.PageState) error {
 		return fmt.Errorf("%w: %w", errQueue, err)
 	}
 	for _, p := range pages {
-		if err := r.config.Catalog.Pages.MarkQueued(ctx, p, r.config.Now()); err != nil {
+		if err := r.config.Pages.MarkQueued(ctx, p, r.config.Now()); err != nil {
 			return own(err)
 		}
 		r.did.Requeued++

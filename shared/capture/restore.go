@@ -18,7 +18,7 @@ import (
 // restored from a backup, commonly none. Else a restored index would know an old
 // proof, and a gap be recorded that never was.
 func (r *run) catchUp(ctx context.Context) (catalog.PullState, error) {
-	state, err := r.config.Catalog.Pages.PullState(ctx)
+	state, err := r.config.Pages.PullState(ctx)
 	if err != nil {
 		return state, own(err)
 	}
@@ -42,7 +42,7 @@ func (r *run) catchUp(ctx context.Context) (catalog.PullState, error) {
 	if err != nil {
 		return state, own(fmt.Errorf("bringing the index up to the events: %w", err))
 	}
-	state, err = r.config.Catalog.Pages.UpdatePullState(ctx, func(s *catalog.PullState) {
+	state, err = r.config.Pages.UpdatePullState(ctx, func(s *catalog.PullState) {
 		if from.IsZero() {
 			s.FirstRunAt = firstRun(s.FirstRunAt, found.first, r.did.StartedAt)
 			s.Unreadable = catalog.Unreadable{}
@@ -129,7 +129,7 @@ func (r *run) applyEvents(ctx context.Context, found eventList) (known archive.K
 			if !ok {
 				continue
 			}
-			if err := r.config.Catalog.Journal.PutGap(ctx, gap); err != nil {
+			if err := r.config.Journal.PutGap(ctx, gap); err != nil {
 				return known, err
 			}
 			break
@@ -144,7 +144,7 @@ func (r *run) applyEvents(ctx context.Context, found eventList) (known archive.K
 		if !ok {
 			continue
 		}
-		if err := r.config.Catalog.Keys.Bind(ctx, binding); err != nil {
+		if err := r.config.Keys.Bind(ctx, binding); err != nil {
 			return known, err
 		}
 	}

@@ -181,7 +181,7 @@ func (w *world) boot(change func(*decode.Config)) *process {
 	// The store sends the event, whatever becomes of who put the object.
 	objects := w.faults.Objects(announcing{w.objects, notifier})
 	p.puller = capture.New(capture.Config{
-		Corp: corpID, Objects: objects, Catalog: p.catalog, Queue: w.faults.Notifier(notifier), Chats: w.chats, Seats: w.corp,
+		Corp: corpID, Objects: objects, Pages: p.catalog.Pages, Journal: p.catalog.Journal, Keys: p.catalog.Keys, Queue: w.faults.Notifier(notifier), Chats: w.chats, Seats: w.corp,
 		Now: w.Now, Sleep: w.Sleep, Owner: "puller", Log: w.log, Limit: w.limit, Program: "test", SDKVersion: "simulator",
 		NewID: func() string { w.runs++; return fmt.Sprintf("run%06d", w.runs) },
 	})
