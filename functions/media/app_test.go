@@ -88,9 +88,9 @@ func newWorld(t *testing.T, secret secrets) *world {
 			}
 			return library{&w.closed}, nil
 		},
-		Requeuer: &mediafetch.Requeuer{Catalog: index, Queue: &w.queue, Now: time.Now},
+		Requeuer: &mediafetch.Requeuer{Media: index.Media, Queue: &w.queue, Now: time.Now},
 		Stage: mediafetch.Config{
-			Corp: "ww1", Program: "test", Objects: storetest.NewObjects(), Derived: derived, Catalog: index,
+			Corp: "ww1", Program: "test", Objects: storetest.NewObjects(), Derived: derived, Media: index.Media,
 			Now: time.Now, Sleep: clock.Sleep, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Spool: t.TempDir(),
 		},
 	}

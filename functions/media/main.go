@@ -112,12 +112,12 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 			})
 		},
 		Requeuer: &mediafetch.Requeuer{
-			Catalog: catalog, Queue: aws.Notifier(set.QueueURL, set.Derived), Now: time.Now,
+			Media: catalog.Media, Queue: aws.Notifier(set.QueueURL, set.Derived), Now: time.Now,
 		},
 		Stage: mediafetch.Config{
 			Corp: set.Corp, Program: program.Version(),
 			Objects: aws.Objects(set.Bucket).WithCaptureKey(set.Capture),
-			Derived: aws.Derived(set.Derived), Catalog: catalog, Now: time.Now, Sleep: clock.Sleep, Log: log,
+			Derived: aws.Derived(set.Derived), Media: catalog.Media, Now: time.Now, Sleep: clock.Sleep, Log: log,
 			Spool: spoolFolder, SpoolLimit: spoolLimit, Workers: set.Workers, CallsPerMinute: set.Calls,
 			Sniff: mediatype.Sniff, Settled: func(l archive.Link) { measure(meter, l) },
 		},

@@ -29,7 +29,7 @@ func (s *System) openMedia(ctx context.Context, library mediafetch.Library) erro
 		return nil
 	}
 	s.media = mediafetch.New(mediafetch.Config{
-		Corp: corpID, Program: s.Program, Objects: s.Objects, Derived: s.Derived, Catalog: s.Catalog, Library: library,
+		Corp: corpID, Program: s.Program, Objects: s.Objects, Derived: s.Derived, Media: s.Catalog.Media, Library: library,
 		Now: s.Now, Sleep: clock.Sleep, Log: s.Log.With("stage", "media"), Spool: filepath.Join(s.Dir, spoolFolder),
 		Workers: mediaWorkers, SpoolLimit: s.SpoolLimit, Sniff: s.Sniff,
 		SliceTries: 2, // there is no network whose hiccups pass
@@ -68,7 +68,7 @@ func (s *System) fetch(ctx context.Context) error {
 
 // sweep queues again what is unfinished and due, at once and then now and then.
 func (s *System) sweep(ctx context.Context) error {
-	again := &mediafetch.Requeuer{Catalog: s.Catalog, Queue: s.mediaQueue, Now: s.Now, After: time.Second, Every: sweepEvery}
+	again := &mediafetch.Requeuer{Media: s.Catalog.Media, Queue: s.mediaQueue, Now: s.Now, After: time.Second, Every: sweepEvery}
 	for {
 		if _, err := again.Run(ctx); err != nil {
 			return err
@@ -85,7 +85,7 @@ func (s *System) queueUnfinished(ctx context.Context) error {
 	if s.media == nil {
 		return nil
 	}
-	_, err := (&mediafetch.Requeuer{Catalog: s.Catalog, Queue: s.mediaQueue, Now: s.Now, After: 1, Every: 1}).Run(ctx)
+	_, err := (&mediafetch.Requeuer{Media: s.Catalog.Media, Queue: s.mediaQueue, Now: s.Now, After: 1, Every: 1}).Run(ctx)
 	return err
 }
 

@@ -44,7 +44,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 			faults.CrashAt(k, when)
 			s := w.stage(func(c *mediafetch.Config) {
 				c.Objects, c.Derived = faults.Objects(w.objects), faults.Derived(w.derived)
-				c.Catalog = catalog.New(faults.Index(w.index))
+				c.Media = catalog.New(faults.Index(w.index)).Media
 			})
 			err := s.Handle(t.Context(), key)
 			if !faults.Crashed() {
@@ -224,7 +224,7 @@ func TestRequeue(t *testing.T) {
 	w.lib.fault = func(string, string, int) error { return code(10002) }
 	key := w.list()
 	queue := &keys{}
-	r := &mediafetch.Requeuer{Catalog: w.catalog, Queue: queue, Now: w.clock}
+	r := &mediafetch.Requeuer{Media: w.catalog.Media, Queue: queue, Now: w.clock}
 	check := func(step string, want int) {
 		t.Helper()
 		queue.got = nil

@@ -55,7 +55,7 @@ func (p *pass) unfinished(ctx context.Context) ([]group, error) {
 		}
 		jobs[job.FileIDSHA256] = append(jobs[job.FileIDSHA256], job)
 	}
-	files, err := p.Catalog.Media.MediaFiles(ctx, order...)
+	files, err := p.Media.MediaFiles(ctx, order...)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +182,7 @@ func (p *pass) failed(ctx context.Context, g group, err error) error {
 		return p.settle(ctx, g, file)
 	}
 	p.wait(file.NextTry)
-	return p.Catalog.Media.PutMediaFile(ctx, file)
+	return p.Media.PutMediaFile(ctx, file)
 }
 
 // expires is when the last of the messages that refer to the file gets too old.
@@ -223,7 +223,7 @@ func (p *pass) settle(ctx context.Context, g group, file catalog.MediaFile) erro
 	p.bytes += file.Size
 	if file.State == archive.MediaFailed && g.file.Redriven { // no new link says that it failed again
 		file.Redriven = false
-		if err := p.Catalog.Media.PutMediaFile(ctx, file); err != nil {
+		if err := p.Media.PutMediaFile(ctx, file); err != nil {
 			return err
 		}
 	}
@@ -247,7 +247,7 @@ func (p *pass) flush(ctx context.Context) error {
 		}
 	}
 	p.ready, p.bytes, p.flushed = nil, 0, p.Now()
-	_, err := p.Catalog.Media.IndexLinks(ctx, p.list, p.links)
+	_, err := p.Media.IndexLinks(ctx, p.list, p.links)
 	return err
 }
 
@@ -264,5 +264,5 @@ func (p *pass) finish(ctx context.Context) error {
 	if p.next.IsZero() {
 		return nil
 	}
-	return p.Catalog.Media.PostponeMedia(ctx, count, p.next)
+	return p.Media.PostponeMedia(ctx, count, p.next)
 }

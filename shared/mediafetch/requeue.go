@@ -11,12 +11,18 @@ import (
 	"wecom-archive/shared/store"
 )
 
+// MediaLists are the lists with unfinished files.
+type MediaLists interface {
+	PendingMedia(ctx context.Context, after *catalog.MediaList, limit int) ([]catalog.MediaList, error)
+	MarkMediaQueued(ctx context.Context, l catalog.MediaList, at time.Time) error
+}
+
 // Requeuer queues job lists with unfinished files: their event was lost, the stage
 // failed on them, or a file is due for its next try. Run it now and then.
 type Requeuer struct {
-	Catalog *catalog.Catalog
-	Queue   store.Notifier // of the media stage
-	Now     func() time.Time
+	Media MediaLists
+	Queue store.Notifier // of the media stage
+	Now   func() time.Time
 
 	After time.Duration // how long a new list is left to its event; default 10 min
 	Every time.Duration // how often a list is queued again; default 30 min
@@ -30,7 +36,7 @@ func (r *Requeuer) Run(ctx context.Context) (queued int, err error) {
 	const listed = 500
 	var last *catalog.MediaList
 	for {
-		lists, err := r.Catalog.Media.PendingMedia(ctx, last, listed)
+		lists, err := r.Media.PendingMedia(ctx, last, listed)
 		if err != nil {
 			return queued, fmt.Errorf("looking for unfinished media: %w", err)
 		}
@@ -69,7 +75,7 @@ func (r *Requeuer) queue(ctx context.Context, lists []catalog.MediaList) error {
 		return err
 	}
 	for _, l := range lists {
-		if err := r.Catalog.Media.MarkMediaQueued(ctx, l, r.Now()); err != nil {
+		if err := r.Media.MarkMediaQueued(ctx, l, r.Now()); err != nil {
 			return err
 		}
 	}

@@ -26,13 +26,21 @@ type Library interface {
 	GetMediaData(ctx context.Context, fileID, index string) (wecom.MediaSlice, error)
 }
 
+// Media is what became of files, and how many of a list are unfinished.
+type Media interface {
+	MediaFiles(ctx context.Context, hashes ...string) (map[string]catalog.MediaFile, error)
+	PutMediaFile(ctx context.Context, f catalog.MediaFile) error
+	IndexLinks(ctx context.Context, list archive.FetchList, links *archive.PageLinks) (open bool, err error)
+	PostponeMedia(ctx context.Context, l catalog.MediaList, next time.Time) error
+}
+
 // Config is what a Stage works with. Fields without a default must be set.
 type Config struct {
 	Corp    string // corpid
 	Program string // our version
 	Objects store.Objects
 	Derived store.ObjectReader
-	Catalog *catalog.Catalog
+	Media   Media
 	Library Library
 	Sniff   func(head []byte) string // media type of a file by its first bytes, up to 4 KiB; nil: none
 	Now     func() time.Time

@@ -83,7 +83,7 @@ func benchOnce(ctx context.Context, o options) (ratio float64, err error) {
 		return 0, err
 	}
 	stage := mediafetch.New(mediafetch.Config{
-		Corp: list.Corp, Program: "mediaload", Objects: objects("stage"), Derived: derived, Catalog: catalog.New(storetest.NewIndex()),
+		Corp: list.Corp, Program: "mediaload", Objects: objects("stage"), Derived: derived, Media: catalog.New(storetest.NewIndex()).Media,
 		Library: lib, Now: time.Now, Sleep: func(context.Context, time.Duration) error { return nil }, Log: slog.New(slog.DiscardHandler),
 		Spool: filepath.Join(folder, ".spool"),
 	})
