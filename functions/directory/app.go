@@ -48,7 +48,8 @@ func (a *App) Handle(ctx context.Context, event Event) (run archive.Run, err err
 		return companion.New(companion.Config{Corp: a.Corp, Secret: secret, BaseURL: a.API, Limits: limits, Now: a.Now, Log: a.Log})
 	}
 	c := directory.Config{
-		Corp: a.Corp, Program: a.Program, Objects: a.Objects, Catalog: a.Catalog, Archive: client(secret),
+		Corp: a.Corp, Program: a.Program, Objects: a.Objects, Archive: client(secret),
+		People: a.Catalog.People, Consents: a.Catalog.Consents, Journal: a.Catalog.Journal, Leases: a.Catalog.Pages,
 		Owner: a.Owner, NewID: timeid.New, Now: a.Now, Log: a.Log,
 	}
 	switch second, err := a.Secrets.Get(ctx, store.SecretCompanion); {

@@ -19,12 +19,12 @@ type pair struct {
 
 // consents asks who agreed to being archived, in the conversations whose turn it is.
 func (r *run) consents(ctx context.Context, daily bool) (more bool, err error) {
-	if r.aliases, err = r.Catalog.People.Aliases(ctx); err != nil {
+	if r.aliases, err = r.People.Aliases(ctx); err != nil {
 		return false, err
 	}
 	var pairs []pair
 	var rooms []string
-	for c, err := range r.Catalog.Consents.ConsentSubjects(ctx) {
+	for c, err := range r.Consents.ConsentSubjects(ctx) {
 		if err != nil {
 			return false, err
 		}

@@ -27,7 +27,7 @@ type wanted struct {
 func (r *run) wanted(ctx context.Context, daily bool) (w wanted, err error) {
 	var again []string // customers
 	n := 0
-	for subject, err := range r.Catalog.People.Subjects(ctx) {
+	for subject, err := range r.People.Subjects(ctx) {
 		if err != nil {
 			return w, err
 		}
@@ -192,7 +192,7 @@ func seconds(s int64) time.Time {
 
 func (r *run) room(ctx context.Context, id string) error {
 	record := archive.DirectoryRecord{Kind: archive.SubjectRoom, ID: id}
-	known, err := r.Catalog.People.RoomEntries(ctx, id)
+	known, err := r.People.RoomEntries(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -313,7 +313,7 @@ func (r *run) seats(ctx context.Context) error {
 
 // spellings learns how userids are written: the index has them folded.
 func (r *run) spellings(ctx context.Context) error {
-	for seat, err := range r.Catalog.People.Seats(ctx) {
+	for seat, err := range r.People.Seats(ctx) {
 		if err != nil {
 			return err
 		}

@@ -66,7 +66,7 @@ func (r *run) customersOfTheDay(ctx context.Context) error {
 		for i, c := range contacts {
 			ids[i] = c.External.ID
 		}
-		known, err := r.Catalog.People.PersonEntries(ctx, ids...)
+		known, err := r.People.PersonEntries(ctx, ids...)
 		if err != nil {
 			return false, err
 		}
@@ -95,7 +95,7 @@ func (r *run) followers(ctx context.Context, want func(id string) bool) ([]strin
 	var userids []string
 	var batch []string
 	look := func() error {
-		known, err := r.Catalog.People.PersonEntries(ctx, batch...)
+		known, err := r.People.PersonEntries(ctx, batch...)
 		if err != nil {
 			return err
 		}
@@ -110,7 +110,7 @@ func (r *run) followers(ctx context.Context, want func(id string) bool) ([]strin
 	if err := r.flush(ctx); err != nil { // who was learned just now counts
 		return nil, err
 	}
-	for subject, err := range r.Catalog.People.Subjects(ctx) {
+	for subject, err := range r.People.Subjects(ctx) {
 		if err != nil {
 			return nil, err
 		}

@@ -53,10 +53,10 @@ func (r *run) flushLocked(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.Catalog.People.ApplyDirectoryPart(ctx, key, p); err != nil {
+	if err := r.People.ApplyDirectoryPart(ctx, key, p); err != nil {
 		return err
 	}
-	if err := r.Catalog.People.NoteDirectoryPart(ctx, key); err != nil {
+	if err := r.People.NoteDirectoryPart(ctx, key); err != nil {
 		return err
 	}
 	r.part.Records, r.size = nil, 0

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"iter"
 	"log/slog"
 	"sync"
 	"time"
@@ -36,18 +37,38 @@ type AppAPI interface {
 	Calls() map[string]int
 }
 
+// Consents are the conversations in which somebody may be asked to agree.
+type Consents interface {
+	ConsentSubjects(ctx context.Context) iter.Seq2[catalog.Subject, error]
+}
+
+// Journal is where the stage writes what happened.
+type Journal interface {
+	PutRun(ctx context.Context, r archive.Run) error
+}
+
+// Leases let one process work at a time.
+type Leases interface {
+	AcquireDirectoryLease(ctx context.Context, owner string, now time.Time, ttl time.Duration) (catalog.Lease, error)
+	RenewLease(ctx context.Context, l catalog.Lease, now time.Time, ttl time.Duration) (catalog.Lease, error)
+	ReleaseLease(ctx context.Context, l catalog.Lease) error
+}
+
 // Config is what a Stage works with. Fields without a default must be set.
 type Config struct {
-	Corp    string
-	Program string
-	Objects store.Objects
-	Catalog *catalog.Catalog
-	Archive ArchiveAPI
-	App     AppAPI // nil: there is no second secret
-	Owner   string // of the lease: one for each process
-	NewID   func() string
-	Now     func() time.Time
-	Log     *slog.Logger
+	Corp     string
+	Program  string
+	Objects  store.Objects
+	People   *catalog.People // whole: what is known of people is from here, the stage uses nine methods
+	Consents Consents
+	Journal  Journal
+	Leases   Leases
+	Archive  ArchiveAPI
+	App      AppAPI // nil: there is no second secret
+	Owner    string // of the lease: one for each process
+	NewID    func() string
+	Now      func() time.Time
+	Log      *slog.Logger
 
 	LeaseTTL time.Duration // default 2 min
 	Parallel int           // calls at a time; default 4
@@ -119,7 +140,7 @@ func (s *Stage) Run(ctx context.Context, daily bool) (archive.Run, error) {
 		r.until = deadline.Add(-s.Margin)
 	}
 	var err error
-	if r.lease, err = s.Catalog.Pages.AcquireDirectoryLease(ctx, s.Owner, s.Now(), s.LeaseTTL); err != nil {
+	if r.lease, err = s.Leases.AcquireDirectoryLease(ctx, s.Owner, s.Now(), s.LeaseTTL); err != nil {
 		return r.Run, fmt.Errorf("starting: %w", err)
 	}
 	before := s.calls()
@@ -141,7 +162,7 @@ func (s *Stage) Run(ctx context.Context, daily bool) (archive.Run, error) {
 		err = fmt.Errorf("learning names: %w", err)
 		r.Stopped, r.Error, r.Remedy = StoppedError, err.Error(), remedy(err)
 	}
-	return r.Run, errors.Join(err, r.record(ending), s.Catalog.Pages.ReleaseLease(ending, r.lease))
+	return r.Run, errors.Join(err, r.record(ending), s.Leases.ReleaseLease(ending, r.lease))
 }
 
 // noteSecret notes whether WeCom accepts the app's secret.
@@ -149,7 +170,7 @@ func (r *run) noteSecret(ctx context.Context) error {
 	if r.App == nil || r.resting {
 		return nil
 	}
-	return r.Catalog.People.UpdateDirectoryState(ctx, func(s *catalog.DirectoryState) {
+	return r.People.UpdateDirectoryState(ctx, func(s *catalog.DirectoryState) {
 		switch refused := errors.Is(r.refused[whoseApp], wecom.ErrBadSecret); {
 		case refused:
 			s.AppRefusedAt = r.StartedAt
@@ -165,7 +186,7 @@ func (r *run) record(ctx context.Context) error {
 		return nil
 	}
 	err := archive.PutEvent(ctx, r.Objects, archive.RunKey(r.Run), archive.EventRun, r.Corp, r.StartedAt, r.Run)
-	return errors.Join(err, r.Catalog.Journal.PutRun(ctx, r.Run))
+	return errors.Join(err, r.Journal.PutRun(ctx, r.Run))
 }
 
 func (s *Stage) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
@@ -205,7 +226,7 @@ func (r *run) proceed(ctx context.Context) error {
 	if r.lease.Expires.Sub(now) > r.LeaseTTL/2 {
 		return nil
 	}
-	lease, err := r.Catalog.Pages.RenewLease(ctx, r.lease, now, r.LeaseTTL)
+	lease, err := r.Leases.RenewLease(ctx, r.lease, now, r.LeaseTTL)
 	if err != nil {
 		return fmt.Errorf("renewing the lease: %w", err)
 	}
@@ -217,7 +238,7 @@ func (r *run) work(ctx context.Context, daily bool) error {
 	if err := r.catchUp(ctx); err != nil {
 		return err
 	}
-	state, err := r.Catalog.People.DirectoryState(ctx)
+	state, err := r.People.DirectoryState(ctx)
 	if err != nil {
 		return err
 	}
@@ -253,19 +274,19 @@ func (r *run) work(ctx context.Context, daily bool) error {
 		if err := r.flush(ctx); err != nil {
 			return err
 		}
-		if err := r.Catalog.People.UpdateDirectoryState(ctx, func(s *catalog.DirectoryState) { s.BatchDay = day }); err != nil {
+		if err := r.People.UpdateDirectoryState(ctx, func(s *catalog.DirectoryState) { s.BatchDay = day }); err != nil {
 			return err
 		}
 	}
 	if wanted.more || moreConsents {
 		return nil // the next run goes on
 	}
-	return r.Catalog.People.UpdateDirectoryState(ctx, func(s *catalog.DirectoryState) { s.DailyAt = r.StartedAt })
+	return r.People.UpdateDirectoryState(ctx, func(s *catalog.DirectoryState) { s.DailyAt = r.StartedAt })
 }
 
 // catchUp puts into the index what an earlier run stored and did not get there.
 func (r *run) catchUp(ctx context.Context) error {
-	state, err := r.Catalog.People.DirectoryState(ctx)
+	state, err := r.People.DirectoryState(ctx)
 	if err != nil {
 		return err
 	}
@@ -285,10 +306,10 @@ func (r *run) catchUp(ctx context.Context) error {
 			continue
 		}
 		if err == nil {
-			err = r.Catalog.People.ApplyDirectoryPart(ctx, info.Key, p)
+			err = r.People.ApplyDirectoryPart(ctx, info.Key, p)
 		}
 		if err == nil {
-			err = r.Catalog.People.NoteDirectoryPart(ctx, info.Key)
+			err = r.People.NoteDirectoryPart(ctx, info.Key)
 		}
 		if err != nil {
 			return err

@@ -121,7 +121,8 @@ func (w *world) stage(app string) *directory.Stage {
 	w.runs++
 	n := w.runs
 	c := directory.Config{
-		Corp: corpid, Program: "test", Objects: w.objects, Catalog: w.catalog, Archive: w.client(secret), Owner: fmt.Sprint("process", n),
+		Corp: corpid, Program: "test", Objects: w.objects, People: w.catalog.People, Consents: w.catalog.Consents,
+		Journal: w.catalog.Journal, Leases: w.catalog.Pages, Archive: w.client(secret), Owner: fmt.Sprint("process", n),
 		NewID: func() string { return fmt.Sprintf("run%04d", n) }, Now: w.clock, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
 	}
 	if app != noSecret {
