@@ -42,8 +42,10 @@ func TestFunction(t *testing.T) {
 	clock := func() time.Time { return now }
 	secrets := localstore.OpenSecrets(filepath.Join(t.TempDir(), "secrets.json"))
 	cached := &cachedCipher{corp: corp, secrets: secrets, now: clock}
+	known := catalog.New(storetest.NewIndex())
 	app := NewApp(callback.Config{
-		Corp: corp, Cipher: cached.get, Objects: storetest.NewObjects(), Catalog: catalog.New(storetest.NewIndex()),
+		Corp: corp, Cipher: cached.get, Objects: storetest.NewObjects(),
+		People: known.People, Consents: known.Consents, Journal: known.Journal,
 		Waker: &woken, Now: clock, Log: slog.New(slog.NewTextHandler(&log, nil)),
 	}, metrics.New(&measured, "s", clock))
 	cipher, err := callback.NewCipher(token, key, corp)

@@ -68,12 +68,13 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 		return nil, err
 	}
 	secrets := &cachedCipher{corp: set.Corp, secrets: aws.Secrets(set.Secrets), now: time.Now}
+	known := catalog.New(aws.Index(set.Table))
 	app := NewApp(callback.Config{
 		Corp: set.Corp, Cipher: secrets.get,
 		Objects: aws.Objects(set.Bucket).WithCaptureKey(set.Capture),
-		Catalog: catalog.New(aws.Index(set.Table)),
-		Waker:   aws.Waker(set.Wakes),
-		Delay:   set.Delay, Now: time.Now, Log: log,
+		People:  known.People, Consents: known.Consents, Journal: known.Journal,
+		Waker: aws.Waker(set.Wakes),
+		Delay: set.Delay, Now: time.Now, Log: log,
 	}, metrics.New(os.Stdout, getenv("WECOM_ARCHIVE_STACK"), time.Now))
 	return app.Handle, nil
 }

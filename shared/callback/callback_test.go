@@ -91,6 +91,7 @@ type endpoint struct {
 	v       vector
 	cipher  *callback.Cipher
 	objects *storetest.Objects
+	catalog *catalog.Catalog
 	now     time.Time
 	log     bytes.Buffer
 
@@ -111,11 +112,11 @@ func (e *endpoint) Wake(_ context.Context, delay time.Duration) error {
 
 func newEndpoint(t testing.TB) *endpoint {
 	t.Helper()
-	e := &endpoint{v: vectors(t)[0], now: time.Unix(1767000003, 0), objects: storetest.NewObjects()}
+	e := &endpoint{v: vectors(t)[0], now: time.Unix(1767000003, 0), objects: storetest.NewObjects(), catalog: catalog.New(storetest.NewIndex())}
 	e.cipher = newCipher(t, e.v)
 	e.Handler = callback.New(callback.Config{
 		Corp: e.v.Corp, Cipher: func(context.Context, *callback.Cipher) (*callback.Cipher, error) { return e.cipher, nil },
-		Objects: e.objects, Catalog: catalog.New(storetest.NewIndex()), Waker: e,
+		Objects: e.objects, People: e.catalog.People, Consents: e.catalog.Consents, Journal: e.catalog.Journal, Waker: e,
 		Now: func() time.Time { return e.now }, Log: slog.New(slog.NewTextHandler(&e.log, nil)),
 	})
 	return e
@@ -154,7 +155,7 @@ func TestEventIsKept(t *testing.T) {
 	if status := e.post("n", message); status != 200 {
 		t.Fatal(status, e.log.String())
 	}
-	list, err := e.Catalog.Journal.Callbacks(t.Context(), 10)
+	list, err := e.catalog.Journal.Callbacks(t.Context(), 10)
 	if err != nil || len(list) != 1 || list[0].UserID != "li.na" || list[0].ChangeType != "msg_audit_approved" || string(list[0].XML) != message {
 		t.Fatalf("%+v, %v", list, err)
 	}
@@ -162,7 +163,7 @@ func TestEventIsKept(t *testing.T) {
 	if _, err := archive.GetEvent(t.Context(), e.objects, archive.CallbackKey(list[0]), &stored); err != nil || string(stored.XML) != message {
 		t.Errorf("%+v, %v", stored, err)
 	}
-	consent, err := e.Catalog.Consents.ConsentOf(t.Context(), "pair:li.na,wmQx9ZDAAAexampleCust01")
+	consent, err := e.catalog.Consents.ConsentOf(t.Context(), "pair:li.na,wmQx9ZDAAAexampleCust01")
 	if err != nil || len(consent.People) != 1 || consent.People[0].Status != archive.ConsentAgreed || !consent.People[0].Since.Equal(list[0].SentAt) {
 		t.Errorf("consent: %+v, %v", consent, err)
 	}
@@ -175,7 +176,7 @@ func TestEventIsKept(t *testing.T) {
 	if status := e.post("n2", message); status != 200 { // WeCom sends again, with a nonce of its own
 		t.Errorf("again: %d", status)
 	}
-	if list, err := e.Catalog.Journal.Callbacks(t.Context(), 10); err != nil || len(list) != 1 {
+	if list, err := e.catalog.Journal.Callbacks(t.Context(), 10); err != nil || len(list) != 1 {
 		t.Errorf("kept %d times, %v", len(list), err)
 	}
 }
@@ -277,7 +278,7 @@ func TestRefused(t *testing.T) {
 			if got := c.send(e); got != c.want {
 				t.Errorf("status %d, want %d: %s", got, c.want, e.log.String())
 			}
-			if list, err := e.Catalog.Journal.Callbacks(t.Context(), 1); err != nil || len(list) != 0 || len(e.wakes) != 0 {
+			if list, err := e.catalog.Journal.Callbacks(t.Context(), 1); err != nil || len(list) != 0 || len(e.wakes) != 0 {
 				t.Errorf("it had an effect: %v, %v, %v", list, e.wakes, err)
 			}
 		})
@@ -313,7 +314,7 @@ func FuzzMessage(f *testing.F) {
 		if status != 200 && status != 400 && status != 403 && status != 413 {
 			t.Fatalf("status %d: %s", status, e.log.String())
 		}
-		list, err := e.Catalog.Journal.Callbacks(t.Context(), 1)
+		list, err := e.catalog.Journal.Callbacks(t.Context(), 1)
 		if kept := len(list)+len(e.wakes) == 1; err != nil || kept != (status == 200) {
 			t.Errorf("status %d, %d kept, %d wakes, %v", status, len(list), len(e.wakes), err)
 		}

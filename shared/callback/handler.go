@@ -37,19 +37,40 @@ type Waker interface {
 	Wake(ctx context.Context, delay time.Duration) error
 }
 
+// People are known by other userids, too.
+type People interface {
+	Aliases(ctx context.Context) (catalog.Aliases, error)
+}
+
+// Consents is where an agreement is noted.
+type Consents interface {
+	PutConsent(ctx context.Context, facts ...catalog.ConsentFact) error
+}
+
+// Journal is where callbacks are noted, and that a pull is under way for them.
+type Journal interface {
+	CallbackHeard(ctx context.Context, signature string, at time.Time) (bool, error)
+	MarkCallbackHeard(ctx context.Context, signature string, at time.Time) error
+	PutCallback(ctx context.Context, cb archive.Callback) error
+	ClaimWake(ctx context.Context, now time.Time, delay time.Duration) (bool, error)
+	DropWake(ctx context.Context) error
+}
+
 // Config is what a Handler needs. All fields but Delay are required.
 type Config struct {
 	Corp string
 	// Cipher makes the scheme with the secrets as they were lately; or, if refused is not
 	// nil, as they are now: they may have changed since refused was made, which did not
 	// open a message. It may give refused back.
-	Cipher  func(ctx context.Context, refused *Cipher) (*Cipher, error)
-	Objects store.Objects
-	Catalog *catalog.Catalog
-	Waker   Waker
-	Delay   time.Duration // that pulls are put together over; 0: DefaultDelay
-	Now     func() time.Time
-	Log     *slog.Logger
+	Cipher   func(ctx context.Context, refused *Cipher) (*Cipher, error)
+	Objects  store.Objects
+	People   People
+	Consents Consents
+	Journal  Journal
+	Waker    Waker
+	Delay    time.Duration // that pulls are put together over; 0: DefaultDelay
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // Handler is the endpoint. GET is how the console tries it out; POST brings an event.
@@ -180,7 +201,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := r.Context()
-	heard, err := h.Catalog.Journal.CallbackHeard(ctx, l.signature, l.at)
+	heard, err := h.Journal.CallbackHeard(ctx, l.signature, l.at)
 	if err != nil {
 		return err
 	}
@@ -194,7 +215,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) error {
 	if err := h.act(ctx, event); err != nil {
 		return err
 	}
-	return h.Catalog.Journal.MarkCallbackHeard(ctx, l.signature, l.at)
+	return h.Journal.MarkCallbackHeard(ctx, l.signature, l.at)
 }
 
 func (h *Handler) open(w http.ResponseWriter, r *http.Request, l letter) ([]byte, error) {
@@ -242,16 +263,16 @@ func (h *Handler) act(ctx context.Context, event archive.Callback) error {
 	if err := archive.PutEvent(ctx, h.Objects, archive.CallbackKey(event), archive.EventCallback, h.Corp, event.SentAt, event); err != nil {
 		return err
 	}
-	aliases, err := h.Catalog.People.Aliases(ctx)
+	aliases, err := h.People.Aliases(ctx)
 	if err != nil {
 		return err
 	}
 	if consent, ok := Consent(event, aliases); ok {
-		if err := h.Catalog.Consents.PutConsent(ctx, consent); err != nil {
+		if err := h.Consents.PutConsent(ctx, consent); err != nil {
 			return err
 		}
 	}
-	return h.Catalog.Journal.PutCallback(ctx, event)
+	return h.Journal.PutCallback(ctx, event)
 }
 
 // Consent is what an event says of consent: that a customer agreed (D92005). Aliases
@@ -270,12 +291,12 @@ func Consent(e archive.Callback, aliases catalog.Aliases) (fact catalog.ConsentF
 
 // wake has a pull started, unless one is still to come.
 func (h *Handler) wake(ctx context.Context) error {
-	claimed, err := h.Catalog.Journal.ClaimWake(ctx, h.Now(), h.Delay)
+	claimed, err := h.Journal.ClaimWake(ctx, h.Now(), h.Delay)
 	if err != nil || !claimed {
 		return err
 	}
 	if err := h.Waker.Wake(ctx, h.Delay); err != nil {
-		return errors.Join(fmt.Errorf("asking for a pull: %w", err), h.Catalog.Journal.DropWake(context.WithoutCancel(ctx)))
+		return errors.Join(fmt.Errorf("asking for a pull: %w", err), h.Journal.DropWake(context.WithoutCancel(ctx)))
 	}
 	return nil
 }
