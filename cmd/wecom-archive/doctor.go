@@ -55,9 +55,9 @@ func (c *doctorCommand) examine(ctx context.Context, to streams) (checkup archiv
 	machine := c.machine()
 	here := archive.Checkup{ID: timeid.New(), At: time.Now().UTC(), Where: archive.CheckedHere, Program: program.Version()}
 	err = c.with(ctx, to, func(o *opened) error {
-		keys := doctor.Keys(o.Ring, o.Catalog)
+		keys := doctor.Keys(o.Ring, o.Catalog.Keys)
 		if o.examine == nil {
-			checks := append(machine, doctor.Version(o.compliance), doctor.Corp(o.Corp), doctor.Secret(o.Secrets), keys, doctor.Bucket(o.Objects, o.Corp), doctor.Table(o.Catalog))
+			checks := append(machine, doctor.Version(o.compliance), doctor.Corp(o.Corp), doctor.Secret(o.Secrets), keys, doctor.Bucket(o.Objects, o.Corp), doctor.Table(o.Catalog.Journal))
 			checkup = doctor.Examine(ctx, here, checks...)
 			return nil
 		}

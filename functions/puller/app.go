@@ -150,8 +150,8 @@ func (a *App) examine(ctx context.Context, trusted string) (archive.Checkup, err
 		doctor.Secret(a.Secrets),
 		echo.Address(address),
 		echo.Clock(),
-		doctor.WeCom(func(ctx context.Context) (doctor.Chats, error) { return a.open(ctx) }, a.Catalog),
+		doctor.WeCom(func(ctx context.Context) (doctor.Chats, error) { return a.open(ctx) }, a.Catalog.Pages),
 		doctor.Bucket(a.Objects, a.Corp),
-		doctor.Table(a.Catalog),
+		doctor.Table(a.Catalog.Journal),
 	), nil
 }

@@ -162,7 +162,7 @@ func TestRights(t *testing.T) {
 	checkup := func(f *storetest.Faults, objects store.Objects) archive.Checkup {
 		index := f.Index(storetest.NewIndex())
 		return doctor.Examine(t.Context(), head(), doctor.Corp(corpID),
-			doctor.Bucket(f.Objects(objects), corpID), doctor.Table(catalog.New(index)))
+			doctor.Bucket(f.Objects(objects), corpID), doctor.Table(catalog.New(index).Journal))
 	}
 	if c := checkup(clean, storetest.NewObjects()); !c.Well() || len(c.Lines) != 3 {
 		t.Fatalf("%+v", c)
@@ -183,7 +183,7 @@ func TestKept(t *testing.T) {
 	if _, found, err := catalog.Journal.LastCheckup(t.Context(), archive.CheckedHere); found || err != nil {
 		t.Fatalf("before: %v, %v", found, err)
 	}
-	c := doctor.Examine(t.Context(), head(), doctor.Corp(corpID), doctor.Bucket(objects, corpID), doctor.Table(catalog))
+	c := doctor.Examine(t.Context(), head(), doctor.Corp(corpID), doctor.Bucket(objects, corpID), doctor.Table(catalog.Journal))
 	kept, found, err := catalog.Journal.LastCheckup(t.Context(), archive.CheckedHere)
 	if !found || err != nil || fmt.Sprint(kept) != fmt.Sprint(c) {
 		t.Errorf("in the index: %+v, want %+v; %v", kept, c, err)
@@ -204,20 +204,20 @@ func (r ring) Records(context.Context) ([]archive.KeyRecord, error) { return r.r
 func TestKeys(t *testing.T) {
 	cat := catalog.New(storetest.NewIndex())
 	recs := []archive.KeyRecord{{ID: "spring"}, {ID: "summer"}}
-	want(t, examine(t, doctor.Keys(ring{}, cat)), archive.CheckupAct, "keys create")
-	want(t, examine(t, doctor.Keys(ring{err: store.ErrDamaged}, cat)), archive.CheckupAct, "cannot be read")
-	want(t, examine(t, doctor.Keys(ring{recs: recs}, cat)), archive.CheckupLook, "spring, summer")
+	want(t, examine(t, doctor.Keys(ring{}, cat.Keys)), archive.CheckupAct, "keys create")
+	want(t, examine(t, doctor.Keys(ring{err: store.ErrDamaged}, cat.Keys)), archive.CheckupAct, "cannot be read")
+	want(t, examine(t, doctor.Keys(ring{recs: recs}, cat.Keys)), archive.CheckupLook, "spring, summer")
 	for _, version := range []int64{3, 4} {
 		if err := cat.Keys.Bind(t.Context(), archive.KeyBinding{PublicKeyVer: version, Key: "spring", MsgID: "m"}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	l := examine(t, doctor.Keys(ring{recs: recs}, cat))
+	l := examine(t, doctor.Keys(ring{recs: recs}, cat.Keys))
 	want(t, l, archive.CheckupOK, "spring: 3, 4")
 	want(t, l, archive.CheckupOK, "Not used yet: summer")
-	want(t, examine(t, doctor.Keys(ring{recs: recs[1:]}, cat)), archive.CheckupAct, "keys import spring")
-	want(t, examine(t, doctor.Keys(ring{recs: recs}, catalog.New(unreadable{}))), archive.CheckupAct, "versions")
-	want(t, examine(t, doctor.Table(catalog.New(unreadable{storetest.NewIndex()}))), archive.CheckupAct, "no right")
+	want(t, examine(t, doctor.Keys(ring{recs: recs[1:]}, cat.Keys)), archive.CheckupAct, "keys import spring")
+	want(t, examine(t, doctor.Keys(ring{recs: recs}, catalog.New(unreadable{}).Keys)), archive.CheckupAct, "versions")
+	want(t, examine(t, doctor.Table(catalog.New(unreadable{storetest.NewIndex()}).Journal)), archive.CheckupAct, "no right")
 }
 
 // unreadable is an index that may be written only.
@@ -264,7 +264,7 @@ func TestWeCom(t *testing.T) {
 		{chats{err: errors.New("it died")}, archive.CheckupAct, "it died", "docs"},
 	} {
 		c := test.chats
-		l := examine(t, doctor.WeCom(func(context.Context) (doctor.Chats, error) { return &c, nil }, catalog))
+		l := examine(t, doctor.WeCom(func(context.Context) (doctor.Chats, error) { return &c, nil }, catalog.Pages))
 		want(t, l, test.state, test.says)
 		if !strings.Contains(l.Found.Chinese+l.Remedy.Chinese, test.chinese) || !c.closed {
 			t.Errorf("%+v; want %q; closed: %v", l, test.chinese, c.closed)
@@ -279,7 +279,7 @@ func TestNotAsked(t *testing.T) {
 		doctor.WeCom(func(context.Context) (doctor.Chats, error) {
 			t.Error("WeCom was asked")
 			return nil, errors.New("no")
-		}, catalog.New(storetest.NewIndex())))
+		}, catalog.New(storetest.NewIndex()).Pages))
 	if l := c.Lines[1]; l.State != archive.CheckupLook || !strings.Contains(l.Found.English, "secret") {
 		t.Errorf("%+v", l)
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/catalog"
 )
 
 // KeyRecords lists the corp's keys without opening them. Beside an error about some
@@ -16,12 +15,17 @@ type KeyRecords interface {
 	Records(ctx context.Context) ([]archive.KeyRecord, error)
 }
 
+// Bindings are which key opened which publickey_ver.
+type Bindings interface {
+	Bindings(ctx context.Context, limit int) ([]archive.KeyBinding, error)
+}
+
 // maxBindings is far above what a corp binds: a version for each upload.
 const maxBindings = 10_000
 
 // Keys looks which keys there are and which publickey_ver each has opened. That a
 // key has opened a message also proves that the archiver may use it.
-func Keys(ring KeyRecords, catalog *catalog.Catalog) Check {
+func Keys(ring KeyRecords, bound Bindings) Check {
 	return one(CheckKeys, func(ctx context.Context, _ archive.Checkup) finding {
 		recs, err := ring.Records(ctx)
 		if err != nil {
@@ -34,7 +38,7 @@ func Keys(ring KeyRecords, catalog *catalog.Catalog) Check {
 				"Make one with `wecom-archive keys create NAME` and paste what it prints into the console: 会话内容存档 → 消息加密公钥.",
 				"用 `wecom-archive keys create 名称` 生成，并把打印出的公钥粘贴到管理后台“会话内容存档 → 消息加密公钥”。"))
 		}
-		bindings, err := catalog.Keys.Bindings(ctx, maxBindings)
+		bindings, err := bound.Bindings(ctx, maxBindings)
 		if err != nil {
 			return act(say("The versions of the keys cannot be read: %v.", "公钥版本号无法读取：%v。", err), say("See line table.", "见 table 一行。"))
 		}

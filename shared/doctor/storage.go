@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 )
 
@@ -33,15 +32,21 @@ func Bucket(objects store.Objects, corp string) Check {
 	})
 }
 
+// Journal keeps the last checkup of each place.
+type Journal interface {
+	SaveCheckup(ctx context.Context, checkup archive.Checkup) error
+	LastCheckup(ctx context.Context, where string) (checkup archive.Checkup, found bool, err error)
+}
+
 // Table keeps what was found before, and this, in the index, and reads it again.
-func Table(catalog *catalog.Catalog) Check {
+func Table(journal Journal) Check {
 	return func(ctx context.Context, before archive.Checkup) []archive.CheckupLine {
 		line := archive.CheckupLine{
 			Check: CheckTable, State: archive.CheckupOK,
 			Found: say("The index can be written and read.", "索引表可写可读。"),
 		}
 		before.Lines = append(before.Lines[:len(before.Lines):len(before.Lines)], line)
-		if err := keep(ctx, catalog, before); err != nil {
+		if err := keep(ctx, journal, before); err != nil {
 			line.State = archive.CheckupAct
 			line.Found = say("The index cannot be used: %v.", "索引表无法使用：%v。", err)
 			line.Remedy = say(
@@ -52,11 +57,11 @@ func Table(catalog *catalog.Catalog) Check {
 	}
 }
 
-func keep(ctx context.Context, catalog *catalog.Catalog, c archive.Checkup) error {
-	if err := catalog.Journal.SaveCheckup(ctx, c); err != nil {
+func keep(ctx context.Context, journal Journal, c archive.Checkup) error {
+	if err := journal.SaveCheckup(ctx, c); err != nil {
 		return err
 	}
-	kept, found, err := catalog.Journal.LastCheckup(ctx, c.Where)
+	kept, found, err := journal.LastCheckup(ctx, c.Where)
 	if err == nil && (!found || kept.ID != c.ID) {
 		err = errors.New("what was written is not what is read")
 	}

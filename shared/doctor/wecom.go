@@ -16,18 +16,23 @@ type Chats interface {
 	Close() error
 }
 
+// Pages know up to where the stream was pulled.
+type Pages interface {
+	Cursor(ctx context.Context) (catalog.Cursor, error)
+}
+
 // WeCom asks WeCom for one message after the cursor, and throws the answer away: the
 // only proof that address, corpid and secret are what WeCom wants. It asks nothing
 // while an earlier check has found the library or the secret wrong, since wrong
 // secrets get an address banned for an hour (wecom-facts §6).
-func WeCom(open func(ctx context.Context) (Chats, error), catalog *catalog.Catalog) Check {
+func WeCom(open func(ctx context.Context) (Chats, error), pages Pages) Check {
 	return one(CheckWeCom, func(ctx context.Context, before archive.Checkup) finding {
 		for _, name := range []string{CheckLibrary, CheckCorp, CheckSecret} {
 			if l, found := lineOf(before, name); found && l.State == archive.CheckupAct {
 				return look(say("WeCom was not asked, because of line %s.", "因 %s 一行有问题，未向企业微信发起请求。", name), say("Settle that first.", "请先解决。"))
 			}
 		}
-		err := askWeCom(ctx, open, catalog)
+		err := askWeCom(ctx, open, pages)
 		if err == nil {
 			return ok(say("WeCom answers: it takes corpid, secret and address.", "企业微信应答正常：企业ID、Secret 和 IP 均被接受。"))
 		}
@@ -39,8 +44,8 @@ func WeCom(open func(ctx context.Context) (Chats, error), catalog *catalog.Catal
 	})
 }
 
-func askWeCom(ctx context.Context, open func(ctx context.Context) (Chats, error), catalog *catalog.Catalog) (err error) {
-	cursor, err := catalog.Pages.Cursor(ctx)
+func askWeCom(ctx context.Context, open func(ctx context.Context) (Chats, error), pages Pages) (err error) {
+	cursor, err := pages.Cursor(ctx)
 	if err != nil {
 		return err
 	}
