@@ -107,7 +107,7 @@ func (a account) open(ctx context.Context, stack string, log *slog.Logger) (*ope
 	return &opened{
 		Corp: a.Corp, Objects: objects, Versions: objects, Derived: awsstore.NewDerived(s3Client, a.Derived).WithCaptureKey(a.CaptureKey), Catalog: catalog, Dropper: index,
 		Ring: keyring.New(keyring.Config{
-			Corp: a.Corp, Objects: objects, Port: awsstore.NewKeyring(kms.NewFromConfig(cfg), a.KeyringKey), Catalog: catalog, Now: time.Now, Log: log,
+			Corp: a.Corp, Objects: objects, Port: awsstore.NewKeyring(kms.NewFromConfig(cfg), a.KeyringKey), Keys: catalog.Keys, Now: time.Now, Log: log,
 		}),
 		Secrets: awsstore.NewSecrets(ssm.NewFromConfig(cfg), a.Secret, a.SecretKey),
 		Queue:   queue,

@@ -91,7 +91,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 		Derived: aws.Derived(set.Derived).WithCaptureKey(set.Capture),
 		Keys: keyring.New(keyring.Config{
 			Corp: set.Corp, Objects: objects, Port: aws.Keyring(set.KeyringKey),
-			Catalog: catalog, Now: time.Now, Log: log,
+			Keys: catalog.Keys, Now: time.Now, Log: log,
 		}),
 		Now: time.Now, Log: log, Stored: func(p decode.Part) { measure(meter, p) },
 	})

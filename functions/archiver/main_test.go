@@ -51,7 +51,7 @@ func TestArchives(t *testing.T) {
 	}
 	var log bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
-	ring := keyring.New(keyring.Config{Corp: corpID, Objects: objects, Port: port, Catalog: catalog, Now: time.Now, Log: logger})
+	ring := keyring.New(keyring.Config{Corp: corpID, Objects: objects, Port: port, Keys: catalog.Keys, Now: time.Now, Log: logger})
 	storePage(t, objects, ring)
 
 	batch, err := newBatch(t.Context(), "bucket", decode.Config{

@@ -106,7 +106,7 @@ func startLambdas(t *testing.T) *lambdas {
 	s.catalog = catalog.New(awsstore.NewIndex(db, name))
 	s.ring = keyring.New(keyring.Config{
 		Corp: corpID, Objects: s.objects, Port: awsstore.NewKeyring(kms.NewFromConfig(cfg), keyID),
-		Catalog: s.catalog, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Keys: s.catalog.Keys, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	s.env = []string{
 		"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + signer.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + signer.SecretAccessKey,

@@ -171,7 +171,7 @@ func (s stack) secrets() store.Secrets {
 
 func (s stack) ring(objects store.Objects, catalog *catalog.Catalog) *keyring.Ring {
 	port := awsstore.NewKeyring(kms.NewFromConfig(s.config(s.AWS)), s.Key)
-	return keyring.New(keyring.Config{Corp: corpID, Objects: objects, Port: port, Catalog: catalog, Now: time.Now})
+	return keyring.New(keyring.Config{Corp: corpID, Objects: objects, Port: port, Keys: catalog.Keys, Now: time.Now})
 }
 
 // corp is the simulated one. Every process makes the same.

@@ -251,7 +251,7 @@ func (s *System) openRing(ctx context.Context) error {
 	if err := s.checkKeys(ctx, port, wrapping); err != nil {
 		return err
 	}
-	s.Ring = keyring.New(keyring.Config{Corp: corpID, Objects: s.Objects, Port: port, Catalog: s.Catalog, Now: s.Now, Log: s.Log})
+	s.Ring = keyring.New(keyring.Config{Corp: corpID, Objects: s.Objects, Port: port, Keys: s.Catalog.Keys, Now: s.Now, Log: s.Log})
 	s.Secrets = localstore.OpenSecrets(filepath.Join(s.Dir, "secrets.json"))
 	return nil
 }

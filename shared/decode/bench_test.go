@@ -78,7 +78,7 @@ func benchCorp(b *testing.B, messages int) (*keyring.Ring, *wecomtest.Corp) {
 	}
 	ring := keyring.New(keyring.Config{
 		Corp: benchCorpID, Objects: storetest.NewObjects(), Port: port,
-		Catalog: catalog.New(storetest.NewIndex()), Now: time.Now,
+		Keys: catalog.New(storetest.NewIndex()).Keys, Now: time.Now,
 	})
 	rec, err := ring.Create(ctx, "bench")
 	if err != nil {

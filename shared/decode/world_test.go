@@ -148,7 +148,7 @@ func keyID(i int) string { return fmt.Sprintf("key-%d", i) }
 
 func (w *world) ring(now time.Time) *keyring.Ring {
 	return keyring.New(keyring.Config{
-		Corp: corpID, Objects: w.objects, Port: openPort{}, Catalog: w.catalog, Now: func() time.Time { return now },
+		Corp: corpID, Objects: w.objects, Port: openPort{}, Keys: w.catalog.Keys, Now: func() time.Time { return now },
 	})
 }
 

@@ -241,7 +241,7 @@ func TestManyAtOnce(t *testing.T) {
 	public := f.create(t, "a")
 	f.create(t, "b")
 	sealed := seal(t, public, randomKey)
-	ring := keyring.New(keyring.Config{Corp: corpID, Objects: f.objects, Port: f.port, Catalog: catalog.New(f.index), Now: fixedNow})
+	ring := keyring.New(keyring.Config{Corp: corpID, Objects: f.objects, Port: f.port, Keys: catalog.New(f.index).Keys, Now: fixedNow})
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
@@ -276,7 +276,7 @@ func TestBindBreaksOff(t *testing.T) {
 			f := newFixture(t)
 			f.create(t, "a")
 			faults := storetest.NewFaults()
-			ring := keyring.New(keyring.Config{Corp: corpID, Objects: faults.Objects(f.objects), Port: f.port, Catalog: catalog.New(faults.Index(f.index)), Now: fixedNow})
+			ring := keyring.New(keyring.Config{Corp: corpID, Objects: faults.Objects(f.objects), Port: f.port, Keys: catalog.New(faults.Index(f.index)).Keys, Now: fixedNow})
 			keys, _, err := ring.Candidates(t.Context(), 1)
 			if err != nil {
 				t.Fatal(err)
@@ -311,7 +311,7 @@ func TestBindTwice(t *testing.T) {
 	f := newFixture(t)
 	f.create(t, "a")
 	now := fixedNow()
-	ring := keyring.New(keyring.Config{Corp: corpID, Objects: f.objects, Port: f.port, Catalog: catalog.New(f.index), Now: func() time.Time { now = now.Add(time.Second); return now }})
+	ring := keyring.New(keyring.Config{Corp: corpID, Objects: f.objects, Port: f.port, Keys: catalog.New(f.index).Keys, Now: func() time.Time { now = now.Add(time.Second); return now }})
 	keys, _, err := ring.Candidates(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)

@@ -21,16 +21,24 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/store"
 )
+
+// Keys are what the index says of them: which opens which publickey_ver, and the public
+// halves.
+type Keys interface {
+	Binding(ctx context.Context, version int64) (key string, err error)
+	Bindings(ctx context.Context, limit int) ([]archive.KeyBinding, error)
+	Bind(ctx context.Context, b archive.KeyBinding) error
+	SavePublicKey(ctx context.Context, k archive.PublicKey) error
+}
 
 // Config is what a Ring works with.
 type Config struct {
 	Corp    string        // corpid
 	Objects store.Objects // archive bucket, for keys/ and events/
 	Port    store.Keyring // makes and opens wrapped keys
-	Catalog *catalog.Catalog
+	Keys    Keys
 	Now     func() time.Time
 	Log     *slog.Logger // nil: none
 }
@@ -94,7 +102,7 @@ func notPrintable(r rune) bool { return r < 0x20 || r > 0x7e }
 // these are the keys without a version, then the others: a company may upload
 // the same key twice.
 func (r *Ring) Candidates(ctx context.Context, version int64) (keys []*Key, bound bool, err error) {
-	id, err := r.Catalog.Keys.Binding(ctx, version)
+	id, err := r.Keys.Binding(ctx, version)
 	if err != nil {
 		return nil, false, err
 	}
@@ -110,7 +118,7 @@ func (r *Ring) Candidates(ctx context.Context, version int64) (keys []*Key, boun
 	if err := r.load(ctx); err != nil {
 		return nil, false, err
 	}
-	bindings, err := r.Catalog.Keys.Bindings(ctx, 10_000)
+	bindings, err := r.Keys.Bindings(ctx, 10_000)
 	if err != nil {
 		return nil, false, err
 	}
@@ -166,7 +174,7 @@ func (r *Ring) Bind(ctx context.Context, version int64, key *Key, msgid string) 
 	if err := archive.PutBinding(ctx, r.Objects, r.Corp, b, now); err != nil {
 		return fmt.Errorf("binding key version %d: %w", version, err)
 	}
-	if err := r.Catalog.Keys.Bind(ctx, b); err != nil {
+	if err := r.Keys.Bind(ctx, b); err != nil {
 		return fmt.Errorf("binding key version %d: %w", version, err)
 	}
 	return nil

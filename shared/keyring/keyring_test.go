@@ -56,7 +56,7 @@ func newFixture(t *testing.T) *fixture {
 
 // ring is a new process with the same stores.
 func (f *fixture) ring() *keyring.Ring {
-	return keyring.New(keyring.Config{Corp: corpID, Objects: f.objects, Port: f.port, Catalog: catalog.New(f.index), Now: func() time.Time {
+	return keyring.New(keyring.Config{Corp: corpID, Objects: f.objects, Port: f.port, Keys: catalog.New(f.index).Keys, Now: func() time.Time {
 		f.now = f.now.Add(time.Second)
 		return f.now
 	}})

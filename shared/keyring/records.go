@@ -135,7 +135,7 @@ func (r *Ring) store(ctx context.Context, id string, public, wrapped []byte, imp
 	if err != nil {
 		return rec, fmt.Errorf("storing key %s: %w", id, err)
 	}
-	if err := r.Catalog.Keys.SavePublicKey(ctx, rec.Public()); err != nil {
+	if err := r.Keys.SavePublicKey(ctx, rec.Public()); err != nil {
 		// The record is what counts; reindex notes it in the index.
 		r.Log.Error("a key is stored, and not in the index: reindex", "key", id, "error", err)
 	}

@@ -130,7 +130,7 @@ func newWorld(t *testing.T, messages, limit int, change func(*wecomtest.Config))
 func (w *world) addKey(t *testing.T, id string, key *rsa.PrivateKey) {
 	t.Helper()
 	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
-	ring := keyring.New(keyring.Config{Corp: corpID, Objects: w.objects, Port: openPort{}, Catalog: catalog.New(w.index), Now: w.Now})
+	ring := keyring.New(keyring.Config{Corp: corpID, Objects: w.objects, Port: openPort{}, Keys: catalog.New(w.index).Keys, Now: w.Now})
 	if _, err := ring.Import(t.Context(), id, text); err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func (w *world) boot(change func(*decode.Config)) *process {
 		Now: w.Now, Sleep: w.Sleep, Owner: "puller", Log: w.log, Limit: w.limit, Program: "test", SDKVersion: "simulator",
 		NewID: func() string { w.runs++; return fmt.Sprintf("run%06d", w.runs) },
 	})
-	ring := keyring.New(keyring.Config{Corp: corpID, Objects: objects, Port: openPort{}, Catalog: p.catalog, Now: w.Now})
+	ring := keyring.New(keyring.Config{Corp: corpID, Objects: objects, Port: openPort{}, Keys: p.catalog.Keys, Now: w.Now})
 	config := decode.Config{
 		Corp: corpID, Program: "test", Objects: objects, Derived: w.faults.Derived(w.derived), Catalog: p.catalog, Keys: ring,
 		Library: wecomtest.Library{}, Now: w.Now, Log: w.log, Workers: 2,
