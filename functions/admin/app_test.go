@@ -93,7 +93,7 @@ func (s *stack) say(seq int64, conversation, text string) {
 		err = s.objects.PutIfAbsent(s.t.Context(), key, bytes.NewReader(body))
 	}
 	if err == nil {
-		err = decode.IndexConversationsPeopleRecallsConsents(s.t.Context(), s.catalog, key, rows)
+		err = decode.IndexConversationsPeopleRecallsConsents(s.t.Context(), s.catalog.Conversations, s.catalog.Consents, key, rows)
 	}
 	if err != nil {
 		s.t.Fatal(err)

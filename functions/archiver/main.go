@@ -87,7 +87,9 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 	objects := aws.Objects(set.Bucket).WithCaptureKey(set.Capture)
 	catalog := catalog.New(aws.Index(set.Table))
 	batch, err := newBatch(ctx, set.Bucket, decode.Config{
-		Corp: set.Corp, Program: program.Version(), Objects: objects, Catalog: catalog, Library: library,
+		Corp: set.Corp, Program: program.Version(), Objects: objects, Library: library,
+		Conversations: catalog.Conversations, People: catalog.People, Consents: catalog.Consents,
+		Media: catalog.Media, Pages: catalog.Pages,
 		Derived: aws.Derived(set.Derived).WithCaptureKey(set.Capture),
 		Keys: keyring.New(keyring.Config{
 			Corp: set.Corp, Objects: objects, Port: aws.Keyring(set.KeyringKey),

@@ -55,7 +55,9 @@ func TestArchives(t *testing.T) {
 	storePage(t, objects, ring)
 
 	batch, err := newBatch(t.Context(), "bucket", decode.Config{
-		Corp: corpID, Program: "test", Objects: objects, Catalog: catalog, Keys: ring, Library: deadly{},
+		Corp: corpID, Program: "test", Objects: objects, Keys: ring, Library: deadly{},
+		Conversations: catalog.Conversations, People: catalog.People, Consents: catalog.Consents,
+		Media: catalog.Media, Pages: catalog.Pages,
 		Now: time.Now, Log: logger,
 	})
 	if err != nil {

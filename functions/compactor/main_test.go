@@ -39,7 +39,7 @@ func TestCompacts(t *testing.T) {
 	if err := objects.PutIfAbsent(t.Context(), key, bytes.NewReader(body)); err != nil {
 		t.Fatal(err)
 	}
-	if err := decode.IndexConversationsPeopleRecallsConsents(t.Context(), cat, key, []archive.Row{row}); err != nil {
+	if err := decode.IndexConversationsPeopleRecallsConsents(t.Context(), cat.Conversations, cat.Consents, key, []archive.Row{row}); err != nil {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer

@@ -222,7 +222,9 @@ func (s stack) work(ctx context.Context) error {
 		Limit: s.PageSize, LeaseTTL: time.Second, RequeueAfter: time.Second,
 	})
 	archiver := decode.New(decode.Config{
-		Corp: corpID, Program: "test", Objects: objects, Catalog: index, Keys: ring, Library: wecomtest.Library{}, Now: time.Now, Log: log,
+		Corp: corpID, Program: "test", Objects: objects, Keys: ring, Library: wecomtest.Library{}, Now: time.Now, Log: log,
+		Conversations: index.Conversations, People: index.People, Consents: index.Consents,
+		Media: index.Media, Pages: index.Pages,
 	})
 	if err := archiver.Ready(ctx); err != nil {
 		return err

@@ -307,7 +307,9 @@ func (s *System) openStages(ctx context.Context) error {
 
 func (s *System) openArchiver(ctx context.Context, opener decode.Library) error {
 	s.archiver = decode.New(decode.Config{
-		Corp: corpID, Program: s.Program, Objects: s.Objects, Derived: s.Derived, Catalog: s.Catalog,
+		Corp: corpID, Program: s.Program, Objects: s.Objects, Derived: s.Derived,
+		Conversations: s.Catalog.Conversations, People: s.Catalog.People, Consents: s.Catalog.Consents,
+		Media: s.Catalog.Media, Pages: s.Catalog.Pages,
 		Keys: s.Ring, Library: opener, Now: s.Now, Log: s.Log.With("stage", "archiver"),
 	})
 	return s.archiver.Ready(ctx)

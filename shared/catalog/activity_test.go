@@ -29,12 +29,13 @@ func TestActivityLikeAPlainList(t *testing.T) {
 		for _, n := range append(order, order[0]) {
 			key := archive.SegmentKey(time.UnixMilli(0), uint64(n), 0)
 			faults.CrashAt(rapid.IntRange(1, 6).Draw(t, "crash"), rapid.SampledFrom([]storetest.When{storetest.Before, storetest.Partly, storetest.After}).Draw(t, "when"))
-			err := decode.IndexConversationsPeopleRecallsConsents(ctx, catalog.New(faults.Index(index)), key, segments[n])
+			cat := catalog.New(faults.Index(index))
+			err := decode.IndexConversationsPeopleRecallsConsents(ctx, cat.Conversations, cat.Consents, key, segments[n])
 			if err != nil && !errors.Is(err, storetest.ErrCrashed) {
 				t.Fatal(err)
 			}
 			faults.Restart()
-			if err := decode.IndexConversationsPeopleRecallsConsents(ctx, catalog.New(faults.Index(index)), key, segments[n]); err != nil {
+			if err := decode.IndexConversationsPeopleRecallsConsents(ctx, cat.Conversations, cat.Consents, key, segments[n]); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -93,7 +94,7 @@ func TestTalksWhileTheyGrow(t *testing.T) {
 			asked++
 			at := activityDay.AddDate(0, 0, day)
 			row := archive.Row{Seq: int64(asked), HasSeq: true, Outcome: archive.OutcomeOK, Reading: archive.Reading{Conversation: conversation, FromID: people[0], ToIDs: people[1:], MsgTime: at}}
-			if err := decode.IndexConversationsPeopleRecallsConsents(context.Background(), catalog, archive.SegmentKey(at, asked, 0), []archive.Row{row}); err != nil {
+			if err := decode.IndexConversationsPeopleRecallsConsents(context.Background(), catalog.Conversations, catalog.Consents, archive.SegmentKey(at, asked, 0), []archive.Row{row}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -135,7 +136,7 @@ func TestRoomMembersOnce(t *testing.T) {
 	index := func(asked uint64, from string, to []string) int {
 		counter.Reset()
 		row := archive.Row{Seq: int64(asked), HasSeq: true, Outcome: archive.OutcomeOK, Reading: archive.Reading{Conversation: "room:wr1", RoomID: "wr1", FromID: from, ToIDs: to, MsgTime: activityDay}}
-		if err := decode.IndexConversationsPeopleRecallsConsents(t.Context(), catalog, archive.SegmentKey(activityDay, asked, 0), []archive.Row{row}); err != nil {
+		if err := decode.IndexConversationsPeopleRecallsConsents(t.Context(), catalog.Conversations, catalog.Consents, archive.SegmentKey(activityDay, asked, 0), []archive.Row{row}); err != nil {
 			t.Fatal(err)
 		}
 		return counter.Units().Writes

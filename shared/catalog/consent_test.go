@@ -161,7 +161,7 @@ func TestConsentInMessages(t *testing.T) {
 		row(5, "agree", "external", "room:wrA", "wmC"), row(6, "text", "external", "multi:x", "wmC"),
 	}
 	for range 2 {
-		if err := decode.IndexConversationsPeopleRecallsConsents(ctx, catalog, archive.SegmentKey(asked, 7, 0), rows); err != nil {
+		if err := decode.IndexConversationsPeopleRecallsConsents(ctx, catalog.Conversations, catalog.Consents, archive.SegmentKey(asked, 7, 0), rows); err != nil {
 			t.Fatal(err)
 		}
 	}

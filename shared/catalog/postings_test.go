@@ -28,7 +28,7 @@ func TestPlacesLikeAPlainList(t *testing.T) {
 			key := archive.SegmentKey(time.UnixMilli(0), page.asked, page.part)
 			// Again, as after a crash: it must change nothing.
 			for range rapid.IntRange(1, 2).Draw(t, "times") {
-				if err := decode.IndexConversationsPeopleRecallsConsents(ctx, cat, key, page.rows); err != nil {
+				if err := decode.IndexConversationsPeopleRecallsConsents(ctx, cat.Conversations, cat.Consents, key, page.rows); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -128,7 +128,7 @@ func TestPlacesOnce(t *testing.T) {
 	twin := row
 	twin.Position = 1
 	for part := range 2 {
-		if err := decode.IndexConversationsPeopleRecallsConsents(t.Context(), cat, archive.SegmentKey(time.UnixMilli(0), 1, part), []archive.Row{row, twin}); err != nil {
+		if err := decode.IndexConversationsPeopleRecallsConsents(t.Context(), cat.Conversations, cat.Consents, archive.SegmentKey(time.UnixMilli(0), 1, part), []archive.Row{row, twin}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -147,7 +147,7 @@ func TestScreenCostsTheSame(t *testing.T) {
 		for day := range days {
 			at := time.UnixMilli(1_700_000_000_000).Add(time.Duration(day) * 24 * time.Hour)
 			row := archive.Row{Seq: int64(day + 1), HasSeq: true, Outcome: archive.OutcomeOK, Reading: archive.Reading{Conversation: "room:r", MsgTime: at}}
-			if err := decode.IndexConversationsPeopleRecallsConsents(t.Context(), cat, archive.SegmentKey(at, uint64(day), 0), []archive.Row{row}); err != nil {
+			if err := decode.IndexConversationsPeopleRecallsConsents(t.Context(), cat.Conversations, cat.Consents, archive.SegmentKey(at, uint64(day), 0), []archive.Row{row}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -184,7 +184,7 @@ func TestActiveConversations(t *testing.T) {
 		rows = append(rows, archive.Row{Seq: int64(i + 1), HasSeq: true, Outcome: archive.OutcomeOK, Reading: archive.Reading{Conversation: id, MsgTime: at}})
 	}
 	rows = append(rows, archive.Row{Seq: 999, HasSeq: true, Outcome: archive.OutcomeOK, Reading: archive.Reading{Conversation: "room:next", MsgTime: at.Add(time.Second)}})
-	if err := decode.IndexConversationsPeopleRecallsConsents(t.Context(), catalog, archive.SegmentKey(at, 0, 0), rows); err != nil {
+	if err := decode.IndexConversationsPeopleRecallsConsents(t.Context(), catalog.Conversations, catalog.Consents, archive.SegmentKey(at, 0, 0), rows); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -213,7 +213,7 @@ func TestPagingCost(t *testing.T) {
 	for hour := range hours {
 		at := start.Add(time.Duration(hour) * time.Hour)
 		row := archive.Row{Seq: int64(hour + 1), HasSeq: true, Outcome: archive.OutcomeOK, Reading: archive.Reading{Conversation: "room:r", MsgTime: at}}
-		mustDo(t, decode.IndexConversationsPeopleRecallsConsents(t.Context(), cat, archive.SegmentKey(at, uint64(hour), 0), []archive.Row{row}))
+		mustDo(t, decode.IndexConversationsPeopleRecallsConsents(t.Context(), cat.Conversations, cat.Consents, archive.SegmentKey(at, uint64(hour), 0), []archive.Row{row}))
 	}
 	for _, descending := range []bool{false, true} {
 		q := catalog.PlaceQuery{Conversation: "room:r", Limit: 50, Descending: descending}
@@ -249,7 +249,7 @@ func TestBusyHour(t *testing.T) {
 	for i := range rows {
 		rows[i] = archive.Row{Seq: math.MaxInt64 - int64(i), HasSeq: true, Outcome: archive.OutcomeOK, Reading: archive.Reading{Conversation: "room:r", MsgTime: at}}
 	}
-	mustDo(t, decode.IndexConversationsPeopleRecallsConsents(t.Context(), cat, archive.SegmentKey(at, math.MaxUint64, 1), rows))
+	mustDo(t, decode.IndexConversationsPeopleRecallsConsents(t.Context(), cat.Conversations, cat.Consents, archive.SegmentKey(at, math.MaxUint64, 1), rows))
 	q, n := catalog.PlaceQuery{Conversation: "room:r", Limit: 4001, From: at, To: at.Add(time.Millisecond)}, 0
 	for {
 		places, err := cat.Conversations.Places(t.Context(), q)

@@ -31,7 +31,7 @@ func TestRecalls(t *testing.T) {
 	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 0, 2, 0, 1}} {
 		catalog := catalog.New(storetest.NewIndex())
 		for _, n := range order {
-			if err := decode.IndexConversationsPeopleRecallsConsents(t.Context(), catalog, archive.SegmentKey(at, uint64(n), 0), segments[n]); err != nil {
+			if err := decode.IndexConversationsPeopleRecallsConsents(t.Context(), catalog.Conversations, catalog.Consents, archive.SegmentKey(at, uint64(n), 0), segments[n]); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -101,7 +101,7 @@ func TestModel(t *testing.T) {
 					t.Skip("no part yet")
 				}
 				p := rapid.SampledFrom(w.parts).Draw(t, "part")
-				if err := decode.IndexConversationsPeopleRecallsConsents(ctx, w.catalog, p.key, p.rows); err != nil {
+				if err := decode.IndexConversationsPeopleRecallsConsents(ctx, w.catalog.Conversations, w.catalog.Consents, p.key, p.rows); err != nil {
 					t.Fatalf("%v", err)
 				}
 			},

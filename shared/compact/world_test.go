@@ -112,7 +112,7 @@ func (w *world) store(t tb, asked uint64, part int, pulled time.Time, rows ...ar
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	if err := decode.IndexConversationsPeopleRecallsConsents(ctx, w.catalog, key, stored); err != nil {
+	if err := decode.IndexConversationsPeopleRecallsConsents(ctx, w.catalog.Conversations, w.catalog.Consents, key, stored); err != nil {
 		t.Fatalf("%v", err)
 	}
 	w.parts = append(w.parts, storedPart{key, stored})

@@ -33,20 +33,29 @@ type Keys interface {
 	Bind(ctx context.Context, version int64, key *keyring.Key, msgid string) error
 }
 
+// People are known by other userids, too.
+type People interface {
+	Aliases(ctx context.Context) (catalog.Aliases, error)
+}
+
 // Config is what an Archiver works with.
 type Config struct {
-	Corp    string // corpid
-	Program string // our version
-	Objects store.Objects
-	Derived store.Derived // for job lists of the media stage; nil: none are written
-	Catalog *catalog.Catalog
-	Keys    Keys
-	Library Library
-	Read    reading.Func // default reading.Read
-	Encode  EncodeFunc   // default segment.Encode; what it writes is read back
-	Now     func() time.Time
-	Log     *slog.Logger
-	Workers int // goroutines that open envelopes; default one for each core
+	Corp          string // corpid
+	Program       string // our version
+	Objects       store.Objects
+	Derived       store.Derived // for job lists of the media stage; nil: none are written
+	Conversations Conversations
+	People        People
+	Consents      Consents
+	Media         Media
+	Pages         Pages
+	Keys          Keys
+	Library       Library
+	Read          reading.Func // default reading.Read
+	Encode        EncodeFunc   // default segment.Encode; what it writes is read back
+	Now           func() time.Time
+	Log           *slog.Logger
+	Workers       int // goroutines that open envelopes; default one for each core
 
 	// Stored is told of each part of a segment that was stored; may be nil.
 	Stored func(Part)
@@ -129,7 +138,7 @@ func (a *Archiver) handle(ctx context.Context, pageKey string) error {
 	if err != nil {
 		return err
 	}
-	aliases, err := a.Catalog.People.Aliases(ctx)
+	aliases, err := a.People.Aliases(ctx)
 	if err != nil {
 		return err
 	}
@@ -208,7 +217,7 @@ func (a *Archiver) redriveAt(ctx context.Context, seg *pageSegment) (time.Time, 
 	if !seg.crashed() {
 		return time.Time{}, nil
 	}
-	state, err := a.Catalog.Pages.Page(ctx, seg.page.SeqAsked)
+	state, err := a.Pages.Page(ctx, seg.page.SeqAsked)
 	if errors.Is(err, store.ErrNotFound) {
 		err = nil
 	}
@@ -216,7 +225,10 @@ func (a *Archiver) redriveAt(ctx context.Context, seg *pageSegment) (time.Time, 
 }
 
 func (a *Archiver) finish(ctx context.Context, seg *pageSegment, envelopes int) error {
-	x := Indexer{Objects: a.Objects, Derived: a.Derived, Catalog: a.Catalog, Log: a.Log}
+	x := Indexer{
+		Objects: a.Objects, Derived: a.Derived, Log: a.Log,
+		Conversations: a.Conversations, Consents: a.Consents, Media: a.Media, Pages: a.Pages,
+	}
 	_, err := x.finish(ctx, seg, envelopes)
 	return err
 }

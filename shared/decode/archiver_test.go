@@ -285,7 +285,7 @@ func TestStaleFinish(t *testing.T) {
 	slow := w.archiver().Config
 	slow.Library = limited{w.library, 1}
 	// Just before the slow one marks the page, the quick one handles it whole.
-	slow.Catalog = catalog.New(&interrupted{Index: w.index, sort: fmt.Sprintf("%020d", 0), f: func() { w.handle(t, key) }})
+	slow.Pages = catalog.New(&interrupted{Index: w.index, sort: fmt.Sprintf("%020d", 0), f: func() { w.handle(t, key) }}).Pages
 	if err := decode.New(slow).Handle(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}

@@ -10,13 +10,40 @@ import (
 	"wecom-archive/shared/store"
 )
 
+// Conversations are where their messages lie, who talked on which days, what was recalled.
+type Conversations interface {
+	IndexPostings(ctx context.Context, key string, rows []archive.Row) error
+	NoteRecalls(ctx context.Context, rows []archive.Row) error
+	PutActive(ctx context.Context, readings ...archive.Reading) error
+}
+
+// Consents is who agreed by a message.
+type Consents interface {
+	NoteMessages(ctx context.Context, readings []archive.Reading) error
+}
+
+// Media is what is known of files.
+type Media interface {
+	IndexLinks(ctx context.Context, list archive.FetchList, links *archive.PageLinks) (open bool, err error)
+}
+
+// Pages is how far pages are.
+type Pages interface {
+	Page(ctx context.Context, asked uint64) (catalog.PageState, error)
+	FinishPage(ctx context.Context, s catalog.PageState) error
+	ReopenPage(ctx context.Context, h archive.PageHeader) error
+}
+
 // Indexer brings the index up to the segments that are stored. It opens no
 // envelope, so it needs no keys.
 type Indexer struct {
-	Objects store.Objects
-	Derived store.Derived // for job lists of the media stage; nil: none are written
-	Catalog *catalog.Catalog
-	Log     *slog.Logger
+	Objects       store.Objects
+	Derived       store.Derived // for job lists of the media stage; nil: none are written
+	Conversations Conversations
+	Consents      Consents
+	Media         Media
+	Pages         Pages
+	Log           *slog.Logger
 }
 
 // Index indexes what is stored of a page's segment and marks the page as done,
@@ -34,14 +61,14 @@ func (x *Indexer) Index(ctx context.Context, page archive.PageHeader) (complete,
 		return true, media, err
 	}
 	for _, p := range seg.parts { // what is there can be read meanwhile
-		if err := IndexConversationsPeopleRecallsConsents(ctx, x.Catalog, p.key, p.rows); err != nil {
+		if err := IndexConversationsPeopleRecallsConsents(ctx, x.Conversations, x.Consents, p.key, p.rows); err != nil {
 			return false, false, err
 		}
 	}
 	if media, err = x.media(ctx, seg); err != nil {
 		return false, false, err
 	}
-	return false, media, x.Catalog.Pages.ReopenPage(ctx, page)
+	return false, media, x.Pages.ReopenPage(ctx, page)
 }
 
 // IndexUnread indexes what is stored of the segment of a page whose header cannot
@@ -70,7 +97,7 @@ func (x *Indexer) IndexUnread(ctx context.Context, page archive.PageHeader) (fou
 func (x *Indexer) finish(ctx context.Context, seg *pageSegment, envelopes int) (media bool, err error) {
 	for more := true; more; {
 		for _, p := range seg.parts {
-			if err := IndexConversationsPeopleRecallsConsents(ctx, x.Catalog, p.key, p.rows); err != nil {
+			if err := IndexConversationsPeopleRecallsConsents(ctx, x.Conversations, x.Consents, p.key, p.rows); err != nil {
 				return false, err
 			}
 		}
@@ -84,7 +111,7 @@ func (x *Indexer) finish(ctx context.Context, seg *pageSegment, envelopes int) (
 		}
 		state.OK, state.Unreadable = seg.count()
 		state.Types = seg.types()
-		if err := x.Catalog.Pages.FinishPage(ctx, state); err != nil {
+		if err := x.Pages.FinishPage(ctx, state); err != nil {
 			return false, err
 		}
 		x.Log.Info("archived a page", "page", h.SeqAsked, "envelopes", envelopes, "ok", state.OK, "unreadable", state.Unreadable)
@@ -99,11 +126,11 @@ func (x *Indexer) finish(ctx context.Context, seg *pageSegment, envelopes int) (
 // segment: where its messages lie, who talked on which days, which messages it recalls, and
 // who agreed. rows are all its rows in the order that they have in the object. Writing them
 // again changes nothing.
-func IndexConversationsPeopleRecallsConsents(ctx context.Context, c *catalog.Catalog, key string, rows []archive.Row) error {
-	if err := c.Conversations.IndexPostings(ctx, key, rows); err != nil {
+func IndexConversationsPeopleRecallsConsents(ctx context.Context, conversations Conversations, consents Consents, key string, rows []archive.Row) error {
+	if err := conversations.IndexPostings(ctx, key, rows); err != nil {
 		return err
 	}
-	if err := c.Conversations.NoteRecalls(ctx, rows); err != nil {
+	if err := conversations.NoteRecalls(ctx, rows); err != nil {
 		return fmt.Errorf("indexing %s: %w", key, err)
 	}
 	var readings []archive.Reading
@@ -112,10 +139,10 @@ func IndexConversationsPeopleRecallsConsents(ctx context.Context, c *catalog.Cat
 			readings = append(readings, r.Reading)
 		}
 	}
-	if err := c.Conversations.PutActive(ctx, readings...); err != nil {
+	if err := conversations.PutActive(ctx, readings...); err != nil {
 		return fmt.Errorf("indexing %s: %w", key, err)
 	}
-	if err := c.Consents.NoteMessages(ctx, readings); err != nil {
+	if err := consents.NoteMessages(ctx, readings); err != nil {
 		return fmt.Errorf("indexing %s: %w", key, err)
 	}
 	return nil

@@ -24,7 +24,7 @@ func (x *Indexer) media(ctx context.Context, seg *pageSegment) (open bool, err e
 				return false, err
 			}
 		}
-		unfinished, err := x.Catalog.Media.IndexLinks(ctx, list, links)
+		unfinished, err := x.Media.IndexLinks(ctx, list, links)
 		if err != nil {
 			return false, err
 		}

@@ -103,7 +103,10 @@ func TestWriteUnits(t *testing.T) {
 	counter := storetest.NewUnitCounter()
 	objects, derived := storetest.NewObjects(), storetest.NewDerived()
 	catalog := catalog.New(counter.Index(storetest.NewIndex()))
-	indexer := &decode.Indexer{Objects: objects, Catalog: catalog, Log: slog.New(slog.DiscardHandler)}
+	indexer := &decode.Indexer{
+		Objects: objects, Log: slog.New(slog.DiscardHandler),
+		Conversations: catalog.Conversations, Consents: catalog.Consents, Media: catalog.Media, Pages: catalog.Pages,
+	}
 	cursor, err := catalog.Pages.Cursor(ctx)
 	if err != nil {
 		t.Fatal(err)

@@ -187,7 +187,9 @@ func (w *world) boot(change func(*decode.Config)) *process {
 	})
 	ring := keyring.New(keyring.Config{Corp: corpID, Objects: objects, Port: openPort{}, Keys: p.catalog.Keys, Now: w.Now})
 	config := decode.Config{
-		Corp: corpID, Program: "test", Objects: objects, Derived: w.faults.Derived(w.derived), Catalog: p.catalog, Keys: ring,
+		Corp: corpID, Program: "test", Objects: objects, Derived: w.faults.Derived(w.derived), Keys: ring,
+		Conversations: p.catalog.Conversations, People: p.catalog.People, Consents: p.catalog.Consents,
+		Media: p.catalog.Media, Pages: p.catalog.Pages,
 		Library: wecomtest.Library{}, Now: w.Now, Log: w.log, Workers: 2,
 	}
 	if change != nil {

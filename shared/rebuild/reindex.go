@@ -119,7 +119,10 @@ type run struct {
 // (*catalog.LeaseHeldError), or the index knows of pages that are not stored
 // (*catalog.CursorAheadError).
 func (x *Reindexer) Run(ctx context.Context, drop bool) (Report, error) {
-	r := &run{Reindexer: x, indexer: decode.Indexer{Objects: x.Objects, Catalog: x.Catalog, Log: x.Log}}
+	r := &run{Reindexer: x, indexer: decode.Indexer{
+		Objects: x.Objects, Log: x.Log,
+		Conversations: x.Catalog.Conversations, Consents: x.Catalog.Consents, Media: x.Catalog.Media, Pages: x.Catalog.Pages,
+	}}
 	var err error
 	if r.lease, err = x.Catalog.Pages.AcquireLease(ctx, x.Owner, x.Now(), x.LeaseTTL); err != nil {
 		return Report{}, fmt.Errorf("starting to reindex: %w", err)

@@ -127,7 +127,7 @@ func (w *world) lose(t *testing.T) {
 	for _, key := range keysBelow(t, w.objects, archive.SegmentsPrefix) {
 		_, rows, err := segment.Read(t.Context(), w.objects, key)
 		if err == nil {
-			err = decode.IndexConversationsPeopleRecallsConsents(t.Context(), w.catalog, key, rows)
+			err = decode.IndexConversationsPeopleRecallsConsents(t.Context(), w.catalog.Conversations, w.catalog.Consents, key, rows)
 		}
 		if err != nil {
 			t.Fatal(err)

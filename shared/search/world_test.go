@@ -103,7 +103,7 @@ func (w *world) store(t tb, pulled time.Time, rows ...archive.Row) string {
 	if err := w.objects.PutIfAbsent(context.Background(), key, bytes.NewReader(body)); err != nil {
 		t.Fatalf("%v", err)
 	}
-	if err := decode.IndexConversationsPeopleRecallsConsents(context.Background(), w.catalog, key, rows); err != nil {
+	if err := decode.IndexConversationsPeopleRecallsConsents(context.Background(), w.catalog.Conversations, w.catalog.Consents, key, rows); err != nil {
 		t.Fatalf("%v", err)
 	}
 	w.messages = append(w.messages, rows...)

@@ -64,7 +64,7 @@ func TestDamagedSegment(t *testing.T) {
 		if err := memory.PutIfAbsent(t.Context(), key, bytes.NewReader(body)); err != nil {
 			t.Fatal(err)
 		}
-		if err := decode.IndexConversationsPeopleRecallsConsents(t.Context(), cat, key, rows); err != nil {
+		if err := decode.IndexConversationsPeopleRecallsConsents(t.Context(), cat.Conversations, cat.Consents, key, rows); err != nil {
 			t.Fatal(err)
 		}
 		return key

@@ -158,7 +158,7 @@ func (f *fixture) store(asked uint64, rows ...archive.Row) (key string) {
 	if err := f.objects.PutIfAbsent(f.tb.Context(), key, bytes.NewReader(stored)); err != nil {
 		f.tb.Fatal(err)
 	}
-	if err := decode.IndexConversationsPeopleRecallsConsents(f.tb.Context(), f.catalog, key, rows); err != nil {
+	if err := decode.IndexConversationsPeopleRecallsConsents(f.tb.Context(), f.catalog.Conversations, f.catalog.Consents, key, rows); err != nil {
 		f.tb.Fatal(err)
 	}
 	return key

@@ -143,7 +143,7 @@ func TestDamagedIndex(t *testing.T) {
 
 func (f *fixture) reindex(key string, rows ...archive.Row) {
 	f.tb.Helper()
-	if err := decode.IndexConversationsPeopleRecallsConsents(f.tb.Context(), f.catalog, key, rows); err != nil {
+	if err := decode.IndexConversationsPeopleRecallsConsents(f.tb.Context(), f.catalog.Conversations, f.catalog.Consents, key, rows); err != nil {
 		f.tb.Fatal(err)
 	}
 }

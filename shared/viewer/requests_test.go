@@ -94,7 +94,7 @@ func (f *requestCounts) storePage(t *testing.T, asked uint64, pulled time.Time, 
 	}
 	last := uint64(rows[len(rows)-1].Seq)
 	f.must(f.objects.PutIfAbsent(t.Context(), key, bytes.NewReader(body)))
-	f.must(decode.IndexConversationsPeopleRecallsConsents(t.Context(), f.catalog, key, rows))
+	f.must(decode.IndexConversationsPeopleRecallsConsents(t.Context(), f.catalog.Conversations, f.catalog.Consents, key, rows))
 	f.must(f.catalog.Pages.NotePage(t.Context(), archive.PageHeader{SeqAsked: asked, LastSeq: last, Count: len(rows), PulledAt: pulled}))
 	f.must(f.catalog.Pages.FinishPage(t.Context(), catalog.PageState{Key: archive.PageKey(asked), SeqAsked: asked, LastSeq: last, Count: len(rows), PulledAt: pulled, Parts: 1, OK: len(rows)}))
 }

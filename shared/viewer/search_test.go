@@ -253,7 +253,7 @@ func TestSearchDamaged(t *testing.T) {
 	f := searchFixture(t)
 	key := archive.SegmentKey(now, 50, 0)
 	f.must(f.objects.PutIfAbsent(t.Context(), key, strings.NewReader("合同 lost")))
-	f.must(decode.IndexConversationsPeopleRecallsConsents(t.Context(), f.catalog, key, nil)) // while it was whole
+	f.must(decode.IndexConversationsPeopleRecallsConsents(t.Context(), f.catalog.Conversations, f.catalog.Consents, key, nil)) // while it was whole
 	got := into[found](t, f.get("reader-token", searchPath("q", "合同")))
 	if len(got.Hits) != 2 || !slices.Equal(got.NotLookedAt.Damaged, []string{key}) {
 		t.Errorf("%+v", got)

@@ -172,7 +172,7 @@ func (l load) generate(ctx context.Context, messages int, indexed bool) error {
 		if !indexed {
 			continue
 		}
-		if err := decode.IndexConversationsPeopleRecallsConsents(ctx, l.catalog, key, rows); err != nil {
+		if err := decode.IndexConversationsPeopleRecallsConsents(ctx, l.catalog.Conversations, l.catalog.Consents, key, rows); err != nil {
 			return err
 		}
 	}

@@ -189,7 +189,7 @@ func (l *load) store(ctx context.Context, cat *catalog.Catalog, asked uint64, pu
 	if err := l.objects.PutIfAbsent(ctx, key, bytes.NewReader(body)); err != nil {
 		return err
 	}
-	if err := decode.IndexConversationsPeopleRecallsConsents(ctx, cat, key, rows); err != nil {
+	if err := decode.IndexConversationsPeopleRecallsConsents(ctx, cat.Conversations, cat.Consents, key, rows); err != nil {
 		return err
 	}
 	if err := cat.Pages.NotePage(ctx, header); err != nil {
