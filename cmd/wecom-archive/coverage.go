@@ -69,7 +69,9 @@ func (c *coverageReport) Run(ctx context.Context, to streams) error {
 		}
 	}
 	return c.with(ctx, to, func(o *opened) error {
-		report, err := coverage.Reporter{Objects: o.Objects, Catalog: o.Catalog, Now: time.Now}.Report(ctx, q)
+		report, err := coverage.Reporter{
+			Objects: o.Objects, People: o.Catalog.People, Pages: o.Catalog.Pages, Conversations: o.Catalog.Conversations, Now: time.Now,
+		}.Report(ctx, q)
 		if err != nil {
 			return err
 		}

@@ -67,9 +67,11 @@ const (
 
 // Reporter makes reports.
 type Reporter struct {
-	Objects store.ObjectReader
-	Catalog *catalog.Catalog
-	Now     func() time.Time
+	Objects       store.ObjectReader
+	People        People
+	Pages         Pages
+	Conversations Conversations
+	Now           func() time.Time
 }
 
 // ErrQuestion marks questions that make no sense.
@@ -103,7 +105,7 @@ func (r Reporter) Report(ctx context.Context, q Question) (*Report, error) {
 		At: now.Truncate(time.Millisecond), From: archive.Day(q.From), To: archive.Day(q.To), Days: q.Days,
 		WithoutSeat: []Member{}, Unexpected: []Member{}, Silent: []Member{}, Unseated: []Member{}, QuietDays: []string{},
 	}
-	aliases, err := r.Catalog.People.Aliases(ctx)
+	aliases, err := r.People.Aliases(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reporting coverage: %w", err)
 	}
@@ -137,12 +139,12 @@ func (k *look) now(id string) string { return k.aliases.Last(id) }
 
 // readSeats finds all who have or had a seat.
 func (k *look) readSeats(ctx context.Context) error {
-	state, err := k.Catalog.People.DirectoryState(ctx)
+	state, err := k.People.DirectoryState(ctx)
 	if err != nil {
 		return err
 	}
 	k.seats = map[string]catalog.Seat{}
-	for s, err := range k.Catalog.People.Seats(ctx) {
+	for s, err := range k.People.Seats(ctx) {
 		if err != nil {
 			return err
 		}
@@ -204,7 +206,7 @@ func upTo(s catalog.Seat, at time.Time) catalog.Seat {
 // readSubjects finds the employees who occur in the archive.
 func (k *look) readSubjects(ctx context.Context) error {
 	k.ids = map[string][]string{}
-	for s, err := range k.Catalog.People.Subjects(ctx) {
+	for s, err := range k.People.Subjects(ctx) {
 		if err != nil {
 			return err
 		}
@@ -220,7 +222,7 @@ func (k *look) readSubjects(ctx context.Context) error {
 
 // scope compares the company's list with the seats.
 func (k *look) scope(ctx context.Context) error {
-	scope, err := k.Catalog.People.CurrentScope(ctx, k.Objects)
+	scope, err := k.People.CurrentScope(ctx, k.Objects)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
@@ -287,7 +289,7 @@ func (k *look) silent(ctx context.Context) error {
 // wrote looks up when somebody last wrote.
 func (k *look) wrote(ctx context.Context, m *Member) error {
 	for _, id := range k.ids[m.ID] {
-		day, err := k.Catalog.People.LastWrote(ctx, id, k.out.To)
+		day, err := k.People.LastWrote(ctx, id, k.out.To)
 		if err != nil {
 			return err
 		}
@@ -316,7 +318,7 @@ func (k *look) unseated(ctx context.Context) error {
 			if from > k.out.To {
 				continue
 			}
-			day, err := k.Catalog.People.LastActive(ctx, id, from, k.out.To)
+			day, err := k.People.LastActive(ctx, id, from, k.out.To)
 			if err != nil {
 				return err
 			}
@@ -340,7 +342,7 @@ func (k *look) unseated(ctx context.Context) error {
 
 // quiet are the days without a message, since the first pull.
 func (k *look) quiet(ctx context.Context) error {
-	state, err := k.Catalog.Pages.PullState(ctx)
+	state, err := k.Pages.PullState(ctx)
 	if err != nil || state.FirstRunAt.IsZero() {
 		return err
 	}
@@ -348,7 +350,7 @@ func (k *look) quiet(ctx context.Context) error {
 		if archive.Day(day) < archive.Day(state.FirstRunAt) || archive.Day(day) >= archive.Day(state.LastSuccessAt) {
 			continue // nothing was pulled that could tell
 		}
-		any, err := k.Catalog.Conversations.AnyOn(ctx, archive.Day(day))
+		any, err := k.Conversations.AnyOn(ctx, archive.Day(day))
 		if err != nil {
 			return err
 		}
@@ -379,7 +381,7 @@ func (k *look) name(ctx context.Context) error {
 			ids = append(ids, m.ID)
 		}
 	}
-	known, err := k.Catalog.People.PersonEntries(ctx, ids...)
+	known, err := k.People.PersonEntries(ctx, ids...)
 	if err != nil {
 		return err
 	}

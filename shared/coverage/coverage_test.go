@@ -24,7 +24,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	w := &world{T: t, objects: storetest.NewObjects(), catalog: catalog.New(storetest.NewIndex())}
-	w.Reporter = coverage.Reporter{Objects: w.objects, Catalog: w.catalog, Now: func() time.Time { return now }}
+	w.Reporter = coverage.Reporter{Objects: w.objects, People: w.catalog.People, Pages: w.catalog.Pages, Conversations: w.catalog.Conversations, Now: func() time.Time { return now }}
 	return w
 }
 

@@ -71,7 +71,9 @@ func (s *People) Coverage(ctx context.Context, in *coverageInput) (*coverageOutp
 			return nil, BadParameter("query."+day.name, day.name+" must be a day, as 2026-11-23.")
 		}
 	}
-	report, err := coverage.Reporter{Objects: s.Objects, Catalog: s.Catalog, Now: s.Now}.Report(ctx, q)
+	report, err := coverage.Reporter{
+		Objects: s.Objects, People: s.Catalog.People, Pages: s.Catalog.Pages, Conversations: s.Catalog.Conversations, Now: s.Now,
+	}.Report(ctx, q)
 	if errors.Is(err, coverage.ErrQuestion) {
 		return nil, BadParameter("query.from", "from must not be after to, nor more than 366 days before it, and to not after today.")
 	}
