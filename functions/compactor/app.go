@@ -72,7 +72,7 @@ func (a *App) Handle(ctx context.Context, event Event) (any, error) {
 		}
 		return upkeep.NewAnswer(event.Mode, report.More, report)
 	case consent.ModeConsent:
-		return consent.Lister{Catalog: a.Catalog, Transcript: a.transcript}.
+		return consent.Lister{Consents: a.Catalog.Consents, People: a.Catalog.People, Transcript: a.transcript}.
 			Ask(ctx, consent.Question{After: event.After, Limit: event.Limit, Status: event.Status})
 	}
 	return nil, fmt.Errorf("mode %q is none of this version", event.Mode)

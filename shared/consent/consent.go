@@ -34,9 +34,21 @@ type Transcript interface {
 	Messages(ctx context.Context, q catalog.PlaceQuery) ([]transcript.Message, error)
 }
 
+// Consents is what is known of conversations.
+type Consents interface {
+	ConsentOf(ctx context.Context, conversation string) (catalog.ConsentState, error)
+	List(ctx context.Context, after string, limit int) ([]catalog.ConsentState, error)
+}
+
+// People are called something.
+type People interface {
+	PersonEntries(ctx context.Context, ids ...string) (map[string]catalog.DirectoryEntry, error)
+}
+
 // Lister lists.
 type Lister struct {
-	Catalog    *catalog.Catalog
+	Consents   Consents
+	People     People // for their names
 	Transcript Transcript
 }
 
@@ -73,14 +85,14 @@ func (l Lister) Page(ctx context.Context, after Place, limit int, status archive
 // linesAfter are the first limit lines after a place.
 func (l Lister) linesAfter(ctx context.Context, after Place, limit int) (lines []Line, more bool, err error) {
 	if after.Conversation != "" && !after.Whole {
-		s, err := l.Catalog.Consents.ConsentOf(ctx, after.Conversation)
+		s, err := l.Consents.ConsentOf(ctx, after.Conversation)
 		if err != nil {
 			return nil, false, err
 		}
 		lines = slices.DeleteFunc(Lines(s), func(line Line) bool { return line.Person <= after.Person })
 	}
 	for conversation := after.Conversation; len(lines) <= limit; {
-		states, err := l.Catalog.Consents.List(ctx, conversation, statesAtOnce)
+		states, err := l.Consents.List(ctx, conversation, statesAtOnce)
 		if err != nil {
 			return nil, false, err
 		}
@@ -96,7 +108,7 @@ func (l Lister) linesAfter(ctx context.Context, after Place, limit int) (lines [
 
 // Of lists one conversation.
 func (l Lister) Of(ctx context.Context, conversation string) ([]Line, error) {
-	s, err := l.Catalog.Consents.ConsentOf(ctx, conversation)
+	s, err := l.Consents.ConsentOf(ctx, conversation)
 	if err != nil {
 		return nil, err
 	}

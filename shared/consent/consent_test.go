@@ -56,7 +56,7 @@ func TestPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, limit := range []int{1, 7, 30, 31, 500} {
-		lister := consent.Lister{Catalog: cat, Transcript: written{at.Add(20 * time.Minute), new(atomic.Int64)}}
+		lister := consent.Lister{Consents: cat.Consents, People: cat.People, Transcript: written{at.Add(20 * time.Minute), new(atomic.Int64)}}
 		var got []string
 		pages := 0
 		for after := (consent.Place{}); ; {
@@ -80,7 +80,7 @@ func TestPages(t *testing.T) {
 		}
 	}
 	counted := written{at, new(atomic.Int64)}
-	if _, _, err := (consent.Lister{Catalog: cat, Transcript: counted}).Page(t.Context(), consent.Place{}, 500, ""); err != nil || counted.asked.Load() != 3 {
+	if _, _, err := (consent.Lister{Consents: cat.Consents, People: cat.People, Transcript: counted}).Page(t.Context(), consent.Place{}, 500, ""); err != nil || counted.asked.Load() != 3 {
 		t.Errorf("%d looks at transcripts, %v; want one for each room", counted.asked.Load(), err)
 	}
 }
@@ -105,7 +105,7 @@ func TestMessagesAfter(t *testing.T) {
 		if err := cat.Consents.PutConsent(t.Context(), fact); err != nil {
 			t.Fatal(err)
 		}
-		lines, err := consent.Lister{Catalog: cat, Transcript: written{tc.message, new(atomic.Int64)}}.Of(t.Context(), conversation)
+		lines, err := consent.Lister{Consents: cat.Consents, People: cat.People, Transcript: written{tc.message, new(atomic.Int64)}}.Of(t.Context(), conversation)
 		if err != nil || len(lines) != 1 || lines[0].MessagesAfter != tc.after {
 			t.Errorf("%+v: %+v, %v", tc, lines, err)
 		}

@@ -42,7 +42,7 @@ func (l Lister) Ask(ctx context.Context, q Question) (Reply, error) {
 	for _, line := range lines {
 		ids = append(ids, line.Person)
 	}
-	known, err := l.Catalog.People.PersonEntries(ctx, ids...)
+	known, err := l.People.PersonEntries(ctx, ids...)
 	if err != nil {
 		return Reply{}, err
 	}

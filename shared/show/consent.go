@@ -65,7 +65,7 @@ type consentFact struct {
 const maxTimeline = 1000
 
 func (s *People) consentLister() consent.Lister {
-	return consent.Lister{Catalog: s.Catalog, Transcript: s.transcript}
+	return consent.Lister{Consents: s.Catalog.Consents, People: s.Catalog.People, Transcript: s.transcript}
 }
 
 func (s *People) Consents(ctx context.Context, in *consentInput) (*consentOutput, error) {
