@@ -7,7 +7,6 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/consent"
-	"wecom-archive/shared/transcript"
 )
 
 // consentCommand lists who agreed to being archived.
@@ -44,7 +43,7 @@ func (c consentLine) fields() []string {
 func (c *consentCommand) Run(ctx context.Context, to streams) error {
 	return c.with(ctx, to, func(o *opened) error {
 		out := newLister(c.form, consentColumns, to.Out)
-		ask := consent.Lister{Consents: o.Catalog.Consents, People: o.Catalog.People, Transcript: transcript.New(o.Objects, o.Derived, o.Catalog)}.Ask
+		ask := consent.Lister{Consents: o.Catalog.Consents, People: o.Catalog.People, Transcript: o.transcript()}.Ask
 		if o.Remote != nil {
 			ask = o.Remote.consent
 		}

@@ -23,7 +23,6 @@ import (
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/rebuild"
 	"wecom-archive/shared/reparse"
-	"wecom-archive/shared/transcript"
 	"wecom-archive/shared/upkeep"
 	"wecom-archive/shared/wecom"
 )
@@ -208,7 +207,7 @@ func runReparse(ctx context.Context, o *opened, to streams) error {
 		return o.Remote.order(ctx, to, upkeep.Order{Mode: upkeep.ModeReparse}, new(reparse.Report))
 	}
 	report, err := (&reparse.Reparser{
-		Objects: o.Objects, Catalog: o.Catalog, Compactor: o.compactor(), Transcript: transcript.New(o.Objects, o.Derived, o.Catalog),
+		Objects: o.Objects, Catalog: o.Catalog, Compactor: o.compactor(), Transcript: o.transcript(),
 		Read: reading.Read, Parser: wecom.ParserVersion, Log: o.Log,
 	}).Run(ctx, time.Now())
 	if err != nil {

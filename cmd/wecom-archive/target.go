@@ -13,9 +13,11 @@ import (
 	"wecom-archive/infra/local"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/store"
+	"wecom-archive/shared/transcript"
 )
 
 // target says which archive a command works on.
@@ -49,6 +51,14 @@ type opened struct {
 
 	// examine has the puller function look at what is around it; nil: there is none.
 	examine func(ctx context.Context, trusted netip.Addr) (archive.Checkup, error)
+}
+
+// transcript reads its messages.
+func (o *opened) transcript() *transcript.Reader {
+	return transcript.New(transcript.Config{
+		Objects: o.Objects, Derived: o.Derived,
+		Conversations: o.Catalog.Conversations, Pages: o.Catalog.Pages, Compactions: compaction.NewIndex(o.Catalog.Table),
+	})
 }
 
 // errNoTarget says that it is not known which archive is meant.

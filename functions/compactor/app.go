@@ -7,6 +7,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/consent"
 	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/reparse"
@@ -25,7 +26,11 @@ type App struct {
 
 // NewApp makes the function. meter may be nil.
 func NewApp(c compact.Config, now func() time.Time, meter *metrics.Writer) *App {
-	return &App{c, compact.New(c), transcript.New(c.Objects, c.Derived, c.Catalog), now, meter}
+	messages := transcript.New(transcript.Config{
+		Objects: c.Objects, Derived: c.Derived,
+		Conversations: c.Catalog.Conversations, Pages: c.Catalog.Pages, Compactions: compaction.NewIndex(c.Catalog.Table),
+	})
+	return &App{c, compact.New(c), messages, now, meter}
 }
 
 // Event is what the function is started with. Without a mode, as the schedule's, it

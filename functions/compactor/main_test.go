@@ -15,6 +15,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store/storetest"
@@ -54,7 +55,10 @@ func TestCompacts(t *testing.T) {
 	if err := json.Unmarshal(answer, &summary); err != nil || summary.Messages != 1 || summary.More {
 		t.Errorf("answer %s, %v", answer, err)
 	}
-	reader := transcript.New(storetest.NewObjects(), derived, cat) // an empty archive bucket
+	reader := transcript.New(transcript.Config{
+		Objects: storetest.NewObjects(), Derived: derived, // the archive bucket is empty
+		Conversations: cat.Conversations, Pages: cat.Pages, Compactions: compaction.NewIndex(cat.Table),
+	})
 	found, err := reader.Messages(t.Context(), catalog.PlaceQuery{Conversation: "pair:a,b", Limit: 10})
 	if err != nil || len(found) != 1 || string(found[0].Raw) != "private words" {
 		t.Errorf("%d messages, %v", len(found), err)

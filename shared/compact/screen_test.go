@@ -8,6 +8,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/transcript"
 )
@@ -70,7 +71,10 @@ func mostRequests(t *testing.T, perDay int) (most int) {
 		q := catalog.PlaceQuery{Conversation: "pair:u500,u501", Descending: descending, Limit: screen + 1}
 		total := 0
 		for {
-			fresh := transcript.New(counter.Objects(w.objects), counter.Derived(w.derived), w.catalog)
+			fresh := transcript.New(transcript.Config{
+				Objects: counter.Objects(w.objects), Derived: counter.Derived(w.derived),
+				Conversations: w.catalog.Conversations, Pages: w.catalog.Pages, Compactions: compaction.NewIndex(w.catalog.Table),
+			})
 			counter.Forget()
 			counter.Reset()
 			got, err := fresh.Messages(t.Context(), q)

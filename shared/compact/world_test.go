@@ -16,6 +16,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/segment"
@@ -60,7 +61,10 @@ func newWorld() *world {
 		faults: storetest.NewFaults(), now: day0,
 	}
 	w.catalog = catalog.New(w.index)
-	w.reader = transcript.New(w.objects, w.derived, w.catalog)
+	w.reader = transcript.New(transcript.Config{
+		Objects: w.objects, Derived: w.derived,
+		Conversations: w.catalog.Conversations, Pages: w.catalog.Pages, Compactions: compaction.NewIndex(w.catalog.Table),
+	})
 	return w
 }
 

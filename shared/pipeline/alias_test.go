@@ -10,6 +10,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/chat"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/transcript"
@@ -167,7 +168,10 @@ func busiest(t *testing.T, corp *wecomtest.Corp) (id string) {
 func conversationsOf(t *testing.T, w *world, userid string) (messages int) {
 	t.Helper()
 	cat := catalog.New(w.index)
-	transcripts := transcript.New(w.objects, w.derived, cat)
+	transcripts := transcript.New(transcript.Config{
+		Objects: w.objects, Derived: w.derived,
+		Conversations: cat.Conversations, Pages: cat.Pages, Compactions: compaction.NewIndex(cat.Table),
+	})
 	seen := map[string]bool{}
 	for back := range 10 {
 		conversations, err := cat.Conversations.ActiveConversations(t.Context(), archive.Day(w.Now().AddDate(0, 0, -back)), "", 1000)

@@ -9,6 +9,7 @@ import (
 
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/reparse"
 	"wecom-archive/shared/store/storetest"
@@ -28,7 +29,10 @@ func (w *world) reparse(t *testing.T, read reading.Func, version int) reparse.Re
 	catalog := catalog.New(w.index)
 	report, err := (&reparse.Reparser{
 		Objects: w.objects, Catalog: catalog, Compactor: w.compactor(t, read, version),
-		Transcript: transcript.New(w.objects, w.derived, catalog), Read: read, Parser: version, Log: w.log,
+		Transcript: transcript.New(transcript.Config{
+			Objects: w.objects, Derived: w.derived,
+			Conversations: catalog.Conversations, Pages: catalog.Pages, Compactions: compaction.NewIndex(catalog.Table),
+		}), Read: read, Parser: version, Log: w.log,
 	}).Run(t.Context(), w.Now())
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/rebuild"
 	"wecom-archive/shared/reparse"
@@ -112,7 +113,10 @@ func TestReparseGoesOn(t *testing.T) {
 		t.Helper()
 		catalog := catalog.New(w.index)
 		report, err := (&reparse.Reparser{
-			Objects: w.objects, Catalog: catalog, Compactor: w.smallCompactor(t), Transcript: transcript.New(w.objects, w.derived, catalog),
+			Objects: w.objects, Catalog: catalog, Compactor: w.smallCompactor(t), Transcript: transcript.New(transcript.Config{
+				Objects: w.objects, Derived: w.derived,
+				Conversations: catalog.Conversations, Pages: catalog.Pages, Compactions: compaction.NewIndex(catalog.Table),
+			}),
 			Read: reading.Read, Parser: wecom.ParserVersion, Log: w.log,
 		}).Run(ctx, w.Now())
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/person"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/search"
@@ -100,8 +101,12 @@ func New(c Config) *Show {
 	if c.BesideTime == 0 {
 		c.BesideTime = defaultBesideTime
 	}
+	compactions := compaction.NewIndex(c.Catalog.Table)
 	d := &desk{
-		Config: c, transcript: transcript.New(c.Objects, c.Derived, c.Catalog),
+		Config: c, transcript: transcript.New(transcript.Config{
+			Objects: c.Objects, Derived: c.Derived,
+			Conversations: c.Catalog.Conversations, Pages: c.Catalog.Pages, Compactions: compactions,
+		}),
 		scanner: search.New(c.Objects, c.Derived, c.Catalog, time.Now),
 	}
 	people := &People{d}

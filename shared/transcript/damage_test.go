@@ -13,6 +13,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
@@ -43,7 +44,10 @@ func TestDamagedSegment(t *testing.T) {
 	memory := storetest.NewObjects()
 	objects := rotten{memory, map[string]bool{}}
 	cat := catalog.New(storetest.NewIndex())
-	reader := transcript.New(objects, nil, cat)
+	reader := transcript.New(transcript.Config{
+		Objects:       objects,
+		Conversations: cat.Conversations, Pages: cat.Pages, Compactions: compaction.NewIndex(cat.Table),
+	})
 	store := func(asked uint64, part int, shift time.Duration, seqs ...int64) string {
 		t.Helper()
 		var rows []archive.Row

@@ -39,7 +39,7 @@ func (d *directory) seek(ctx context.Context, ms int64) error {
 		return nil
 	}
 	d.sources.spent++
-	groups, err := d.sources.reader.compactions.RowGroupsFrom(ctx, d.run, d.sources.conversation, ms, groupsAtFirst)
+	groups, err := d.sources.reader.Compactions.RowGroupsFrom(ctx, d.run, d.sources.conversation, ms, groupsAtFirst)
 	if err == nil {
 		d.groups, d.end, d.read = groups, len(groups) < groupsAtFirst, true
 	}
@@ -49,7 +49,7 @@ func (d *directory) seek(ctx context.Context, ms int64) error {
 // forward reads what is behind groups.
 func (d *directory) forward(ctx context.Context) error {
 	d.sources.spent++
-	some, err := d.sources.reader.compactions.AllRowGroups(ctx, d.run, &d.groups[len(d.groups)-1], groupsLater)
+	some, err := d.sources.reader.Compactions.AllRowGroups(ctx, d.run, &d.groups[len(d.groups)-1], groupsLater)
 	if err == nil {
 		d.groups, d.end = append(d.groups, some...), len(some) < groupsLater
 	}
@@ -63,7 +63,7 @@ func (d *directory) back(ctx context.Context) (int, error) {
 		first = &d.groups[0]
 	}
 	d.sources.spent++
-	some, err := d.sources.reader.compactions.RowGroupsBefore(ctx, d.run, first, groupsAtFirst)
+	some, err := d.sources.reader.Compactions.RowGroupsBefore(ctx, d.run, first, groupsAtFirst)
 	if err != nil {
 		return 0, err
 	}

@@ -33,12 +33,38 @@ type Message struct {
 // Page is the key of the page that holds the message as WeCom returned it.
 func (m Message) Page() string { return archive.PageKey(m.Place.Page) }
 
+// Conversations are where the messages lie that are not compacted, and in which months
+// the others are.
+type Conversations interface {
+	Places(ctx context.Context, q catalog.PlaceQuery) ([]archive.Place, error)
+	ConversationMonths(ctx context.Context, conversation string) ([]catalog.MonthSpan, error)
+}
+
+// Pages know which parts of segments are damaged, and which were stored again.
+type Pages interface {
+	Page(ctx context.Context, asked uint64) (catalog.PageState, error)
+}
+
+// Compactions are the runs of months and their directories.
+type Compactions interface {
+	Month(ctx context.Context, month string) (compaction.State, error)
+	RowGroupsFrom(ctx context.Context, run, conversation string, ms int64, limit int) ([]compaction.RowGroup, error)
+	RowGroupsBefore(ctx context.Context, run string, before *compaction.RowGroup, limit int) ([]compaction.RowGroup, error)
+	AllRowGroups(ctx context.Context, run string, after *compaction.RowGroup, limit int) ([]compaction.RowGroup, error)
+}
+
+// Config is what a Reader works with.
+type Config struct {
+	Objects       store.ObjectReader // archive bucket
+	Derived       store.ObjectReader // nil: what is compacted cannot be read
+	Conversations Conversations
+	Pages         Pages
+	Compactions   Compactions
+}
+
 // Reader reads messages. It is safe for concurrent use.
 type Reader struct {
-	objects     store.ObjectReader
-	derived     store.ObjectReader
-	catalog     *catalog.Catalog
-	compactions *compaction.Index
+	Config
 
 	footers *lru.Cache[string, []byte] // by key and SHA-256
 	// slots are for what may be in memory at a time, over all calls: one segment
@@ -51,10 +77,10 @@ const (
 	keptFooters = 64 // of about 100 KB
 )
 
-// New returns a Reader over the archive bucket, the derived bucket and the index.
-func New(objects, derived store.ObjectReader, catalog *catalog.Catalog) *Reader {
+// New returns a Reader.
+func New(c Config) *Reader {
 	footers, _ := lru.New[string, []byte](keptFooters) // fails for a size below one
-	return &Reader{objects: objects, derived: derived, catalog: catalog, compactions: compaction.NewIndex(catalog.Table), footers: footers, slots: make(chan struct{}, maxReading)}
+	return &Reader{Config: c, footers: footers, slots: make(chan struct{}, maxReading)}
 }
 
 // entry is a message that was found, and its row if that was read already.
@@ -170,7 +196,7 @@ func (r *Reader) replaced(ctx context.Context, q catalog.PlaceQuery, found []Mes
 		if m.Outcome != archive.OutcomeDamaged || slices.Contains(objects, m.Place.Object) {
 			continue
 		}
-		page, err := r.catalog.Pages.Page(ctx, m.Place.Page)
+		page, err := r.Pages.Page(ctx, m.Place.Page)
 		if errors.Is(err, store.ErrNotFound) {
 			continue
 		}
@@ -190,7 +216,7 @@ func (r *Reader) look(ctx context.Context, requests int, queries []catalog.Place
 	shared := newSources(r, queries[0].Conversation)
 	shared.keep = len(queries) > 1
 	for i, q := range queries {
-		tail, err := r.catalog.Conversations.Places(ctx, q)
+		tail, err := r.Conversations.Places(ctx, q)
 		if err != nil {
 			return nil, err
 		}

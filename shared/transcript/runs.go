@@ -269,14 +269,14 @@ func (r *Reader) openGroup(ctx context.Context, g compaction.RowGroup, conversat
 		return nil, err
 	}
 	defer release()
-	if r.derived == nil {
+	if r.Derived == nil {
 		return nil, errors.New("the derived bucket is not set")
 	}
 	layout, at := g.Layout()
 	name := g.Object + "#" + g.FooterSHA256
 	footer, ok := r.footers.Get(name)
 	if !ok && g.Own == nil {
-		if footer, err = r.derived.GetRange(ctx, g.Object, layout.Footer, layout.Size-layout.Footer); err != nil {
+		if footer, err = r.Derived.GetRange(ctx, g.Object, layout.Footer, layout.Size-layout.Footer); err != nil {
 			return nil, err
 		}
 		if err := layout.CheckFooter(footer); err != nil {
@@ -284,7 +284,7 @@ func (r *Reader) openGroup(ctx context.Context, g compaction.RowGroup, conversat
 		}
 		r.footers.Add(name, footer)
 	}
-	data, err := r.derived.GetRange(ctx, g.Object, at.Offset, at.Length)
+	data, err := r.Derived.GetRange(ctx, g.Object, at.Offset, at.Length)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ func (r *Reader) WithSeq(ctx context.Context, key string, seq int64) (rows []arc
 		return nil, 0, err
 	}
 	defer release()
-	segment, err := segment.Fetch(ctx, r.objects, key)
+	segment, err := segment.Fetch(ctx, r.Objects, key)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -51,7 +51,7 @@ func (r *Reader) placed(ctx context.Context, key string, found []entry, wanted [
 		return someRows{}, err
 	}
 	defer release()
-	segment, err := segment.Fetch(ctx, r.objects, key)
+	segment, err := segment.Fetch(ctx, r.Objects, key)
 	if err != nil {
 		return someRows{}, err
 	}

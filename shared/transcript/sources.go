@@ -35,7 +35,7 @@ func (s *sources) months(ctx context.Context) ([]catalog.MonthSpan, error) {
 		return s.spans, nil
 	}
 	s.spent++
-	spans, err := s.reader.catalog.Conversations.ConversationMonths(ctx, s.conversation)
+	spans, err := s.reader.Conversations.ConversationMonths(ctx, s.conversation)
 	if err == nil {
 		s.spans, s.spansSet = spans, true
 	}
@@ -49,7 +49,7 @@ func (s *sources) compaction(ctx context.Context, month string) (compaction.Stat
 		return m, nil
 	}
 	s.spent++
-	m, err := s.reader.compactions.Month(ctx, month)
+	m, err := s.reader.Compactions.Month(ctx, month)
 	if err == nil {
 		s.switches[month] = m
 	}

@@ -24,6 +24,7 @@ import (
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/rebuild"
@@ -232,7 +233,10 @@ func (l load) read(ctx context.Context) error {
 	most, messages, began := 0, 0, time.Now()
 	screens := 0
 	for {
-		reader := transcript.New(counter.Objects(l.objects), counter.Derived(l.derived), l.catalog)
+		reader := transcript.New(transcript.Config{
+			Objects: counter.Objects(l.objects), Derived: counter.Derived(l.derived),
+			Conversations: l.catalog.Conversations, Pages: l.catalog.Pages, Compactions: compaction.NewIndex(l.catalog.Table),
+		})
 		counter.Reset()
 		counter.Forget()
 		got, err := reader.Messages(ctx, q)
