@@ -67,7 +67,7 @@ func (r *run) makePlan(ctx context.Context) error {
 	for _, key := range tail[:known] {
 		fmt.Fprintln(hash, key)
 	}
-	months, err := r.compactions.Months(ctx) // after the tail
+	months, err := r.Compactions.Months(ctx) // after the tail
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (p plan) frontier(n int, descending bool) (ms int64, known bool) {
 func (r *run) tail(ctx context.Context) (keys []string, err error) {
 	const batch = 1000
 	for after := ""; ; {
-		some, err := r.catalog.Conversations.OpenParts(ctx, after, batch)
+		some, err := r.Conversations.OpenParts(ctx, after, batch)
 		if err != nil {
 			return nil, err
 		}
@@ -204,7 +204,7 @@ func (r *run) monthsOf(ctx context.Context, all []compaction.State) ([]compactio
 	if r.query.Conversation == "" {
 		return all, nil
 	}
-	spans, err := r.catalog.Conversations.ConversationMonths(ctx, r.query.Conversation)
+	spans, err := r.Conversations.ConversationMonths(ctx, r.query.Conversation)
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +241,7 @@ func (r *run) directoryOf(ctx context.Context, run string) iter.Seq2[compaction.
 	return func(yield func(compaction.RowGroup, error) bool) {
 		const batch = 100
 		for last := (*compaction.RowGroup)(nil); ; {
-			some, err := r.compactions.AllRowGroups(ctx, run, last, batch)
+			some, err := r.Compactions.AllRowGroups(ctx, run, last, batch)
 			if err != nil {
 				yield(compaction.RowGroup{}, err)
 				return
@@ -317,7 +317,7 @@ func (r *run) pipeline(ctx context.Context, order []int, must int) (done int, er
 	return len(r.plan.units), nil
 }
 
-func (r *run) late() bool { return !r.until.IsZero() && !r.now().Before(r.until) }
+func (r *run) late() bool { return !r.until.IsZero() && !r.Now().Before(r.until) }
 
 // take adds what was found in a unit to the answer.
 func (r *run) take(res result) {

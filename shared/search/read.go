@@ -77,7 +77,7 @@ func (r *run) boundsOf(u unit) (*compaction.TimeBounds, bool) {
 // storedAgain says whether what a damaged segment should hold lies in another part.
 func (r *run) storedAgain(ctx context.Context, key string) bool {
 	_, asked, _, _ := archive.ParseSegmentKey(key)
-	page, err := r.catalog.Pages.Page(ctx, asked)
+	page, err := r.Pages.Page(ctx, asked)
 	return err == nil && slices.Contains(page.Damaged, key)
 }
 
@@ -137,7 +137,7 @@ func (t *taker) whole(row archive.Row, place archive.Place) {
 func (r *run) readSegment(ctx context.Context, key string, t *taker) error {
 	_, asked, _, _ := archive.ParseSegmentKey(key)
 	t.res.looked.Requests++
-	stored, err := store.ReadObject(ctx, r.objects, key)
+	stored, err := store.ReadObject(ctx, r.Objects, key)
 	t.res.looked.Bytes += int64(len(stored))
 	if err != nil {
 		return err
@@ -194,11 +194,11 @@ func (r *run) readGroup(ctx context.Context, g compaction.RowGroup, t *taker) er
 }
 
 func (r *run) derivedRange(ctx context.Context, key string, t *taker, offset, length int64) ([]byte, error) {
-	if r.derived == nil {
+	if r.Derived == nil {
 		return nil, errors.New("the derived bucket is not set")
 	}
 	t.res.looked.Requests++
-	data, err := r.derived.GetRange(ctx, key, offset, length)
+	data, err := r.Derived.GetRange(ctx, key, offset, length)
 	t.res.looked.Bytes += int64(len(data))
 	return data, err
 }

@@ -82,14 +82,14 @@ func TestStoreFails(t *testing.T) {
 	w := fixture(t)
 	down := errors.New("the store is down")
 	q := search.Query{Query: query.Query{Words: phrase(t, "合同")}, Limit: 5}
-	if a, err := search.New(failing{w.objects, down}, w.derived, w.catalog, time.Now).Search(t.Context(), q); !errors.Is(err, down) {
+	if a, err := w.over(failing{w.objects, down}, w.derived).Search(t.Context(), q); !errors.Is(err, down) {
 		t.Errorf("segments: %+v, %v", a, err)
 	}
 	w.compact(t, start.AddDate(0, 0, 6))
-	if a, err := search.New(w.objects, failing{w.derived, down}, w.catalog, time.Now).Search(t.Context(), q); !errors.Is(err, down) {
+	if a, err := w.over(w.objects, failing{w.derived, down}).Search(t.Context(), q); !errors.Is(err, down) {
 		t.Errorf("row groups: %+v, %v", a, err)
 	}
-	if a, err := search.New(w.objects, nil, w.catalog, time.Now).Search(t.Context(), q); err == nil {
+	if a, err := w.over(w.objects, nil).Search(t.Context(), q); err == nil {
 		t.Errorf("without the derived bucket: %+v", a)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -107,7 +107,7 @@ func TestStoredAgain(t *testing.T) {
 	if err := w.catalog.Pages.FinishPage(t.Context(), catalog.PageState{Key: archive.PageKey(asked), SeqAsked: asked, PulledAt: start.AddDate(0, 0, 6), Parts: 2, Damaged: []string{key}}); err != nil {
 		t.Fatal(err)
 	}
-	a, err := search.New(&spoiling{ObjectReader: w.objects, key: key}, w.derived, w.catalog, time.Now).
+	a, err := w.over(&spoiling{ObjectReader: w.objects, key: key}, w.derived).
 		Search(t.Context(), search.Query{Query: query.Query{Words: phrase(t, "合同")}, Limit: 5})
 	if err != nil || slices.Contains(a.Damaged, key) {
 		t.Errorf("damaged %v, %v", a.Damaged, err)
@@ -119,7 +119,7 @@ func TestDamage(t *testing.T) {
 	w := fixture(t)
 	key := w.store(t, start.AddDate(0, 0, 6), w.message(start, "合同 lost", nil))
 	spoiled := &spoiling{ObjectReader: w.objects, key: key}
-	s := search.New(spoiled, w.derived, w.catalog, time.Now)
+	s := w.over(spoiled, w.derived)
 	q := search.Query{Query: query.Query{Words: phrase(t, "合同")}, Limit: 100}
 	want := len(w.want(asked{"合同", q}))
 	a, err := s.Search(t.Context(), q)
@@ -135,7 +135,7 @@ func TestDamage(t *testing.T) {
 			i := slices.IndexFunc(derived, func(key string) bool { return strings.HasSuffix(key, suffix) })
 			spoiled.also = append(spoiled.also, derived[i])
 		}
-		a, err := search.New(w.objects, spoiled, w.catalog, time.Now).Search(t.Context(), q)
+		a, err := w.over(w.objects, spoiled).Search(t.Context(), q)
 		if err != nil || (len(a.Damaged) == 0) != (len(a.Hits) == want) {
 			t.Fatalf("%v: %d hits of %d, damaged %v, %v", suffixes, len(a.Hits), want, a.Damaged, err)
 		}

@@ -80,13 +80,36 @@ type Looked struct {
 // is known too, something may be said.
 var textless = map[string]bool{"": true}
 
+// Conversations are in which months their messages are, and what is not compacted.
+type Conversations interface {
+	ConversationMonths(ctx context.Context, conversation string) ([]catalog.MonthSpan, error)
+	OpenParts(ctx context.Context, after string, limit int) ([]string, error)
+}
+
+// Pages know which parts of segments are damaged, and which were stored again.
+type Pages interface {
+	Page(ctx context.Context, asked uint64) (catalog.PageState, error)
+}
+
+// Compactions are the runs of months and their directories.
+type Compactions interface {
+	Months(ctx context.Context) ([]compaction.State, error)
+	AllRowGroups(ctx context.Context, run string, after *compaction.RowGroup, limit int) ([]compaction.RowGroup, error)
+}
+
+// Config is what a Scanner works with.
+type Config struct {
+	Objects       store.ObjectReader // archive bucket
+	Derived       store.ObjectReader // nil: nothing is compacted
+	Conversations Conversations
+	Pages         Pages
+	Compactions   Compactions
+	Now           func() time.Time // for time limits
+}
+
 // Scanner searches an archive. It is safe for concurrent use.
 type Scanner struct {
-	objects     store.ObjectReader
-	derived     store.ObjectReader
-	catalog     *catalog.Catalog
-	compactions *compaction.Index
-	now         func() time.Time
+	Config
 
 	blocks *lru.Cache[string, []extract.Block]        // of directories of extracts, by key
 	bounds *lru.Cache[string, *compaction.TimeBounds] // of segments, by key: they never change; nil: no message in it
@@ -102,10 +125,9 @@ const (
 	keptDirectoryBytes = 512 << 10 // a larger one is not kept
 )
 
-// New returns a Scanner over the archive bucket, the derived bucket (nil: nothing is
-// compacted) and the index. now is the clock for time limits.
-func New(objects, derived store.ObjectReader, catalog *catalog.Catalog, now func() time.Time) *Scanner {
-	s := &Scanner{objects: objects, derived: derived, catalog: catalog, compactions: compaction.NewIndex(catalog.Table), now: now, slots: make(chan struct{}, 2*readers)}
+// New returns a Scanner.
+func New(c Config) *Scanner {
+	s := &Scanner{Config: c, slots: make(chan struct{}, 2*readers)}
 	s.blocks, _ = lru.New[string, []extract.Block](keptDirectories) // these fail for sizes below one
 	s.bounds, _ = lru.New[string, *compaction.TimeBounds](keptBounds)
 	return s
@@ -121,7 +143,7 @@ func (s *Scanner) Search(ctx context.Context, q Query) (Answer, error) {
 	}
 	until := time.Time{}
 	if q.Time > 0 {
-		until = s.now().Add(q.Time)
+		until = s.Now().Add(q.Time)
 	}
 	const tries = 3
 	avoid := map[string]bool{}

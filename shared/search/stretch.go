@@ -72,14 +72,14 @@ func (r *run) runStretches(ctx context.Context, month string, c compaction.Run) 
 
 // directory reads and keeps a directory of extracts.
 func (r *run) directory(ctx context.Context, month string, c compaction.Run, n int) ([]extract.Block, error) {
-	if r.derived == nil {
+	if r.Derived == nil {
 		return nil, errors.New("the derived bucket is not set")
 	}
 	key := extract.DirectoryKey(month, c.ID, n)
 	if blocks, ok := r.blocks.Get(key); ok {
 		return blocks, nil
 	}
-	data, err := r.derived.GetRange(ctx, key, 0, c.Extracts[n].Length)
+	data, err := r.Derived.GetRange(ctx, key, 0, c.Extracts[n].Length)
 	if err != nil {
 		return nil, err
 	}

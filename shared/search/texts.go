@@ -47,7 +47,7 @@ func (r *run) fetchSome(ctx context.Context, s *stretch, block int, hits []*Hit)
 	for i, h := range hits {
 		rows[i] = h.text.row
 	}
-	data, err := r.derived.GetRange(ctx, s.key(), b.Originals.Offset, b.Originals.Length)
+	data, err := r.Derived.GetRange(ctx, s.key(), b.Originals.Offset, b.Originals.Length)
 	var texts []string
 	if err == nil {
 		texts, err = b.OpenOriginals(data, rows)

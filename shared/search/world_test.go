@@ -16,10 +16,12 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/query"
 	"wecom-archive/shared/search"
 	"wecom-archive/shared/segment"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
 )
 
@@ -50,7 +52,15 @@ func newWorld() *world {
 }
 
 func (w *world) scanner() *search.Scanner {
-	return search.New(w.objects, w.derived, w.catalog, time.Now)
+	return w.over(w.objects, w.derived)
+}
+
+// over is a scanner of other buckets.
+func (w *world) over(objects, derived store.ObjectReader) *search.Scanner {
+	return search.New(search.Config{
+		Objects: objects, Derived: derived, Now: time.Now,
+		Conversations: w.catalog.Conversations, Pages: w.catalog.Pages, Compactions: compaction.NewIndex(w.catalog.Table),
+	})
 }
 
 // compact makes runs of several objects with several row groups.

@@ -107,7 +107,10 @@ func New(c Config) *Show {
 			Objects: c.Objects, Derived: c.Derived,
 			Conversations: c.Catalog.Conversations, Pages: c.Catalog.Pages, Compactions: compactions,
 		}),
-		scanner: search.New(c.Objects, c.Derived, c.Catalog, time.Now),
+		scanner: search.New(search.Config{
+			Objects: c.Objects, Derived: c.Derived, Now: time.Now,
+			Conversations: c.Catalog.Conversations, Pages: c.Catalog.Pages, Compactions: compactions,
+		}),
 	}
 	people := &People{d}
 	return &Show{desk: d, Content: &Content{d, people}, People: people, Books: &Books{d}, Looks: &Looks{d}}

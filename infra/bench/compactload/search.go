@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/query"
 	"wecom-archive/shared/search"
 )
@@ -56,7 +57,10 @@ func (l load) search(ctx context.Context) error {
 		}
 		best := searched{Question: q.name, Words: q.words, Person: q.person}
 		for try := range 3 {
-			s := search.New(l.objects, l.derived, l.catalog, time.Now)
+			s := search.New(search.Config{
+				Objects: l.objects, Derived: l.derived, Now: time.Now,
+				Conversations: l.catalog.Conversations, Pages: l.catalog.Pages, Compactions: compaction.NewIndex(l.catalog.Table),
+			})
 			began := time.Now()
 			a, err := s.Search(ctx, search.Query{Query: query.Query{Words: words, Person: ids}, Descending: true, Limit: 20})
 			if err != nil {
