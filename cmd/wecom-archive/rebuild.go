@@ -19,6 +19,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/rebuild"
@@ -218,7 +219,8 @@ func runReparse(ctx context.Context, o *opened, to streams) error {
 
 func (o *opened) compactor() *compact.Compactor {
 	return compact.New(compact.Config{
-		Objects: o.Objects, Derived: o.Derived, Catalog: o.Catalog, Program: program.Version(),
+		Objects: o.Objects, Derived: o.Derived, Program: program.Version(),
+		Conversations: o.Catalog.Conversations, People: o.Catalog.People, Compactions: compaction.NewIndex(o.Catalog.Table),
 		Read: reading.Read, Parser: wecom.ParserVersion, Log: o.Log,
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/consent"
@@ -18,6 +19,7 @@ import (
 // App is the function.
 type App struct {
 	compact.Config
+	catalog    *catalog.Catalog
 	compactor  *compact.Compactor
 	transcript *transcript.Reader
 	now        func() time.Time
@@ -25,12 +27,15 @@ type App struct {
 }
 
 // NewApp makes the function. meter may be nil.
-func NewApp(c compact.Config, now func() time.Time, meter *metrics.Writer) *App {
+// What c says of the index is replaced: it is cat's.
+func NewApp(cat *catalog.Catalog, c compact.Config, now func() time.Time, meter *metrics.Writer) *App {
+	compactions := compaction.NewIndex(cat.Table)
+	c.Conversations, c.People, c.Compactions = cat.Conversations, cat.People, compactions
 	messages := transcript.New(transcript.Config{
 		Objects: c.Objects, Derived: c.Derived,
-		Conversations: c.Catalog.Conversations, Pages: c.Catalog.Pages, Compactions: compaction.NewIndex(c.Catalog.Table),
+		Conversations: cat.Conversations, Pages: cat.Pages, Compactions: compactions,
 	})
-	return &App{c, compact.New(c), messages, now, meter}
+	return &App{c, cat, compact.New(c), messages, now, meter}
 }
 
 // Event is what the function is started with. Without a mode, as the schedule's, it
@@ -62,7 +67,7 @@ func (a *App) Handle(ctx context.Context, event Event) (any, error) {
 			return nil, err
 		}
 		started := a.now()
-		sum, err := reparse.Recompact(ctx, a.Catalog, a.compactor, event.Month, started)
+		sum, err := reparse.Recompact(ctx, a.catalog, a.compactor, event.Month, started)
 		if err := a.done("compacted again", started, sum, err); err != nil {
 			return nil, err
 		}
@@ -70,14 +75,14 @@ func (a *App) Handle(ctx context.Context, event Event) (any, error) {
 	case upkeep.ModeReparse:
 		started := a.now()
 		report, err := (&reparse.Reparser{
-			Objects: a.Objects, Catalog: a.Catalog, Compactor: a.compactor, Transcript: a.transcript, Read: a.Read, Parser: a.Parser, Log: a.Log,
+			Objects: a.Objects, Catalog: a.catalog, Compactor: a.compactor, Transcript: a.transcript, Read: a.Read, Parser: a.Parser, Log: a.Log,
 		}).Run(ctx, started)
 		if err := a.done("reparsed", started, report.Summary, err); err != nil {
 			return nil, err
 		}
 		return upkeep.NewAnswer(event.Mode, report.More, report)
 	case consent.ModeConsent:
-		return consent.Lister{Consents: a.Catalog.Consents, People: a.Catalog.People, Transcript: a.transcript}.
+		return consent.Lister{Consents: a.catalog.Consents, People: a.catalog.People, Transcript: a.transcript}.
 			Ask(ctx, consent.Question{After: event.After, Limit: event.Limit, Status: event.Status})
 	}
 	return nil, fmt.Errorf("mode %q is none of this version", event.Mode)

@@ -58,9 +58,8 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 	if err != nil {
 		return nil, err
 	}
-	app := NewApp(compact.Config{
+	app := NewApp(catalog.New(aws.Index(set.Table)), compact.Config{
 		Objects: aws.Objects(set.Bucket), Derived: aws.Derived(set.Derived),
-		Catalog: catalog.New(aws.Index(set.Table)),
 		Program: program.Version(), Read: reading.Read, Parser: wecom.ParserVersion, Log: log,
 	}, time.Now, metrics.New(os.Stdout, getenv("WECOM_ARCHIVE_STACK"), time.Now))
 	return app.Handle, nil

@@ -45,7 +45,7 @@ func TestCompacts(t *testing.T) {
 	}
 	var log bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
-	app := NewApp(compact.Config{Objects: objects, Derived: derived, Catalog: cat, Program: "test", Temp: t.TempDir(), Log: logger},
+	app := NewApp(cat, compact.Config{Objects: objects, Derived: derived, Program: "test", Temp: t.TempDir(), Log: logger},
 		func() time.Time { return day.Add(24 * time.Hour) }, nil)
 	answer, err := lambda.NewHandler(app.Handle).Invoke(t.Context(), []byte(`{"reason":"schedule"}`))
 	if err != nil {

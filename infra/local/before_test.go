@@ -21,6 +21,7 @@ import (
 
 	"wecom-archive/infra/local"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/rebuild"
 	"wecom-archive/shared/wecom"
@@ -209,7 +210,8 @@ func reindexBefore(t *testing.T, s *local.System) {
 		t.Fatal(err)
 	}
 	summary, err := compact.New(compact.Config{
-		Objects: s.Objects, Derived: s.Derived, Catalog: s.Catalog, Program: s.Program, Read: reading.Read, Parser: wecom.ParserVersion, Log: s.Log,
+		Objects: s.Objects, Derived: s.Derived, Program: s.Program, Read: reading.Read, Parser: wecom.ParserVersion, Log: s.Log,
+		Conversations: s.Catalog.Conversations, People: s.Catalog.People, Compactions: compaction.NewIndex(s.Catalog.Table),
 	}).Run(t.Context(), s.Now())
 	if err != nil || summary.Messages == 0 {
 		t.Fatalf("compacting: %+v, %v", summary, err)

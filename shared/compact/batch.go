@@ -92,7 +92,7 @@ func (b *batch) gather(ctx context.Context, after string, all bool) error {
 		}
 		if of != day && !all {
 			day = of
-			if compacted, err = b.c.Catalog.Conversations.CompactedParts(ctx, day); err != nil {
+			if compacted, err = b.c.Conversations.CompactedParts(ctx, day); err != nil {
 				return err
 			}
 		}
@@ -246,7 +246,7 @@ func (b *batch) mark(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("reading the marks: %w", err)
 		}
-		if err := b.c.Catalog.Conversations.MarkCompacted(ctx, line.Key, line.Postings); err != nil {
+		if err := b.c.Conversations.MarkCompacted(ctx, line.Key, line.Postings); err != nil {
 			return err
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/store"
@@ -21,10 +20,12 @@ import (
 
 // Config is what a Compactor works with.
 type Config struct {
-	Objects store.ObjectReader // archive bucket
-	Derived store.Derived
-	Catalog *catalog.Catalog
-	Program string // our version
+	Objects       store.ObjectReader // archive bucket
+	Derived       store.Derived
+	Conversations Conversations
+	People        People
+	Compactions   Compactions
+	Program       string // our version
 
 	// Read reads messages again whose reading is older than Parser. Nil: readings
 	// stay as the segments have them.
@@ -54,10 +55,7 @@ func DefaultLimits() Limits {
 
 // Compactor compacts months. Two at work at the same time do no harm, but one
 // works in vain.
-type Compactor struct {
-	Config
-	compactions *compaction.Index
-}
+type Compactor struct{ Config }
 
 // New returns a Compactor.
 func New(c Config) *Compactor {
@@ -70,7 +68,7 @@ func New(c Config) *Compactor {
 	if c.Limits == (Limits{}) {
 		c.Limits = DefaultLimits()
 	}
-	return &Compactor{c, compaction.NewIndex(c.Catalog.Table)}
+	return &Compactor{c}
 }
 
 // Summary is what a call did.
@@ -106,7 +104,7 @@ const All = ""
 func (c *Compactor) Run(ctx context.Context, now time.Time) (Summary, error) {
 	var sum Summary
 	err := c.eachMonth(ctx, now, func(month string) (bool, error) {
-		m, err := c.compactions.Month(ctx, month)
+		m, err := c.Compactions.Month(ctx, month)
 		if err != nil {
 			return false, err
 		}
@@ -152,7 +150,7 @@ func (c *Compactor) Rebuild(ctx context.Context, month string, now time.Time) (S
 // the rebuild anew if that is done, and only what came meanwhile is left.
 func (c *Compactor) Continue(ctx context.Context, month string, now time.Time) (Summary, error) {
 	var sum Summary
-	m, err := c.compactions.Month(ctx, month)
+	m, err := c.Compactions.Month(ctx, month)
 	if err == nil && m.Rebuild != nil { // begun by an older program, perhaps
 		m, err = c.startRebuild(ctx, month)
 	}
@@ -167,16 +165,16 @@ func (c *Compactor) Continue(ctx context.Context, month string, now time.Time) (
 
 // startRebuild goes on with a rebuild by the same parser and aliases, or begins one.
 func (c *Compactor) startRebuild(ctx context.Context, month string) (compaction.State, error) {
-	aliases, err := c.Catalog.People.Aliases(ctx)
+	aliases, err := c.People.Aliases(ctx)
 	if err != nil {
 		return compaction.State{}, err
 	}
-	m, err := c.compactions.Month(ctx, month)
+	m, err := c.Compactions.Month(ctx, month)
 	if err != nil || m.Rebuild != nil && m.Rebuild.Parser == c.Parser && m.Rebuild.Aliases == len(aliases) {
 		return m, err
 	}
 	m.Rebuild = &compaction.Rebuild{Parser: c.Parser, Aliases: len(aliases)}
-	return c.compactions.PutMonth(ctx, m)
+	return c.Compactions.PutMonth(ctx, m)
 }
 
 // eachMonth calls do for each of Months, until it returns false.
@@ -204,7 +202,7 @@ func (c *Compactor) Months(ctx context.Context, now time.Time) ([]string, error)
 	if err != nil || first == "" {
 		return nil, err
 	}
-	known, err := c.compactions.Months(ctx)
+	known, err := c.Compactions.Months(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -273,7 +271,7 @@ func (c *Compactor) round(ctx context.Context, now time.Time, m *compaction.Stat
 	if rebuild {
 		*after = m.Rebuild.After
 	}
-	aliases, err := c.Catalog.People.Aliases(ctx)
+	aliases, err := c.People.Aliases(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -296,7 +294,7 @@ func (c *Compactor) round(ctx context.Context, now time.Time, m *compaction.Stat
 		}
 		sum.Rounds++
 		sum.Rows += run.Rows
-		if err := c.Catalog.Conversations.CoverConversations(ctx, m.Month, b.spans); err != nil {
+		if err := c.Conversations.CoverConversations(ctx, m.Month, b.spans); err != nil {
 			return false, err
 		}
 		next.add(rebuild, plan.keep, run)
@@ -304,14 +302,14 @@ func (c *Compactor) round(ctx context.Context, now time.Time, m *compaction.Stat
 	if rebuild {
 		if !b.exhausted {
 			next.Rebuild.After = b.last
-			*m, err = c.compactions.PutMonth(ctx, next.State)
+			*m, err = c.Compactions.PutMonth(ctx, next.State)
 			return false, err
 		}
 		next.finishRebuild(now)
 	}
 	next.replace(m, now)
 	if plan.merge || rebuild || next.Closed != m.Closed {
-		if *m, err = c.compactions.PutMonth(ctx, next.State); err != nil {
+		if *m, err = c.Compactions.PutMonth(ctx, next.State); err != nil {
 			return false, err
 		}
 	}
@@ -324,7 +322,7 @@ func (c *Compactor) round(ctx context.Context, now time.Time, m *compaction.Stat
 	}
 	if b.exhausted && m.Closed { // after the marks: from now on nobody looks for what is left
 		m.ListedAt = now.UTC()
-		*m, err = c.compactions.PutMonth(ctx, *m)
+		*m, err = c.Compactions.PutMonth(ctx, *m)
 	}
 	return b.exhausted, err
 }
@@ -364,7 +362,7 @@ func (c *Compactor) clean(ctx context.Context, now time.Time, m compaction.State
 	}
 	for run, keys := range garbage {
 		// The directory first: the objects show that there is something to delete.
-		if err := c.compactions.DropRowGroups(ctx, run); err != nil {
+		if err := c.Compactions.DropRowGroups(ctx, run); err != nil {
 			return err
 		}
 		if err := c.Derived.Delete(ctx, keys...); err != nil {
@@ -376,7 +374,7 @@ func (c *Compactor) clean(ctx context.Context, now time.Time, m compaction.State
 		return nil
 	}
 	m.Replaced = left
-	if _, err := c.compactions.PutMonth(ctx, m); err != nil && !errors.Is(err, store.ErrConflict) {
+	if _, err := c.Compactions.PutMonth(ctx, m); err != nil && !errors.Is(err, store.ErrConflict) {
 		return err
 	}
 	return nil

@@ -74,7 +74,7 @@ func (s *runSource) next(ctx context.Context) (rows []compaction.Row, err error)
 		}
 	}()
 	if len(s.ahead) == 0 {
-		if s.ahead, err = s.c.compactions.AllRowGroups(ctx, s.run.ID, s.last, 100); err != nil {
+		if s.ahead, err = s.c.Compactions.AllRowGroups(ctx, s.run.ID, s.last, 100); err != nil {
 			return nil, err
 		}
 		if len(s.ahead) == 0 {
@@ -262,7 +262,7 @@ func (w *runWriter) finishObject() error {
 		g.Object, g.Offset, g.Length, g.SHA256 = key, at.Offset, at.Length, at.SHA256
 		g.Size, g.Footer, g.FooterSHA256 = layout.Size, layout.Footer, layout.FooterSHA256
 	}
-	if err := w.c.compactions.PutRowGroups(w.ctx, w.run.ID, w.groups...); err != nil {
+	if err := w.c.Compactions.PutRowGroups(w.ctx, w.run.ID, w.groups...); err != nil {
 		return err
 	}
 	if err := w.finishExtracts(); err != nil {

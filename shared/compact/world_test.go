@@ -72,8 +72,10 @@ func newWorld() *world {
 var tiny = compact.Limits{SortBytes: 24 << 10, RoundBytes: 60 << 10, GroupRows: 16, GroupBytes: 1 << 20, ObjectParts: 3}
 
 func (w *world) compactor(limits compact.Limits) *compact.Compactor {
+	cat := catalog.New(w.faults.Index(w.index))
 	return compact.New(compact.Config{
-		Objects: w.faults.Objects(w.objects), Derived: w.faults.Derived(w.derived), Catalog: catalog.New(w.faults.Index(w.index)),
+		Objects: w.faults.Objects(w.objects), Derived: w.faults.Derived(w.derived),
+		Conversations: cat.Conversations, People: cat.People, Compactions: compaction.NewIndex(cat.Table),
 		Program: "test", Read: w.read, Parser: w.parser, Limits: limits,
 		NewID: func() string { w.runs++; return fmt.Sprintf("run%05d", w.runs) },
 	})

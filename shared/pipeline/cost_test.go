@@ -14,6 +14,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store/storetest"
@@ -137,7 +138,7 @@ func TestWriteUnits(t *testing.T) {
 		}
 	}
 	archived := counter.Units()
-	compactor := compact.New(compact.Config{Objects: objects, Derived: derived, Catalog: catalog, Program: "test", Temp: t.TempDir()})
+	compactor := compact.New(compact.Config{Objects: objects, Derived: derived, Conversations: catalog.Conversations, People: catalog.People, Compactions: compaction.NewIndex(catalog.Table), Program: "test", Temp: t.TempDir()})
 	if _, err := compactor.Run(ctx, begin.Add(26*time.Hour)); err != nil {
 		t.Fatal(err)
 	}

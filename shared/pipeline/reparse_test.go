@@ -18,8 +18,10 @@ import (
 )
 
 func (w *world) compactor(t *testing.T, read reading.Func, version int) *compact.Compactor {
+	cat := catalog.New(w.index)
 	return compact.New(compact.Config{
-		Objects: w.objects, Derived: w.derived, Catalog: catalog.New(w.index), Program: "test", Temp: t.TempDir(),
+		Objects: w.objects, Derived: w.derived, Program: "test", Temp: t.TempDir(),
+		Conversations: cat.Conversations, People: cat.People, Compactions: compaction.NewIndex(cat.Table),
 		Read: read, Parser: version,
 	})
 }

@@ -98,8 +98,10 @@ func TestReindexGoesOn(t *testing.T) {
 var smallRounds = compact.Limits{SortBytes: 8 << 10, RoundBytes: 16 << 10, GroupRows: 16, GroupBytes: 1 << 20, ObjectParts: 3}
 
 func (w *world) smallCompactor(t *testing.T) *compact.Compactor {
+	cat := catalog.New(w.index)
 	return compact.New(compact.Config{
-		Objects: w.objects, Derived: w.derived, Catalog: catalog.New(w.index), Program: "test", Temp: t.TempDir(),
+		Objects: w.objects, Derived: w.derived, Program: "test", Temp: t.TempDir(),
+		Conversations: cat.Conversations, People: cat.People, Compactions: compaction.NewIndex(cat.Table),
 		Read: reading.Read, Parser: wecom.ParserVersion, Limits: smallRounds,
 	})
 }

@@ -91,7 +91,9 @@ var stages = []struct {
 		faults := storetest.NewFaults() // after the switch, before the marks
 		for k := 3; ; k += 2 {
 			faults.CrashAt(k, storetest.Before)
-			c := compact.New(compact.Config{Objects: faults.Objects(w.objects), Derived: faults.Derived(w.derived), Catalog: catalog.New(faults.Index(w.index)),
+			cat := catalog.New(faults.Index(w.index))
+			c := compact.New(compact.Config{Objects: faults.Objects(w.objects), Derived: faults.Derived(w.derived),
+				Conversations: cat.Conversations, People: cat.People, Compactions: compaction.NewIndex(cat.Table),
 				Program: "test", Limits: w.compactor().Limits, NewID: w.compactor().NewID})
 			_, err := c.Run(t.Context(), start.AddDate(0, 0, 6))
 			states, listErr := compaction.NewIndex(w.catalog.Table).Months(t.Context())

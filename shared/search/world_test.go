@@ -74,7 +74,8 @@ func (w *world) compact(t tb, now time.Time) {
 
 func (w *world) compactor() *compact.Compactor {
 	return compact.New(compact.Config{
-		Objects: w.objects, Derived: w.derived, Catalog: w.catalog, Program: "test",
+		Objects: w.objects, Derived: w.derived, Program: "test",
+		Conversations: w.catalog.Conversations, People: w.catalog.People, Compactions: compaction.NewIndex(w.catalog.Table),
 		Limits: compact.Limits{SortBytes: 24 << 10, RoundBytes: 60 << 10, GroupRows: 8, GroupBytes: 1 << 20, ObjectParts: 3},
 		NewID:  func() string { w.runs++; return fmt.Sprintf("run%05d", w.runs) },
 	})

@@ -15,6 +15,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store/storetest"
@@ -206,7 +207,8 @@ func (f *requestCounts) compact(t *testing.T, until time.Time) {
 	t.Helper()
 	ids := serial("run")
 	_, err := compact.New(compact.Config{
-		Objects: f.objects, Derived: f.derived, Catalog: f.catalog, Program: "test", Temp: t.TempDir(), NewID: func() string { return strings.ReplaceAll(ids(), "-", "") },
+		Objects: f.objects, Derived: f.derived, Program: "test", Temp: t.TempDir(), NewID: func() string { return strings.ReplaceAll(ids(), "-", "") },
+		Conversations: f.catalog.Conversations, People: f.catalog.People, Compactions: compaction.NewIndex(f.catalog.Table),
 	}).Run(t.Context(), until)
 	f.must(err)
 }

@@ -213,7 +213,8 @@ func (l load) compact(ctx context.Context, temp string, messages int) error {
 	}
 	began := time.Now()
 	sum, err := compact.New(compact.Config{
-		Objects: l.objects, Derived: l.derived, Catalog: l.catalog, Program: "compactload", Temp: temp,
+		Objects: l.objects, Derived: l.derived, Program: "compactload", Temp: temp,
+		Conversations: l.catalog.Conversations, People: l.catalog.People, Compactions: compaction.NewIndex(l.catalog.Table),
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}).Run(ctx, after)
 	if err != nil {

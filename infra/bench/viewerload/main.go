@@ -27,6 +27,7 @@ import (
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/segment"
@@ -159,7 +160,8 @@ func (l *load) generate(ctx context.Context, temp string) error {
 	}
 	fmt.Printf("%d messages in %.0f s\n", seq, time.Since(began).Seconds())
 	sum, err := compact.New(compact.Config{
-		Objects: l.objects, Derived: l.derived, Catalog: catalog, Program: "viewerload", Temp: temp, Log: slog.New(slog.DiscardHandler),
+		Objects: l.objects, Derived: l.derived, Program: "viewerload", Temp: temp, Log: slog.New(slog.DiscardHandler),
+		Conversations: catalog.Conversations, People: catalog.People, Compactions: compaction.NewIndex(catalog.Table),
 	}).Run(ctx, first.AddDate(0, 0, days))
 	if err == nil && sum.Messages < int64(seq) {
 		err = fmt.Errorf("%d messages were compacted, not %d", sum.Messages, seq)

@@ -21,6 +21,7 @@ import (
 	"wecom-archive/shared/api"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/person"
 	"wecom-archive/shared/signin"
 	"wecom-archive/shared/store"
@@ -96,7 +97,8 @@ func (c crowd) run(ctx context.Context) (o *outcome, err error) {
 		return nil, fmt.Errorf("archiving the first %d messages: %w", c.Messages, err)
 	}
 	_, err = compact.New(compact.Config{
-		Objects: system.Objects, Derived: system.Derived, Catalog: system.Catalog, Program: "viewerload", Temp: c.Dir, Log: log,
+		Objects: system.Objects, Derived: system.Derived, Program: "viewerload", Temp: c.Dir, Log: log,
+		Conversations: system.Catalog.Conversations, People: system.Catalog.People, Compactions: compaction.NewIndex(system.Catalog.Table),
 	}).Run(ctx, time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("compacting the first %d messages: %w", c.Messages, err)
