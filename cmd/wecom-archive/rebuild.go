@@ -170,7 +170,7 @@ func (c *compactCommand) Run(ctx context.Context, to streams) error {
 		case c.Rebuild && o.Remote != nil:
 			return o.Remote.order(ctx, to, upkeep.Order{Mode: upkeep.ModeRecompact, Month: c.Month}, new(compact.Summary))
 		case c.Rebuild:
-			summary, err := reparse.Recompact(ctx, o.Catalog, o.compactor(), c.Month, time.Now())
+			summary, err := reparse.Recompact(ctx, o.Catalog.People, o.Catalog.Journal, o.compactor(), c.Month, time.Now())
 			if err != nil {
 				return err
 			}
@@ -208,7 +208,8 @@ func runReparse(ctx context.Context, o *opened, to streams) error {
 		return o.Remote.order(ctx, to, upkeep.Order{Mode: upkeep.ModeReparse}, new(reparse.Report))
 	}
 	report, err := (&reparse.Reparser{
-		Objects: o.Objects, Catalog: o.Catalog, Compactor: o.compactor(), Transcript: o.transcript(),
+		Objects: o.Objects, Conversations: o.Catalog.Conversations, People: o.Catalog.People, Consents: o.Catalog.Consents, Journal: o.Catalog.Journal,
+		Compactor: o.compactor(), Transcript: o.transcript(),
 		Read: reading.Read, Parser: wecom.ParserVersion, Log: o.Log,
 	}).Run(ctx, time.Now())
 	if err != nil {

@@ -67,7 +67,7 @@ func (a *App) Handle(ctx context.Context, event Event) (any, error) {
 			return nil, err
 		}
 		started := a.now()
-		sum, err := reparse.Recompact(ctx, a.catalog, a.compactor, event.Month, started)
+		sum, err := reparse.Recompact(ctx, a.catalog.People, a.catalog.Journal, a.compactor, event.Month, started)
 		if err := a.done("compacted again", started, sum, err); err != nil {
 			return nil, err
 		}
@@ -75,7 +75,8 @@ func (a *App) Handle(ctx context.Context, event Event) (any, error) {
 	case upkeep.ModeReparse:
 		started := a.now()
 		report, err := (&reparse.Reparser{
-			Objects: a.Objects, Catalog: a.catalog, Compactor: a.compactor, Transcript: a.transcript, Read: a.Read, Parser: a.Parser, Log: a.Log,
+			Objects: a.Objects, Conversations: a.catalog.Conversations, People: a.catalog.People, Consents: a.catalog.Consents, Journal: a.catalog.Journal,
+			Compactor: a.compactor, Transcript: a.transcript, Read: a.Read, Parser: a.Parser, Log: a.Log,
 		}).Run(ctx, started)
 		if err := a.done("reparsed", started, report.Summary, err); err != nil {
 			return nil, err

@@ -115,7 +115,8 @@ func TestReparseGoesOn(t *testing.T) {
 		t.Helper()
 		catalog := catalog.New(w.index)
 		report, err := (&reparse.Reparser{
-			Objects: w.objects, Catalog: catalog, Compactor: w.smallCompactor(t), Transcript: transcript.New(transcript.Config{
+			Objects: w.objects, Conversations: catalog.Conversations, People: catalog.People, Consents: catalog.Consents, Journal: catalog.Journal,
+			Compactor: w.smallCompactor(t), Transcript: transcript.New(transcript.Config{
 				Objects: w.objects, Derived: w.derived,
 				Conversations: catalog.Conversations, Pages: catalog.Pages, Compactions: compaction.NewIndex(catalog.Table),
 			}),
@@ -165,7 +166,8 @@ func TestRecompactGoesOn(t *testing.T) {
 	w := twoMonths(t)
 	run := func(looks int) compact.Summary {
 		t.Helper()
-		sum, err := reparse.Recompact(newSlice(t.Context(), looks), catalog.New(w.index), w.smallCompactor(t), compact.All, w.Now())
+		cat := catalog.New(w.index)
+		sum, err := reparse.Recompact(newSlice(t.Context(), looks), cat.People, cat.Journal, w.smallCompactor(t), compact.All, w.Now())
 		if err != nil {
 			t.Fatal(err)
 		}

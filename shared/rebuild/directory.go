@@ -57,5 +57,5 @@ func (r *run) consents(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return reparse.FoldConsents(ctx, r.Catalog, aliases)
+	return reparse.FoldConsents(ctx, r.Catalog.Consents, aliases)
 }

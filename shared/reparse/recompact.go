@@ -65,20 +65,20 @@ func (m *months) goesOn(parser int, aliases catalog.Aliases) bool {
 // Recompact makes a month (2026-11), or compact.All, again from the segments alone.
 // If the deadline of ctx comes near it stops, with More, and the next one goes on; one
 // that broke off, too.
-func Recompact(ctx context.Context, catalog *catalog.Catalog, c *compact.Compactor, month string, now time.Time) (compact.Summary, error) {
-	aliases, err := catalog.People.Aliases(ctx)
+func Recompact(ctx context.Context, people People, journal Journal, c *compact.Compactor, month string, now time.Time) (compact.Summary, error) {
+	aliases, err := people.Aliases(ctx)
 	if err != nil {
 		return compact.Summary{}, err
 	}
 	var m months
-	if found, err := catalog.Journal.Progress(ctx, recompactName, &m); err != nil {
+	if found, err := journal.Progress(ctx, recompactName, &m); err != nil {
 		return compact.Summary{}, err
 	} else if !found || m.Only != month || !m.goesOn(c.Parser, aliases) {
 		m = months{Parser: c.Parser, Aliases: len(aliases), Only: month}
 	}
-	done, err := m.again(ctx, c, now, func(ctx context.Context) error { return catalog.Journal.SaveProgress(ctx, recompactName, m) })
+	done, err := m.again(ctx, c, now, func(ctx context.Context) error { return journal.SaveProgress(ctx, recompactName, m) })
 	if err == nil && done {
-		err = catalog.Journal.ForgetProgress(ctx, recompactName)
+		err = journal.ForgetProgress(ctx, recompactName)
 	}
 	if err != nil {
 		return m.Summary, fmt.Errorf("compacting again: %w", err)

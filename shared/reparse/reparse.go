@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"slices"
 	"time"
@@ -24,17 +25,44 @@ type Transcript interface {
 	Any(ctx context.Context, conversation string, from, to time.Time) (bool, error)
 }
 
+// Conversations list who talked on which days.
+type Conversations interface {
+	PutActive(ctx context.Context, readings ...archive.Reading) error
+	RemoveActive(ctx context.Context, readings ...archive.Reading) (removed bool, err error)
+}
+
+// People are known by other userids, too.
+type People interface {
+	Aliases(ctx context.Context) (catalog.Aliases, error)
+}
+
+// Consents are the conversations in which somebody may be asked to agree.
+type Consents interface {
+	ConsentSubjects(ctx context.Context) iter.Seq2[catalog.Subject, error]
+	MoveConsent(ctx context.Context, from, to string) error
+}
+
+// Journal keeps how far the work is.
+type Journal interface {
+	Progress(ctx context.Context, name string, progress any) (found bool, err error)
+	SaveProgress(ctx context.Context, name string, progress any) error
+	ForgetProgress(ctx context.Context, name string) error
+}
+
 // Reparser reads every message again with a newer parser, and by what is known now of
 // changed userids. Segments are locked and stay as they are: the new readings stand in
 // the compacted objects, which readers prefer.
 type Reparser struct {
-	Objects    store.ObjectReader
-	Catalog    *catalog.Catalog
-	Compactor  *compact.Compactor // that reads with Read
-	Transcript Transcript
-	Read       reading.Func
-	Parser     int // version of Read
-	Log        *slog.Logger
+	Objects       store.ObjectReader
+	Conversations Conversations
+	People        People
+	Consents      Consents
+	Journal       Journal
+	Compactor     *compact.Compactor // that reads with Read
+	Transcript    Transcript
+	Read          reading.Func
+	Parser        int // version of Read
+	Log           *slog.Logger
 }
 
 // Report is what a reparse did, from its beginning if it was interrupted.
@@ -58,7 +86,7 @@ type reparsing struct {
 
 // Standing says in a line how far a reparse is with the lists of conversations; empty:
 // it is not there yet, or there is none.
-func Standing(ctx context.Context, journal *catalog.Journal) (string, error) {
+func Standing(ctx context.Context, journal Journal) (string, error) {
 	var at reparsing
 	if found, err := journal.Progress(ctx, reparseName, &at); err != nil || !found || !at.Compacted {
 		return "", err
@@ -67,7 +95,7 @@ func Standing(ctx context.Context, journal *catalog.Journal) (string, error) {
 }
 
 // Forget says that nothing of it is done: the index that it was done in is gone.
-func Forget(ctx context.Context, journal *catalog.Journal) error {
+func Forget(ctx context.Context, journal Journal) error {
 	for _, name := range []string{reparseName, recompactName} {
 		if err := journal.ForgetProgress(ctx, name); err != nil {
 			return err
@@ -87,12 +115,12 @@ const listsSaved = 20
 // then has the readings that segments have. A page that the queue delivers once more
 // lists the conversations of its old readings again, empty, until the next Run.
 func (r *Reparser) Run(ctx context.Context, now time.Time) (Report, error) {
-	aliases, err := r.Catalog.People.Aliases(ctx)
+	aliases, err := r.People.Aliases(ctx)
 	if err != nil {
 		return Report{}, fmt.Errorf("reparsing: %w", err)
 	}
 	var at reparsing
-	resumed, err := r.Catalog.Journal.Progress(ctx, reparseName, &at)
+	resumed, err := r.Journal.Progress(ctx, reparseName, &at)
 	if err != nil {
 		return Report{}, fmt.Errorf("reparsing: %w", err)
 	}
@@ -101,7 +129,7 @@ func (r *Reparser) Run(ctx context.Context, now time.Time) (Report, error) {
 	}
 	done, err := r.goOn(ctx, now, &at, aliases)
 	if err == nil && done {
-		err = r.Catalog.Journal.ForgetProgress(ctx, reparseName)
+		err = r.Journal.ForgetProgress(ctx, reparseName)
 	}
 	report := Report{Summary: at.Summary, Moved: at.Moved, Removed: at.Removed, Resumed: resumed}
 	report.More = !done
@@ -113,7 +141,7 @@ func (r *Reparser) Run(ctx context.Context, now time.Time) (Report, error) {
 
 // goOn works until all is done, or the deadline is near.
 func (r *Reparser) goOn(ctx context.Context, now time.Time, at *reparsing, aliases catalog.Aliases) (done bool, err error) {
-	save := func(ctx context.Context) error { return r.Catalog.Journal.SaveProgress(ctx, reparseName, at) }
+	save := func(ctx context.Context) error { return r.Journal.SaveProgress(ctx, reparseName, at) }
 	if !at.Compacted {
 		if at.Compacted, err = at.again(ctx, r.Compactor, now, save); err != nil || !at.Compacted {
 			return false, err
@@ -140,17 +168,17 @@ func (r *Reparser) goOn(ctx context.Context, now time.Time, at *reparsing, alias
 			}
 		}
 	}
-	return true, FoldConsents(ctx, r.Catalog, aliases)
+	return true, FoldConsents(ctx, r.Consents, aliases)
 }
 
 // FoldConsents brings together what is known of consent in conversations that are one
 // since a userid changed.
-func FoldConsents(ctx context.Context, catalog *catalog.Catalog, aliases catalog.Aliases) error {
+func FoldConsents(ctx context.Context, consents Consents, aliases catalog.Aliases) error {
 	if len(aliases) == 0 {
 		return nil
 	}
 	var apart []string // the list does not change under the walk
-	for c, err := range catalog.Consents.ConsentSubjects(ctx) {
+	for c, err := range consents.ConsentSubjects(ctx) {
 		if err != nil {
 			return err
 		}
@@ -159,7 +187,7 @@ func FoldConsents(ctx context.Context, catalog *catalog.Catalog, aliases catalog
 		}
 	}
 	for _, id := range apart {
-		if err := catalog.Consents.MoveConsent(ctx, id, chat.Renamed(id, aliases.First)); err != nil {
+		if err := consents.MoveConsent(ctx, id, chat.Renamed(id, aliases.First)); err != nil {
 			return err
 		}
 	}
@@ -206,7 +234,7 @@ func (r *Reparser) segment(ctx context.Context, key string, aliases catalog.Alia
 			at.Moved++
 		}
 	}
-	if err := r.Catalog.Conversations.PutActive(ctx, joined...); err != nil {
+	if err := r.Conversations.PutActive(ctx, joined...); err != nil {
 		return err
 	}
 	for a, readings := range left {
@@ -228,14 +256,14 @@ func (r *Reparser) leave(ctx context.Context, a active, readings []archive.Readi
 	if err != nil || any {
 		return false, err
 	}
-	if removed, err = r.Catalog.Conversations.RemoveActive(ctx, readings...); err != nil {
+	if removed, err = r.Conversations.RemoveActive(ctx, readings...); err != nil {
 		return false, err
 	}
 	// A message may have come meanwhile, whose archiver listed the conversation.
 	if any, err = r.any(ctx, a); err != nil || !any {
 		return removed, err
 	}
-	return false, r.Catalog.Conversations.PutActive(ctx, readings...)
+	return false, r.Conversations.PutActive(ctx, readings...)
 }
 
 func (r *Reparser) any(ctx context.Context, a active) (bool, error) {
