@@ -117,7 +117,7 @@ func (c *redriveCommand) Validate() error {
 
 func (c *redriveCommand) Run(ctx context.Context, to streams) error {
 	return c.with(ctx, to, func(o *opened) error {
-		r := &rebuild.Redriver{Corp: o.Corp, Objects: o.Objects, Catalog: o.Catalog, Queue: o.Queue, Now: time.Now, NewID: uuid.NewString}
+		r := &rebuild.Redriver{Corp: o.Corp, Objects: o.Objects, Pages: o.Catalog.Pages, Media: o.Catalog.Media, Queue: o.Queue, Now: time.Now, NewID: uuid.NewString}
 		pages, err := r.Run(ctx, rebuild.Selection{Page: c.Page, Reason: c.Reason, Media: c.Media}, operator())
 		if err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/consent"
 	"wecom-archive/shared/rebuild"
 	"wecom-archive/shared/store"
@@ -89,7 +90,7 @@ func (r *remote) order(ctx context.Context, to streams, order upkeep.Order, repo
 		if !answer.More {
 			return printJSON(to.Out, report)
 		}
-		standing, err := rebuild.Standing(ctx, r.catalog, order.Mode)
+		standing, err := rebuild.Standing(ctx, r.catalog.Journal, compaction.NewIndex(r.catalog.Table), order.Mode)
 		if err != nil {
 			standing = "" // whoever may invoke the function need not be able to read the index
 		}
@@ -127,7 +128,7 @@ func (r *remote) watch(ctx context.Context, to streams, mode upkeep.Mode) (stop 
 				return
 			case <-ticker.C:
 			}
-			line, err := rebuild.Standing(ctx, r.catalog, mode)
+			line, err := rebuild.Standing(ctx, r.catalog.Journal, compaction.NewIndex(r.catalog.Table), mode)
 			if err == nil && line != "" && line != last {
 				fmt.Fprintf(to.Err, "%s: %s\n", mode, line)
 				last = line

@@ -225,7 +225,7 @@ func TestMediaRedrive(t *testing.T) {
 	w.derived = storetest.NewDerived()
 	p := w.boot(nil)
 	pages, err := (&rebuild.Redriver{
-		Corp: corpID, Objects: w.objects, Catalog: p.catalog, Queue: p.queue, Now: w.Now, NewID: func() string { return "r1" },
+		Corp: corpID, Objects: w.objects, Pages: p.catalog.Pages, Media: p.catalog.Media, Queue: p.queue, Now: w.Now, NewID: func() string { return "r1" },
 	}).Run(t.Context(), rebuild.Selection{Media: true}, "me")
 	if err != nil || pages == 0 || pages != len(p.queue.keys) {
 		t.Fatalf("%d pages, %d queued, %v", pages, len(p.queue.keys), err)

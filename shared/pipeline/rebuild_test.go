@@ -45,7 +45,7 @@ func (w *world) reindex(t *testing.T, drop bool) rebuild.Report {
 func (w *world) redrive(t *testing.T, s rebuild.Selection) (pages int) {
 	t.Helper()
 	p := w.boot(nil)
-	r := &rebuild.Redriver{Corp: corpID, Objects: w.objects, Catalog: p.catalog, Queue: p.queue, Now: w.Now, NewID: func() string { w.runs++; return fmt.Sprint("ask", w.runs) }}
+	r := &rebuild.Redriver{Corp: corpID, Objects: w.objects, Pages: p.catalog.Pages, Media: p.catalog.Media, Queue: p.queue, Now: w.Now, NewID: func() string { w.runs++; return fmt.Sprint("ask", w.runs) }}
 	pages, err := r.Run(t.Context(), s, "somebody")
 	if err != nil {
 		t.Fatal(err)

@@ -44,7 +44,7 @@ func TestRedriveOfCrashes(t *testing.T) {
 		t.Errorf("after the redrive: %+v, %v", state, err)
 	}
 	missing := uint64(999)
-	r := &rebuild.Redriver{Corp: corpID, Objects: w.objects, Catalog: p.catalog, Queue: p.queue, Now: w.Now, NewID: func() string { return "x" }}
+	r := &rebuild.Redriver{Corp: corpID, Objects: w.objects, Pages: p.catalog.Pages, Media: p.catalog.Media, Queue: p.queue, Now: w.Now, NewID: func() string { return "x" }}
 	if _, err := r.Run(t.Context(), rebuild.Selection{Page: &missing}, "me"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("redrive of a page that is not there: %v", err)
 	}

@@ -224,7 +224,7 @@ func TestRecompactGoesOn(t *testing.T) {
 func TestStanding(t *testing.T) {
 	w := twoMonths(t)
 	catalog := catalog.New(w.index)
-	if line, err := rebuild.Standing(t.Context(), catalog, upkeep.ModeReindex); err != nil || line != "" {
+	if line, err := rebuild.Standing(t.Context(), catalog.Journal, compaction.NewIndex(catalog.Table), upkeep.ModeReindex); err != nil || line != "" {
 		t.Errorf("nobody reindexes: %q, %v", line, err)
 	}
 	seen := map[string]bool{}
@@ -233,7 +233,7 @@ func TestStanding(t *testing.T) {
 		x := w.reindexer(&queue{})
 		x.Stop = func() bool { left--; return left < 0 }
 		_, err = x.Run(t.Context(), false)
-		line, failed := rebuild.Standing(t.Context(), catalog, upkeep.ModeReindex)
+		line, failed := rebuild.Standing(t.Context(), catalog.Journal, compaction.NewIndex(catalog.Table), upkeep.ModeReindex)
 		if failed != nil {
 			t.Fatal(failed)
 		}
@@ -245,7 +245,7 @@ func TestStanding(t *testing.T) {
 		}
 	}
 	for _, mode := range []upkeep.Mode{upkeep.ModeCompact, upkeep.ModeRecompact, upkeep.ModeReparse} {
-		if line, err := rebuild.Standing(t.Context(), catalog, mode); err != nil || line == "" {
+		if line, err := rebuild.Standing(t.Context(), catalog.Journal, compaction.NewIndex(catalog.Table), mode); err != nil || line == "" {
 			t.Errorf("%s: %q, %v", mode, line, err)
 		}
 	}

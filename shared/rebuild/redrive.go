@@ -12,12 +12,26 @@ import (
 	"wecom-archive/shared/store"
 )
 
+// Pages are listed that could not be read, and marked to be tried again.
+type Pages interface {
+	Page(ctx context.Context, asked uint64) (catalog.PageState, error)
+	Quarantined(ctx context.Context, from uint64, limit int) ([]catalog.PageState, error)
+	MarkRedrive(ctx context.Context, asked uint64, at time.Time) error
+}
+
+// Media are files that failed, and are to be fetched again.
+type Media interface {
+	MediaTroublesBefore(ctx context.Context, before string, limit int) (troubles []catalog.MediaTrouble, next string, err error)
+	RedriveMedia(ctx context.Context, fileIDSHA256 string, at time.Time) error
+}
+
 // Redriver has pages tried again: after a key was imported, or a library or a
 // parser was mended.
 type Redriver struct {
 	Corp    string // corpid
 	Objects store.Objects
-	Catalog *catalog.Catalog
+	Pages   Pages
+	Media   Media
 	Queue   store.Notifier // of the archiver
 	Now     func() time.Time
 	NewID   func() string // of requests, unique
@@ -55,7 +69,7 @@ func (r *Redriver) Run(ctx context.Context, s Selection, who string) (pages int,
 		if s.Reason != "" {
 			return 0, errors.New("redriving: a page or a reason, not both")
 		}
-		if _, err := r.Catalog.Pages.Page(ctx, *s.Page); err != nil {
+		if _, err := r.Pages.Page(ctx, *s.Page); err != nil {
 			return 0, fmt.Errorf("redriving: %w", err)
 		}
 		redrive.Pages = []uint64{*s.Page}
@@ -65,7 +79,7 @@ func (r *Redriver) Run(ctx context.Context, s Selection, who string) (pages int,
 		return r.media(ctx, redrive)
 	}
 	for from := uint64(0); ; redrive.Part++ {
-		listed, err := r.Catalog.Pages.Quarantined(ctx, from, archive.MaxRedrivePages)
+		listed, err := r.Pages.Quarantined(ctx, from, archive.MaxRedrivePages)
 		if err != nil {
 			return pages, fmt.Errorf("redriving: %w", err)
 		}
@@ -96,7 +110,7 @@ func (r *Redriver) redrive(ctx context.Context, redrive archive.Redrive) error {
 	for batch := range slices.Chunk(redrive.Pages, 10) { // what SQS takes at a time
 		keys := make([]string, len(batch))
 		for i, asked := range batch {
-			if err := r.Catalog.Pages.MarkRedrive(ctx, asked, redrive.At); err != nil {
+			if err := r.Pages.MarkRedrive(ctx, asked, redrive.At); err != nil {
 				return fmt.Errorf("redriving page %d: %w", asked, err)
 			}
 			keys[i] = archive.PageKey(asked)
@@ -112,7 +126,7 @@ func (r *Redriver) redrive(ctx context.Context, redrive archive.Redrive) error {
 // anew: the old ones may be gone.
 func (r *Redriver) media(ctx context.Context, redrive archive.Redrive) (pages int, err error) {
 	for before := ""; ; redrive.Part++ {
-		troubles, next, err := r.Catalog.Media.MediaTroublesBefore(ctx, before, archive.MaxRedrivePages)
+		troubles, next, err := r.Media.MediaTroublesBefore(ctx, before, archive.MaxRedrivePages)
 		if err != nil {
 			return pages, fmt.Errorf("redriving media: %w", err)
 		}
@@ -122,7 +136,7 @@ func (r *Redriver) media(ctx context.Context, redrive archive.Redrive) (pages in
 				continue
 			}
 			// Before the archiver looks: it lists what is to be tried.
-			if err := r.Catalog.Media.RedriveMedia(ctx, t.FileIDSHA256, redrive.At); err != nil {
+			if err := r.Media.RedriveMedia(ctx, t.FileIDSHA256, redrive.At); err != nil {
 				return pages, fmt.Errorf("redriving media: %w", err)
 			}
 			if !slices.Contains(redrive.Pages, t.SeqAsked) {

@@ -17,9 +17,9 @@ import (
 type Config struct {
 	Corp     string // corpid
 	Objects  store.Objects
-	Versions store.Versions // of the same bucket
-	Catalog  *catalog.Catalog
-	Dropper  store.Dropper // of the catalog's index
+	Versions store.Versions   // of the same bucket
+	Catalog  *catalog.Catalog // whole: every subject is emptied and made again
+	Dropper  store.Dropper    // of the catalog's index
 	Queue    store.Notifier
 	Now      func() time.Time
 	Log      *slog.Logger

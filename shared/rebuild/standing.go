@@ -19,22 +19,27 @@ func Advise(err error) error {
 	return err
 }
 
+// Compactions are the runs of months.
+type Compactions interface {
+	Months(ctx context.Context) ([]compaction.State, error)
+}
+
 // Standing says in a line how far an order is that a function works on, from what
 // stands in the index; empty: there is nothing to say yet.
-func Standing(ctx context.Context, catalog *catalog.Catalog, mode upkeep.Mode) (string, error) {
+func Standing(ctx context.Context, journal reparse.Journal, compactions Compactions, mode upkeep.Mode) (string, error) {
 	switch mode {
 	case upkeep.ModeReindex:
 		var p progress
-		if found, err := catalog.Journal.Progress(ctx, progressName, &p); err != nil || !found {
+		if found, err := journal.Progress(ctx, progressName, &p); err != nil || !found {
 			return "", err
 		}
 		return fmt.Sprintf("%s %s: %d pages, %d events, %d names", p.Phase, p.After, p.Report.Pages, p.Report.Events, p.Report.Names), nil
 	case upkeep.ModeReparse:
-		if line, err := reparse.Standing(ctx, catalog.Journal); err != nil || line != "" {
+		if line, err := reparse.Standing(ctx, journal); err != nil || line != "" {
 			return line, err
 		}
 	}
-	months, err := compaction.NewIndex(catalog.Table).Months(ctx)
+	months, err := compactions.Months(ctx)
 	if err != nil {
 		return "", err
 	}
