@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/access"
+	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/lambdastart"
@@ -87,7 +88,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 	if err != nil {
 		return nil, err
 	}
-	objects := aws.Objects(set.Bucket).WithCaptureKey(set.Capture)
+	objects := aws.Objects(set.Bucket).WithKey(set.Capture, archive.CapturePrefixes()...)
 	if err := objects.CheckLock(ctx); err != nil {
 		return nil, fmt.Errorf("refusing to show content: %w", err)
 	}

@@ -18,6 +18,7 @@ import (
 	"runtime"
 	"time"
 
+	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsevents"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/decode"
@@ -84,13 +85,13 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 	if err != nil {
 		return nil, err
 	}
-	objects := aws.Objects(set.Bucket).WithCaptureKey(set.Capture)
+	objects := aws.Objects(set.Bucket).WithKey(set.Capture, archive.CapturePrefixes()...)
 	catalog := catalog.New(aws.Index(set.Table))
 	batch, err := newBatch(ctx, set.Bucket, decode.Config{
 		Corp: set.Corp, Program: program.Version(), Objects: objects, Library: library,
 		Conversations: catalog.Conversations, People: catalog.People, Consents: catalog.Consents,
 		Media: catalog.Media, Pages: catalog.Pages,
-		Derived: aws.Derived(set.Derived).WithCaptureKey(set.Capture),
+		Derived: aws.Derived(set.Derived).WithKey(set.Capture, archive.FetchPrefix),
 		Keys: keyring.New(keyring.Config{
 			Corp: set.Corp, Objects: objects, Port: aws.Keyring(set.KeyringKey),
 			Keys: catalog.Keys, Now: time.Now, Log: log,

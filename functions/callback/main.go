@@ -14,6 +14,7 @@ import (
 	"os"
 	"time"
 
+	"wecom-archive/shared/archive"
 	"wecom-archive/shared/callback"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/environment"
@@ -71,7 +72,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 	known := catalog.New(aws.Index(set.Table))
 	app := NewApp(callback.Config{
 		Corp: set.Corp, Cipher: secrets.get,
-		Objects: aws.Objects(set.Bucket).WithCaptureKey(set.Capture),
+		Objects: aws.Objects(set.Bucket).WithKey(set.Capture, archive.CapturePrefixes()...),
 		People:  known.People, Consents: known.Consents, Journal: known.Journal,
 		Waker: aws.Waker(set.Wakes),
 		Delay: set.Delay, Now: time.Now, Log: log,

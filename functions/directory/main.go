@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"time"
 
+	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/lambdastart"
@@ -58,7 +59,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 	}
 	app := &App{
 		Corp: set.Corp, Program: program.Version(), API: set.API,
-		Objects: aws.Objects(set.Bucket).WithCaptureKey(set.Capture),
+		Objects: aws.Objects(set.Bucket).WithKey(set.Capture, archive.CapturePrefixes()...),
 		Catalog: catalog.New(aws.Index(set.Table)),
 		Secrets: aws.Secrets(set.Secrets),
 		Owner:   rand.Text(), Now: time.Now, Log: log,

@@ -116,7 +116,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 		},
 		Stage: mediafetch.Config{
 			Corp: set.Corp, Program: program.Version(),
-			Objects: aws.Objects(set.Bucket).WithCaptureKey(set.Capture),
+			Objects: aws.Objects(set.Bucket).WithKey(set.Capture, archive.CapturePrefixes()...),
 			Derived: aws.Derived(set.Derived), Media: catalog.Media, Now: time.Now, Sleep: clock.Sleep, Log: log,
 			Spool: spoolFolder, SpoolLimit: spoolLimit, Workers: set.Workers, CallsPerMinute: set.Calls,
 			Sniff: mediatype.Sniff, Settled: func(l archive.Link) { measure(meter, l) },

@@ -18,6 +18,7 @@ import (
 	"os"
 	"time"
 
+	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/doctor"
 	"wecom-archive/shared/environment"
@@ -82,7 +83,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 	if err != nil {
 		return nil, err
 	}
-	objects := aws.Objects(set.Bucket).WithCaptureKey(set.Capture)
+	objects := aws.Objects(set.Bucket).WithKey(set.Capture, archive.CapturePrefixes()...)
 	meter := metrics.New(os.Stdout, getenv("WECOM_ARCHIVE_STACK"), time.Now)
 	app := &App{
 		Corp: set.Corp, Program: program.Version(), Limit: set.Limit,

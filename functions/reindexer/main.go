@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"time"
 
+	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/lambdastart"
@@ -55,7 +56,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 	if err != nil {
 		return nil, err
 	}
-	objects := aws.Objects(set.Bucket).WithCaptureKey(set.Capture)
+	objects := aws.Objects(set.Bucket).WithKey(set.Capture, archive.CapturePrefixes()...)
 	index := aws.Index(set.Table)
 	app := &App{MaxQueued: 20_000, Config: rebuild.Config{
 		Corp: set.Corp, Objects: objects, Versions: objects, Catalog: catalog.New(index), Dropper: index, Now: time.Now, Log: log,

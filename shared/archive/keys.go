@@ -176,3 +176,10 @@ func Day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
 // MonthLayout is how months are written: 2026-11.
 const MonthLayout = "2006-01"
+
+// CapturePrefixes are what the capture key encrypts: all of the archive bucket that a
+// function which cannot read messages writes or reads. The template's bucket policy
+// refuses puts below them under another key, and puts of anything else under this one.
+func CapturePrefixes() []string {
+	return []string{PagesPrefix, RejectsPrefix, MediaPrefix, LinksPrefix, EventsPrefix, KeysPrefix, DirectoryPrefix}
+}

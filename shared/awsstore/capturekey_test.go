@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
 )
 
@@ -17,7 +18,7 @@ func TestCaptureKey(t *testing.T) {
 		"messages/1": "", "access/1": "", "directories/1": "", "pagesque/1": "",
 	} {
 		s := &script{replies: []reply{{method: http.MethodPut, status: 200, made: "v1"}, versions("", key+" v1")}}
-		if err := s.objects().WithCaptureKey(arn).PutIfAbsent(t.Context(), key, strings.NewReader("x")); err != nil {
+		if err := s.objects().WithKey(arn, archive.CapturePrefixes()...).PutIfAbsent(t.Context(), key, strings.NewReader("x")); err != nil {
 			t.Fatalf("%s: %v", key, err)
 		}
 		header := s.requests[0].Header
@@ -35,7 +36,7 @@ func TestJobListKey(t *testing.T) {
 	const arn = "arn:aws-cn:kms:cn-north-1:123456789012:key/capture"
 	for key, want := range map[string]string{"fetch/dt=2026-11-23/1.json": arn, "compactions/1": "", "fetching/1": ""} {
 		s := &script{replies: []reply{{method: http.MethodPut, status: 200, made: "v1"}}}
-		if err := awsstore.NewDerived(s.client(), "derived").WithCaptureKey(arn).Put(t.Context(), key, strings.NewReader("x")); err != nil {
+		if err := awsstore.NewDerived(s.client(), "derived").WithKey(arn, archive.FetchPrefix).Put(t.Context(), key, strings.NewReader("x")); err != nil {
 			t.Fatalf("%s: %v", key, err)
 		}
 		if got := s.requests[0].Header.Get("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id"); got != want {

@@ -8,13 +8,11 @@ import (
 	"iter"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/store"
 )
 
@@ -30,15 +28,10 @@ func NewDerived(client *s3.Client, name string) *Derived {
 	return &Derived{bucket{client: client, name: name}}
 }
 
-// WithCaptureKey makes puts of job lists use the KMS key with this ARN, which the
-// media stage may use; all others use the bucket's own. Call it before the first use.
-func (d *Derived) WithCaptureKey(arn string) *Derived {
-	d.keyFor = func(key string) *string {
-		if strings.HasPrefix(key, archive.FetchPrefix) {
-			return &arn
-		}
-		return nil
-	}
+// WithKey makes puts below these prefixes use the KMS key with this ARN; all others use
+// the bucket's own. Call it before the first use.
+func (d *Derived) WithKey(arn string, prefixes ...string) *Derived {
+	d.keyFor = keyBelow(arn, prefixes)
 	return d
 }
 

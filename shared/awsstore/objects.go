@@ -16,7 +16,6 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	lru "github.com/hashicorp/golang-lru/v2"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/clock"
 	"wecom-archive/shared/store"
 )
@@ -50,21 +49,21 @@ func NewObjects(client *s3.Client, presigner *s3.PresignClient, name string) *Ob
 	return &Objects{bucket{client: client, name: name}, presigner, known}
 }
 
-// CapturePrefixes are what the capture key encrypts (design §6): all that a function
-// which cannot read messages writes or reads. The template's bucket policy refuses
-// puts below them under another key, and puts of anything else under this one.
-var CapturePrefixes = []string{archive.PagesPrefix, archive.RejectsPrefix, archive.MediaPrefix, archive.LinksPrefix, archive.EventsPrefix, archive.KeysPrefix, archive.DirectoryPrefix}
+// WithKey makes puts below these prefixes use the KMS key with this ARN; all others use
+// the bucket's own. Call it before the first use.
+func (o *Objects) WithKey(arn string, prefixes ...string) *Objects {
+	o.keyFor = keyBelow(arn, prefixes)
+	return o
+}
 
-// WithCaptureKey makes puts below CapturePrefixes use the KMS key with this ARN; all
-// others use the bucket's own. Call it before the first use.
-func (o *Objects) WithCaptureKey(arn string) *Objects {
-	o.keyFor = func(key string) *string {
-		if slices.ContainsFunc(CapturePrefixes, func(prefix string) bool { return strings.HasPrefix(key, prefix) }) {
+// keyBelow is the key of what lies below prefixes.
+func keyBelow(arn string, prefixes []string) func(key string) *string {
+	return func(key string) *string {
+		if slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(key, prefix) }) {
 			return &arn
 		}
 		return nil
 	}
-	return o
 }
 
 const (
