@@ -1,10 +1,14 @@
 package wecomarchive_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -73,4 +77,145 @@ func defines(t *testing.T, folder, test string) bool {
 		t.Fatal(err)
 	}
 	return found
+}
+
+// TestLinks: every relative link of the documents leads to something.
+func TestLinks(t *testing.T) {
+	documents, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := regexp.MustCompile(`\]\(([^)]+)\)`)
+	for _, document := range append(documents, "README.md", "CONTRIBUTING.md") {
+		text := readText(t, document)
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			path, part, _ := strings.Cut(m[1], "#")
+			if strings.Contains(path, "://") {
+				continue
+			}
+			target := document
+			if path != "" {
+				target = filepath.Join(filepath.Dir(document), path)
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s leads to %s: %v", document, m[1], err)
+			} else if part != "" && !slices.Contains(anchors(readText(t, target)), part) {
+				t.Errorf("%s leads to %s, which has no such heading", document, m[1])
+			}
+		}
+	}
+}
+
+// anchors are the names that GitHub gives to the headings of a document.
+func anchors(text string) (names []string) {
+	for line := range strings.Lines(text) {
+		if heading, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); ok && strings.HasPrefix(line, "#") {
+			name := strings.ReplaceAll(strings.ToLower(strings.TrimSpace(heading)), " ", "-")
+			names = append(names, regexp.MustCompile(`[^\p{L}\p{N}_-]`).ReplaceAllString(name, ""))
+		}
+	}
+	return names
+}
+
+// TestHops: what CONTRIBUTING.md says of where something is decided is there.
+func TestHops(t *testing.T) {
+	rows := section(t, "CONTRIBUTING.md", "The hops")
+	hop := regexp.MustCompile("\\]\\(([^)]+\\.go)\\): ((?:`[^`]+`(?:, )?)+)")
+	name := regexp.MustCompile("`([^`]+)`")
+	hops := hop.FindAllStringSubmatch(rows, -1)
+	if len(hops) < 10 {
+		t.Errorf("%d hops", len(hops))
+	}
+	for _, m := range hops {
+		defined := declared(t, m[1])
+		for _, n := range name.FindAllStringSubmatch(m[2], -1) {
+			if !defined[n[1]] {
+				t.Errorf("%s does not define %s", m[1], n[1])
+			}
+		}
+	}
+}
+
+// declared is what a file defines at the top: functions, methods as Type.Method, types,
+// variables and constants.
+func declared(t *testing.T, file string) map[string]bool {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, d := range parsed.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			name := d.Name.Name
+			if d.Recv != nil {
+				name = strings.TrimPrefix(named(d.Recv.List[0].Type, nil), ".") + "." + name
+			}
+			names[name] = true
+		case *ast.GenDecl:
+			for _, s := range d.Specs {
+				switch s := s.(type) {
+				case *ast.TypeSpec:
+					names[s.Name.Name] = true
+				case *ast.ValueSpec:
+					for _, n := range s.Names {
+						names[n.Name] = true
+					}
+				}
+			}
+		}
+	}
+	return names
+}
+
+// TestRooms: the table of rooms in CONTRIBUTING.md has each package of shared, and none
+// imports another one that stands below it.
+func TestRooms(t *testing.T) {
+	line := map[string]int{} // of the table, by room
+	name := regexp.MustCompile("`([a-z]+)`")
+	for i, row := range strings.Split(section(t, "CONTRIBUTING.md", "Rooms"), "\n") {
+		cells := strings.Split(row, " | ")
+		if len(cells) != 3 {
+			continue
+		}
+		for _, m := range name.FindAllStringSubmatch(cells[0], -1) {
+			line[m[1]] = i
+		}
+	}
+	for _, row := range strings.Fields(goList(t, "-f", `{{.ImportPath}}:{{join .Imports ","}}`, "./shared/...")) {
+		path, imports, _ := strings.Cut(strings.TrimPrefix(row, module+"shared/"), ":")
+		room, _, _ := strings.Cut(path, "/")
+		at, ok := line[room]
+		if !ok {
+			t.Errorf("%s is in no line of the table", path)
+		}
+		for imported := range strings.SplitSeq(imports, ",") {
+			imported, ours := strings.CutPrefix(imported, module+"shared/")
+			below, _, _ := strings.Cut(imported, "/")
+			if ours && line[below] > at {
+				t.Errorf("%s imports %s, which the table has below it", path, imported)
+			}
+		}
+	}
+}
+
+// section is the text of a document under a heading, up to the next one.
+func section(t *testing.T, document, heading string) string {
+	t.Helper()
+	_, text, ok := strings.Cut(readText(t, document), "\n## "+heading+"\n")
+	if !ok {
+		t.Fatalf("%s has no section %q", document, heading)
+	}
+	text, _, _ = strings.Cut(text, "\n## ")
+	return text
+}
+
+func readText(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
