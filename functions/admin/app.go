@@ -66,7 +66,7 @@ func tooLarge(r events.APIGatewayV2HTTPResponse) bool {
 	return err != nil || len(doc) > maxAnswer
 }
 
-// problem is problem details (RFC 9457), as viewer makes them. headers are those
+// problem is problem details (RFC 9457), as package api makes them. headers are those
 // of the answer that it replaces.
 func problem(status int, detail string, headers map[string]string) events.APIGatewayV2HTTPResponse {
 	instance := ""

@@ -1,8 +1,9 @@
-// The admin function serves the archive's HTTP API (package viewer) and
-// its pages behind an API Gateway HTTP API with payload format 2.0. It reads the archive bucket, the
-// derived bucket and the index, and writes the record of each look. It has no route out and no right to
-// any key but the one that wraps the key of sessions. Who has signed in shows a cookie
-// that the signin function made; the issuer's keys, for tokens, are those that it stored.
+// The admin function serves the archive's HTTP API and its pages (package viewer)
+// behind an API Gateway HTTP API with payload format 2.0. It reads the archive bucket,
+// the derived bucket and the index, and writes the record of each look. It has no route
+// out and no right to any key but the one that wraps the key of sessions. Who has signed
+// in shows a cookie that the signin function made; the issuer's keys, for tokens, are
+// those that it stored.
 //
 // Its settings come from the environment; settings lists them. It refuses to
 // start if the bucket does not lock what is put there, since a look could then

@@ -1,11 +1,12 @@
-// Package archive is the domain: pages as WeCom returned them, the envelopes
-// in them, the segments of decrypted messages, the conversations these belong
-// to, and the index that finds them again. It also declares the ports that the
-// stages work through (Objects, Index, Keyring, Secrets, Notifier).
+// Package archive is the domain: what is stored, in which form, and what each part is
+// called. Pages as WeCom returned them, the envelopes in them, the row and the reading of
+// a message, job lists and links of files, parts of the directory, key records, events;
+// and the names of all these objects.
 //
-// Everything else depends on this package: stages (capture, decode, viewer)
-// work on its ports, adapters (awsstore, localstore) implement them. It imports
-// neither.
+// It reads and writes documents through the ports of package store, and knows neither
+// Parquet (package segment) nor the index (package catalog): whoever imports it for a
+// name can reach neither.
 //
-// The stored formats are specified for other readers in docs/format.md.
+// The stored formats are specified for other readers in docs/format.md, and locked for
+// years: they change only by a new version that leaves readers for the old ones.
 package archive

@@ -238,7 +238,7 @@ func (p *PageLinks) All() []Link {
 // Superseded are links that later ones have replaced.
 func (p *PageLinks) Superseded() []Link { return p.superseded }
 
-// since are the links of jobs that objects from a number on say, and all those of
+// Since are the links of jobs that objects from a number on say, and all those of
 // files that failed.
 func (p *PageLinks) Since(number int, jobs []MediaJob) (fresh, failed []Link) {
 	for _, job := range jobs {

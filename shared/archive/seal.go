@@ -17,7 +17,7 @@ import (
 // The digest stands in the bytes as 64 hex digits. It is that of the bytes with
 // zeros in their place.
 
-// unsealed is the digest's place before it is known.
+// Unsealed is the digest's place before it is known.
 var Unsealed = strings.Repeat("0", hex.EncodedLen(sha256.Size))
 
 // What stands before the digest in JSON: the last member; strings cannot hold it,
@@ -27,7 +27,7 @@ const (
 	eventSeal  = `"event_sha256":"`
 )
 
-// seal writes the digest of doc into it.
+// Seal writes the digest of doc into it.
 func Seal(doc []byte, prefix string) error {
 	at, err := sealPlace(doc, prefix)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package awsstore implements the ports of package archive on AWS: Objects on
+// Package awsstore implements the ports of package store on AWS: Objects on
 // S3, which is Versions, too, Derived on another S3 bucket, Index on DynamoDB,
 // Keyring on KMS, Secrets in Systems Manager's Parameter Store, Notifier on SQS.
 // Clients come in from outside, so the same code runs against AWS and against

@@ -31,7 +31,7 @@ func drawFact(t *rapid.T) catalog.ConsentFact {
 	}
 }
 
-// drawCheck is what WeCom says of a person when it is catAsked, perhaps without since when.
+// drawCheck is what WeCom says of a person when it is asked, perhaps without since when.
 func drawCheck(t *rapid.T) archive.DirectoryPart {
 	f := drawFact(t)
 	a := archive.Agreement{Person: f.Person, Status: f.Status}
@@ -187,7 +187,7 @@ func TestConsentInMessages(t *testing.T) {
 }
 
 // TestConsentChecked: WeCom's answers count with their own times; what is not
-// answered says only when it was catAsked.
+// answered says only when it was asked.
 func TestConsentChecked(t *testing.T) {
 	ctx := t.Context()
 	catalog := catalog.New(storetest.NewIndex())

@@ -23,7 +23,7 @@ type Line struct {
 	Person        string // empty: a room of which nobody is known
 	Status        archive.ConsentStatus
 	Since         time.Time // of the answer; zero: there is none
-	Source        string    // of the answer: archive.ConsentFrom…
+	Source        string    // of the answer: catalog.ConsentFrom…
 	AskedAt       time.Time // when WeCom was last asked about the conversation; zero: never
 	Answer        archive.Answer
 	MessagesAfter bool // somebody wrote in the conversation after this person had refused

@@ -1,6 +1,6 @@
 // Package extract makes and reads extracts: what a search looks at of the messages of
 // a run of the compactor, and nothing else. The compactor writes them beside the
-// compacted objects, the scanner reads them instead, and whoever lost them can have
+// compacted objects, package search reads them instead, and whoever lost them can have
 // them made again. docs/format.md has the bytes.
 //
 // Beside each compacted object lies one object of extracts. It has three sections for

@@ -132,7 +132,7 @@ func lookPlace(at time.Time) string {
 	return fmt.Sprintf("%sdt=%s/%013d", archive.AccessPrefix, archive.Day(at), at.UnixMilli())
 }
 
-// holds says whether a key is one of the period.
+// Holds says whether a key is one of the period.
 func (q LooksQuery) Holds(key string) bool {
 	return key > lookPlace(q.From) && key < lookPlace(q.Until)
 }
@@ -215,7 +215,7 @@ func (s *Looks) addLooks(ctx context.Context, q LooksQuery, keys []string, found
 	return false, nil
 }
 
-// talks are the conversations of which something was shown.
+// Talks are the conversations of which something was shown.
 func (l LookView) Talks() []string {
 	if l.Conversation == "" || len(l.Conversations) > 0 {
 		return l.Conversations

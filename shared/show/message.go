@@ -6,7 +6,7 @@ import (
 	"wecom-archive/shared/transcript"
 )
 
-// message is one message as the API shows it.
+// Message is one message as the API shows it.
 type Message struct {
 	Seq         int64      `json:"seq" doc:"WeCom's number of the message in the corp's stream"`
 	MsgID       string     `json:"msgid"`

@@ -15,14 +15,14 @@ import (
 // says so. A name is that of its day: what the person or room was called then, with
 // the name now beside it where it is another.
 
-// naming is how a person or a room is called in an answer.
+// Naming is how a person or a room is called in an answer.
 type Naming struct {
 	Name    string `json:"name,omitempty" example:"李娜" doc:"What WeCom called it on that day; before it was first asked for, what it was called then. Hostile input: never take it for markup"`
 	NameNow string `json:"name_now,omitempty" doc:"The name that was seen last, if it is another"`
 	IDOnly  bool   `json:"id_only,omitempty" doc:"true: no name is known, only the id"`
 }
 
-// participant is one of two who talk.
+// Participant is one of two who talk.
 type Participant struct {
 	ID   string `json:"id" example:"li.na"`
 	Kind string `json:"kind" example:"employee" doc:"employee, external or robot"`
@@ -46,7 +46,7 @@ type names struct {
 	People, Rooms map[string]catalog.DirectoryEntry
 }
 
-// namesOf reads the names of people and rooms from the index. What a page has read
+// NamesOf reads the names of people and rooms from the index. What a page has read
 // once it does not read again: who has no name is in its memory, too.
 func (s *People) NamesOf(ctx context.Context, people, rooms []string) (n names, err error) {
 	memory, ok := ctx.Value(namesKey{}).(*names)
@@ -100,7 +100,7 @@ func remember(ctx context.Context, known *map[string]catalog.DirectoryEntry, ids
 	return err
 }
 
-// called is an entry's name at a time; at zero: now.
+// Called is an entry's name at a time; at zero: now.
 func Called(e catalog.DirectoryEntry, at time.Time) Naming {
 	now := e.Now()
 	n := Naming{Name: now, IDOnly: now == ""}
@@ -113,7 +113,7 @@ func Called(e catalog.DirectoryEntry, at time.Time) Naming {
 	return n
 }
 
-// detailed is all that a list shows of an entry.
+// Detailed is all that a list shows of an entry.
 func Detailed(e catalog.DirectoryEntry) DirectoryName {
 	d := DirectoryName{Naming: Called(e, time.Time{}), Names: e.Names, Answer: e.Answer, UserID: e.Spelling, Position: e.Position, CorpName: e.CorpName, Status: e.Status}
 	if !e.CheckedAt.IsZero() {
@@ -122,14 +122,14 @@ func Detailed(e catalog.DirectoryEntry) DirectoryName {
 	return d
 }
 
-// titled is how a conversation is called at a time: a room by its name, a pair by
+// Titled is how a conversation is called at a time: a room by its name, a pair by
 // those of the two.
 type Titled struct {
 	Naming
 	Participants []Participant `json:"participants,omitempty" doc:"Of a pair: the two, or the one who writes to themself"`
 }
 
-// titles finds how conversations are called: at is for each, zero is now.
+// Titles finds how conversations are called: at is for each, zero is now.
 func (s *People) Titles(ctx context.Context, conversations []string, at func(i int) time.Time) ([]Titled, error) {
 	var people, rooms []string
 	for _, c := range conversations {

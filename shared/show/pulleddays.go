@@ -19,7 +19,7 @@ type pulledDays struct {
 	Count map[string]int
 }
 
-// pulledSince reads runs back to a day, or as many as a plot may read.
+// PulledSince reads runs back to a day, or as many as a plot may read.
 func (s *Books) PulledSince(ctx context.Context, from time.Time) (pulledDays, error) {
 	days := pulledDays{from: from.Format(time.DateOnly), Count: map[string]int{}}
 	before, oldest := "", ""

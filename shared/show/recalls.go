@@ -39,7 +39,7 @@ func (s *Content) linkRecalls(ctx context.Context, conversation string, shown []
 	return nil
 }
 
-// linkRecall links a message. Both maps are by msgid: seqs of recalls, and of the
+// LinkRecall links a message. Both maps are by msgid: seqs of recalls, and of the
 // messages beside it.
 func (m *Message) LinkRecall(recalls, seqs map[string]int64) {
 	m.RecalledBy = recalls[m.MsgID]
