@@ -55,7 +55,7 @@ func (c *Conversations) PutActive(ctx context.Context, readings ...archive.Readi
 		if !strings.HasPrefix(r.Conversation, chat.RoomPrefix) {
 			continue
 		}
-		digest := table.Key{partitionConv + r.Conversation, "g#" + digestOf(people)}
+		digest := table.Key{Partition: partitionConv + r.Conversation, Sort: "g#" + digestOf(people)}
 		if rooms[digest] == nil {
 			rooms[digest] = table.Set{}
 			for _, id := range people {

@@ -72,7 +72,7 @@ func factName(f ConsentFact) string {
 }
 
 func consentsKey(conversation string) table.Key {
-	return table.Key{partitionConsents + fmt.Sprint(shardOf(conversation, consentShards)), conversation}
+	return table.Key{Partition: partitionConsents + fmt.Sprint(shardOf(conversation, consentShards)), Sort: conversation}
 }
 
 // changeConsent changes a state, and keeps the facts that change returns. Several at

@@ -38,7 +38,7 @@ func drawCheck(t *rapid.T) archive.DirectoryPart {
 	if rapid.Bool().Draw(t, "dated") {
 		a.ChangedAt = f.At
 	}
-	at := asked.Add(time.Duration(rapid.IntRange(0, 5).Draw(t, "catAsked")) * time.Hour)
+	at := asked.Add(time.Duration(rapid.IntRange(0, 5).Draw(t, "asked")) * time.Hour)
 	return archive.DirectoryPart{Run: "run", At: at, Records: []archive.DirectoryRecord{{Kind: archive.SubjectConsent, ID: f.Conversation, At: at, Answer: archive.Named, Agreements: []archive.Agreement{a}}}}
 }
 

@@ -138,7 +138,7 @@ func TestSeatList(t *testing.T) {
 	now := asked
 	list := catalog.SeatList{People: catalog.New(storetest.NewIndex()).People, Now: func() time.Time { return now }}
 	if ids, err := list.Seats(ctx); err == nil {
-		t.Errorf("nobody catAsked yet: %v", ids)
+		t.Errorf("nobody asked yet: %v", ids)
 	}
 	for _, seats := range []map[string][]string{{"1": {"Li.Na", "wang.wei"}}, {"1": {"Li.Na"}}, {}} {
 		now = now.Add(24 * time.Hour)

@@ -34,7 +34,7 @@ func (s *PullState) Prove(at time.Time, seq uint64, now time.Time) {
 	// Of the time between two proofs that lie a window apart WeCom has forgotten.
 	goesOn := !ahead && !q.Since.IsZero() && q.Seq == seq && at.Sub(s.EndReachedAt) < archive.Window
 	if !goesOn {
-		past := archive.Silence{q.Since, s.EndReachedAt}
+		past := archive.Silence{From: q.Since, To: s.EndReachedAt}
 		// Before the first message, silence may as well mean a missing scope.
 		if !ahead && q.Seq != 0 && past.To.Sub(past.From) >= QuietAfter-SilenceSlack {
 			q.Silences = append(slices.Clone(q.Silences), past)
