@@ -42,7 +42,7 @@ func NewApp(cat *catalog.Catalog, c compact.Config, now func() time.Time, meter 
 // compacts what is not compacted yet.
 type Event struct {
 	Mode  upkeep.Mode `json:"mode"`
-	Month string      `json:"month"` // of a upkeep.Order
+	Month string      `json:"month"` // of an upkeep.Order
 
 	// Of a consent.Question.
 	After  consent.Place         `json:"after"`

@@ -24,7 +24,7 @@ type API struct {
 	mux  *http.ServeMux
 }
 
-// APINew serves what show shows on mux, to whom auth finds. A nil auth refuses everybody.
+// New serves what show shows on mux, to whom auth finds. A nil auth refuses everybody.
 func New(mux *http.ServeMux, show *show.Show, auth Authenticator) *API {
 	if auth == nil {
 		auth = nobody{}

@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog/table"
 	"wecom-archive/shared/store"
 )
@@ -207,21 +205,4 @@ func (c *People) lastDays(ctx context.Context, conversations []string) ([]string
 		})
 	}
 	return days, group.Wait()
-}
-
-// ActiveDays returns the UTC days of a month (2026-11) on which a conversation had
-// a message, in order.
-func (c *Conversations) ActiveDays(ctx context.Context, conversation, month string) ([]string, error) {
-	if _, err := time.Parse(archive.MonthLayout, month); err != nil {
-		return nil, fmt.Errorf("listing the days of a conversation: month: %w", err)
-	}
-	items, err := c.table.Query(ctx, store.IndexQuery{Partition: partitionConv + conversation, From: "a#" + month, To: "a#" + month + "-99", Limit: 31})
-	if err != nil {
-		return nil, fmt.Errorf("listing the days of a conversation: %w", err)
-	}
-	days := make([]string, len(items))
-	for i, item := range items {
-		days[i] = strings.TrimPrefix(item.Sort, "a#")
-	}
-	return days, nil
 }

@@ -58,6 +58,7 @@ func TestServes(t *testing.T) {
 	if err != nil || string(answer) != `"hello room"` {
 		t.Errorf("%s, %v", answer, err)
 	}
+	_ = f.Close() // what it wrote last may still be on its way
 	if log := f.Log(); !strings.Contains(log, `"msg":"greeted","stage":"greeter"`) {
 		t.Errorf("log %s", log)
 	}

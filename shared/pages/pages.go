@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -106,6 +107,7 @@ type Config struct {
 	Retention string // how long the archive locks, as the record of a message says it
 
 	Now func() time.Time
+	Log *slog.Logger
 }
 
 // Puller is asked for a pull at once. It returns once it is recorded who asked and
@@ -125,7 +127,7 @@ type server struct {
 func Register(mux *http.ServeMux, c Config) error {
 	s := &server{Config: c, show: c.Show}
 	for _, lang := range []language{chinese, english} {
-		if _, err := s.sheets.in(lang, s.show.Zone); err != nil {
+		if _, err := s.sheets.in(lang, s.show.Zone()); err != nil {
 			return fmt.Errorf("templates of the pages: %w", err)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
-	"wecom-archive/shared/person"
 	"wecom-archive/shared/show"
 	"wecom-archive/shared/transcript"
 )
@@ -77,7 +76,7 @@ func (s *server) recordPage(_ http.ResponseWriter, r *http.Request) (page, error
 // for auditors, up to what is left of that for all of the page.
 func (s *server) messageRecord(r *http.Request, m show.Recorded, weight int, left *int) messageRecord {
 	record := messageRecord{Row: m.Message, Bubble: s.bubbles(r, []transcript.Message{m.Message}, m.Beside, "", weight)[0]}
-	if show.AskerOf(r.Context()).Person.Has(person.Auditor) {
+	if m.Raw {
 		record.Raw, record.RawCut = clip(string(m.Message.Raw), left)
 	}
 	return record

@@ -161,7 +161,7 @@ func (s *server) bubbles(r *http.Request, found []transcript.Message, beside cat
 func (s *server) draw(b bodies, m transcript.Message) (drawn body) {
 	defer func() {
 		if recover() != nil { // the panic's value may quote the message
-			s.show.Log.Error("drawing a message panicked", "seq", m.Seq)
+			s.Log.Error("drawing a message panicked", "seq", m.Seq)
 			drawn = body{Type: m.MsgType, Text: m.Text}
 		}
 	}()

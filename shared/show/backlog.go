@@ -33,7 +33,7 @@ func (b backlog) judged() health.Quarantine {
 func (s *Books) count(ctx context.Context, cursor catalog.Cursor) (backlog, error) {
 	var b backlog
 	waiting := map[uint64]bool{}
-	for page, err := range bounded(ctx, s.Catalog.Pages.PendingPages, &b.pending.AtLeast) {
+	for page, err := range bounded(ctx, s.config.Catalog.Pages.PendingPages, &b.pending.AtLeast) {
 		if err != nil {
 			return b, err
 		}
@@ -48,7 +48,7 @@ func (s *Books) count(ctx context.Context, cursor catalog.Cursor) (backlog, erro
 	}
 	b.pending.Oldest = formatTime(b.oldest)
 	b.quarantine.Reasons = map[archive.Outcome]int64{}
-	for page, err := range bounded(ctx, s.Catalog.Pages.Quarantined, &b.quarantine.AtLeast) {
+	for page, err := range bounded(ctx, s.config.Catalog.Pages.Quarantined, &b.quarantine.AtLeast) {
 		if err != nil {
 			return b, err
 		}

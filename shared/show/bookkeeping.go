@@ -105,15 +105,17 @@ type key struct {
 	Versions    []int64   `json:"versions" nullable:"false" doc:"publickey_ver whose messages it opens, as far as proved"`
 }
 
+// Pages lists pages, and what became of them.
 func (s *Books) Pages(ctx context.Context, in *listInput) (*pagesOutput, error) {
-	return s.pageList(ctx, *in, querySum("pages"), s.Catalog.Pages.From, func(catalog.PageState) bool { return true })
+	return s.pageList(ctx, *in, querySum("pages"), s.config.Catalog.Pages.From, func(catalog.PageState) bool { return true })
 }
 
+// Quarantine lists pages with envelopes that cannot be read, or with damaged segments.
 func (s *Books) Quarantine(ctx context.Context, in *quarantineInput) (*pagesOutput, error) {
 	wanted := func(p catalog.PageState) bool {
 		return in.Reason == "" || p.Unreadable[archive.Outcome(in.Reason)] > 0
 	}
-	return s.pageList(ctx, listInput{in.Cursor, in.Limit}, querySum("quarantine", in.Reason), s.Catalog.Pages.Quarantined, wanted)
+	return s.pageList(ctx, listInput{in.Cursor, in.Limit}, querySum("quarantine", in.Reason), s.config.Catalog.Pages.Quarantined, wanted)
 }
 
 // pageList answers with those of in.Limit pages that are wanted.
@@ -146,8 +148,9 @@ func (s *Books) pageList(ctx context.Context, in listInput, sum [querySumSize]by
 	return out, nil
 }
 
+// Page shows one page.
 func (s *Books) Page(ctx context.Context, in *pageInput) (*pageOutput, error) {
-	state, err := s.Catalog.Pages.Page(ctx, in.Seq)
+	state, err := s.config.Catalog.Pages.Page(ctx, in.Seq)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, &Problem{Kind: NotThere, Detail: "No page was asked after this seq. /v1/messages/{seq} names the page of a message."}
 	}
@@ -157,12 +160,13 @@ func (s *Books) Page(ctx context.Context, in *pageInput) (*pageOutput, error) {
 	return &pageOutput{Body: pageView(state)}, nil
 }
 
+// Runs lists runs of the puller, newest first.
 func (s *Books) Runs(ctx context.Context, in *listInput) (*runsOutput, error) {
 	out := new(runsOutput)
 	out.Body.Runs = []run{}
 	var err error
 	out.Body.NextCursor, err = history(ctx, *in, "runs", func(ctx context.Context, before string, limit int) (string, error) {
-		runs, next, err := s.Catalog.Journal.RunsBefore(ctx, pullerStage, before, limit)
+		runs, next, err := s.config.Catalog.Journal.RunsBefore(ctx, pullerStage, before, limit)
 		for _, r := range runs {
 			out.Body.Runs = append(out.Body.Runs, runView(r))
 		}
@@ -171,12 +175,13 @@ func (s *Books) Runs(ctx context.Context, in *listInput) (*runsOutput, error) {
 	return out, err
 }
 
+// Gaps lists times of which messages may be missing, newest first.
 func (s *Books) Gaps(ctx context.Context, in *listInput) (*gapsOutput, error) {
 	out := new(gapsOutput)
 	out.Body.Gaps = []gap{}
 	var err error
 	out.Body.NextCursor, err = history(ctx, *in, "gaps", func(ctx context.Context, before string, limit int) (string, error) {
-		gaps, next, err := s.Catalog.Journal.GapsBefore(ctx, before, limit)
+		gaps, next, err := s.config.Catalog.Journal.GapsBefore(ctx, before, limit)
 		for _, g := range gaps {
 			out.Body.Gaps = append(out.Body.Gaps, gapView(g))
 		}
@@ -185,12 +190,13 @@ func (s *Books) Gaps(ctx context.Context, in *listInput) (*gapsOutput, error) {
 	return out, err
 }
 
+// Incidents lists what was laid over the archive, newest first.
 func (s *Books) Incidents(ctx context.Context, in *listInput) (*incidentsOutput, error) {
 	out := new(incidentsOutput)
 	out.Body.Incidents = []incident{}
 	var err error
 	out.Body.NextCursor, err = history(ctx, *in, "incidents", func(ctx context.Context, before string, limit int) (string, error) {
-		incidents, next, err := s.Catalog.Journal.IncidentsBefore(ctx, before, limit)
+		incidents, next, err := s.config.Catalog.Journal.IncidentsBefore(ctx, before, limit)
 		for _, i := range incidents {
 			out.Body.Incidents = append(out.Body.Incidents, incident{Key: i.Key, Kind: i.Kind, Version: i.Version, Modified: i.Modified.UTC(), Size: i.Size})
 		}
@@ -220,12 +226,13 @@ func history(ctx context.Context, in listInput, name string, list func(ctx conte
 	return encodeCursor(sum, []byte(next)), nil
 }
 
+// Keys lists key pairs, their public halves, and the versions that they open.
 func (s *Books) Keys(ctx context.Context, _ *struct{}) (*keysOutput, error) {
-	bindings, err := s.Catalog.Keys.Bindings(ctx, setupKeys)
+	bindings, err := s.config.Catalog.Keys.Bindings(ctx, setupKeys)
 	if err != nil {
 		return nil, err
 	}
-	known, err := s.Catalog.Keys.PublicKeys(ctx, setupKeys)
+	known, err := s.config.Catalog.Keys.PublicKeys(ctx, setupKeys)
 	if err != nil {
 		return nil, err
 	}

@@ -65,9 +65,10 @@ type consentFact struct {
 const maxTimeline = 1000
 
 func (s *People) consentLister() consent.Lister {
-	return consent.Lister{Consents: s.Catalog.Consents, People: s.Catalog.People, Transcript: s.transcript}
+	return consent.Lister{Consents: s.config.Catalog.Consents, People: s.config.Catalog.People, Transcript: s.transcript}
 }
 
+// Consents lists who agreed, refused, or has not answered.
 func (s *People) Consents(ctx context.Context, in *consentInput) (*consentOutput, error) {
 	sum := querySum("consent", in.Status)
 	var after consent.Place
@@ -127,7 +128,7 @@ func (s *People) consentLines(ctx context.Context, lines []consent.Line) ([]cons
 	return out, nil
 }
 
-func (n names) participant(id string, at time.Time) *Participant {
+func (n Names) participant(id string, at time.Time) *Participant {
 	return &Participant{ID: id, Kind: string(chat.ParticipantOf(id).Kind), Naming: Called(n.People[id], at)}
 }
 
@@ -136,15 +137,16 @@ func (s *People) consentsOf(ctx context.Context, conversation string) ([]consent
 	if err != nil {
 		return nil, nil, err
 	}
-	facts, err := s.Catalog.Consents.ConsentFacts(ctx, conversation, maxTimeline)
+	facts, err := s.config.Catalog.Consents.ConsentFacts(ctx, conversation, maxTimeline)
 	return lines, facts, err
 }
 
+// ConsentTimeline shows the answers of one conversation.
 func (s *People) ConsentTimeline(ctx context.Context, in *consentTimelineInput) (*consentTimelineOutput, error) {
 	if !utf8.ValidString(in.ID) || in.ID == "" || len(in.ID) > store.MaxIndexKey/2 {
 		return nil, BadParameter("path.id", "The conversation's id must be UTF-8, percent-encoded, of 1 to 512 bytes.")
 	}
-	aliases, err := s.Catalog.People.Aliases(ctx)
+	aliases, err := s.config.Catalog.People.Aliases(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"wecom-archive/shared/store"
 )
 
+// ConversationsInput asks for the conversations of a day.
 type ConversationsInput struct {
 	Day    string `query:"day" required:"true" format:"date" example:"2026-11-23" doc:"UTC day"`
 	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before"`
@@ -26,6 +27,7 @@ type conversation struct {
 	Titled
 }
 
+// Conversations lists those with a message on a day.
 func (s *People) Conversations(ctx context.Context, in *ConversationsInput) (*conversationsOutput, error) {
 	if !IsDay(in.Day) {
 		return nil, BadParameter("query.day", "day must be a date like 2026-11-23.")
@@ -42,7 +44,7 @@ func (s *People) Conversations(ctx context.Context, in *ConversationsInput) (*co
 		}
 		after = string(place)
 	}
-	ids, err := s.Catalog.Conversations.ActiveConversations(ctx, in.Day, after, in.Limit+1)
+	ids, err := s.config.Catalog.Conversations.ActiveConversations(ctx, in.Day, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +64,7 @@ func (s *People) Conversations(ctx context.Context, in *ConversationsInput) (*co
 	return out, nil
 }
 
+// IsDay says whether a text is a date like 2026-11-23.
 func IsDay(s string) bool {
 	_, err := time.Parse(time.DateOnly, s)
 	return err == nil

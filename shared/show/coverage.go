@@ -35,15 +35,16 @@ type coverageInput struct {
 
 type coverageOutput struct{ Body *coverage.Report }
 
+// Seats lists who has a seat, or had one.
 func (s *People) Seats(ctx context.Context, _ *struct{}) (*seatsOutput, error) {
-	state, err := s.Catalog.People.DirectoryState(ctx)
+	state, err := s.config.Catalog.People.DirectoryState(ctx)
 	if err != nil {
 		return nil, err
 	}
 	out := new(seatsOutput)
 	out.Body.SeatsAt, out.Body.Seats = formatTime(state.SeatsAt), []seatView{}
 	var ids []string
-	for seat, err := range s.Catalog.People.Seats(ctx) {
+	for seat, err := range s.config.Catalog.People.Seats(ctx) {
 		if err != nil {
 			return nil, err
 		}
@@ -57,6 +58,7 @@ func (s *People) Seats(ctx context.Context, _ *struct{}) (*seatsOutput, error) {
 	return out, err
 }
 
+// Coverage compares who should be archived with who is.
 func (s *People) Coverage(ctx context.Context, in *coverageInput) (*coverageOutput, error) {
 	q := coverage.Question{Days: in.Days}
 	for _, day := range []struct {
@@ -72,7 +74,7 @@ func (s *People) Coverage(ctx context.Context, in *coverageInput) (*coverageOutp
 		}
 	}
 	report, err := coverage.Reporter{
-		Objects: s.Objects, People: s.Catalog.People, Pages: s.Catalog.Pages, Conversations: s.Catalog.Conversations, Now: s.Now,
+		Objects: s.config.Objects, People: s.config.Catalog.People, Pages: s.config.Catalog.Pages, Conversations: s.config.Catalog.Conversations, Now: s.config.Now,
 	}.Report(ctx, q)
 	if errors.Is(err, coverage.ErrQuestion) {
 		return nil, BadParameter("query.from", "from must not be after to, nor more than 366 days before it, and to not after today.")

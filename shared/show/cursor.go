@@ -64,6 +64,7 @@ func refusedCursor(err error, fixed string) *Problem {
 
 const positionSize = 8 + 8 + 8 + 4
 
+// EncodePosition writes a position for a cursor.
 func EncodePosition(p archive.Position) []byte {
 	raw := binary.BigEndian.AppendUint64(nil, uint64(p.Time.UnixMilli()))
 	raw = binary.BigEndian.AppendUint64(raw, uint64(p.Seq))
@@ -75,6 +76,7 @@ func EncodePosition(p archive.Position) []byte {
 // index.
 var MaxTime = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// DecodePosition is the reverse of EncodePosition.
 func DecodePosition(raw []byte) (archive.Position, error) {
 	if len(raw) != positionSize {
 		return archive.Position{}, errBadCursor

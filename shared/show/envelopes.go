@@ -34,6 +34,7 @@ type placedMessage struct {
 	Message
 }
 
+// Message shows the message with a seq. The look is recorded.
 func (s *Content) Message(ctx context.Context, in *messageInput) (*messageOutput, error) {
 	if in.Raw && !AskerOf(ctx).Person.Has(person.Auditor) {
 		return nil, Forbidden(person.Auditor)
@@ -72,7 +73,7 @@ func (s *Content) Message(ctx context.Context, in *messageInput) (*messageOutput
 // envelopes reads those with a seq, and tells of the page that they are in. There are
 // none only while that page waits to be archived.
 func (s *Content) envelopes(ctx context.Context, seq int64) (found []transcript.Message, unreadable []archive.Outcome, page catalog.PageState, err error) {
-	page, err = s.Catalog.Pages.PageOf(ctx, uint64(seq))
+	page, err = s.config.Catalog.Pages.PageOf(ctx, uint64(seq))
 	if errors.Is(err, store.ErrNotFound) {
 		err = NoSuchMessage()
 	}
@@ -92,7 +93,7 @@ func (s *Content) withSeq(ctx context.Context, page catalog.PageState, seq int64
 	readable := map[int]bool{} // positions
 	failed := map[int]archive.Outcome{}
 	damaged := false
-	aliases, err := s.Catalog.People.Aliases(ctx)
+	aliases, err := s.config.Catalog.People.Aliases(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -103,7 +104,7 @@ func (s *Content) withSeq(ctx context.Context, page catalog.PageState, seq int64
 		}
 		rows, first, err := s.transcript.WithSeq(ctx, key, seq)
 		if errors.Is(err, store.ErrDamaged) {
-			s.Log.ErrorContext(ctx, "a segment cannot be read", "key", key, "request", AskerOf(ctx).Request, "error", err)
+			s.config.Log.ErrorContext(ctx, "a segment cannot be read", "key", key, "request", AskerOf(ctx).Request, "error", err)
 			damaged = true
 			continue
 		}
@@ -139,12 +140,12 @@ func (s *Content) withSeq(ctx context.Context, page catalog.PageState, seq int64
 func (s *Content) newest(m transcript.Message, aliases catalog.Aliases) (newest transcript.Message) {
 	defer func() {
 		if recover() != nil { // the panic's value may quote the message
-			s.Log.Error("the parser panicked", "seq", m.Seq)
+			s.config.Log.Error("the parser panicked", "seq", m.Seq)
 			newest = m
 		}
 	}()
 	newest = m
-	if r := s.Read(m.Raw, m.MsgID, m.PulledAt); r.ParserVersion > m.ParserVersion {
+	if r := s.config.Read(m.Raw, m.MsgID, m.PulledAt); r.ParserVersion > m.ParserVersion {
 		newest.Reading = r
 	}
 	newest.Reading = reading.Apply(aliases, newest.Reading)
@@ -167,18 +168,18 @@ func (s *Content) recordLook(ctx context.Context, in lookInput, shown []Message)
 		if m.Unreadable == "" {
 			seqs = append(seqs, m.Seq)
 		} else {
-			s.Log.ErrorContext(ctx, "a segment cannot be read", "key", m.Segment, "request", AskerOf(ctx).Request)
+			s.config.Log.ErrorContext(ctx, "a segment cannot be read", "key", m.Segment, "request", AskerOf(ctx).Request)
 		}
 	}
 	if len(seqs) == 0 {
 		return nil
 	}
 	who := AskerOf(ctx)
-	if s.AskReason && who.Reason == "" {
+	if s.config.AskReason && who.Reason == "" {
 		return noReason()
 	}
 	look := access.Look{
-		At: s.Now(), Who: who.Person.Subject, Name: who.Person.Name, How: who.How, What: access.WhatMessages,
+		At: s.config.Now(), Who: who.Person.Subject, Name: who.Person.Name, How: who.How, What: access.WhatMessages,
 		Conversation: in.conversation, Seqs: access.SeqsOf(seqs), From: in.from, To: in.to,
 		Remote: who.Remote, Request: who.Request, Reason: who.Reason,
 	}
@@ -188,7 +189,7 @@ func (s *Content) recordLook(ctx context.Context, in lookInput, shown []Message)
 	case in.raw:
 		look.What = access.WhatMessagesRaw
 	}
-	if err := s.Access.Record(ctx, look); err != nil {
+	if err := s.config.Access.Record(ctx, look); err != nil {
 		s.LogFailure(ctx, "recording the look", err)
 		return &Problem{Kind: NotNow, Detail: "This look could not be recorded, so nothing is shown. Try again later."}
 	}

@@ -73,6 +73,7 @@ func viewLook(key string, l access.Look) LookView {
 	}
 }
 
+// List lists looks of some days.
 func (s *Looks) List(ctx context.Context, in *accessInput) (*accessOutput, error) {
 	q := LooksQuery{Who: in.Who, Conversation: in.Conversation, Limit: in.Limit}
 	var err error
@@ -148,15 +149,15 @@ type foundLooks struct {
 	Next       string // key to go on after; empty: there is no more
 }
 
-// looks reads looks until there are enough, or the time is over.
+// Find reads looks until there are enough, or the time is over.
 func (s *Looks) Find(ctx context.Context, q LooksQuery) (found foundLooks, err error) {
-	over := time.Now().Add(min(accessTime, s.SearchTime))
+	over := time.Now().Add(min(accessTime, s.config.SearchTime))
 	after := q.After
 	if after == "" {
 		after = lookPlace(q.From)
 	}
 	var batch []string
-	for info, err := range s.Objects.List(ctx, archive.AccessPrefix, after) {
+	for info, err := range s.config.Objects.List(ctx, archive.AccessPrefix, after) {
 		if err != nil {
 			return found, fmt.Errorf("listing looks: %w", err)
 		}
@@ -189,7 +190,7 @@ func (s *Looks) addLooks(ctx context.Context, q LooksQuery, keys []string, found
 	readers.SetLimit(accessReaders)
 	for i, key := range keys {
 		readers.Go(func() error {
-			doc, err := store.ReadObject(ctx, s.Objects, key)
+			doc, err := store.ReadObject(ctx, s.config.Objects, key)
 			if err != nil {
 				return fmt.Errorf("reading a look: %w", err)
 			}

@@ -56,6 +56,7 @@ type file struct {
 	Inline     string `json:"inline_type,omitempty" doc:"The type under which a page may show the downloaded bytes by itself; absent if they could hold a script"`
 }
 
+// Media shows the files of the message with a seq, with links to them. The look is recorded.
 func (s *Content) Media(ctx context.Context, in *mediaInput) (*mediaOutput, error) {
 	found, _, page, err := s.envelopes(ctx, in.Seq)
 	if err != nil {
@@ -96,7 +97,7 @@ func (s *Content) filesOf(ctx context.Context, row archive.Row) ([]file, error) 
 			hashes = append(hashes, ref.FileIDSHA256)
 		}
 	}
-	known, err := s.Catalog.Media.MediaFiles(ctx, hashes...)
+	known, err := s.config.Catalog.Media.MediaFiles(ctx, hashes...)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +113,7 @@ func (s *Content) filesOf(ctx context.Context, row archive.Row) ([]file, error) 
 func (s *Content) withUnnamed(row archive.Row, files []file) (all []file) {
 	defer func() {
 		if recover() != nil { // the panic's value may quote the message
-			s.Log.Error("the parser panicked", "seq", row.Seq)
+			s.config.Log.Error("the parser panicked", "seq", row.Seq)
 			all = files
 		}
 	}()
@@ -156,11 +157,11 @@ func (s *Content) link(ctx context.Context, f *file) error {
 	if f.State != archive.MediaStored {
 		return nil
 	}
-	url, err := s.Objects.PresignGet(ctx, f.Key, f.saveAs(), linkTime)
+	url, err := s.config.Objects.PresignGet(ctx, f.Key, f.saveAs(), linkTime)
 	if err != nil {
 		return err
 	}
-	f.URL, f.URLExpires = url, formatTime(s.Now().Add(linkTime))
+	f.URL, f.URLExpires = url, formatTime(s.config.Now().Add(linkTime))
 	return nil
 }
 

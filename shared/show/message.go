@@ -44,6 +44,7 @@ type Message struct {
 	at time.Time // of Time
 }
 
+// MediaRef is a file that a message refers to, as the message says.
 type MediaRef struct {
 	Path string `json:"path" doc:"Where in the message"`
 	Kind string `json:"kind" example:"image"`
@@ -58,6 +59,7 @@ func (m Message) At() time.Time { return m.at }
 // timeLayout has always the same width, so that times compare as text.
 const timeLayout = "2006-01-02T15:04:05.000Z07:00"
 
+// View is a message as the API shows it; raw: as it was decrypted, too.
 func View(r transcript.Message, raw bool) Message {
 	m := Message{
 		at: r.MsgTime, Seq: r.Seq, MsgID: r.MsgID, Time: r.MsgTime.UTC().Format(timeLayout), TimeSource: r.TimeSource,

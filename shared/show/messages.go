@@ -28,6 +28,7 @@ type messagesOutput struct {
 	}
 }
 
+// Messages shows messages of a conversation. The look is recorded.
 func (s *Content) Messages(ctx context.Context, in *messagesInput) (*messagesOutput, error) {
 	if who := AskerOf(ctx).Person; in.Raw && !who.Has(person.Auditor) {
 		return nil, Forbidden(person.Auditor)

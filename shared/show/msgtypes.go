@@ -26,6 +26,7 @@ type typesStatus struct {
 	Uncounted int64       `json:"uncounted,omitempty" doc:"Readable messages archived by a version that did not count types; reindex counts them"`
 }
 
+// TypeCount is how many messages of a type there are.
 type TypeCount struct {
 	Type  string `json:"type" example:"text" doc:"msgtype; switch for that action; other for what a page has too many of"`
 	Count int64  `json:"count"`
@@ -36,13 +37,13 @@ type TypeCount struct {
 // types counts the messages of the days that the plot shows. A page that is not archived
 // yet has none.
 func (s *Books) types(ctx context.Context) (t typesStatus, err error) {
-	today := s.Now().In(s.Days(ctx))
+	today := s.config.Now().In(s.Days(ctx))
 	year, month, day := today.Date()
 	from := time.Date(year, month, day+1-PlotDays, 0, 0, 0, 0, today.Location())
 	t.Since = from.UTC()
 	sum, before := catalog.MsgTypes{}, ""
 	for n := 0; ; n += statusBatch {
-		pages, next, err := s.Catalog.Pages.PagesBefore(ctx, before, statusBatch)
+		pages, next, err := s.config.Catalog.Pages.PagesBefore(ctx, before, statusBatch)
 		if err != nil {
 			return t, fmt.Errorf("counting messages by type: %w", err)
 		}

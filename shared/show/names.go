@@ -41,26 +41,26 @@ type DirectoryName struct {
 	Status   int                  `json:"status,omitempty" doc:"Of an employee: 1 active, 2 disabled, 4 not activated, 5 left"`
 }
 
-// names finds how people and rooms were called.
-type names struct {
+// Names finds how people and rooms were called.
+type Names struct {
 	People, Rooms map[string]catalog.DirectoryEntry
 }
 
 // NamesOf reads the names of people and rooms from the index. What a page has read
 // once it does not read again: who has no name is in its memory, too.
-func (s *People) NamesOf(ctx context.Context, people, rooms []string) (n names, err error) {
-	memory, ok := ctx.Value(namesKey{}).(*names)
+func (s *People) NamesOf(ctx context.Context, people, rooms []string) (n Names, err error) {
+	memory, ok := ctx.Value(namesKey{}).(*Names)
 	if !ok {
-		memory = &names{}
+		memory = &Names{}
 	}
-	if err = remember(ctx, &memory.People, people, s.Catalog.People.PersonEntries); err == nil {
-		err = remember(ctx, &memory.Rooms, rooms, s.Catalog.People.RoomEntries)
+	if err = remember(ctx, &memory.People, people, s.config.Catalog.People.PersonEntries); err == nil {
+		err = remember(ctx, &memory.Rooms, rooms, s.config.Catalog.People.RoomEntries)
 	}
 	return *memory, err
 }
 
 // learn remembers what was read of people and rooms: of some perhaps nothing.
-func (n *names) learn(people []string, ofPeople map[string]catalog.DirectoryEntry, rooms []string, ofRooms map[string]catalog.DirectoryEntry) {
+func (n *Names) learn(people []string, ofPeople map[string]catalog.DirectoryEntry, rooms []string, ofRooms map[string]catalog.DirectoryEntry) {
 	add := func(known *map[string]catalog.DirectoryEntry, ids []string, found map[string]catalog.DirectoryEntry) {
 		if *known == nil {
 			*known = map[string]catalog.DirectoryEntry{}
@@ -74,11 +74,11 @@ func (n *names) learn(people []string, ofPeople map[string]catalog.DirectoryEntr
 }
 
 // NamesBeside are the names that stand beside messages.
-func NamesBeside(a catalog.Asides) names { return names{a.People, a.Rooms} }
+func NamesBeside(a catalog.Asides) Names { return Names{a.People, a.Rooms} }
 
 // Remembering has what is shown in a context read each name once.
 func Remembering(ctx context.Context) context.Context {
-	return context.WithValue(ctx, namesKey{}, &names{})
+	return context.WithValue(ctx, namesKey{}, &Names{})
 }
 
 // namesKey is where a page keeps the names that it has read, as *names.
@@ -151,7 +151,8 @@ func (s *People) Titles(ctx context.Context, conversations []string, at func(i i
 	return all, nil
 }
 
-func (n names) Title(conversation string, at time.Time) Titled {
+// Title is how a conversation is called at a time; zero is now.
+func (n Names) Title(conversation string, at time.Time) Titled {
 	if room, ok := chat.RoomOf(conversation); ok {
 		return Titled{Naming: Called(n.Rooms[room], at)}
 	}
@@ -176,6 +177,7 @@ func (n names) Title(conversation string, at time.Time) Titled {
 	return t
 }
 
+// OrID is a name, or the id where there is none.
 func OrID(name, id string) string {
 	if name == "" {
 		return id

@@ -16,6 +16,7 @@ import (
 // roles that may read content. They carry no message, so they leave no record of a
 // look (design §5, invariant 8).
 
+// PeopleInput asks for people.
 type PeopleInput struct {
 	Prefix string `query:"prefix" maxLength:"256" example:"li." doc:"Only ids that begin with it"`
 	Query  string `query:"q" maxLength:"64" example:"王" doc:"Only people one of whose names, of now or before, contains it (full-width forms and case do not matter), and then those whose ids begin with it; each once. Not together with prefix"`
@@ -31,12 +32,14 @@ type peopleOutput struct {
 	}
 }
 
+// Person is somebody who was seen in messages.
 type Person struct {
 	ID   string `json:"id" example:"li.na" doc:"Employees' userids in lower case"`
 	Kind string `json:"kind" example:"employee" doc:"employee, external or robot, as far as the id shows"`
 	DirectoryName
 }
 
+// TalksInput asks for somebody's conversations.
 type TalksInput struct {
 	ID     string `path:"id" example:"li.na" doc:"Id of the person, percent-encoded. Employees' userids in any case"`
 	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before"`
@@ -50,12 +53,14 @@ type talksOutput struct {
 	}
 }
 
+// Talk is a conversation that somebody took part in.
 type Talk struct {
 	ID      string `json:"id" example:"pair:li.na,wang.wei" doc:"Percent-encode it where it becomes part of a path"`
 	LastDay string `json:"last_day" format:"date" doc:"Last UTC day with a message"`
 	Titled
 }
 
+// List lists people, all or those that are called so.
 func (s *People) List(ctx context.Context, in *PeopleInput) (*peopleOutput, error) {
 	if !utf8.ValidString(in.Prefix) {
 		return nil, BadParameter("query.prefix", "prefix must be UTF-8.")
@@ -75,7 +80,7 @@ func (s *People) List(ctx context.Context, in *PeopleInput) (*peopleOutput, erro
 		}
 		after = string(place)
 	}
-	ids, err := s.Catalog.People.Seen(ctx, in.Prefix, after, in.Limit+1)
+	ids, err := s.config.Catalog.People.Seen(ctx, in.Prefix, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +98,7 @@ func (s *People) List(ctx context.Context, in *PeopleInput) (*peopleOutput, erro
 }
 
 // add adds those of a kind.
-func (o *peopleOutput) add(n names, kind string, ids ...string) {
+func (o *peopleOutput) add(n Names, kind string, ids ...string) {
 	for _, id := range ids {
 		if is := string(chat.ParticipantOf(id).Kind); kind == "" || is == kind {
 			o.Body.People = append(o.Body.People, Person{ID: id, Kind: is, DirectoryName: Detailed(n.People[id])})
@@ -121,7 +126,7 @@ func (s *People) peopleCalled(ctx context.Context, in *PeopleInput) (*peopleOutp
 	out.Body.People = []Person{}
 	looked := 0
 	if part == inNames {
-		ids, next, err := s.Catalog.People.CalledPeople(ctx, in.Query, after, in.Limit)
+		ids, next, err := s.config.Catalog.People.CalledPeople(ctx, in.Query, after, in.Limit)
 		if err != nil {
 			return nil, err
 		}
@@ -140,7 +145,7 @@ func (s *People) peopleCalled(ctx context.Context, in *PeopleInput) (*peopleOutp
 		out.Body.NextCursor = encodeCursor(sum, []byte{inIDs})
 		return out, nil
 	}
-	ids, err := s.Catalog.People.Seen(ctx, idPrefix(in.Query), after, in.Limit-looked+1)
+	ids, err := s.config.Catalog.People.Seen(ctx, idPrefix(in.Query), after, in.Limit-looked+1)
 	if err != nil {
 		return nil, err
 	}
@@ -182,6 +187,7 @@ func calledCursor(cursor string, sum [querySumSize]byte, of string) (part rune, 
 	return rune(place[0]), string(place[1:]), nil
 }
 
+// Talks lists somebody's conversations, the last active first.
 func (s *People) Talks(ctx context.Context, in *TalksInput) (*talksOutput, error) {
 	if !utf8.ValidString(in.ID) || in.ID == "" || len(in.ID) > store.MaxIndexKey/2 {
 		return nil, BadParameter("path.id", "The person's id must be UTF-8, percent-encoded, of 1 to 512 bytes.")
@@ -198,7 +204,7 @@ func (s *People) Talks(ctx context.Context, in *TalksInput) (*talksOutput, error
 			return nil, refusedCursor(err, "id")
 		}
 	}
-	found, err := s.Catalog.People.Talks(ctx, id, after, in.Limit+1)
+	found, err := s.config.Catalog.People.Talks(ctx, id, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ func FailedInside(request string) string {
 
 // LogFailure notes an error that the asker does not get to see.
 func (s *desk) LogFailure(ctx context.Context, doing string, err error) {
-	s.Log.ErrorContext(ctx, "request failed", "request", AskerOf(ctx).Request, "doing", doing, "error", err)
+	s.config.Log.ErrorContext(ctx, "request failed", "request", AskerOf(ctx).Request, "doing", doing, "error", err)
 }
 
 // BadParameter refuses the value of one parameter. detail says what is wrong and what

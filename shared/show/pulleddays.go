@@ -24,7 +24,7 @@ func (s *Books) PulledSince(ctx context.Context, from time.Time) (pulledDays, er
 	days := pulledDays{from: from.Format(time.DateOnly), Count: map[string]int{}}
 	before, oldest := "", ""
 	for range plotRuns / plotBatch {
-		runs, next, err := s.Catalog.Journal.RunsBefore(ctx, pullerStage, before, plotBatch)
+		runs, next, err := s.config.Catalog.Journal.RunsBefore(ctx, pullerStage, before, plotBatch)
 		if err != nil {
 			return days, fmt.Errorf("counting what was pulled: %w", err)
 		}

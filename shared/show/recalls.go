@@ -25,7 +25,7 @@ func (s *Content) linkRecalls(ctx context.Context, conversation string, shown []
 	for i, m := range shown {
 		ids[i] = m.MsgID
 	}
-	recalls, err := s.Catalog.Conversations.RecallsOf(ctx, conversation, ids...)
+	recalls, err := s.config.Catalog.Conversations.RecallsOf(ctx, conversation, ids...)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"wecom-archive/shared/store"
 )
 
+// RoomsInput asks for rooms.
 type RoomsInput struct {
 	Query  string `query:"q" maxLength:"64" example:"项目" doc:"Only rooms one of whose names, of now or before, contains it (full-width forms and case do not matter)"`
 	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before"`
@@ -21,6 +22,7 @@ type roomsOutput struct {
 	}
 }
 
+// ChatRoom is a room that was seen in messages.
 type ChatRoom struct {
 	ID           string `json:"id" doc:"roomid"`
 	Conversation string `json:"conversation" doc:"Id of the conversation"`
@@ -29,6 +31,7 @@ type ChatRoom struct {
 	DirectoryName
 }
 
+// Rooms lists rooms, all or those that are called so.
 func (s *People) Rooms(ctx context.Context, in *RoomsInput) (*roomsOutput, error) {
 	if in.Query != "" {
 		return s.roomsCalled(ctx, in)
@@ -45,7 +48,7 @@ func (s *People) Rooms(ctx context.Context, in *RoomsInput) (*roomsOutput, error
 		}
 		after = string(place)
 	}
-	ids, err := s.Catalog.People.Rooms(ctx, after, in.Limit+1)
+	ids, err := s.config.Catalog.People.Rooms(ctx, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +69,7 @@ func (s *People) roomsCalled(ctx context.Context, in *RoomsInput) (*roomsOutput,
 	if err != nil {
 		return nil, err
 	}
-	ids, next, err := s.Catalog.People.CalledRooms(ctx, in.Query, after, in.Limit)
+	ids, next, err := s.config.Catalog.People.CalledRooms(ctx, in.Query, after, in.Limit)
 	if err != nil {
 		return nil, err
 	}

@@ -70,7 +70,10 @@ func (s *Content) Screen(ctx context.Context, id, beside string, p ScreenPlace) 
 	if err := s.gapsOf(ctx, id, &sc); err != nil {
 		return Screen{}, err
 	}
-	return sc, s.recordLook(ctx, lookInput{conversation: id}, views(sc.Found))
+	if err := s.recordLook(ctx, lookInput{conversation: id}, views(sc.Found)); err != nil {
+		return Screen{}, err
+	}
+	return sc, nil
 }
 
 func views(found []transcript.Message) []Message {
@@ -158,11 +161,11 @@ func (s *Content) asides(ctx context.Context, id string, found []transcript.Mess
 			q.Files = append(q.Files, ref.FileIDSHA256)
 		}
 	}
-	a, err := s.Catalog.Asides(ctx, q)
+	a, err := s.config.Catalog.Asides(ctx, q)
 	if err != nil {
 		return a, err
 	}
-	if memory, ok := ctx.Value(namesKey{}).(*names); ok {
+	if memory, ok := ctx.Value(namesKey{}).(*Names); ok {
 		memory.learn(q.People, a.People, q.Rooms, a.Rooms)
 	}
 	return a, nil
@@ -171,7 +174,7 @@ func (s *Content) asides(ctx context.Context, id string, found []transcript.Mess
 // gapsOf reads the gaps that could stand on a screen. The message before it costs
 // requests, so it is looked for only where a gap could stand between the two.
 func (s *Content) gapsOf(ctx context.Context, id string, sc *Screen) error {
-	gaps, err := s.Catalog.Journal.Gaps(ctx, statusGaps)
+	gaps, err := s.config.Catalog.Journal.Gaps(ctx, statusGaps)
 	if err != nil || len(sc.Found) == 0 {
 		return err
 	}
@@ -195,6 +198,7 @@ func (s *Content) gapsOf(ctx context.Context, id string, sc *Screen) error {
 // Recorded is what proves a message: itself, and what stands beside it.
 type Recorded struct {
 	Message transcript.Message
+	Raw     bool // it may be shown as it was decrypted: the look says so
 	Beside  catalog.Asides
 }
 
@@ -211,11 +215,12 @@ func (s *Content) Record(ctx context.Context, seq int64) (records []Recorded, un
 		if err != nil {
 			return nil, nil, page, err
 		}
-		look := lookInput{conversation: m.Conversation, raw: AskerOf(ctx).Person.Has(person.Auditor)}
+		raw := AskerOf(ctx).Person.Has(person.Auditor)
+		look := lookInput{conversation: m.Conversation, raw: raw}
 		if err := s.recordLook(ctx, look, views([]transcript.Message{m})); err != nil {
 			return nil, nil, page, err
 		}
-		records = append(records, Recorded{m, beside})
+		records = append(records, Recorded{m, raw, beside})
 	}
 	return records, unreadable, page, nil
 }
@@ -257,7 +262,7 @@ func (s *Content) File(ctx context.Context, seq int64, fileIDSHA256 string) (*Ha
 			if ref.FileIDSHA256 != fileIDSHA256 {
 				continue
 			}
-			known, err := s.Catalog.Media.MediaFile(ctx, ref.FileIDSHA256)
+			known, err := s.config.Catalog.Media.MediaFile(ctx, ref.FileIDSHA256)
 			if err != nil {
 				return nil, err
 			}
@@ -282,7 +287,7 @@ func (f *HandedFile) Link(ctx context.Context) (url string, err error) {
 
 // Open reads the file.
 func (f *HandedFile) Open(ctx context.Context) (io.ReadCloser, error) {
-	body, _, err := f.content.Objects.Get(ctx, f.Known.Key)
+	body, _, err := f.content.config.Objects.Get(ctx, f.Known.Key)
 	return body, err
 }
 

@@ -24,6 +24,7 @@ const (
 	defaultBesideTime = 5 * time.Second
 )
 
+// SearchInput is what is searched for, as the API takes it.
 type SearchInput struct {
 	Q            string `query:"q" maxLength:"1024" example:"合同 \"下午三点\" -草稿" doc:"What the text must hold, wherever in it, nested records included: terms separated by spaces must all occur; OR between two lets one of them do; NOT or a leading - excludes; quotes make a phrase; parentheses group. Case, width and compatibility forms make no difference. Empty: every text"`
 	Variants     string `query:"variants" enum:"true" doc:"true: traditional and simplified characters that stand for each other count as one in q: 合同編號 finds 合同编号"`
@@ -42,8 +43,10 @@ type SearchInput struct {
 	Limit        int    `query:"limit" minimum:"1" maximum:"50" default:"20" doc:"Most hits to return. Fewer may come, with a next_cursor"`
 }
 
+// SearchOutput is what a search found.
 type SearchOutput struct{ Body SearchBody }
 
+// SearchBody is what a search found, and what it could not look at.
 type SearchBody struct {
 	Hits       []Hit  `json:"hits" nullable:"false" doc:"By time, then by seq, in the order asked for"`
 	NextCursor string `json:"next_cursor,omitempty" doc:"Absent at the end"`
@@ -53,6 +56,7 @@ type SearchBody struct {
 	LookedAt    lookedAt    `json:"looked_at" doc:"For this page"`
 }
 
+// Hit is a message that was found, between its neighbours.
 type Hit struct {
 	Conversation string `json:"conversation"`
 	Titled       Titled `json:"conversation_name" doc:"How the conversation was called at the time of the message"`
@@ -66,6 +70,7 @@ type Hit struct {
 	position archive.Position
 }
 
+// TextRange is where a term stands.
 type TextRange struct {
 	Start int `json:"start" doc:"Bytes of UTF-8, from 0"`
 	End   int `json:"end" doc:"Exclusive"`
@@ -85,17 +90,18 @@ type lookedAt struct {
 	MS       int64 `json:"ms" doc:"Time that it took, in ms"`
 }
 
+// Search finds messages. The look, with the terms, is recorded, also if nothing was found.
 func (s *Content) Search(ctx context.Context, in *SearchInput) (*SearchOutput, error) {
 	query, sum, err := in.query()
 	if err != nil {
 		return nil, err
 	}
-	aliases, err := s.Catalog.People.Aliases(ctx)
+	aliases, err := s.config.Catalog.People.Aliases(ctx)
 	if err != nil {
 		return nil, err
 	}
 	known(aliases, &query.Query)
-	query.Time = s.SearchTime
+	query.Time = s.config.SearchTime
 	began := time.Now()
 	out := new(SearchOutput)
 	body := &out.Body
@@ -121,9 +127,12 @@ func (s *Content) Search(ctx context.Context, in *SearchInput) (*SearchOutput, e
 	body.NotLookedAt.Contents, body.NotLookedAt.Damaged = l.Contents, append([]string{}, found.Damaged...)
 	body.LookedAt = lookedAt{Messages: l.Messages, Bytes: l.Bytes, Requests: l.Requests, MS: time.Since(began).Milliseconds()}
 	for _, key := range found.Damaged {
-		s.Log.ErrorContext(ctx, "a search could not read an object", "key", key, "request", AskerOf(ctx).Request)
+		s.config.Log.ErrorContext(ctx, "a search could not read an object", "key", key, "request", AskerOf(ctx).Request)
 	}
-	return out, s.recordSearch(ctx, in, query, body.Hits)
+	if err := s.recordSearch(ctx, in, query, body.Hits); err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // known widens a query to all userids of the people in it, and calls the conversation as
@@ -247,10 +256,10 @@ func (s *Content) countUnread(ctx context.Context, n *notLookedAt) error {
 			from = states[batch-1].SeqAsked + 1
 		}
 	}
-	if err := each(s.Catalog.Pages.PendingPages, func(catalog.PageState) { n.WaitingPages++ }); err != nil {
+	if err := each(s.config.Catalog.Pages.PendingPages, func(catalog.PageState) { n.WaitingPages++ }); err != nil {
 		return err
 	}
-	return each(s.Catalog.Pages.Quarantined, func(p catalog.PageState) {
+	return each(s.config.Catalog.Pages.Quarantined, func(p catalog.PageState) {
 		for _, count := range p.Unreadable {
 			n.Unreadable += int64(count)
 		}
@@ -277,14 +286,14 @@ func (s *Content) recordSearch(ctx context.Context, in *SearchInput, q search.Qu
 		asked[p[0]] = p[1]
 	}
 	who := AskerOf(ctx)
-	if s.AskReason && who.Reason == "" {
+	if s.config.AskReason && who.Reason == "" {
 		return noReason()
 	}
 	look := access.Look{
-		At: s.Now(), Who: who.Person.Subject, Name: who.Person.Name, How: who.How, What: access.WhatSearch, Conversation: q.Conversation, Search: asked, Conversations: conversations,
+		At: s.config.Now(), Who: who.Person.Subject, Name: who.Person.Name, How: who.How, What: access.WhatSearch, Conversation: q.Conversation, Search: asked, Conversations: conversations,
 		Seqs: access.SeqsOf(seqs), From: q.From, To: q.To, Remote: who.Remote, Request: who.Request, Reason: who.Reason,
 	}
-	if err := s.Access.Record(ctx, look); err != nil {
+	if err := s.config.Access.Record(ctx, look); err != nil {
 		s.LogFailure(ctx, "recording the search", err)
 		return &Problem{Kind: NotNow, Detail: "This search could not be recorded, so nothing is shown. Try again later."}
 	}

@@ -18,7 +18,7 @@ import (
 // hits are what was found, each with its names and, if there is time, its neighbours.
 func (s *Content) hits(ctx context.Context, found []search.Hit) ([]Hit, error) {
 	all := make([]Hit, len(found))
-	beside, cancel := context.WithTimeout(ctx, s.BesideTime)
+	beside, cancel := context.WithTimeout(ctx, s.config.BesideTime)
 	defer cancel()
 	group, groupCtx := errgroup.WithContext(beside)
 	group.SetLimit(8)
@@ -79,7 +79,7 @@ func (s *Content) markRecalled(ctx context.Context, all []Hit) error {
 				ids[i] = m.MsgID
 			}
 			slices.Sort(ids)
-			recalls, err := s.Catalog.Conversations.RecallsOf(ctx, conversation, slices.Compact(ids)...)
+			recalls, err := s.config.Catalog.Conversations.RecallsOf(ctx, conversation, slices.Compact(ids)...)
 			for _, m := range messages {
 				m.LinkRecall(recalls, nil)
 			}

@@ -16,6 +16,7 @@ type setupKey setup.Key
 
 type setupOutput struct{ Body SetupBody }
 
+// SetupBody is how far the setup is.
 type SetupBody struct {
 	Steps     []setup.Step     `json:"steps" nullable:"false" doc:"In the order in which they are done"`
 	Schedule  string           `json:"schedule,omitempty" doc:"Of pulls, as EventBridge writes it"`
@@ -25,8 +26,9 @@ type SetupBody struct {
 	Checkup   *archive.Checkup `json:"checkup,omitempty" doc:"What doctor found last"`
 }
 
+// SetupSteps says what to do until messages are archived, and how far it is.
 func (s *Books) SetupSteps(ctx context.Context, _ *struct{}) (*setupOutput, error) {
-	f := setup.Facts{Settings: s.Setup}
+	f := setup.Facts{Settings: s.config.Setup}
 	var out setupOutput
 	var err error
 	if out.Body.Keys, err = s.publicKeys(ctx); err != nil {
@@ -38,21 +40,21 @@ func (s *Books) SetupSteps(ctx context.Context, _ *struct{}) (*setupOutput, erro
 	if f.Checkup, err = s.lastCheckup(ctx); err != nil {
 		return nil, err
 	}
-	if f.State, err = s.Catalog.Pages.PullState(ctx); err != nil {
+	if f.State, err = s.config.Catalog.Pages.PullState(ctx); err != nil {
 		return nil, err
 	}
-	if f.Cursor, err = s.Catalog.Pages.Cursor(ctx); err != nil {
+	if f.Cursor, err = s.config.Catalog.Pages.Cursor(ctx); err != nil {
 		return nil, err
 	}
 	out.Body.Steps, out.Body.Checkup = setup.Steps(f), f.Checkup
-	out.Body.Schedule, out.Body.Retention = s.Setup.Schedule, s.Setup.Retention
+	out.Body.Schedule, out.Body.Retention = s.config.Setup.Schedule, s.config.Setup.Retention
 	return &out, nil
 }
 
 // lastCheckup is the puller's, since WeCom is asked from there, else the operator's.
 func (s *Books) lastCheckup(ctx context.Context) (*archive.Checkup, error) {
 	for _, where := range []string{archive.CheckedByPuller, archive.CheckedHere} {
-		if c, found, err := s.Catalog.Journal.LastCheckup(ctx, where); err != nil || found {
+		if c, found, err := s.config.Catalog.Journal.LastCheckup(ctx, where); err != nil || found {
 			return &c, err
 		}
 	}
@@ -61,11 +63,11 @@ func (s *Books) lastCheckup(ctx context.Context) (*archive.Checkup, error) {
 
 // publicKeys are the corp's keys, and what each has opened.
 func (s *Books) publicKeys(ctx context.Context) ([]setupKey, error) {
-	known, err := s.Catalog.Keys.PublicKeys(ctx, setupKeys)
+	known, err := s.config.Catalog.Keys.PublicKeys(ctx, setupKeys)
 	if err != nil {
 		return nil, err
 	}
-	bindings, err := s.Catalog.Keys.Bindings(ctx, setupKeys)
+	bindings, err := s.config.Catalog.Keys.Bindings(ctx, setupKeys)
 	if err != nil {
 		return nil, err
 	}

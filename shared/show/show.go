@@ -47,7 +47,7 @@ type LookRecorder interface {
 
 // desk is what all that shows something works with.
 type desk struct {
-	Config
+	config Config // no face gets at what it reads by itself
 
 	transcript *transcript.Reader
 	scanner    *search.Scanner
@@ -103,7 +103,7 @@ func New(c Config) *Show {
 	}
 	compactions := compaction.NewIndex(c.Catalog.Table)
 	d := &desk{
-		Config: c, transcript: transcript.New(transcript.Config{
+		config: c, transcript: transcript.New(transcript.Config{
 			Objects: c.Objects, Derived: c.Derived,
 			Conversations: c.Catalog.Conversations, Pages: c.Catalog.Pages, Compactions: compactions,
 		}),
@@ -119,12 +119,15 @@ func New(c Config) *Show {
 // DefaultZone is where askers are, unless somebody says.
 var DefaultZone = time.FixedZone("UTC+8", 8*60*60)
 
+// Zone is that of days where the asker says none.
+func (s *Show) Zone() *time.Location { return s.config.Zone }
+
 // Days are those of the zone of who asks.
 func (s *desk) Days(ctx context.Context) *time.Location {
 	if zone := AskerOf(ctx).Zone; zone != nil {
 		return zone
 	}
-	return s.Zone
+	return s.config.Zone
 }
 
 // Who may see what.

@@ -26,6 +26,7 @@ type statusOutput struct {
 	Body Status
 }
 
+// Status is how well the archive is.
 type Status struct {
 	Now     time.Time `json:"now"`
 	Healthy bool      `json:"healthy" doc:"No alarm needs somebody: none of severity action"`
@@ -47,6 +48,7 @@ type Status struct {
 	KeyBindings []keyBinding     `json:"key_bindings" nullable:"false" doc:"Which of our keys opens which publickey_ver, at most 100"`
 }
 
+// Alarm is health.Alarm as the API shows it.
 type Alarm struct {
 	Code     health.AlarmCode `json:"code" example:"behind"`
 	Severity health.Severity  `json:"severity" enum:"action,record" doc:"action: somebody has to do something. record: known, past, kept for the record"`
@@ -135,18 +137,19 @@ type keyBinding struct {
 	Key          string `json:"key" doc:"Our id of the key"`
 }
 
+// Status judges how well the archive is, as of now.
 func (s *Books) Status(ctx context.Context, _ *struct{}) (*statusOutput, error) {
 	// The cursor comes first: what is stored from here on is not counted, so that
 	// the counts add up while the archive works.
-	cursor, err := s.Catalog.Pages.Cursor(ctx)
+	cursor, err := s.config.Catalog.Pages.Cursor(ctx)
 	if err != nil {
 		return nil, err
 	}
-	state, err := s.Catalog.Pages.PullState(ctx)
+	state, err := s.config.Catalog.Pages.PullState(ctx)
 	if err != nil {
 		return nil, err
 	}
-	now := s.Now().UTC()
+	now := s.config.Now().UTC()
 	body := Status{Now: now, Cursor: cursorStatus{
 		Seq: cursor.Seq, Pages: cursor.Pages, Envelopes: cursor.Envelopes, Bytes: cursor.Bytes, PulledAt: formatTime(cursor.PulledAt),
 	}}
@@ -156,15 +159,15 @@ func (s *Books) Status(ctx context.Context, _ *struct{}) (*statusOutput, error) 
 	}
 	body.Pending, body.Quarantine = backlog.pending, backlog.quarantine
 	body.Archived = max(0, cursor.Envelopes-backlog.pending.Envelopes-backlog.unreadable)
-	gaps, err := s.Catalog.Journal.Gaps(ctx, statusGaps)
+	gaps, err := s.config.Catalog.Journal.Gaps(ctx, statusGaps)
 	if err != nil {
 		return nil, err
 	}
-	incidents, err := s.Catalog.Journal.Incidents(ctx, statusGaps)
+	incidents, err := s.config.Catalog.Journal.Incidents(ctx, statusGaps)
 	if err != nil {
 		return nil, err
 	}
-	media, err := s.Catalog.Media.MediaFacts(ctx)
+	media, err := s.config.Catalog.Media.MediaFacts(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -185,13 +188,13 @@ func (s *Books) Status(ctx context.Context, _ *struct{}) (*statusOutput, error) 
 // build is the program that answers. If it cannot be told how the archive locks, it is
 // taken to lock for good.
 func (s *Books) build(ctx context.Context) health.Build {
-	b := health.Build{Version: s.Version, Unknown: s.Version != "" && !program.Traceable(s.Version)}
-	if !b.Unknown || s.Compliance == nil {
+	b := health.Build{Version: s.config.Version, Unknown: s.config.Version != "" && !program.Traceable(s.config.Version)}
+	if !b.Unknown || s.config.Compliance == nil {
 		return b
 	}
-	compliance, err := s.Compliance(ctx)
+	compliance, err := s.config.Compliance(ctx)
 	if err != nil {
-		s.Log.WarnContext(ctx, "how the archive locks cannot be told", "error", err)
+		s.config.Log.WarnContext(ctx, "how the archive locks cannot be told", "error", err)
 	}
 	b.Compliance = compliance || err != nil
 	return b
@@ -223,11 +226,11 @@ type Proof struct {
 
 // Proof says it.
 func (s *Books) Proof(ctx context.Context) (Proof, error) {
-	state, err := s.Catalog.Pages.PullState(ctx)
+	state, err := s.config.Catalog.Pages.PullState(ctx)
 	if err != nil {
 		return Proof{}, err
 	}
-	directory, err := s.Catalog.People.DirectoryState(ctx)
+	directory, err := s.config.Catalog.People.DirectoryState(ctx)
 	if err != nil {
 		return Proof{}, err
 	}
@@ -241,11 +244,11 @@ func (s *Books) Proof(ctx context.Context) (Proof, error) {
 
 // addHistory adds the lists.
 func (s *Books) addHistory(ctx context.Context, b *Status, gaps []archive.Gap) error {
-	runs, err := s.Catalog.Journal.Runs(ctx, pullerStage, statusRuns)
+	runs, err := s.config.Catalog.Journal.Runs(ctx, pullerStage, statusRuns)
 	if err != nil {
 		return err
 	}
-	bindings, err := s.Catalog.Keys.Bindings(ctx, statusBindings)
+	bindings, err := s.config.Catalog.Keys.Bindings(ctx, statusBindings)
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ func sizeInJSON(s string) (n int) {
 	return n
 }
 
+// ClipBy is as much of a text as fits into what is left of a weight, and takes it away.
 func ClipBy(weight func(rune) int, s string, left *int) (clipped string, cut bool) {
 	for i, r := range s {
 		if *left -= weight(r); *left < 0 {

@@ -74,7 +74,7 @@ func New(c Config) http.Handler {
 	if c.Visitors != nil {
 		err := pages.Register(mux, pages.Config{
 			Show: shown, Visitors: c.Visitors, Puller: c.Puller, Insecure: c.Insecure,
-			AskReason: c.AskReason, Retention: c.Setup.Retention, Now: c.Now,
+			AskReason: c.AskReason, Retention: c.Setup.Retention, Now: c.Now, Log: c.Log,
 		})
 		if err != nil {
 			panic(err) // the templates are part of the program, and a test parses them
