@@ -57,7 +57,7 @@ func (c *doctorCommand) examine(ctx context.Context, to streams) (checkup archiv
 	err = c.with(ctx, to, func(o *opened) error {
 		keys := doctor.Keys(o.Ring, o.Catalog.Keys)
 		if o.examine == nil {
-			checks := append(machine, doctor.Version(o.compliance), doctor.Corp(o.Corp), doctor.Secret(o.Secrets), keys, doctor.Bucket(o.Objects, o.Corp), doctor.Table(o.Catalog.Journal))
+			checks := append(machine, doctor.Version(o.compliance), doctor.Corp(o.Corp), doctor.Secret(o.Secrets), keys, doctor.Bucket(o.Objects, o.Lock, o.Corp), doctor.Table(o.Catalog.Journal))
 			checkup = doctor.Examine(ctx, here, checks...)
 			return nil
 		}

@@ -32,6 +32,7 @@ type target struct {
 type opened struct {
 	Corp     string
 	Objects  store.Objects
+	Lock     store.Lock // of Objects
 	Versions store.Versions
 	Derived  store.Derived
 	Catalog  *catalog.Catalog
@@ -82,7 +83,7 @@ func (t *target) open(ctx context.Context, to streams) (*opened, error) {
 
 func openedFolder(s *local.System) *opened {
 	return &opened{
-		Corp: s.Corpid(), Objects: s.Objects, Versions: s.Versions, Derived: s.Derived, Catalog: s.Catalog, Dropper: s.Dropper,
+		Corp: s.Corpid(), Objects: s.Objects, Lock: s.Lock, Versions: s.Versions, Derived: s.Derived, Catalog: s.Catalog, Dropper: s.Dropper,
 		Ring: s.Ring, Secrets: s.Secrets, Queue: s.Queue(), Log: s.Log, pull: s.Pull, drain: s.Drain, close: s.Close,
 	}
 }

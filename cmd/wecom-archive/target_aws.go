@@ -105,7 +105,7 @@ func (a account) open(ctx context.Context, stack string, log *slog.Logger) (*ope
 	queue := awsstore.NewNotifier(sqs.NewFromConfig(cfg), a.QueueURL, a.Bucket)
 	functions := lambda.NewFromConfig(cfg, func(o *lambda.Options) { o.RetryMaxAttempts = 1 })
 	return &opened{
-		Corp: a.Corp, Objects: objects, Versions: objects, Derived: awsstore.NewDerived(s3Client, a.Derived).WithKey(a.CaptureKey, archive.FetchPrefix), Catalog: catalog, Dropper: index,
+		Corp: a.Corp, Objects: objects, Lock: objects, Versions: objects, Derived: awsstore.NewDerived(s3Client, a.Derived).WithKey(a.CaptureKey, archive.FetchPrefix), Catalog: catalog, Dropper: index,
 		Ring: keyring.New(keyring.Config{
 			Corp: a.Corp, Objects: objects, Port: awsstore.NewKeyring(kms.NewFromConfig(cfg), a.KeyringKey), Keys: catalog.Keys, Now: time.Now, Log: log,
 		}),

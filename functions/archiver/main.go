@@ -88,7 +88,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 	objects := aws.Objects(set.Bucket).WithKey(set.Capture, archive.CapturePrefixes()...)
 	catalog := catalog.New(aws.Index(set.Table))
 	batch, err := newBatch(ctx, set.Bucket, decode.Config{
-		Corp: set.Corp, Program: program.Version(), Objects: objects, Library: library,
+		Corp: set.Corp, Program: program.Version(), Objects: objects, Lock: objects, Library: library,
 		Conversations: catalog.Conversations, People: catalog.People, Consents: catalog.Consents,
 		Media: catalog.Media, Pages: catalog.Pages,
 		Derived: aws.Derived(set.Derived).WithKey(set.Capture, archive.FetchPrefix),

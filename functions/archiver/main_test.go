@@ -55,7 +55,7 @@ func TestArchives(t *testing.T) {
 	storePage(t, objects, ring)
 
 	batch, err := newBatch(t.Context(), "bucket", decode.Config{
-		Corp: corpID, Program: "test", Objects: objects, Keys: ring, Library: deadly{},
+		Corp: corpID, Program: "test", Objects: objects, Lock: objects, Keys: ring, Library: deadly{},
 		Conversations: catalog.Conversations, People: catalog.People, Consents: catalog.Consents,
 		Media: catalog.Media, Pages: catalog.Pages,
 		Now: time.Now, Log: logger,
@@ -139,7 +139,7 @@ func storePage(t *testing.T, objects store.Objects, ring *keyring.Ring) {
 }
 
 func TestRefusesABucketThatDoesNotLock(t *testing.T) {
-	_, err := newBatch(t.Context(), "bucket", decode.Config{Objects: storetest.NewUnlockedObjects(), Log: slog.New(slog.DiscardHandler)})
+	_, err := newBatch(t.Context(), "bucket", decode.Config{Lock: storetest.NewUnlockedObjects(), Log: slog.New(slog.DiscardHandler)})
 	if err == nil {
 		t.Error("it works on a bucket that does not lock")
 	}

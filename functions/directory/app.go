@@ -21,6 +21,7 @@ type App struct {
 	Program string
 	API     string // where WeCom answers; empty: the true one
 	Objects store.Objects
+	Lock    store.Lock // of Objects
 	Catalog *catalog.Catalog
 	Secrets store.Secrets
 	Owner   string // of the lease: one for each process
@@ -48,7 +49,7 @@ func (a *App) Handle(ctx context.Context, event Event) (run archive.Run, err err
 		return companion.New(companion.Config{Corp: a.Corp, Secret: secret, BaseURL: a.API, Limits: limits, Now: a.Now, Log: a.Log})
 	}
 	c := directory.Config{
-		Corp: a.Corp, Program: a.Program, Objects: a.Objects, Archive: client(secret),
+		Corp: a.Corp, Program: a.Program, Objects: a.Objects, Lock: a.Lock, Archive: client(secret),
 		People: a.Catalog.People, Consents: a.Catalog.Consents, Journal: a.Catalog.Journal, Leases: a.Catalog.Pages,
 		Owner: a.Owner, NewID: timeid.New, Now: a.Now, Log: a.Log,
 	}

@@ -40,8 +40,9 @@ func newStack(t *testing.T) *stack {
 	server := httptest.NewServer(corp.Handler())
 	t.Cleanup(server.Close)
 	s := &stack{corp: corp, employee: chat.ParticipantOf(corp.Employees()[0].ID).ID, robot: corp.Robots()[0].ID}
+	objects := storetest.NewObjects()
 	s.App = &App{
-		Corp: corpID, Program: "test", API: server.URL, Objects: storetest.NewObjects(), Catalog: catalog.New(storetest.NewIndex()),
+		Corp: corpID, Program: "test", API: server.URL, Objects: objects, Lock: objects, Catalog: catalog.New(storetest.NewIndex()),
 		Secrets: localstore.OpenSecrets(filepath.Join(t.TempDir(), "secrets.json")), Owner: "test", Now: time.Now, Log: slog.New(slog.NewTextHandler(&s.log, nil)),
 	}
 	reading := archive.Reading{Conversation: "multi:x", FromID: s.employee, ToIDs: []string{s.robot}, MsgTime: time.Now()}

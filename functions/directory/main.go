@@ -57,9 +57,10 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 	if err != nil {
 		return nil, err
 	}
+	objects := aws.Objects(set.Bucket).WithKey(set.Capture, archive.CapturePrefixes()...)
 	app := &App{
 		Corp: set.Corp, Program: program.Version(), API: set.API,
-		Objects: aws.Objects(set.Bucket).WithKey(set.Capture, archive.CapturePrefixes()...),
+		Objects: objects, Lock: objects,
 		Catalog: catalog.New(aws.Index(set.Table)),
 		Secrets: aws.Secrets(set.Secrets),
 		Owner:   rand.Text(), Now: time.Now, Log: log,

@@ -65,7 +65,7 @@ type world struct {
 func newWorld(t *testing.T, secret secrets) *world {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	w := &world{}
-	derived, index := storetest.NewDerived(), catalog.New(storetest.NewIndex())
+	objects, derived, index := storetest.NewObjects(), storetest.NewDerived(), catalog.New(storetest.NewIndex())
 	w.list = archive.FetchList{Corp: "ww1", SeqAsked: 7, PulledAt: now.Add(-time.Hour)}
 	for i := range 3 {
 		id := fmt.Sprintf("secret-%03d", i)
@@ -90,7 +90,7 @@ func newWorld(t *testing.T, secret secrets) *world {
 		},
 		Requeuer: &mediafetch.Requeuer{Media: index.Media, Queue: &w.queue, Now: time.Now},
 		Stage: mediafetch.Config{
-			Corp: "ww1", Program: "test", Objects: storetest.NewObjects(), Derived: derived, Media: index.Media,
+			Corp: "ww1", Program: "test", Objects: objects, Lock: objects, Derived: derived, Media: index.Media,
 			Now: time.Now, Sleep: clock.Sleep, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Spool: t.TempDir(),
 		},
 	}
@@ -184,7 +184,7 @@ func TestCannotWork(t *testing.T) {
 		t.Errorf("with a wrong secret: %v", err)
 	}
 	w = newWorld(t, "s3cret")
-	w.app.Stage.Objects = storetest.NewUnlockedObjects()
+	w.app.Stage.Lock = storetest.NewUnlockedObjects()
 	if _, err := w.invoke(t, messages(t, w.list.Key())); !strings.Contains(fmt.Sprint(err), store.ErrNotLocked.Error()) || w.closed != 1 {
 		t.Errorf("a bucket that does not lock: %v, closed %d", err, w.closed)
 	}

@@ -100,7 +100,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 		return nil, err
 	}
 	meter := metrics.New(os.Stdout, getenv("WECOM_ARCHIVE_STACK"), time.Now)
-	catalog := catalog.New(aws.Index(set.Table))
+	objects, catalog := aws.Objects(set.Bucket).WithKey(set.Capture, archive.CapturePrefixes()...), catalog.New(aws.Index(set.Table))
 	app := &App{
 		Bucket:  set.Derived,
 		Secrets: aws.Secrets(set.Secrets),
@@ -116,7 +116,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 		},
 		Stage: mediafetch.Config{
 			Corp: set.Corp, Program: program.Version(),
-			Objects: aws.Objects(set.Bucket).WithKey(set.Capture, archive.CapturePrefixes()...),
+			Objects: objects, Lock: objects,
 			Derived: aws.Derived(set.Derived), Media: catalog.Media, Now: time.Now, Sleep: clock.Sleep, Log: log,
 			Spool: spoolFolder, SpoolLimit: spoolLimit, Workers: set.Workers, CallsPerMinute: set.Calls,
 			Sniff: mediatype.Sniff, Settled: func(l archive.Link) { measure(meter, l) },

@@ -35,6 +35,7 @@ type App struct {
 	SDK      string // path of WeCom's library
 	Echo     string // address of a service that tells ours; see doctor.Echo
 	Objects  store.Objects
+	Lock     store.Lock // of Objects
 	Catalog  *catalog.Catalog
 	Queue    store.Notifier
 	Secrets  store.Secrets
@@ -103,7 +104,7 @@ func (a *App) pull(ctx context.Context) (run archive.Run, err error) {
 	defer func() { err = errors.Join(err, library.Close()) }()
 	run, err = capture.New(capture.Config{
 		Seats: catalog.SeatList{People: a.Catalog.People, Now: a.Now},
-		Corp:  a.Corp, Objects: a.Objects, Pages: a.Catalog.Pages, Journal: a.Catalog.Journal, Keys: a.Catalog.Keys,
+		Corp:  a.Corp, Objects: a.Objects, Lock: a.Lock, Pages: a.Catalog.Pages, Journal: a.Catalog.Journal, Keys: a.Catalog.Keys,
 		Queue: a.Queue, Chats: library, Limit: a.Limit,
 		Now: a.Now, Sleep: clock.Sleep, Owner: a.Owner, NewID: timeid.New, Log: a.Log,
 		Program: a.Program, SDKVersion: info.Version, SDKSHA256: info.SHA256,
@@ -151,7 +152,7 @@ func (a *App) examine(ctx context.Context, trusted string) (archive.Checkup, err
 		echo.Address(address),
 		echo.Clock(),
 		doctor.WeCom(func(ctx context.Context) (doctor.Chats, error) { return a.open(ctx) }, a.Catalog.Pages),
-		doctor.Bucket(a.Objects, a.Corp),
+		doctor.Bucket(a.Objects, a.Lock, a.Corp),
 		doctor.Table(a.Catalog.Journal),
 	), nil
 }

@@ -83,7 +83,7 @@ func newStack(t *testing.T) *stack {
 		Inspect: func(string) (native.Info, error) {
 			return native.Info{Version: "200215", SHA256: "abcd"}, nil
 		},
-		Objects: objects, Versions: objects, Metrics: metrics.New(&s.metrics, "archive", time.Now), Catalog: catalog.New(storetest.NewIndex()), Queue: queue{},
+		Objects: objects, Lock: objects, Versions: objects, Metrics: metrics.New(&s.metrics, "archive", time.Now), Catalog: catalog.New(storetest.NewIndex()), Queue: queue{},
 		Secrets: localstore.OpenSecrets(filepath.Join(t.TempDir(), "secrets.json")),
 		Open: func(_ context.Context, secret, password string) (Library, error) {
 			l := &library{Client: corp.NewClient(corpID, secret), password: password}

@@ -88,7 +88,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 	app := &App{
 		Corp: set.Corp, Program: program.Version(), Limit: set.Limit,
 		SDK: set.SDK, Echo: set.Echo, Inspect: financesdk.Inspect,
-		Objects: objects, Versions: objects, Locks: objects.Compliance, Metrics: meter,
+		Objects: objects, Lock: objects, Versions: objects, Locks: objects.Compliance, Metrics: meter,
 		Catalog: catalog.New(aws.Index(set.Table)),
 		Queue:   aws.Notifier(set.QueueURL, set.Bucket),
 		Secrets: aws.Secrets(set.Secrets),

@@ -156,13 +156,18 @@ func (s stack) makeTable(t *testing.T) {
 // stores are the archive bucket, which tells the queue about new pages as S3 does,
 // the index and the queue.
 func (s stack) stores() (store.Objects, *catalog.Catalog, store.Notifier) {
+	queue := awsstore.NewNotifier(sqs.NewFromConfig(s.config(s.AWS)), s.Queue, bucket)
+	objects := localstore.Announcing(s.lock(),
+		localstore.ByPrefix(map[string]store.Notifier{archive.PagesPrefix: queue}))
+	return objects, catalog.New(awsstore.NewIndex(dynamodb.NewFromConfig(s.config(s.DynamoDB)), s.Table)), queue
+}
+
+// lock is the archive bucket, as what locks.
+func (s stack) lock() *awsstore.Objects {
 	cfg := s.config(s.S3)
 	cfg.Region, cfg.Credentials = locals3.Region, credentials.NewStaticCredentialsProvider(s.S3ID, s.S3Secret, "")
 	client := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
-	queue := awsstore.NewNotifier(sqs.NewFromConfig(s.config(s.AWS)), s.Queue, bucket)
-	objects := localstore.Announcing(awsstore.NewObjects(client, s3.NewPresignClient(client), bucket),
-		localstore.ByPrefix(map[string]store.Notifier{archive.PagesPrefix: queue}))
-	return objects, catalog.New(awsstore.NewIndex(dynamodb.NewFromConfig(s.config(s.DynamoDB)), s.Table)), queue
+	return awsstore.NewObjects(client, s3.NewPresignClient(client), bucket)
 }
 
 func (s stack) secrets() store.Secrets {
@@ -215,14 +220,14 @@ func (s stack) work(ctx context.Context) error {
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	puller := capture.New(capture.Config{
-		Corp: corpID, Objects: objects, Pages: index.Pages, Journal: index.Journal, Keys: index.Keys, Queue: queue, Chats: chats, Seats: corp, Now: time.Now,
+		Corp: corpID, Objects: objects, Lock: s.lock(), Pages: index.Pages, Journal: index.Journal, Keys: index.Keys, Queue: queue, Chats: chats, Seats: corp, Now: time.Now,
 		Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 		Owner: rand.Text(), NewID: rand.Text, Log: log, Program: "test", SDKVersion: "simulator",
 		// A killed run's lease, and its lost messages, are waited for.
 		Limit: s.PageSize, LeaseTTL: time.Second, RequeueAfter: time.Second,
 	})
 	archiver := decode.New(decode.Config{
-		Corp: corpID, Program: "test", Objects: objects, Keys: ring, Library: wecomtest.Library{}, Now: time.Now, Log: log,
+		Corp: corpID, Program: "test", Objects: objects, Lock: s.lock(), Keys: ring, Library: wecomtest.Library{}, Now: time.Now, Log: log,
 		Conversations: index.Conversations, People: index.People, Consents: index.Consents,
 		Media: index.Media, Pages: index.Pages,
 	})

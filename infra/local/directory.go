@@ -59,7 +59,7 @@ func (s *System) openDirectory(ctx context.Context) error {
 		return companion.New(companion.Config{Corp: corpID, Secret: secret, BaseURL: "http://" + listener.Addr().String(), Limits: limits, Now: s.Now, Sleep: clock.Sleep, Log: log})
 	}
 	s.directory = directory.New(directory.Config{
-		Corp: corpID, Program: s.Program, Objects: s.Objects, Archive: client(archiveKey), App: client(appKey),
+		Corp: corpID, Program: s.Program, Objects: s.Objects, Lock: s.Lock, Archive: client(archiveKey), App: client(appKey),
 		People: s.Catalog.People, Consents: s.Catalog.Consents, Journal: s.Catalog.Journal, Leases: s.Catalog.Pages,
 		Owner: "local", NewID: timeid.New, Now: s.Now, Log: log,
 	})

@@ -77,6 +77,7 @@ type Config struct {
 type System struct {
 	Config
 	Objects store.Objects
+	Lock    store.Lock // of Objects
 	Derived store.Derived
 	Catalog *catalog.Catalog
 	Corp    *wecomtest.Corp // nil in an archive that OpenArchive opened
@@ -189,7 +190,7 @@ func (s *System) openStores(ctx context.Context) error {
 		localstore.ByPrefix(map[string]store.Notifier{archive.FetchPrefix: s.mediaQueue}),
 	)
 	stored := awsstore.NewObjects(server.Client(), server.Presigner(), archiveBucket)
-	s.Versions, s.Dropper = stored, index
+	s.Versions, s.Lock, s.Dropper = stored, stored, index
 	s.Objects = localstore.Announcing(
 		stored,
 		localstore.ByPrefix(map[string]store.Notifier{archive.PagesPrefix: s.queue}),
@@ -284,7 +285,7 @@ func (s *System) openStages(ctx context.Context) error {
 		return err
 	}
 	s.puller = capture.New(capture.Config{
-		Corp: corpID, Objects: s.Objects, Queue: s.queue,
+		Corp: corpID, Objects: s.Objects, Lock: s.Lock, Queue: s.queue,
 		Pages: s.Catalog.Pages, Journal: s.Catalog.Journal, Keys: s.Catalog.Keys,
 		Chats: lib.chats, Seats: s.Corp, Limit: s.Limit, Now: s.Now, Sleep: clock.Sleep,
 		Owner: "local", NewID: timeid.New, Log: s.Log.With("stage", "puller"),
@@ -307,7 +308,7 @@ func (s *System) openStages(ctx context.Context) error {
 
 func (s *System) openArchiver(ctx context.Context, opener decode.Library) error {
 	s.archiver = decode.New(decode.Config{
-		Corp: corpID, Program: s.Program, Objects: s.Objects, Derived: s.Derived,
+		Corp: corpID, Program: s.Program, Objects: s.Objects, Lock: s.Lock, Derived: s.Derived,
 		Conversations: s.Catalog.Conversations, People: s.Catalog.People, Consents: s.Catalog.Consents,
 		Media: s.Catalog.Media, Pages: s.Catalog.Pages,
 		Keys: s.Ring, Library: opener, Now: s.Now, Log: s.Log.With("stage", "archiver"),

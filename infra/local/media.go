@@ -29,7 +29,7 @@ func (s *System) openMedia(ctx context.Context, library mediafetch.Library) erro
 		return nil
 	}
 	s.media = mediafetch.New(mediafetch.Config{
-		Corp: corpID, Program: s.Program, Objects: s.Objects, Derived: s.Derived, Media: s.Catalog.Media, Library: library,
+		Corp: corpID, Program: s.Program, Objects: s.Objects, Lock: s.Lock, Derived: s.Derived, Media: s.Catalog.Media, Library: library,
 		Now: s.Now, Sleep: clock.Sleep, Log: s.Log.With("stage", "media"), Spool: filepath.Join(s.Dir, spoolFolder),
 		Workers: mediaWorkers, SpoolLimit: s.SpoolLimit, Sniff: s.Sniff,
 		SliceTries: 2, // there is no network whose hiccups pass

@@ -11,7 +11,7 @@ import (
 	"wecom-archive/shared/store"
 )
 
-// CheckLock implements store.Objects.
+// CheckLock implements store.Lock.
 func (o *Objects) CheckLock(ctx context.Context) error {
 	missing, err := o.missingLock(ctx)
 	if err != nil {

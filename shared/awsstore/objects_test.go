@@ -100,5 +100,7 @@ func TestVersions(t *testing.T) { storetest.TestVersions(t, versioned) }
 
 func TestObjects(t *testing.T) {
 	storetest.TestObjects(t, func(t *testing.T) store.Objects { return newBucket(t, 30) })
-	storetest.TestNotLocked(t, func(t *testing.T) store.Objects { return newBucket(t, 0) })
+	storetest.TestLock(t,
+		func(t *testing.T) store.Lock { return newBucket(t, 1) },
+		func(t *testing.T) store.Lock { return newBucket(t, 0) })
 }

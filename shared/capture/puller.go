@@ -44,6 +44,7 @@ type Keys interface {
 type Config struct {
 	Corp    string           // corpid
 	Objects store.Objects    // archive bucket
+	Lock    store.Lock       // of Objects
 	Pages   *catalog.Pages   // whole: cursor, lease and pages are the puller's, it uses twelve methods
 	Journal Journal          //
 	Keys    Keys             //
@@ -131,7 +132,7 @@ func (p *Puller) Run(ctx context.Context) (archive.Run, error) {
 	r := &run{config: p.config, limiter: p.limiter, limit: min(p.config.Limit, 1000), refused: map[int]bool{}}
 	r.did = archive.Run{ID: p.config.NewID(), Stage: stage, StartedAt: p.config.Now().UTC()}
 
-	if err := p.config.Objects.CheckLock(ctx); err != nil {
+	if err := p.config.Lock.CheckLock(ctx); err != nil {
 		err = own(fmt.Errorf("refusing to pull: archive bucket: %w", err))
 		r.describe(err)
 		err = errors.Join(err, r.noteInIndex(ctx, nil))

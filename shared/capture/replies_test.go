@@ -274,7 +274,7 @@ func TestRejectThatCannotBeStored(t *testing.T) {
 func TestUnlockedBucket(t *testing.T) {
 	w := newWorld(10)
 	c := w.config()
-	c.Objects = storetest.NewUnlockedObjects()
+	c.Lock = storetest.NewUnlockedObjects()
 	run, err := capture.New(c).Run(t.Context())
 	if !errors.Is(err, store.ErrNotLocked) || run.Stopped != capture.StoppedError || run.Remedy == "" {
 		t.Fatalf("run %+v: %v", run, err)

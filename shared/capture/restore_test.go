@@ -187,7 +187,7 @@ func TestEventsNotReadNow(t *testing.T) {
 func TestLockFailsFirst(t *testing.T) {
 	w := newWorld(10)
 	c := w.config()
-	c.Objects = storetest.NewUnlockedObjects()
+	c.Lock = storetest.NewUnlockedObjects()
 	if _, err := capture.New(c).Run(t.Context()); !errors.Is(err, store.ErrNotLocked) {
 		t.Fatal(err)
 	}

@@ -159,7 +159,7 @@ func take(c *capture.Config, from *catalog.Catalog) {
 // config is that of a puller with pages of 20.
 func (w *world) config() capture.Config {
 	return capture.Config{
-		Corp: corpID, Objects: w.objects, Pages: w.catalog.Pages, Journal: w.catalog.Journal, Keys: w.catalog.Keys, Queue: w.queue, Chats: w.stream,
+		Corp: corpID, Objects: w.objects, Lock: w.objects, Pages: w.catalog.Pages, Journal: w.catalog.Journal, Keys: w.catalog.Keys, Queue: w.queue, Chats: w.stream,
 		Now: w.Now, Sleep: w.Sleep, Owner: "puller", Log: slog.New(slog.DiscardHandler),
 		NewID:   func() string { return fmt.Sprintf("run%06d", ids.Add(1)) },
 		Program: "test", SDKVersion: "stub", Limit: 20,

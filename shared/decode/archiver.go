@@ -43,6 +43,7 @@ type Config struct {
 	Corp          string // corpid
 	Program       string // our version
 	Objects       store.Objects
+	Lock          store.Lock    // of Objects
 	Derived       store.Derived // for job lists of the media stage; nil: none are written
 	Conversations Conversations
 	People        People
@@ -91,7 +92,7 @@ func New(c Config) *Archiver {
 
 // Ready says whether the archiver can work: the bucket locks what is put there.
 func (a *Archiver) Ready(ctx context.Context) error {
-	if err := a.Objects.CheckLock(ctx); err != nil {
+	if err := a.Lock.CheckLock(ctx); err != nil {
 		return fmt.Errorf("refusing to archive: archive bucket: %w", err)
 	}
 	return nil

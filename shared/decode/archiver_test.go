@@ -305,7 +305,7 @@ func TestUnlockedBucket(t *testing.T) {
 		t.Error(err)
 	}
 	c := w.archiver().Config
-	c.Objects = storetest.NewUnlockedObjects()
+	c.Lock = storetest.NewUnlockedObjects()
 	if err := decode.New(c).Ready(t.Context()); !errors.Is(err, store.ErrNotLocked) {
 		t.Errorf("error %v", err)
 	}

@@ -53,7 +53,7 @@ func BenchmarkPageToSegment(b *testing.B) {
 			b.Fatal(err)
 		}
 		archiver := decode.New(decode.Config{
-			Corp: benchCorpID, Program: "bench", Objects: objects, Keys: ring,
+			Corp: benchCorpID, Program: "bench", Objects: objects, Lock: objects, Keys: ring,
 			Conversations: catalog.Conversations, People: catalog.People, Consents: catalog.Consents,
 			Media: catalog.Media, Pages: catalog.Pages,
 			Library: wecomtest.Library{}, Now: time.Now, Log: slog.New(slog.DiscardHandler),

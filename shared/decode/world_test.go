@@ -154,7 +154,7 @@ func (w *world) ring(now time.Time) *keyring.Ring {
 
 func (w *world) archiver() *decode.Archiver {
 	return decode.New(decode.Config{
-		Corp: corpID, Program: "test", Objects: w.objects, Keys: w.ring(noon), Library: w.library,
+		Corp: corpID, Program: "test", Objects: w.objects, Lock: w.objects, Keys: w.ring(noon), Library: w.library,
 		Conversations: w.catalog.Conversations, People: w.catalog.People, Consents: w.catalog.Consents,
 		Media: w.catalog.Media, Pages: w.catalog.Pages,
 		Read: w.read, Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler), Workers: 2,

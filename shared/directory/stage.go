@@ -59,6 +59,7 @@ type Config struct {
 	Corp     string
 	Program  string
 	Objects  store.Objects
+	Lock     store.Lock      // of Objects
 	People   *catalog.People // whole: what is known of people is from here, the stage uses nine methods
 	Consents Consents
 	Journal  Journal
@@ -131,7 +132,7 @@ type run struct {
 // ask for; then it ends with an error and the record names the remedy.
 // *catalog.LeaseHeldError if another run is at work.
 func (s *Stage) Run(ctx context.Context, daily bool) (archive.Run, error) {
-	if err := s.Objects.CheckLock(ctx); err != nil {
+	if err := s.Lock.CheckLock(ctx); err != nil {
 		return archive.Run{}, fmt.Errorf("starting: %w", err)
 	}
 	r := &run{Stage: s, refused: map[string]error{}, spelling: map[string]string{}}

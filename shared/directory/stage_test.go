@@ -367,7 +367,7 @@ func TestTwoAtOnce(t *testing.T) {
 // TestNotLocked: nothing is asked for that could not be kept.
 func TestNotLocked(t *testing.T) {
 	w := small(t)
-	w.objects = storetest.NewUnlockedObjects()
+	w.lock = storetest.NewUnlockedObjects()
 	if _, err := w.run(appSecret, true); !errors.Is(err, store.ErrNotLocked) {
 		t.Errorf("%v", err)
 	}

@@ -30,6 +30,7 @@ type world struct {
 	corp    *wecomtest.Corp
 	url     string
 	objects store.Objects
+	lock    store.Lock
 	index   store.Index
 	catalog *catalog.Catalog
 	limits  *companion.Limits
@@ -42,7 +43,7 @@ type world struct {
 
 func newWorld(t testing.TB, config wecomtest.Config) *world {
 	t.Helper()
-	w := &world{t: t, now: time.Date(2026, 11, 23, 19, 0, 0, 0, time.UTC), objects: storetest.NewObjects(), limits: companion.NewLimits()}
+	w := &world{t: t, now: time.Date(2026, 11, 23, 19, 0, 0, 0, time.UTC), objects: storetest.NewObjects(), lock: storetest.NewObjects(), limits: companion.NewLimits()}
 	w.index = storetest.NewIndex()
 	w.catalog = catalog.New(w.index)
 	config.Corp, config.Secret, config.AppSecret, config.Now = corpid, secret, appSecret, w.clock
@@ -121,7 +122,7 @@ func (w *world) stage(app string) *directory.Stage {
 	w.runs++
 	n := w.runs
 	c := directory.Config{
-		Corp: corpid, Program: "test", Objects: w.objects, People: w.catalog.People, Consents: w.catalog.Consents,
+		Corp: corpid, Program: "test", Objects: w.objects, Lock: w.lock, People: w.catalog.People, Consents: w.catalog.Consents,
 		Journal: w.catalog.Journal, Leases: w.catalog.Pages, Archive: w.client(secret), Owner: fmt.Sprint("process", n),
 		NewID: func() string { return fmt.Sprintf("run%04d", n) }, Now: w.clock, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
 	}

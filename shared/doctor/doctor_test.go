@@ -159,10 +159,10 @@ func TestOutside(t *testing.T) {
 // store asks for an action, and never ends the checkup.
 func TestRights(t *testing.T) {
 	clean := storetest.NewFaults()
-	checkup := func(f *storetest.Faults, objects store.Objects) archive.Checkup {
+	checkup := func(f *storetest.Faults, objects *storetest.Objects) archive.Checkup {
 		index := f.Index(storetest.NewIndex())
 		return doctor.Examine(t.Context(), head(), doctor.Corp(corpID),
-			doctor.Bucket(f.Objects(objects), corpID), doctor.Table(catalog.New(index).Journal))
+			doctor.Bucket(f.Objects(objects), f.Lock(objects), corpID), doctor.Table(catalog.New(index).Journal))
 	}
 	if c := checkup(clean, storetest.NewObjects()); !c.Well() || len(c.Lines) != 3 {
 		t.Fatalf("%+v", c)
@@ -174,7 +174,7 @@ func TestRights(t *testing.T) {
 			t.Errorf("call %d fails: %+v", k, c)
 		}
 	}
-	want(t, examine(t, doctor.Bucket(storetest.NewUnlockedObjects(), corpID)), archive.CheckupAct, "retention")
+	want(t, examine(t, doctor.Bucket(storetest.NewObjects(), storetest.NewUnlockedObjects(), corpID)), archive.CheckupAct, "retention")
 }
 
 // TestKept: what was found is in the archive and in the index.
@@ -183,7 +183,7 @@ func TestKept(t *testing.T) {
 	if _, found, err := catalog.Journal.LastCheckup(t.Context(), archive.CheckedHere); found || err != nil {
 		t.Fatalf("before: %v, %v", found, err)
 	}
-	c := doctor.Examine(t.Context(), head(), doctor.Corp(corpID), doctor.Bucket(objects, corpID), doctor.Table(catalog.Journal))
+	c := doctor.Examine(t.Context(), head(), doctor.Corp(corpID), doctor.Bucket(objects, objects, corpID), doctor.Table(catalog.Journal))
 	kept, found, err := catalog.Journal.LastCheckup(t.Context(), archive.CheckedHere)
 	if !found || err != nil || fmt.Sprint(kept) != fmt.Sprint(c) {
 		t.Errorf("in the index: %+v, want %+v; %v", kept, c, err)

@@ -10,12 +10,12 @@ import (
 
 // Bucket stores what was found before as an event of the archive, reads it again,
 // and looks whether the bucket locks.
-func Bucket(objects store.Objects, corp string) Check {
+func Bucket(objects store.Objects, lock store.Lock, corp string) Check {
 	return one(CheckBucket, func(ctx context.Context, before archive.Checkup) finding {
 		rights := say(
 			"The role must be allowed to write, list and read below events/ and to use the key that encrypts it: deploy again. If the bucket is an adopted one, its policy must allow this role, too.",
 			"角色需要能在 events/ 下写入、列出、读取对象，并使用其加密密钥：请重新部署；若沿用已有存储桶，其策略也须允许该角色。")
-		if err := objects.CheckLock(ctx); errors.Is(err, store.ErrNotLocked) {
+		if err := lock.CheckLock(ctx); errors.Is(err, store.ErrNotLocked) {
 			return act(say("%v.", "存储桶未锁定：%v。", err), say(
 				"Switch versioning and a default retention of Object Lock on. Nothing is pulled before.",
 				"请开启版本控制和对象锁定的默认保留期；在此之前不会拉取。"))

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/golang-lru/v2"
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
 
 	"wecom-archive/shared/archive"
@@ -39,6 +39,7 @@ type Config struct {
 	Corp    string // corpid
 	Program string // our version
 	Objects store.Objects
+	Lock    store.Lock // of Objects
 	Derived store.ObjectReader
 	Media   Media
 	Library Library
@@ -117,7 +118,7 @@ func setDefault[T int | int64 | time.Duration](field *T, value T) {
 // there is a folder to spool to. Files that earlier processes left there and that
 // are too old to be of use are removed.
 func (s *Stage) Ready(ctx context.Context) error {
-	if err := s.Objects.CheckLock(ctx); err != nil {
+	if err := s.Lock.CheckLock(ctx); err != nil {
 		return fmt.Errorf("refusing to fetch media: archive bucket: %w", err)
 	}
 	if err := s.spool.open(s.Now().Add(-archive.Window)); err != nil {

@@ -207,7 +207,7 @@ func TestStrangeLists(t *testing.T) {
 		t.Errorf("no list: %v", err)
 	}
 	c := w.config()
-	c.Objects = storetest.NewUnlockedObjects()
+	c.Lock = storetest.NewUnlockedObjects()
 	if err := mediafetch.New(c).Ready(t.Context()); !errors.Is(err, store.ErrNotLocked) {
 		t.Errorf("a bucket that does not lock: %v", err)
 	}

@@ -132,7 +132,7 @@ func (w *world) advance(d time.Duration) {
 
 func (w *world) config() mediafetch.Config {
 	return mediafetch.Config{
-		Corp: "ww1", Program: "test", Objects: w.objects, Derived: w.derived, Media: w.catalog.Media, Library: w.lib,
+		Corp: "ww1", Program: "test", Objects: w.objects, Lock: w.objects, Derived: w.derived, Media: w.catalog.Media, Library: w.lib,
 		Now: w.clock, Spool: w.spool, Workers: 4,
 		Sleep: func(ctx context.Context, d time.Duration) error { w.advance(d); return ctx.Err() },
 		Log:   w.logger,

@@ -53,7 +53,7 @@ func (w *world) fetchAll(t *testing.T, lib mediafetch.Library) {
 	t.Helper()
 	catalog := catalog.New(w.index)
 	stage := mediafetch.New(mediafetch.Config{
-		Corp: corpID, Program: "test", Objects: w.objects, Derived: w.derived, Media: catalog.Media, Library: lib,
+		Corp: corpID, Program: "test", Objects: w.objects, Lock: w.objects, Derived: w.derived, Media: catalog.Media, Library: lib,
 		Now: w.Now, Sleep: w.Sleep, Log: w.log, Spool: t.TempDir(),
 	})
 	if err := stage.Ready(t.Context()); err != nil {

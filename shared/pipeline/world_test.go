@@ -181,13 +181,13 @@ func (w *world) boot(change func(*decode.Config)) *process {
 	// The store sends the event, whatever becomes of who put the object.
 	objects := w.faults.Objects(announcing{w.objects, notifier})
 	p.puller = capture.New(capture.Config{
-		Corp: corpID, Objects: objects, Pages: p.catalog.Pages, Journal: p.catalog.Journal, Keys: p.catalog.Keys, Queue: w.faults.Notifier(notifier), Chats: w.chats, Seats: w.corp,
+		Corp: corpID, Objects: objects, Lock: w.faults.Lock(w.objects), Pages: p.catalog.Pages, Journal: p.catalog.Journal, Keys: p.catalog.Keys, Queue: w.faults.Notifier(notifier), Chats: w.chats, Seats: w.corp,
 		Now: w.Now, Sleep: w.Sleep, Owner: "puller", Log: w.log, Limit: w.limit, Program: "test", SDKVersion: "simulator",
 		NewID: func() string { w.runs++; return fmt.Sprintf("run%06d", w.runs) },
 	})
 	ring := keyring.New(keyring.Config{Corp: corpID, Objects: objects, Port: openPort{}, Keys: p.catalog.Keys, Now: w.Now})
 	config := decode.Config{
-		Corp: corpID, Program: "test", Objects: objects, Derived: w.faults.Derived(w.derived), Keys: ring,
+		Corp: corpID, Program: "test", Objects: objects, Lock: w.faults.Lock(w.objects), Derived: w.faults.Derived(w.derived), Keys: ring,
 		Conversations: p.catalog.Conversations, People: p.catalog.People, Consents: p.catalog.Consents,
 		Media: p.catalog.Media, Pages: p.catalog.Pages,
 		Library: wecomtest.Library{}, Now: w.Now, Log: w.log, Workers: 2,

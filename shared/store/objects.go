@@ -83,11 +83,6 @@ type Objects interface {
 	// a browser will save it as; the URL makes it an attachment. ErrNotFound if
 	// there is no object.
 	PresignGet(ctx context.Context, key, fileName string, ttl time.Duration) (string, error)
-
-	// CheckLock returns nil if the bucket is versioned and locks every new
-	// object by default, and ErrNotLocked, wrapped with what is missing,
-	// otherwise.
-	CheckLock(ctx context.Context) error
 }
 
 // ObjectVersion is one version of a key, or a delete marker on it.

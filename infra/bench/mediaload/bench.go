@@ -64,7 +64,7 @@ func benchOnce(ctx context.Context, o options) (ratio float64, err error) {
 			return 0, err
 		}
 	}
-	objects := func(bucket string) store.Objects {
+	objects := func(bucket string) *awsstore.Objects {
 		return awsstore.NewObjects(server.Client(), server.Presigner(), bucket)
 	}
 	lib := &source{dir: folder, latency: benchDelay}
@@ -83,7 +83,7 @@ func benchOnce(ctx context.Context, o options) (ratio float64, err error) {
 		return 0, err
 	}
 	stage := mediafetch.New(mediafetch.Config{
-		Corp: list.Corp, Program: "mediaload", Objects: objects("stage"), Derived: derived, Media: catalog.New(storetest.NewIndex()).Media,
+		Corp: list.Corp, Program: "mediaload", Objects: objects("stage"), Lock: objects("stage"), Derived: derived, Media: catalog.New(storetest.NewIndex()).Media,
 		Library: lib, Now: time.Now, Sleep: func(context.Context, time.Duration) error { return nil }, Log: slog.New(slog.DiscardHandler),
 		Spool: filepath.Join(folder, ".spool"),
 	})

@@ -53,7 +53,7 @@ func large(ctx context.Context, o options) (err error) {
 		return err
 	}
 	stage := mediafetch.New(mediafetch.Config{
-		Corp: list.Corp, Program: "mediaload", Objects: objects, Derived: derived, Media: catalog.New(storetest.NewIndex()).Media,
+		Corp: list.Corp, Program: "mediaload", Objects: objects, Lock: objects, Derived: derived, Media: catalog.New(storetest.NewIndex()).Media,
 		Library: &source{dir: folder}, Now: time.Now, Sleep: func(context.Context, time.Duration) error { return nil }, Log: slog.New(slog.DiscardHandler),
 		Spool: filepath.Join(folder, ".spool"),
 	})

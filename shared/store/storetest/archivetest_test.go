@@ -20,7 +20,9 @@ func TestObjects(t *testing.T) {
 		})
 		return objects
 	})
-	storetest.TestNotLocked(t, func(*testing.T) store.Objects { return storetest.NewUnlockedObjects() })
+	storetest.TestLock(t,
+		func(*testing.T) store.Lock { return storetest.NewObjects() },
+		func(*testing.T) store.Lock { return storetest.NewUnlockedObjects() })
 }
 
 func TestVersions(t *testing.T) {

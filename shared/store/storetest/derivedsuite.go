@@ -69,8 +69,6 @@ func (putOnce) PresignGet(context.Context, string, string, time.Duration) (strin
 	return "", errors.ErrUnsupported
 }
 
-func (putOnce) CheckLock(ctx context.Context) error { return ctx.Err() }
-
 func testReplace(t *testing.T, derived store.Derived) {
 	for i, body := range []string{"first", "second, longer", "", "third"} {
 		if err := derived.Put(t.Context(), "readings/a", strings.NewReader(body)); err != nil {

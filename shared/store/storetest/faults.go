@@ -146,6 +146,9 @@ func (f *Faults) Objects(o store.Objects) store.Objects {
 	return &faultyObjects{faultyReader{f, o}, o}
 }
 
+// Lock wraps the lock of a bucket.
+func (f *Faults) Lock(l store.Lock) store.Lock { return faultyLock{f, l} }
+
 // Derived wraps a derived bucket.
 func (f *Faults) Derived(d store.Derived) store.Derived {
 	return &faultyDerived{faultyReader{f, d}, d}
@@ -216,11 +219,16 @@ func (o *faultyObjects) PresignGet(ctx context.Context, key, fileName string, tt
 	return o.inner.PresignGet(ctx, key, fileName, ttl)
 }
 
-func (o *faultyObjects) CheckLock(ctx context.Context) error {
-	if err := o.faults.alive(); err != nil {
+type faultyLock struct {
+	faults *Faults
+	inner  store.Lock
+}
+
+func (l faultyLock) CheckLock(ctx context.Context) error {
+	if err := l.faults.alive(); err != nil {
 		return err
 	}
-	return o.inner.CheckLock(ctx)
+	return l.inner.CheckLock(ctx)
 }
 
 type faultyDerived struct {

@@ -135,7 +135,7 @@ func TestAfterCrash(t *testing.T) {
 			return nil
 		},
 		"PresignGet":  func() error { _, err := objects.PresignGet(ctx, "old", "x", time.Minute); return err },
-		"CheckLock":   func() error { return objects.CheckLock(ctx) },
+		"CheckLock":   func() error { return w.faults.Lock(w.objects).CheckLock(ctx) },
 		"Index.Get":   func() error { _, err := index.Get(ctx, "p", "s"); return err },
 		"Index.Query": func() error { _, err := index.Query(ctx, store.IndexQuery{Partition: "p", Limit: 1}); return err },
 		"Index.Put":   func() error { return index.Put(ctx, store.Item{Partition: "p", Sort: "s"}) },

@@ -37,6 +37,7 @@ type link struct {
 var (
 	_ store.Objects  = (*Objects)(nil)
 	_ store.Versions = (*Objects)(nil)
+	_ store.Lock     = (*Objects)(nil)
 )
 
 // NewObjects makes an empty bucket that locks.
@@ -163,7 +164,7 @@ func (o *Objects) serveLink(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// CheckLock implements store.Objects.
+// CheckLock implements store.Lock.
 func (o *Objects) CheckLock(ctx context.Context) error {
 	if o.unlocked {
 		return fmt.Errorf("checking the lock: %w", store.ErrNotLocked)

@@ -16,8 +16,8 @@ import (
 	"wecom-archive/shared/store"
 )
 
-// TestObjects tests an adapter of store.Objects. open gives an empty bucket
-// that locks, of its own for each call.
+// TestObjects tests an adapter of store.Objects. open gives an empty bucket, of its
+// own for each call.
 func TestObjects(t *testing.T, open func(t *testing.T) store.Objects) {
 	t.Helper()
 	for _, test := range []struct {
@@ -40,18 +40,25 @@ func TestObjects(t *testing.T, open func(t *testing.T) store.Objects) {
 		{"Presign", testPresign},
 		{"PresignNames", testPresignNames},
 		{"PresignExpires", testPresignExpires},
-		{"CheckLock", testCheckLock},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
 }
 
-// TestNotLocked tests that an adapter of store.Objects refuses a bucket that
-// does not lock. open gives such a bucket.
-func TestNotLocked(t *testing.T, open func(t *testing.T) store.Objects) {
+// TestLock tests an adapter of store.Lock. locked and unlocked give a bucket that
+// locks, and one that does not.
+func TestLock(t *testing.T, locked, unlocked func(t *testing.T) store.Lock) {
 	t.Helper()
-	if err := open(t).CheckLock(t.Context()); !errors.Is(err, store.ErrNotLocked) {
+	if err := locked(t).CheckLock(t.Context()); err != nil {
+		t.Errorf("CheckLock = %v", err)
+	}
+	if err := unlocked(t).CheckLock(t.Context()); !errors.Is(err, store.ErrNotLocked) {
 		t.Errorf("CheckLock = %v, want ErrNotLocked", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := locked(t).CheckLock(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("CheckLock = %v, want context.Canceled", err)
 	}
 }
 

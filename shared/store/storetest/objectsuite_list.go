@@ -122,7 +122,6 @@ func testObjectsCancelled(t *testing.T, objects store.Objects) {
 	check("Head", err)
 	_, err = keysOf(ctx, objects, "", "")
 	check("List", err)
-	check("CheckLock", objects.CheckLock(ctx))
 	wantKeys(t, objects, "", "", []string{"a"})
 }
 
@@ -257,11 +256,5 @@ func testPresignExpires(t *testing.T, objects store.Objects) {
 		if url, err := objects.PresignGet(t.Context(), "a", "a", ttl); err == nil {
 			t.Errorf("PresignGet for %v = %s, want an error", ttl, url)
 		}
-	}
-}
-
-func testCheckLock(t *testing.T, objects store.Objects) {
-	if err := objects.CheckLock(t.Context()); err != nil {
-		t.Errorf("CheckLock = %v", err)
 	}
 }
