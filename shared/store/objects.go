@@ -20,6 +20,9 @@ var (
 	ErrConflict = errors.New("changed by somebody else")
 	// ErrDamaged: what is stored is not what was put there.
 	ErrDamaged = errors.New("damaged")
+	// ErrUnverified: nothing says what these bytes should be, so nothing that this
+	// program did put them there. It comes with ErrDamaged.
+	ErrUnverified = errors.New("its SHA-256 is not known")
 	// ErrNotLocked: the bucket does not lock what is put into it.
 	ErrNotLocked = errors.New("bucket does not lock its objects")
 )
@@ -29,7 +32,7 @@ type ObjectInfo struct {
 	Key      string
 	Size     int64     // bytes
 	Modified time.Time // UTC, as the store says
-	Version  string    // the store's version id; empty in listings of Derived
+	Version  string    // the store's version id; may be empty in listings
 }
 
 // ObjectReader reads the objects of one bucket. Keys are as CheckObjectKey
@@ -99,8 +102,8 @@ type ObjectVersion struct {
 type Versions interface {
 	// ListVersions yields all versions and delete markers of the keys below
 	// prefix that are greater than after, in byte order of their keys; those of
-	// one key in any order. One is Earliest, if there is any but delete markers.
-	// The first error ends the sequence.
+	// one key in any order. One is Earliest, if there is any but delete markers and
+	// what nobody put. The first error ends the sequence.
 	ListVersions(ctx context.Context, prefix, after string) iter.Seq2[ObjectVersion, error]
 }
 

@@ -61,11 +61,10 @@ func fileNameOf(claimed string) string {
 	}
 	// Windows drops these from the end: "a.exe. " would be run as a.exe.
 	name = strings.TrimRightFunc(name, func(r rune) bool { return r == '.' || unicode.IsSpace(r) })
-	base, _, _ := strings.Cut(name, ".")
 	switch {
 	case name == "": // or it was this folder, or the one above
 		return "download"
-	case isDevice(strings.TrimSpace(base)):
+	case IsDevice(name):
 		return "_" + name
 	}
 	return name
@@ -73,10 +72,11 @@ func fileNameOf(claimed string) string {
 
 const zeroWidthJoiner = '\u200D'
 
-// isDevice says that Windows takes files of this name, whatever their extension,
+// IsDevice says that Windows takes files of this name, whatever their extension,
 // for a device.
-func isDevice(base string) bool {
-	base = strings.ToUpper(base)
+func IsDevice(name string) bool {
+	base, _, _ := strings.Cut(name, ".")
+	base = strings.ToUpper(strings.TrimSpace(base))
 	switch base {
 	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$":
 		return true
