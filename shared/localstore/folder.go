@@ -63,11 +63,8 @@ var ErrOldFolder = errors.New("its objects have no sums yet")
 // OpenFolder opens the folder dir, and makes one if there is nothing in it. It
 // returns ErrOldFolder, having changed nothing, if TakeOver has to come before.
 func OpenFolder(ctx context.Context, dir string) (*Folder, error) {
-	switch old, err := isOld(dir); {
-	case err != nil:
-		return nil, fmt.Errorf("opening %s: %w", dir, err)
-	case old:
-		return nil, fmt.Errorf("opening %s: %w", dir, ErrOldFolder)
+	if err := CheckFolder(dir); err != nil {
+		return nil, err
 	}
 	return openFolder(ctx, dir, sumsFile, names{escape: escapeKeys})
 }
@@ -111,17 +108,29 @@ func (f *Folder) Derived() *Derived { return f.derived }
 // Close ends what the folder serves. Calls that are under way may fail.
 func (f *Folder) Close() error { return errors.Join(f.links.close(), f.sums.close()) }
 
-// isOld says whether TakeOver has to come first.
+// CheckFolder returns ErrOldFolder if TakeOver has to come before OpenFolder. It
+// changes nothing.
+func CheckFolder(dir string) error {
+	old, err := isOld(dir)
+	if err == nil && old {
+		err = ErrOldFolder
+	}
+	if err != nil {
+		return fmt.Errorf("opening %s: %w", dir, err)
+	}
+	return nil
+}
+
 func isOld(dir string) (bool, error) {
-	if _, err := os.Lstat(filepath.Join(dir, beforeFolder)); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(filepath.Join(dir, beforeFolder)); !isAbsent(err) {
 		return err == nil, err
 	}
-	if _, err := os.Lstat(filepath.Join(dir, storeFolder, sumsFile)); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(filepath.Join(dir, storeFolder, sumsFile)); !isAbsent(err) {
 		return false, err
 	}
 	for _, folder := range []string{objectsFolder, derivedFolder} {
 		entries, err := os.ReadDir(filepath.Join(dir, folder))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err != nil && !isAbsent(err) {
 			return false, err
 		}
 		if len(entries) > 0 {
