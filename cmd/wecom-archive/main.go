@@ -52,6 +52,7 @@ type commands struct {
 	Rooms    roomsCommand     `cmd:"" help:"List the rooms in the archive (群聊)."`
 	Consent  consentCommand   `cmd:"" help:"Say who agreed to being archived, refused, or has not answered (存档同意情况)."`
 	Coverage coverageCommand  `cmd:"" help:"Say who should be archived and is not (覆盖检查)."`
+	Takeover takeoverCommand  `cmd:"" help:"Take over a folder that an earlier version of local made (接管旧版本的数据目录): each object is read once, and the index made again."`
 	Version  kong.VersionFlag `help:"Print the version."`
 }
 

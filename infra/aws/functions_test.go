@@ -16,7 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	locals3 "wecom-archive/infra/local/s3"
+	locals3 "wecom-archive/infra/aws/s3"
 	"wecom-archive/infra/runtimeapi"
 )
 

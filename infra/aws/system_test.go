@@ -25,7 +25,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
-	locals3 "wecom-archive/infra/local/s3"
+	locals3 "wecom-archive/infra/aws/s3"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsevents"
 	"wecom-archive/shared/awsstore"

@@ -22,6 +22,7 @@ import (
 	"wecom-archive/infra/local"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/compaction"
+	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/rebuild"
 	"wecom-archive/shared/wecom"
@@ -97,11 +98,7 @@ var masksOfReindex = []mask{
 // TestArchiveOfBefore: an archive that an earlier program wrote is read as that one
 // read it, in every answer of the API, and also after its index was made again.
 func TestArchiveOfBefore(t *testing.T) {
-	golden, err := filepath.Abs(beforeAnswers) // the embedded S3 changes the working directory
-	if err != nil {
-		t.Fatal(err)
-	}
-	stored, err := os.ReadFile(golden)
+	stored, err := os.ReadFile(beforeAnswers)
 	if err != nil && !*updateBefore {
 		t.Fatal(err)
 	}
@@ -110,7 +107,7 @@ func TestArchiveOfBefore(t *testing.T) {
 		got := askAll(t, system)
 		if *updateBefore {
 			stored = encodeAnswers(t, got)
-			if err := os.WriteFile(golden, stored, 0o644); err != nil {
+			if err := os.WriteFile(beforeAnswers, stored, 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -122,14 +119,15 @@ func TestArchiveOfBefore(t *testing.T) {
 	})
 }
 
-// openBefore unpacks the folder and opens it.
+// openBefore unpacks the folder, takes its objects over and opens it, with its index.
 func openBefore(t *testing.T) *local.System {
 	t.Helper()
 	dir := t.TempDir()
 	unpackBefore(t, dir)
-	system, err := local.OpenArchive(t.Context(), local.Config{
-		Dir: dir, Program: "after", Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return beforeNow },
-	})
+	if _, err := localstore.TakeOver(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	system, err := local.OpenArchive(t.Context(), configOfBefore(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,6 +137,12 @@ func openBefore(t *testing.T) *local.System {
 		}
 	})
 	return system
+}
+
+func configOfBefore(dir string) local.Config {
+	return local.Config{
+		Dir: dir, Program: "after", Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return beforeNow },
+	}
 }
 
 // sidecarOfDir stands in the packed folder for the place below which the embedded S3
@@ -209,6 +213,11 @@ func reindexBefore(t *testing.T, s *local.System) {
 	if err := s.Drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	compactBefore(t, s)
+}
+
+func compactBefore(t *testing.T, s *local.System) {
+	t.Helper()
 	summary, err := compact.New(compact.Config{
 		Objects: s.Objects, Derived: s.Derived, Program: s.Program, Read: reading.Read, Parser: wecom.ParserVersion, Log: s.Log,
 		Conversations: s.Catalog.Conversations, People: s.Catalog.People, Compactions: compaction.NewIndex(s.Catalog.Table),

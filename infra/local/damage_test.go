@@ -204,7 +204,7 @@ func TestPrivate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range []string{".", "index.db", "index.db-wal", "index.db-shm", "objects", "derived", ".s3", "lock", "local.json", "secrets.json", "wrapping.key"} {
+		for _, name := range []string{".", "index.db", "index.db-wal", "index.db-shm", "objects", "derived", ".store", "lock", "local.json", "secrets.json", "wrapping.key"} {
 			info, err := os.Stat(filepath.Join(dir, name))
 			if errors.Is(err, fs.ErrNotExist) && name == "local.json" {
 				continue // nothing was said yet

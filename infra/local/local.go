@@ -1,6 +1,6 @@
 // Package local runs the whole system in one process on one machine: a simulated
-// corp, an embedded S3, an index in SQLite, and the stages that run as Lambdas in
-// the cloud, connected by the same events. It is what `wecom-archive local`
+// corp, objects as plain files, an index in SQLite, and the stages that run as
+// Lambdas in the cloud, connected by the same events. It is what `wecom-archive local`
 // starts, for demonstrations, development and tests; no Lambda imports it.
 package local
 
@@ -16,9 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	locals3 "wecom-archive/infra/local/s3"
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/capture"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/clock"
@@ -39,12 +37,12 @@ const (
 	keyCount = 3 // public keys uploaded over time
 )
 
-// Buckets, which are folders of the data folder.
-const (
-	archiveBucket = "objects"
-	derivedBucket = "derived"
-	lockDays      = 1 // of the local archive: enough to show that the lock holds
-)
+// archiveBucket is the archive bucket's folder in the data folder.
+const archiveBucket = "objects"
+
+// unlocked says why nothing locks the archive bucket: who may write in the data
+// folder can do everything there.
+const unlocked = store.Unlocked("one machine")
 
 // indexFile is the index in the data folder; SQLite keeps two more files beside
 // it, with -wal and -shm at the end of their names.
@@ -128,14 +126,8 @@ func Open(ctx context.Context, c Config) (_ *System, err error) {
 
 // openFolder takes the folder for this process and opens what lies in it.
 func (s *System) openFolder(ctx context.Context) (err error) {
-	// The embedded S3 changes the working directory of the process.
-	for _, path := range []*string{&s.Dir, &s.Corpus, &s.Truth, &s.SDK} {
-		if *path == "" {
-			continue
-		}
-		if *path, err = filepath.Abs(*path); err != nil {
-			return err
-		}
+	if err := localstore.CheckFolder(s.Dir); err != nil {
+		return err
 	}
 	if err := s.checkFiles(); err != nil {
 		return err
@@ -166,17 +158,11 @@ func (s *System) Close() error {
 }
 
 func (s *System) openStores(ctx context.Context) error {
-	server, err := locals3.Start(ctx, locals3.Config{Root: s.Dir})
+	folder, err := localstore.OpenFolder(ctx, s.Dir)
 	if err != nil {
-		return fmt.Errorf("starting the embedded S3: %w", err)
-	}
-	s.closers = append(s.closers, server.Close)
-	if err := server.CreateBucket(ctx, archiveBucket, lockDays); err != nil {
 		return err
 	}
-	if err := server.CreateBucket(ctx, derivedBucket, 0); err != nil {
-		return err
-	}
+	s.closers = append(s.closers, folder.Close)
 	index, err := localstore.OpenIndex(ctx, filepath.Join(s.Dir, indexFile))
 	if err != nil {
 		return err
@@ -186,13 +172,12 @@ func (s *System) openStores(ctx context.Context) error {
 	s.queue = localstore.NewQueue(localstore.QueueConfig{RetryAfter: 2 * time.Second, MaxReceives: maxReceives})
 	s.mediaQueue = localstore.NewQueue(localstore.QueueConfig{RetryAfter: 2 * time.Second, MaxReceives: maxReceives})
 	s.Derived = localstore.AnnouncingDerived(
-		awsstore.NewDerived(server.Client(), derivedBucket),
+		folder.Derived(),
 		localstore.ByPrefix(map[string]store.Notifier{archive.FetchPrefix: s.mediaQueue}),
 	)
-	stored := awsstore.NewObjects(server.Client(), server.Presigner(), archiveBucket)
-	s.Versions, s.Lock, s.Dropper = stored, stored, index
+	s.Versions, s.Lock, s.Dropper = folder.Objects(), unlocked, index
 	s.Objects = localstore.Announcing(
-		stored,
+		folder.Objects(),
 		localstore.ByPrefix(map[string]store.Notifier{archive.PagesPrefix: s.queue}),
 	)
 	return nil

@@ -9,6 +9,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/store"
 )
 
@@ -93,6 +94,9 @@ func (s *System) summary(ctx context.Context) (Summary, error) {
 
 // withRemedy adds what to do to errors that a new index cures.
 func (s *System) withRemedy(err error) error {
+	if errors.Is(err, localstore.ErrOldFolder) {
+		return fmt.Errorf("--dir: %w: an earlier version of this program made it, or its sums were lost. Nothing was changed. Take it over with: wecom-archive takeover --dir %s", err, s.Dir)
+	}
 	if !errors.Is(err, store.ErrIndexDamaged) && !errors.Is(err, ErrSegments) {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 	"path/filepath"
 	"time"
 
-	locals3 "wecom-archive/infra/local/s3"
+	locals3 "wecom-archive/infra/aws/s3"
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/catalog"

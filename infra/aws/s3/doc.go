@@ -1,6 +1,6 @@
 // Package locals3 is an S3 in this process: the Versity gateway on a directory.
-// It stands in for S3 in `wecom-archive local` and in tests of the S3 adapter;
-// nothing that runs on AWS imports it.
+// It stands in for S3 in tests of the S3 adapter and in load tests; no program of
+// ours imports it.
 //
 // # On disk
 //

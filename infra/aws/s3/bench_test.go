@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	locals3 "wecom-archive/infra/local/s3"
+	locals3 "wecom-archive/infra/aws/s3"
 )
 
 // BenchmarkPut measures puts by eight clients at once.

@@ -20,7 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	locals3 "wecom-archive/infra/local/s3"
+	locals3 "wecom-archive/infra/aws/s3"
 )
 
 func startServer(t testing.TB, root string, sync bool) *locals3.Server {
