@@ -101,6 +101,7 @@ func walls() []wall {
 	}
 	return append(all,
 		wall{"functions", []string{"shared/localstore", "infra", simulator, "shared/store/storetest", embeddedS3, "modernc.org", "testing"}, nil, oneMachine},
+		wall{"cmd/wecom-archive", []string{embeddedS3, "infra/aws", "testing"}, nil, "the command imports private keys: it carries no gateway and none of its clients"},
 	)
 }
 
