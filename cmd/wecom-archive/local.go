@@ -167,8 +167,8 @@ func (c *localCommand) handler(system *local.System, log *slog.Logger, token, ba
 		Objects: system.Objects, Derived: system.Derived, Catalog: system.Catalog,
 		Access: &access.Recorder{Objects: system.Objects, Now: time.Now, NewID: rand.Text},
 		Auth:   api.StaticToken(token, person), Visitors: sessions, Insecure: true, Puller: system, AskReason: c.Reason,
-		Setup: setup.Settings{Corp: system.Corpid()},
-		Now:   time.Now, Log: log.With("stage", "admin"),
+		Setup: setup.Settings{Corp: system.Corpid()}, Lock: system.Lock,
+		Now: time.Now, Log: log.With("stage", "admin"),
 	}))
 	mux.Handle("/idp/", provider)
 	for _, path := range []string{signin.BeginPath, signin.CallbackPath, signin.EndPath} {

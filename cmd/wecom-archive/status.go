@@ -54,7 +54,7 @@ func askStatus(ctx context.Context, o *opened, v version) ([]byte, error) {
 		v = ""
 	}
 	handler := viewer.New(viewer.Config{
-		Objects: o.Objects, Derived: o.Derived, Catalog: o.Catalog, Log: o.Log, Version: string(v), Compliance: o.compliance,
+		Objects: o.Objects, Derived: o.Derived, Catalog: o.Catalog, Log: o.Log, Version: string(v), Compliance: o.compliance, Lock: o.Lock,
 		Auth: api.StaticToken("command", person.Person{Subject: "command", Roles: []person.Role{person.Operator}}),
 	})
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "/v1/status", nil)
@@ -96,7 +96,8 @@ type statusAnswer struct {
 	Alarms []struct {
 		Code, Severity, Message, Remedy string
 	}
-	Cursor struct {
+	Unlocked string
+	Cursor   struct {
 		Seq              uint64
 		Pages, Envelopes int64
 		PulledAt         string `json:"pulled_at"`
@@ -138,6 +139,9 @@ func (s statusAnswer) text() []byte {
 	}
 	for _, a := range s.Alarms {
 		fmt.Fprintf(&b, "  [%s] %s\n      %s\n", a.Code, a.Message, a.Remedy)
+	}
+	if s.Unlocked != "" {
+		fmt.Fprintf(&b, "Unlocked:   %s (未锁定): who may write there can change or remove what it holds\n", s.Unlocked)
 	}
 	fmt.Fprintf(&b, "Pulled:     %d messages in %d pages, up to seq %d\n", s.Cursor.Envelopes, s.Cursor.Pages, s.Cursor.Seq)
 	fmt.Fprintf(&b, "Archived:   %d\n", s.Archived)

@@ -63,6 +63,7 @@ type page struct {
 	Person  person.Person
 	Now     time.Time
 	Zone    string // of its times
+	Open    bool   // nothing locks the archive
 	Content any
 }
 
@@ -105,6 +106,7 @@ type Config struct {
 
 	AskReason bool   // content is shown only to who says why
 	Retention string // how long the archive locks, as the record of a message says it
+	Unlocked  bool   // nothing locks the archive: every page says so
 
 	Now func() time.Time
 	Log *slog.Logger
@@ -197,7 +199,7 @@ func (s *server) forRoles(roles []person.Role, handle pageHandler) http.HandlerF
 func (s *server) render(w http.ResponseWriter, r *http.Request, status int, p page, name string) {
 	p.Lang, p.Path, p.Person, p.Now = languageOf(r), r.URL.RequestURI(), show.AskerOf(r.Context()).Person, s.Now()
 	zone := s.show.Days(r.Context())
-	p.Zone = zone.String()
+	p.Zone, p.Open = zone.String(), s.Unlocked
 	var doc bytes.Buffer
 	all, err := s.sheets.in(p.Lang, zone)
 	if err == nil {

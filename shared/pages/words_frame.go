@@ -26,5 +26,6 @@ var frameWords = map[string]phrase{
 	"do.404":            {"存档中没有这一项。", "The archive has no such thing."},
 	"do.500":            {"请把下面的编号告诉运维人员。", "Give the operator the id below."},
 	"do.503":            {"本次调阅无法留下记录，或身份无法核实，因此不显示任何内容。请稍后再试。", "This look could not be recorded, or it could not be found out who you are, so nothing is shown. Try again later."},
+	"unlocked":          {"没有任何机制锁定本存档：它保存在一台电脑的文件夹中，能写入该文件夹的人可以更改或删除其中的内容。", "Nothing locks this archive: it lies in a folder on one machine, and who may write there can change or remove what it holds."},
 	"request":           {"请求编号", "Request"},
 }

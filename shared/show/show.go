@@ -29,6 +29,7 @@ type Config struct {
 
 	Version    string                                  // of the program, which status judges; empty: it does not
 	Compliance func(ctx context.Context) (bool, error) // whether what is stored nobody can take back; nil: no
+	Unlocked   store.Unlocked                          // where the archive bucket does without a lock; empty: it locks
 
 	Zone *time.Location // of days of askers who say none; nil: UTC+8
 

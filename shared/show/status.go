@@ -35,6 +35,7 @@ type Status struct {
 	LagSeconds          *int64 `json:"lag_seconds,omitempty" doc:"Since it was last sure that nothing older waits at WeCom; absent before the first run"`
 	HoursUntilFirstLoss *int64 `json:"hours_until_first_loss,omitempty" doc:"Whole hours until WeCom forgets the first message that may not be archived; 0: messages may be gone"`
 	LastSuccess         string `json:"last_success,omitempty" format:"date-time" doc:"When a pull last ended without error"`
+	Unlocked            string `json:"unlocked,omitempty" example:"one machine" doc:"Where the archive lies, if nothing there locks it: who may write there can change or remove what it holds. Absent: its bucket locks"`
 	Seats               *int   `json:"seats,omitempty" doc:"Employees that WeCom archives, if known"`
 
 	Cursor      cursorStatus     `json:"cursor"`
@@ -150,7 +151,7 @@ func (s *Books) Status(ctx context.Context, _ *struct{}) (*statusOutput, error) 
 		return nil, err
 	}
 	now := s.config.Now().UTC()
-	body := Status{Now: now, Cursor: cursorStatus{
+	body := Status{Now: now, Unlocked: string(s.config.Unlocked), Cursor: cursorStatus{
 		Seq: cursor.Seq, Pages: cursor.Pages, Envelopes: cursor.Envelopes, Bytes: cursor.Bytes, PulledAt: formatTime(cursor.PulledAt),
 	}}
 	backlog, err := s.count(ctx, cursor)

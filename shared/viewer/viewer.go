@@ -35,6 +35,7 @@ type Config struct {
 	Setup      setup.Settings
 	Version    string
 	Compliance func(ctx context.Context) (bool, error)
+	Lock       store.Lock // of Objects; that it is store.Unlocked is shown. nil: as one that locks
 
 	Insecure bool           // for one machine only
 	Visitors pages.Visitors // who looks at the pages; nil: there are no pages
@@ -60,9 +61,10 @@ func New(c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	unlocked, _ := c.Lock.(store.Unlocked)
 	shown := show.New(show.Config{
 		Objects: c.Objects, Catalog: c.Catalog, Derived: c.Derived, Read: c.Read, Access: c.Access, AskReason: c.AskReason,
-		Setup: c.Setup, Version: c.Version, Compliance: c.Compliance, Zone: c.Zone,
+		Setup: c.Setup, Version: c.Version, Compliance: c.Compliance, Unlocked: unlocked, Zone: c.Zone,
 		SearchTime: c.SearchTime, BesideTime: c.BesideTime, Now: c.Now, Log: c.Log,
 	})
 	mux := http.NewServeMux()
@@ -74,7 +76,7 @@ func New(c Config) http.Handler {
 	if c.Visitors != nil {
 		err := pages.Register(mux, pages.Config{
 			Show: shown, Visitors: c.Visitors, Puller: c.Puller, Insecure: c.Insecure,
-			AskReason: c.AskReason, Retention: c.Setup.Retention, Now: c.Now, Log: c.Log,
+			AskReason: c.AskReason, Retention: c.Setup.Retention, Unlocked: unlocked != "", Now: c.Now, Log: c.Log,
 		})
 		if err != nil {
 			panic(err) // the templates are part of the program, and a test parses them
