@@ -1,0 +1,56 @@
+package wecom_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"wecom-archive/shared/wecom"
+)
+
+// TestNamesOfFilesHideIDs: what stands beside the text is shown to every reader, too.
+func TestNamesOfFilesHideIDs(t *testing.T) {
+	const id = "CAESSECRETFILEIDabcdefgh0123456789"
+	for name, doc := range map[string]string{
+		"filename": `{"msgtype":"file","file":{"filename":"ID","sdkfileid":"ID"}}`,
+		"md5":      `{"msgtype":"file","file":{"filename":"f","md5sum":"ID","sdkfileid":"ID"}}`,
+		"path":     `{"msgtype":"strange","strange":{"files":{"ID":{"sdkfileid":"ID"}}}}`,
+	} {
+		m := wecom.Parse([]byte(strings.ReplaceAll(doc, "ID", id)), "m", time.Unix(1, 0))
+		for _, f := range m.Media {
+			if strings.Contains(f.Name+" "+f.MD5+" "+f.Path, id) {
+				t.Errorf("%s: %q %q %q", name, f.Name, f.MD5, f.Path)
+			}
+		}
+	}
+}
+
+// TestRedactedHidesKeys: an id may be the name of a member.
+func TestRedactedHidesKeys(t *testing.T) {
+	doc := `{"msgtype":"strange","strange":{"fileids":{"CAESSECRETFILEIDabcdefgh0123456789":{"size":1}}}}`
+	m := wecom.Parse([]byte(doc), "m", time.Unix(1, 0))
+	shown, err := json.Marshal(m.Payload().Redacted())
+	if err != nil || strings.Contains(m.Mask().Replace(string(shown)), "SECRET") {
+		t.Errorf("%s, %v", shown, err)
+	}
+}
+
+// TestCutIDs: what is no JSON any more names files in these spellings, too.
+func TestCutIDs(t *testing.T) {
+	for _, words := range []string{
+		`{"sdkfileids":["SECRET1234","SECRET5678"],"x":"tr`,
+		`{'sdkfileid':'SECRET1234','x':'tr`,
+		`{"sdk.file.id":"SECRET1234","x":"tr`,
+		`{"sdk file id":"SECRET1234","x":"tr`,
+		`https://example.com/?sdkfileid=SECRET1234&x=1`,
+	} {
+		raw, err := json.Marshal(map[string]any{"msgtype": "text", "text": map[string]string{"content": words}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := wecom.Parse(raw, "m", time.Unix(1, 0)); strings.Contains(m.Text, "SECRET") {
+			t.Errorf("%s", m.Text)
+		}
+	}
+}
