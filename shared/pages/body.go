@@ -42,7 +42,7 @@ type bodies struct {
 	zone  *time.Location
 	files map[string]catalog.MediaFile // by hash of the sdkfileid
 	seq   int64                        // of the message that is drawn
-	own   map[string]bool              // hashes of the files of the message that is drawn
+	left  map[string]int               // files of the message that is drawn that are not shown yet, by hash
 
 	readers map[string]bodyReader // by type
 }
@@ -56,12 +56,13 @@ func newBodies(lang language, zone *time.Location, files map[string]catalog.Medi
 
 // of renders a message.
 func (b bodies) of(m wecom.Message) body {
-	b.own = map[string]bool{}
-	for _, f := range m.Files() {
-		b.own[f.FileIDHash()] = true
+	files := m.Files()
+	b.left = make(map[string]int, len(files))
+	for _, f := range files {
+		b.left[f.FileIDHash()]++
 	}
 	out := b.body(m.Type(), m.Payload(), 0)
-	b.attach(&out, m.Files()) // those beside the payload
+	b.attach(&out, files) // those beside the payload
 	out.mask(m.Mask())
 	return out
 }
@@ -79,7 +80,7 @@ func (b bodies) body(kind string, f wecom.Fields, depth int) body {
 	} else {
 		out.unread(f, "unknowntype")
 	}
-	b.attach(&out, wecom.FilesOf(f, kind))
+	b.attach(&out, out.ownFiles(f))
 	if known && !noticeTypes[kind] {
 		out.filled(f)
 	}
@@ -151,8 +152,8 @@ func spoken(f wecom.Fields, name string) string {
 // where clients saw them, what else there is as it came.
 func undocumented(b bodies, o *body, f wecom.Fields, depth int) {
 	items(b, o, f, depth)
-	shown := f.Redacted() // words may be JSON
-	read, texts := []string{"item", "items"}, []string{}
+	shown := f.Without("item", "items").Redacted() // words may be JSON
+	read, texts := []string{}, []string{}
 	for _, name := range []string{"title", "theme", "description", "content"} {
 		text := spoken(shown, name)
 		if text == "" {
@@ -195,6 +196,7 @@ func items(b bodies, o *body, f wecom.Fields, depth int) {
 	o.Title = f.String("title")
 	for _, item := range f.Items() {
 		one := b.body(item.Type, item.Payload, depth+1)
+		b.attach(&one, wecom.FilesOf(item.Beside, ""))
 		one.Time = item.Time
 		o.Items = append(o.Items, one)
 	}

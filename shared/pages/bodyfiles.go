@@ -15,42 +15,35 @@ type shownFile struct {
 	SHA256     string
 	Link       string // of the page's own server, if it is stored
 	Show       string // how a page shows it: image, video, amr; empty: as a file to save
-
-	hash string // of the sdkfileid
 }
 
-// attach shows those files of a body that are not shown in it yet.
+// attach shows those files of a body that are not shown yet.
 func (b bodies) attach(o *body, files []wecom.Media) {
-	shown := map[string]int{}
-	o.count(shown)
 	for _, f := range files {
-		hash := f.FileIDHash()
-		switch {
-		case shown[hash] > 0:
-			shown[hash]--
-		case b.own[hash]: // the parser looks no deeper: what it lists is what is fetched
+		// The parser looks no deeper: what it lists is what is fetched.
+		if hash := f.FileIDHash(); b.left[hash] > 0 {
+			b.left[hash]--
 			o.Files = append(o.Files, b.file(f))
 		}
 	}
 }
 
-// count adds the files that a body shows by hash.
-func (o *body) count(shown map[string]int) {
-	for _, f := range o.Files {
-		shown[f.hash]++
+// ownFiles are the files of a body's content, less what its items have shown.
+func (o *body) ownFiles(f wecom.Fields) []wecom.Media {
+	switch o.Type {
+	case "chatrecord", "mixed", "note", "solitaire":
+		f = f.Without("item", "items")
 	}
-	for i := range o.Items {
-		o.Items[i].count(shown)
-	}
+	return wecom.FilesOf(f, o.Type)
 }
 
 func (b bodies) file(f wecom.Media) shownFile {
-	v := shownFile{Kind: f.Kind, Name: f.Name, Size: f.Size, Seconds: f.Seconds, State: "unseen", hash: f.FileIDHash()}
+	v := shownFile{Kind: f.Kind, Name: f.Name, Size: f.Size, Seconds: f.Seconds, State: "unseen"}
 	if f.FileID == "" {
 		v.State, v.Reason = "unnamed", archive.ReasonNoFileID
 		return v
 	}
-	known, ok := b.files[v.hash]
+	known, ok := b.files[f.FileIDHash()]
 	if !ok {
 		return v
 	}

@@ -22,6 +22,7 @@ type Item struct {
 	Type    string // as a msgtype, in lower case
 	Time    time.Time
 	Payload Fields
+	Beside  Fields // what the item holds beside its content
 }
 
 // Items are the messages within a payload.
@@ -43,6 +44,9 @@ func (f Fields) Items() (items []Item) {
 func itemOf(f Fields) Item {
 	item := Item{Type: itemType(f.String("type"))}
 	item.Payload = itemPayload(contentOf(f), item.Type)
+	if f.value("content") != nil {
+		item.Beside = f.Without("content")
+	}
 	switch n, _ := f.Int("msgtime"); { // documented in s, and seen in ms elsewhere
 	case n > 0 && n < minMillis:
 		item.Time = time.Unix(n, 0).UTC()
