@@ -120,6 +120,9 @@ func (o *body) mask(ids *strings.Replacer) {
 	for i := range o.Lines {
 		o.Lines[i].Value = ids.Replace(o.Lines[i].Value)
 	}
+	for i := range o.Files {
+		o.Files[i].Name = ids.Replace(o.Files[i].Name)
+	}
 	for i := range o.Items {
 		o.Items[i].mask(ids)
 	}

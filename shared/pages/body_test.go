@@ -57,3 +57,12 @@ func TestFilesAreShownWhereTheyAre(t *testing.T) {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
+
+// TestNamesOfFilesHideIDs: no page shows what opens a file.
+func TestNamesOfFilesHideIDs(t *testing.T) {
+	const raw = `{"msgtype":"chatrecord","chatrecord":{"item":[{"type":"file","content":{"filename":"SECRETSECRET.pdf","sdkfileid":"SECRETSECRET"}}]}}`
+	b := newBodies(chinese, time.UTC, nil).of(wecom.Parse([]byte(raw), "m", time.Unix(1, 0)))
+	if got := b.Items[0].Files[0].Name; got != "….pdf" {
+		t.Errorf("the file is called %q", got)
+	}
+}

@@ -2,9 +2,13 @@ package show
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"path"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
@@ -102,7 +106,7 @@ func (s *Content) filesOf(ctx context.Context, row archive.Row) ([]file, error) 
 		return nil, err
 	}
 	files := make([]file, len(row.Media))
-	for i, ref := range row.Media {
+	for i, ref := range shownMedia(row) {
 		files[i] = newFile(row.Conversation, ref, known[ref.FileIDSHA256])
 	}
 	return files, nil
@@ -128,6 +132,45 @@ func (s *Content) withUnnamed(row archive.Row, files []file) (all []file) {
 		}
 	}
 	return append(all, files...)
+}
+
+// hidesIDs is the first version of the parser that leaves the sdkfileids of a message
+// out of the names and MD5s of its files.
+const hidesIDs = 2
+
+// shownMedia is the media of a reading as anybody may see it: older readings may have
+// an sdkfileid in a name.
+func shownMedia(row archive.Row) []archive.MediaRef {
+	if row.ParserVersion >= hidesIDs {
+		return row.Media
+	}
+	ids := map[string]bool{}
+	for _, ref := range row.Media {
+		ids[ref.FileIDSHA256] = true
+	}
+	shown := slices.Clone(row.Media)
+	for i := range shown {
+		ref := &shown[i]
+		ref.Name, ref.MD5 = withoutIDs(ref.Name, ids), withoutIDs(ref.MD5, ids)
+	}
+	return shown
+}
+
+// withoutIDs hides the words of which a hash is known: a reading has no ids.
+func withoutIDs(s string, hashes map[string]bool) string {
+	const shortest = 8 // sdkfileids are long
+	inID := func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("+/=_-", r)
+	}
+	for word := range strings.FieldsFuncSeq(s, func(r rune) bool { return !inID(r) }) {
+		if len(word) < shortest {
+			continue
+		}
+		if sum := sha256.Sum256([]byte(word)); hashes[hex.EncodeToString(sum[:])] {
+			s = strings.ReplaceAll(s, word, "…")
+		}
+	}
+	return s
 }
 
 func newFile(conversation string, ref archive.MediaRef, known catalog.MediaFile) file {

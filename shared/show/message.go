@@ -73,7 +73,7 @@ func View(r transcript.Message, raw bool) Message {
 	if r.PublicKeyVer >= 0 {
 		m.PublicKeyVer = &r.PublicKeyVer
 	}
-	for i, ref := range r.Media {
+	for i, ref := range shownMedia(r.Row) {
 		m.Media[i] = MediaRef{Path: ref.Path, Kind: ref.Kind, Name: ref.Name, MD5: ref.MD5}
 		if ref.Size >= 0 {
 			m.Media[i].Size = &ref.Size

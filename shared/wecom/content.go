@@ -21,8 +21,13 @@ func readContent(f Fields, msgtype string) (string, []Media) {
 	var r reader
 	body := f.Without(envelope...)
 	r.message(body, strings.ToLower(msgtype), 0)
-	// No sdkfileid that the message uses may stand in the text, under whatever name
-	// WeCom may have repeated it.
+	// No sdkfileid that the message uses may stand in the text or beside it, under
+	// whatever name WeCom may have repeated it.
+	mask := masking(r.files, hidden)
+	for i := range r.files {
+		file := &r.files[i]
+		file.Name, file.MD5 = mask.Replace(file.Name), mask.Replace(file.MD5)
+	}
 	return masking(r.files, "\n").Replace(strings.Join(r.parts, "\n")), r.files
 }
 

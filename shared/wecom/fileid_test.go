@@ -9,18 +9,19 @@ import (
 	"wecom-archive/shared/wecom"
 )
 
-// TestNamesOfFilesHideIDs: what stands beside the text is shown to every reader, too.
+// TestNamesOfFilesHideIDs: what stands beside the text is shown to every reader, too. A
+// path says where in the message, as it is written there.
 func TestNamesOfFilesHideIDs(t *testing.T) {
 	const id = "CAESSECRETFILEIDabcdefgh0123456789"
 	for name, doc := range map[string]string{
-		"filename": `{"msgtype":"file","file":{"filename":"ID","sdkfileid":"ID"}}`,
-		"md5":      `{"msgtype":"file","file":{"filename":"f","md5sum":"ID","sdkfileid":"ID"}}`,
-		"path":     `{"msgtype":"strange","strange":{"files":{"ID":{"sdkfileid":"ID"}}}}`,
+		"filename":  `{"msgtype":"file","file":{"filename":"ID","sdkfileid":"ID"}}`,
+		"md5":       `{"msgtype":"file","file":{"filename":"f","md5sum":"ID","sdkfileid":"ID"}}`,
+		"another's": `{"msgtype":"strange","strange":[{"filename":"a ID.pdf","sdkfileid":"OTHERFILE"},{"sdkfileid":"ID"}]}`,
 	} {
 		m := wecom.Parse([]byte(strings.ReplaceAll(doc, "ID", id)), "m", time.Unix(1, 0))
-		for _, f := range m.Media {
-			if strings.Contains(f.Name+" "+f.MD5+" "+f.Path, id) {
-				t.Errorf("%s: %q %q %q", name, f.Name, f.MD5, f.Path)
+		for _, f := range m.Files() {
+			if strings.Contains(f.Name+" "+f.MD5, id) {
+				t.Errorf("%s: %q %q", name, f.Name, f.MD5)
 			}
 		}
 	}
