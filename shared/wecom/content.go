@@ -128,7 +128,7 @@ func (r *reader) items(f Fields, s shape, depth int) {
 func (r *reader) members(f Fields, names []string) {
 	for _, name := range names {
 		for _, s := range f.Strings(name) {
-			r.add(s)
+			r.add(cutWrittenIDs(s))
 		}
 	}
 }

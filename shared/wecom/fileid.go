@@ -2,6 +2,7 @@ package wecom
 
 import (
 	"encoding/json"
+	"net/url"
 	"regexp"
 	"strings"
 )
@@ -34,20 +35,26 @@ func (f Fields) Redacted() Fields {
 }
 
 // redact says beside the redacted value whether it differs. Below a secret name
-// everything is hidden.
+// everything is hidden, names too: they may be ids.
 func redact(v any, hide bool, depth int) (redacted any, changed bool) {
 	switch v := v.(type) {
 	case map[string]any:
+		if hide && len(v) > 0 {
+			return hidden, true
+		}
 		out := make(map[string]any, len(v))
 		for name, inner := range v {
-			one, other := redact(inner, hide || secret(name), depth)
+			one, other := redact(inner, secret(name), depth)
 			out[name], changed = one, changed || other
 		}
 		return out, changed
 	case []any:
+		if hide && len(v) > 0 {
+			return hidden, true
+		}
 		out := make([]any, len(v))
 		for i, inner := range v {
-			one, other := redact(inner, hide, depth)
+			one, other := redact(inner, false, depth)
 			out[i], changed = one, changed || other
 		}
 		return out, changed
@@ -80,15 +87,23 @@ func redactString(s string, hide bool, depth int) (any, bool) {
 	return cut, cut != s
 }
 
-// Mask hides the sdkfileids that the message uses in what is shown of it, under
-// whatever name they stand there.
-func (m Message) Mask() *strings.Replacer { return masking(m.Media, hidden) }
+// Mask hides what opens files in what is shown of a message: the sdkfileids that the
+// message uses, under whatever name they stand there, and what people wrote them as.
+type Mask struct{ ids *strings.Replacer }
+
+// Mask is the mask of this message.
+func (m Message) Mask() Mask { return Mask{masking(m.Media, hidden)} }
+
+// Replace returns s without what opens files.
+func (m Mask) Replace(s string) string { return cutWrittenIDs(m.ids.Replace(s)) }
 
 func masking(files []Media, with string) *strings.Replacer {
 	var pairs []string
 	for _, m := range files {
 		if maskable(m.FileID) {
-			pairs = append(pairs, m.FileID, with)
+			for _, spelt := range spellings(m.FileID) {
+				pairs = append(pairs, spelt, with)
+			}
 		}
 	}
 	if len(pairs) == 0 {
@@ -103,47 +118,89 @@ var nothing = strings.NewReplacer()
 // maskable says whether an sdkfileid is one: a word of some length. Masking a
 // shorter one would punch holes into what people wrote.
 func maskable(id string) bool {
-	return len(id) >= 8 && len(id) <= 4096 && !strings.ContainsAny(id, " \t\r\n")
+	return len(id) >= shortestID && len(id) <= 4096 && !strings.ContainsAny(id, " \t\r\n")
 }
 
-// fileIDName is the end of every spelling of the name.
-var fileIDName = regexp.MustCompile(`(?i)file[_\-]?id`)
+// spellings are an id as it is, in a link, and in JSON that escapes slashes.
+func spellings(id string) []string {
+	return []string{id, url.QueryEscape(id), url.PathEscape(id), strings.ReplaceAll(id, "/", `\/`)}
+}
 
-// cutFileIDs cuts the values of sdkfileids out of JSON that stays as it is written,
-// at whatever level of escaping: from the name to the quote that ends the value, or
-// to the end of the string.
-func cutFileIDs(s string) string {
+// beforeID is every spelling of the name, up to where its value begins: after a colon or
+// an equals sign, and quotes at whatever level of escaping.
+const beforeID = `file[_\-. ]*id(?:[s0-9_\-. ]|list)*[\\"'\s]*(?::|=|%3[ad])[\\"'\s]*`
+
+var (
+	beforeFileID    = regexp.MustCompile(`(?i)` + beforeID)
+	beforeSDKFileID = regexp.MustCompile(`(?i)sdk[_\-. ]*` + beforeID)
+)
+
+// shortestID is of a word that may be an sdkfileid.
+const shortestID = 8
+
+// cutFileIDs cuts the values of sdkfileids out of JSON that stays as it is written.
+func cutFileIDs(s string) string { return cutIDs(s, beforeFileID, 0) }
+
+// cutWrittenIDs does it with the words of people, who may write of files and their ids:
+// only what can be nothing else is cut.
+func cutWrittenIDs(s string) string { return cutIDs(s, beforeSDKFileID, shortestID) }
+
+func cutIDs(s string, before *regexp.Regexp, shortest int) string {
+	if !strings.ContainsAny(s, ":=%") { // most words that people write
+		return s
+	}
 	var out strings.Builder
 	for {
-		name := fileIDName.FindStringIndex(s)
+		name := before.FindStringIndex(s)
 		if name == nil {
 			break
 		}
-		end := name[1]
-		if value, ok := afterColon(s[end:]); ok {
-			length := strings.IndexByte(value, '"')
-			if length < 0 {
-				length = len(value)
-			}
-			start := len(s) - len(value)
-			out.WriteString(s[:start])
-			end = start + length
-		} else {
-			out.WriteString(s[:end])
+		value := s[name[1]:]
+		length, quoted := valueLength(s[name[0]:name[1]], value)
+		if length < shortest || !quoted && length < shortestID {
+			length = 0
 		}
-		s = s[end:]
+		out.WriteString(s[:name[1]])
+		s = value[length:]
 	}
 	out.WriteString(s)
 	return out.String()
 }
 
-// afterColon returns what follows the quote that ends a member's name, the colon
-// and the quote that opens its value.
-func afterColon(s string) (string, bool) {
-	const noise = "\\\" \t\r\n"
-	colon := strings.TrimLeft(s, noise)
-	if !strings.HasPrefix(colon, ":") {
-		return "", false
+// valueLength is how far a value goes: to the quote that ends it, to the end of the list
+// or object that it is, or, without either, to the end of the word.
+func valueLength(before, value string) (length int, quoted bool) {
+	if strings.HasPrefix(value, "[") || strings.HasPrefix(value, "{") {
+		return nestedLength(value), true
 	}
-	return strings.TrimLeft(colon[1:], noise), true
+	quotes := before[len(strings.TrimRight(before, "\\\"' \t\r\n")):]
+	if last := strings.LastIndexAny(quotes, `"'`); last >= 0 {
+		length = strings.IndexByte(value, quotes[last])
+		quoted = true
+	} else {
+		length = strings.IndexFunc(value, func(r rune) bool {
+			return r <= ' ' || r > '~' || strings.ContainsRune("&\"'<>#;,(){}[]|", r)
+		})
+	}
+	if length < 0 {
+		length = len(value)
+	}
+	return length, quoted
+}
+
+// nestedLength is the length of the list or object that s begins with, of all of s if it
+// does not end.
+func nestedLength(s string) int {
+	depth := 0
+	for i := range len(s) {
+		switch s[i] {
+		case '[', '{':
+			depth++
+		case ']', '}':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return len(s)
 }

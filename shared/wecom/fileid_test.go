@@ -37,7 +37,8 @@ func TestRedactedHidesKeys(t *testing.T) {
 	}
 }
 
-// TestCutIDs: what is no JSON any more names files in these spellings, too.
+// TestCutIDs: what is no JSON any more names files in these spellings, too: in what
+// people wrote, in what a program did, and on a page.
 func TestCutIDs(t *testing.T) {
 	for _, words := range []string{
 		`{"sdkfileids":["SECRET1234","SECRET5678"],"x":"tr`,
@@ -46,12 +47,32 @@ func TestCutIDs(t *testing.T) {
 		`{"sdk file id":"SECRET1234","x":"tr`,
 		`https://example.com/?sdkfileid=SECRET1234&x=1`,
 	} {
-		raw, err := json.Marshal(map[string]any{"msgtype": "text", "text": map[string]string{"content": words}})
-		if err != nil {
-			t.Fatal(err)
+		for _, msgtype := range []string{"text", "strange"} {
+			raw, err := json.Marshal(map[string]any{"msgtype": msgtype, msgtype: map[string]string{"content": words}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := wecom.Parse(raw, "m", time.Unix(1, 0))
+			if shown := m.Mask().Replace(words); strings.Contains(m.Text+shown, "SECRET") {
+				t.Errorf("%s: text %s, shown %s", msgtype, m.Text, shown)
+			}
 		}
-		if m := wecom.Parse(raw, "m", time.Unix(1, 0)); strings.Contains(m.Text, "SECRET") {
-			t.Errorf("%s", m.Text)
+	}
+	for _, words := range []string{
+		"File ID: 合同编号 20240115", "the file id: presentation of May", "sdkfileid: what is that?", `my "file idea": yes`,
+	} {
+		if m := parse(text(`"msgtype":"text","text":{"content":` + asJSON(t, words) + `}`)); m.Text != words || m.Mask().Replace(words) != words {
+			t.Errorf("%q became %q", words, m.Text)
+		}
+	}
+}
+
+// TestMaskKnowsSpellings: an id in a link, or in JSON that escapes slashes.
+func TestMaskKnowsSpellings(t *testing.T) {
+	m := parse(text(`"msgtype":"file","file":{"sdkfileid":"CAES+SECRET/SECRET=="}`))
+	for _, shown := range []string{"CAES+SECRET/SECRET==", "CAES%2BSECRET%2FSECRET%3D%3D", "CAES+SECRET%2FSECRET==", `CAES+SECRET\/SECRET==`} {
+		if got := m.Mask().Replace("see " + shown + "."); got != "see …." {
+			t.Errorf("%s is shown as %s", shown, got)
 		}
 	}
 }
