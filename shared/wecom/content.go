@@ -20,7 +20,8 @@ const maxPath = 64
 func readContent(f Fields, msgtype string) (string, []Media) {
 	var r reader
 	body := f.Without(envelope...)
-	r.message(body, strings.ToLower(msgtype), 0)
+	missing := r.message(body, strings.ToLower(msgtype), 0)
+	r.settle(0, missing)
 	// No sdkfileid that the message uses may stand in the text or beside it, under
 	// whatever name WeCom may have repeated it.
 	mask := masking(r.files, hidden)
@@ -72,18 +73,27 @@ func (r *reader) where() string {
 	return path.String()
 }
 
-// message reads a message, or an item's content, of the given lower-case type.
-func (r *reader) message(f Fields, msgtype string, depth int) {
+// settle notes the file that a payload of its type speaks of without naming it, unless
+// there is one since: it may stand beside the payload.
+func (r *reader) settle(since int, missing *Media) {
+	if missing != nil && len(r.files) == since && len(r.path) <= maxPath {
+		r.files = append(r.files, *missing)
+	}
+}
+
+// message reads a message, or an item's content, of the given lower-case type. The file
+// that it returns is for settle.
+func (r *reader) message(f Fields, msgtype string, depth int) (missing *Media) {
 	s, known := shapes[msgtype]
 	if !known {
 		r.object(f, MediaFile, true, depth)
-		return
+		return nil
 	}
 	payload, name := locate(f, msgtype)
 	if _, object := asObject(f.value(name)); !object { // bare words are text among what else there is
 		payload, name = f, ""
 	}
-	read := func() { r.payload(payload, msgtype, s, depth) }
+	read := func() { missing = r.payload(payload, msgtype, s, depth) }
 	switch {
 	case name != "":
 		r.within(name, read)
@@ -93,11 +103,12 @@ func (r *reader) message(f Fields, msgtype string, depth int) {
 	default:
 		read()
 	}
+	return missing
 }
 
 // payload reads the payload of a known type. If it has nothing where its type
 // should have it, whatever text it has is taken.
-func (r *reader) payload(f Fields, msgtype string, s shape, depth int) {
+func (r *reader) payload(f Fields, msgtype string, s shape, depth int) (missing *Media) {
 	before, files := len(r.parts), len(r.files)
 	r.members(f, s.text)
 	if s.list != "" {
@@ -107,13 +118,14 @@ func (r *reader) payload(f Fields, msgtype string, s shape, depth int) {
 	}
 	if hasItems(msgtype) {
 		r.items(f, s, depth)
-		return
+		return nil
 	}
 	r.object(f, cmp.Or(s.media, MediaFile), len(r.parts) == before, depth)
-	// Not every call is recorded.
-	if s.media != "" && s.media != MediaCall && len(r.files) == files && len(r.path) <= maxPath {
-		r.files = append(r.files, mediaOf(f, r.where(), s.media))
+	if s.media == "" || s.media == MediaCall || len(r.files) > files { // not every call is recorded
+		return nil
 	}
+	file := mediaOf(f, r.where(), s.media)
+	return &file
 }
 
 func (r *reader) items(f Fields, s shape, depth int) {
@@ -141,19 +153,23 @@ func (r *reader) item(v any, depth int) {
 		r.value("", v, true, depth)
 		return
 	}
-	item := Fields{f}
-	msgtype := itemType(item.String("type"))
-	if item.value("content") == nil {
-		r.content(Fields{contentOf(item).(map[string]any)}, msgtype, depth)
-		return
+	before, item := len(r.files), Fields{f}
+	missing := r.itemContent(item, depth)
+	if item.value("content") != nil {
+		r.object(item.Without("content"), MediaFile, false, depth)
 	}
+	r.settle(before, missing)
+}
+
+func (r *reader) itemContent(item Fields, depth int) (missing *Media) {
+	msgtype := itemType(item.String("type"))
 	switch c := contentOf(item).(type) {
 	case map[string]any:
-		r.content(Fields{c}, msgtype, depth)
+		return r.content(Fields{c}, msgtype, depth)
 	case string:
 		r.written(c, depth, func(v any) {
 			if members, ok := v.(map[string]any); ok {
-				r.message(Fields{members}, msgtype, depth+1)
+				missing = r.message(Fields{members}, msgtype, depth+1)
 			} else {
 				r.value("", v, true, depth+1)
 			}
@@ -162,16 +178,16 @@ func (r *reader) item(v any, depth int) {
 		r.add(scalarString(c))
 		r.value("", c, true, depth)
 	}
-	r.object(item.Without("content"), MediaFile, false, depth)
+	return missing
 }
 
 // content reads an item's content that is an object, not a string.
-func (r *reader) content(f Fields, msgtype string, depth int) {
+func (r *reader) content(f Fields, msgtype string, depth int) (missing *Media) {
 	if depth >= MaxDepth {
 		r.object(f, MediaFile, true, depth)
-		return
+		return nil
 	}
-	r.message(f, msgtype, depth+1)
+	return r.message(f, msgtype, depth+1)
 }
 
 // written opens a value that is written as JSON inside a string. What is no JSON,

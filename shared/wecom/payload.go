@@ -159,7 +159,7 @@ func holds(v any) bool {
 func FilesOf(payload Fields, msgtype string) []Media {
 	var r reader
 	if s, ok := shapes[msgtype]; ok {
-		r.payload(payload, msgtype, s, 0)
+		r.settle(0, r.payload(payload, msgtype, s, 0))
 	} else {
 		r.object(payload, MediaFile, true, 0)
 	}
