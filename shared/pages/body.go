@@ -28,6 +28,7 @@ type body struct {
 	Why   string // a key of words: why there is JSON
 	Deep  bool   // it goes deeper than is shown
 	Cut   bool   // there is more of it than is shown
+	Empty bool   // there is nothing to show
 }
 
 // line is a label (a key of words) and its value.
@@ -64,6 +65,7 @@ func (b bodies) of(m wecom.Message) body {
 	out := b.body(m.Type(), m.Payload(), 0)
 	b.attach(&out, files) // those beside the payload
 	out.mask(m.Mask())
+	out.sayEmpty()
 	return out
 }
 
@@ -89,8 +91,16 @@ func (b bodies) body(kind string, f wecom.Fields, depth int) body {
 
 // blank says whether a body shows nothing.
 func (o *body) blank() bool {
-	return strings.TrimSpace(o.Quote+o.Title+o.Text+o.JSON) == "" && len(o.Lines)+len(o.Files) == 0 && !o.Deep &&
+	return strings.TrimSpace(o.Quote+o.Title+o.Text+o.JSON) == "" && len(o.Lines)+len(o.Files) == 0 && !o.Deep && !o.Empty &&
 		!slices.ContainsFunc(o.Items, func(item body) bool { return !item.blank() })
+}
+
+// sayEmpty marks what shows nothing, of which a page says so. A notice says what it is.
+func (o *body) sayEmpty() {
+	for i := range o.Items {
+		o.Items[i].sayEmpty()
+	}
+	o.Empty = o.blank() && !noticeTypes[o.Type]
 }
 
 // filled shows what there is of f where its reader found nothing to show.

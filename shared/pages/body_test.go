@@ -66,3 +66,16 @@ func TestNamesOfFilesHideIDs(t *testing.T) {
 		t.Errorf("the file is called %q", got)
 	}
 }
+
+// TestNoEmptyBubbles: a message always shows something, if only that it says nothing.
+func TestNoEmptyBubbles(t *testing.T) {
+	for _, raw := range []string{`no JSON`, `[]`, `{}`, `{"msgtype":"text"}`, `{"msgtype":"text","text":{}}`, `{"msgtype":"strange"}`, `{"msgtype":"chatrecord","chatrecord":{"item":[{"type":"ChatRecordText","content":"{}"}]}}`,
+		`{"msgtype":"mixed","mixed":{"item":[{"type":"text","content":{"content":"x"}},{"type":"text","content":{}}]}}`} {
+		b := newBodies(chinese, time.UTC, nil).of(wecom.Parse([]byte(raw), "m", time.Unix(1, 0)))
+		for _, shown := range append(b.Items, b) {
+			if shown.blank() {
+				t.Errorf("%s: nothing is shown", raw)
+			}
+		}
+	}
+}

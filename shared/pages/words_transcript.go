@@ -70,6 +70,7 @@ var transcriptWords = map[string]phrase{
 	"quote":                 {"引用", "Quote"},
 	"unknowntype":           {"未知类型，显示原文", "Unknown type, shown as it came"},
 	"nothingread":           {"未能按此类型读出内容，显示原文", "Not written as its type is, shown as it came"},
+	"emptybody":             {"此消息没有可读的内容", "This message holds nothing that can be read"},
 	"morefields":            {"其余内容", "What else it holds"},
 	"link.host":             {"站点", "Host"},
 	"copy":                  {"复制", "Copy"},
