@@ -123,7 +123,7 @@ func (o *body) unread(f wecom.Fields, why string) {
 }
 
 // mask hides what opens the message's files.
-func (o *body) mask(ids wecom.Mask) {
+func (o *body) mask(ids *wecom.Mask) {
 	for _, s := range []*string{&o.Quote, &o.Title, &o.Text, &o.JSON} {
 		*s = ids.Replace(*s)
 	}

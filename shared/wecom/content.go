@@ -22,14 +22,7 @@ func readContent(f Fields, msgtype string) (string, []Media) {
 	body := f.Without(envelope...)
 	missing := r.message(body, strings.ToLower(msgtype), 0)
 	r.settle(0, missing)
-	// No sdkfileid that the message uses may stand in the text or beside it, under
-	// whatever name WeCom may have repeated it.
-	mask := masking(r.files, hidden)
-	for i := range r.files {
-		file := &r.files[i]
-		file.Name, file.MD5 = mask.Replace(file.Name), mask.Replace(file.MD5)
-	}
-	return masking(r.files, "\n").Replace(strings.Join(r.parts, "\n")), r.files
+	return strings.Join(r.parts, "\n"), r.files
 }
 
 // reader walks through one message.

@@ -2,7 +2,6 @@ package wecom
 
 import (
 	"encoding/json"
-	"net/url"
 	"regexp"
 	"strings"
 )
@@ -85,45 +84,6 @@ func redactString(s string, hide bool, depth int) (any, bool) {
 	}
 	cut := cutFileIDs(s)
 	return cut, cut != s
-}
-
-// Mask hides what opens files in what is shown of a message: the sdkfileids that the
-// message uses, under whatever name they stand there, and what people wrote them as.
-type Mask struct{ ids *strings.Replacer }
-
-// Mask is the mask of this message.
-func (m Message) Mask() Mask { return Mask{masking(m.Media, hidden)} }
-
-// Replace returns s without what opens files.
-func (m Mask) Replace(s string) string { return cutWrittenIDs(m.ids.Replace(s)) }
-
-func masking(files []Media, with string) *strings.Replacer {
-	var pairs []string
-	for _, m := range files {
-		if maskable(m.FileID) {
-			for _, spelt := range spellings(m.FileID) {
-				pairs = append(pairs, spelt, with)
-			}
-		}
-	}
-	if len(pairs) == 0 {
-		return nothing
-	}
-	return strings.NewReplacer(pairs...)
-}
-
-// nothing masks nothing: most messages have no file.
-var nothing = strings.NewReplacer()
-
-// maskable says whether an sdkfileid is one: a word of some length. Masking a
-// shorter one would punch holes into what people wrote.
-func maskable(id string) bool {
-	return len(id) >= shortestID && len(id) <= 4096 && !strings.ContainsAny(id, " \t\r\n")
-}
-
-// spellings are an id as it is, in a link, and in JSON that escapes slashes.
-func spellings(id string) []string {
-	return []string{id, url.QueryEscape(id), url.PathEscape(id), strings.ReplaceAll(id, "/", `\/`)}
 }
 
 // beforeID is every spelling of the name, up to where its value begins: after a colon or

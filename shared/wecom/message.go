@@ -35,6 +35,7 @@ type Message struct {
 	Fields Fields  // the whole message
 
 	files []Media // see Files
+	mask  *Mask
 }
 
 // Values of Message.TimeSource, in the order of trust.
@@ -74,10 +75,16 @@ func Parse(raw []byte, msgid string, pulledAt time.Time) Message {
 	if m.Ref = f.Object("revoke").String("pre_msgid"); m.Ref == "" {
 		m.Ref = f.String("pre_msgid")
 	}
-	m.Text, m.files = readContent(f, m.MsgType)
-	for _, file := range m.files {
+	text, files := readContent(f, m.MsgType)
+	// No sdkfileid that the message uses may stand in the text or beside it, under
+	// whatever name WeCom may have repeated it.
+	m.files, m.mask = files, maskOf(files)
+	m.Text = m.mask.hide(text, "\n")
+	for i := range files {
+		file := &files[i]
+		file.Name, file.MD5 = m.mask.hide(file.Name, hidden), m.mask.hide(file.MD5, hidden)
 		if file.FileID != "" {
-			m.Media = append(m.Media, file)
+			m.Media = append(m.Media, *file)
 		}
 	}
 	return m
