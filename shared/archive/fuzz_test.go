@@ -2,8 +2,6 @@ package archive_test
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"math"
 	"testing"
@@ -91,9 +89,4 @@ func FuzzParseReply(f *testing.F) {
 			}
 		}
 	})
-}
-
-func hexSum(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
 }
