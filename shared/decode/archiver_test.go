@@ -298,6 +298,37 @@ func TestStaleFinish(t *testing.T) {
 	}
 }
 
+// TestPartOfAnArchiverThatDied: one that stores a further part while another marks the
+// page, and dies of it, has its part indexed: nobody else would look for it.
+func TestPartOfAnArchiverThatDied(t *testing.T) {
+	w := newWorld(t)
+	key := w.page(t, 0, seal(t, 0, 1, 1, message(1)), seal(t, 0, 2, 1, message(2)))
+	died := errors.New("died")
+	slow := w.archiver().Config
+	slow.Library = limited{w.library, 1}
+	slow.Pages = catalog.New(&interrupted{Index: w.index, sort: fmt.Sprintf("%020d", 0), f: func() {
+		quick := w.archiver().Config
+		quick.Conversations = dying{w.catalog.Conversations, died}
+		if err := decode.New(quick).Handle(t.Context(), key); !errors.Is(err, died) {
+			t.Errorf("the quick one: %v", err)
+		}
+	}}).Pages
+	if err := decode.New(slow).Handle(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	state, err := w.catalog.Pages.Page(t.Context(), 0)
+	if err != nil || state.OK != 2 || state.Parts != 2 || len(state.Unreadable) != 0 {
+		t.Errorf("state %+v: %v", state, err)
+	}
+	places, err := w.catalog.Conversations.Places(t.Context(), catalog.PlaceQuery{Conversation: "pair:anna,wmbob", Limit: 10})
+	if err != nil || len(places) != 2 {
+		t.Errorf("%d messages can be read: %v", len(places), err)
+	}
+	if quarantined, err := w.catalog.Pages.Quarantined(t.Context(), 0, 10); err != nil || len(quarantined) > 0 {
+		t.Errorf("quarantined %+v: %v", quarantined, err)
+	}
+}
+
 // TestUnlockedBucket: the archiver refuses to work without the lock.
 func TestUnlockedBucket(t *testing.T) {
 	w := newWorld(t)

@@ -48,6 +48,14 @@ func (x *interrupted) Put(ctx context.Context, items ...store.Item) error {
 	return x.Index.Put(ctx, items...)
 }
 
+// dying fails where an archiver begins to index what it stored.
+type dying struct {
+	decode.Conversations
+	err error
+}
+
+func (d dying) IndexPostings(context.Context, string, []archive.Row) error { return d.err }
+
 // overtaken calls f once, before the first segment is put.
 type overtaken struct {
 	store.Objects
