@@ -99,13 +99,13 @@ var (
 const shortestID = 8
 
 // cutFileIDs cuts the values of sdkfileids out of JSON that stays as it is written.
-func cutFileIDs(s string) string { return cutIDs(s, beforeFileID, 0) }
+func cutFileIDs(s string) string { return cutIDs(s, beforeFileID, false) }
 
 // cutWrittenIDs does it with the words of people, who may write of files and their ids:
-// only what can be nothing else is cut.
-func cutWrittenIDs(s string) string { return cutIDs(s, beforeSDKFileID, shortestID) }
+// only what can be nothing else is cut: words of some length, and lists of them.
+func cutWrittenIDs(s string) string { return cutIDs(s, beforeSDKFileID, true) }
 
-func cutIDs(s string, before *regexp.Regexp, shortest int) string {
+func cutIDs(s string, before *regexp.Regexp, written bool) string {
 	if !strings.ContainsAny(s, ":=%") { // most words that people write
 		return s
 	}
@@ -116,8 +116,8 @@ func cutIDs(s string, before *regexp.Regexp, shortest int) string {
 			break
 		}
 		value := s[name[1]:]
-		length, quoted := valueLength(s[name[0]:name[1]], value)
-		if length < shortest || !quoted && length < shortestID {
+		length, delimited := valueLength(s[name[0]:name[1]], value, written)
+		if length < shortestID && (written || !delimited) {
 			length = 0
 		}
 		out.WriteString(s[:name[1]])
@@ -127,36 +127,39 @@ func cutIDs(s string, before *regexp.Regexp, shortest int) string {
 	return out.String()
 }
 
-// valueLength is how far a value goes: to the quote that ends it, to the end of the list
-// or object that it is, or, without either, to the end of the word.
-func valueLength(before, value string) (length int, quoted bool) {
+// valueLength is how far a value goes: to the end of the list or object that it is, to
+// the quote that ends it or, without either, to the end of the word. What people wrote
+// goes no further than a list on one line, or a word.
+func valueLength(before, value string, written bool) (length int, delimited bool) {
 	if strings.HasPrefix(value, "[") || strings.HasPrefix(value, "{") {
-		return nestedLength(value), true
+		return nestedLength(value, written), true
 	}
 	quotes := before[len(strings.TrimRight(before, "\\\"' \t\r\n")):]
-	if last := strings.LastIndexAny(quotes, `"'`); last >= 0 {
-		length = strings.IndexByte(value, quotes[last])
-		quoted = true
-	} else {
-		length = strings.IndexFunc(value, func(r rune) bool {
-			return r <= ' ' || r > '~' || strings.ContainsRune("&\"'<>#;,(){}[]|", r)
-		})
-	}
+	last := strings.LastIndexAny(quotes, `"'`)
+	length = strings.IndexFunc(value, func(r rune) bool {
+		word := r > ' ' && r <= '~'
+		if last >= 0 {
+			return r == rune(quotes[last]) || written && !word
+		}
+		return !word || strings.ContainsRune("&\"'<>#;,(){}[]|", r)
+	})
 	if length < 0 {
 		length = len(value)
 	}
-	return length, quoted
+	return length, last >= 0
 }
 
 // nestedLength is the length of the list or object that s begins with, of all of s if it
 // does not end.
-func nestedLength(s string) int {
+func nestedLength(s string, written bool) int {
 	depth := 0
-	for i := range len(s) {
-		switch s[i] {
-		case '[', '{':
+	for i, r := range s {
+		switch {
+		case written && (r < ' ' || r > '~'):
+			return i
+		case r == '[' || r == '{':
 			depth++
-		case ']', '}':
+		case r == ']' || r == '}':
 			if depth--; depth == 0 {
 				return i + 1
 			}

@@ -60,6 +60,7 @@ func TestCutIDs(t *testing.T) {
 	}
 	for _, words := range []string{
 		"File ID: 合同编号 20240115", "the file id: presentation of May", "sdkfileid: what is that?", `my "file idea": yes`,
+		`sdkfileid = "the id of a file`, `sdkfileid："请看文档里的说明", sdkfileid: "请看文档里的说明`, "sdkfileid: [1]\nhow many are there?",
 	} {
 		if m := parse(text(`"msgtype":"text","text":{"content":` + asJSON(t, words) + `}`)); m.Text != words || m.Mask().Replace(words) != words {
 			t.Errorf("%q became %q", words, m.Text)

@@ -55,6 +55,9 @@ func FuzzParse(f *testing.F) {
 			if id := media.FileID; len(id) >= 8 && len(id) <= 4096 && !strings.ContainsAny(id, " \t\r\n") && strings.Contains(m.Text, id) {
 				t.Errorf("sdkfileid %q stands in the text %q", id, m.Text)
 			}
+			if id := media.FileID; len(id) >= 8 && len(id) <= 4096 && !strings.ContainsAny(id, " \t\r\n") && strings.Contains(media.Name+"\n"+media.MD5, id) {
+				t.Errorf("sdkfileid %q stands in %q or %q", id, media.Name, media.MD5)
+			}
 		}
 		for _, p := range append(m.To, m.From) {
 			if p.ID != "" && p.Kind == chat.Employee && chat.ParticipantOf(p.ID) != p {

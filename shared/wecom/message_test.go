@@ -261,6 +261,13 @@ func TestHostileSizesTakeLinearTime(t *testing.T) {
 			t.Errorf("%s: not parsed", name)
 		}
 	}
+	for _, unit := range []string{"sdkfileid:[]", `sdkfileid:[\n`, `sdkfileid:[`, `sdkfileid:\"x `, `sdkfileid:\"`, "sdkfileid:x ", "sdk.file.id ", "file_id[["} {
+		start := time.Now()
+		m := parse(text(`"msgtype":"mixed","mixed":{"item":["` + strings.Repeat(unit, size/len(unit)) + `",{"type":"text","text":{"content":"` + strings.Repeat(unit, size/len(unit)) + `"}}]}`))
+		if took := time.Since(start); took > 5*time.Second || !m.Parsed {
+			t.Errorf("%s: took %v", unit, took)
+		}
+	}
 }
 
 func manyNames(n int) string {
