@@ -32,6 +32,9 @@ func (f Fields) value(name string) any {
 			found = key
 		}
 	}
+	if found == "" { // a member may be called so
+		return nil
+	}
 	return f.members[found]
 }
 

@@ -137,3 +137,10 @@ func TestZeroFields(t *testing.T) {
 		t.Errorf("as JSON: %s %v", b, err)
 	}
 }
+
+// TestMemberWithoutName: a member called "" stands for no other one.
+func TestMemberWithoutName(t *testing.T) {
+	if m := parse(`{"":"image","from":"li.na"}`); m.MsgType != "" || m.Action != "" || m.RoomID != "" || len(m.Files()) > 0 {
+		t.Errorf("read as\n%s", describe(m))
+	}
+}
