@@ -1,6 +1,7 @@
 package wecom_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -119,7 +120,9 @@ func checkShown(t *testing.T, payload wecom.Fields) {
 		t.Fatal(err)
 	}
 	var v any
-	if err := json.Unmarshal(doc, &v); err != nil {
+	decoder := json.NewDecoder(bytes.NewReader(doc))
+	decoder.UseNumber() // there are larger ones than a float64
+	if err := decoder.Decode(&v); err != nil {
 		t.Fatal(err)
 	}
 	var walk func(v any)
