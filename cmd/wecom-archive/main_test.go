@@ -43,6 +43,8 @@ func TestCommandLine(t *testing.T) {
 		{"no such corpus", []string{"local", "--corpus", "/nowhere"}, 2, "--corpus"},
 		{"folder is a file", []string{"local", "--once", "--dir", file}, 1, "--dir"},
 		{"address taken", []string{"local", "--once", "--messages", "1", "--dir", t.TempDir(), "--listen", taken.Addr().String()}, 1, "--listen"},
+		{"takeover of which folder", []string{"takeover"}, 2, "--dir"},
+		{"takeover of nothing", []string{"takeover", "--dir", t.TempDir()}, 1, "no archive is there"},
 		{"nowhere to write the truth", []string{"local", "--once", "--messages", "1", "--dir", t.TempDir(), "--truth", "/nowhere/truth"}, 1, "--truth"},
 	}
 	for _, test := range tests {

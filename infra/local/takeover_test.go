@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"wecom-archive/infra/local"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/localstore"
 )
 
@@ -116,5 +117,29 @@ func TestSumsLost(t *testing.T) {
 	}
 	if got := runOnce(t, c); got != want {
 		t.Errorf("%+v, was %+v", got, want)
+	}
+}
+
+// TestTamperedFiles: what somebody did to the files is recorded as incidents, once.
+func TestTamperedFiles(t *testing.T) {
+	c := config(t.TempDir())
+	c.Messages, c.Limit = 60, 20
+	runOnce(t, c)
+	system, err := local.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer system.Close()
+	pages, err := filepath.Glob(filepath.Join(c.Dir, "objects", "pages", "*"))
+	if err != nil || len(pages) != 3 {
+		t.Fatalf("%q, %v", pages, err)
+	}
+	if err := errors.Join(os.WriteFile(pages[0], []byte("a lie"), 0o600), os.Remove(pages[1]), os.WriteFile(pages[2]+"x", []byte("planted"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []catalog.IncidentCount{{Found: 3, New: 3}, {Found: 3}} {
+		if got, err := catalog.RecordIncidents(t.Context(), system.Versions, system.Objects, system.Catalog, system.Corpid(), ""); err != nil || got != want {
+			t.Errorf("%+v, %v; want %+v", got, err, want)
+		}
 	}
 }
