@@ -138,7 +138,7 @@ func TestTamperedFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []catalog.IncidentCount{{Found: 3, New: 3}, {Found: 3}} {
-		if got, err := catalog.RecordIncidents(t.Context(), system.Versions, system.Objects, system.Catalog, system.Corpid(), ""); err != nil || got != want {
+		if got, err := catalog.RecordIncidents(t.Context(), system.Versions, system.Objects, system.Catalog.Journal, system.Corpid(), ""); err != nil || got != want {
 			t.Errorf("%+v, %v; want %+v", got, err, want)
 		}
 	}

@@ -76,22 +76,23 @@ const maxList = 1000
 // ErrIncomplete says that a look lacks what makes it evidence.
 var ErrIncomplete = errors.New("look is not complete")
 
-// Look is one response that carried content to a person.
+// Look is one response that carried content to a person, and, with its format before
+// it, the object that is stored of it.
 type Look struct {
-	At            time.Time         // UTC, ms; Recorder sets it if it is zero
-	Who           string            // subject
-	Name          string            // as signed in; may be empty
-	How           string            // HowAPI, HowWeb
-	What          string            // WhatMessages, WhatMessagesRaw
-	Conversation  string            // of a search: the one it was limited to, if any
-	Conversations []string          // of a search: those of what was shown
-	Search        map[string]string // of a search: its parameters, by name
-	Seqs          Seqs
-	From          time.Time // period asked for, inclusive; zero: from the first
-	To            time.Time // exclusive; zero: to the last
-	Remote        string    // address of the client
-	Request       string    // request id
-	Reason        string    // why, as the person said; empty if the archive does not ask
+	At            time.Time         `json:"at"`                      // UTC, ms; Recorder sets it if it is zero
+	Who           string            `json:"who"`                     // subject
+	Name          string            `json:"name,omitempty"`          // as signed in
+	How           string            `json:"how"`                     // HowAPI, HowWeb
+	What          string            `json:"what"`                    // WhatMessages, WhatMessagesRaw, WhatMedia, WhatSearch
+	Conversation  string            `json:"conversation,omitempty"`  // of a search: the one it was limited to, if any
+	Search        map[string]string `json:"search,omitempty"`        // of a search: its parameters, by name
+	Conversations []string          `json:"conversations,omitempty"` // of a search: those of what was shown
+	Seqs          Seqs              `json:"seqs"`
+	From          time.Time         `json:"from,omitzero"`    // period asked for, inclusive; zero: from the first
+	To            time.Time         `json:"to,omitzero"`      // exclusive; zero: to the last
+	Remote        string            `json:"remote,omitempty"` // address of the client
+	Request       string            `json:"request"`          // request id
+	Reason        string            `json:"reason,omitempty"` // why, as the person said; empty if the archive does not ask
 }
 
 // Seqs says which messages were shown.
@@ -114,23 +115,10 @@ func SeqsOf(seqs []int64) Seqs {
 	return s
 }
 
-// record is a Look as it is stored.
-type record struct {
-	Format        int               `json:"format"`
-	At            time.Time         `json:"at"`
-	Who           string            `json:"who"`
-	Name          string            `json:"name,omitempty"`
-	How           string            `json:"how"`
-	What          string            `json:"what"`
-	Conversation  string            `json:"conversation,omitempty"`
-	Search        map[string]string `json:"search,omitempty"`
-	Conversations []string          `json:"conversations,omitempty"`
-	Seqs          Seqs              `json:"seqs"`
-	From          time.Time         `json:"from,omitzero"`
-	To            time.Time         `json:"to,omitzero"`
-	Remote        string            `json:"remote,omitempty"`
-	Request       string            `json:"request"`
-	Reason        string            `json:"reason,omitempty"`
+// stored is a Look as it is stored.
+type stored struct {
+	Format int `json:"format"`
+	Look
 }
 
 // sorted is each once, in byte order.
@@ -148,33 +136,27 @@ func Encode(l Look) ([]byte, error) {
 	if l.What == WhatSearch {
 		format = formatSearch
 	}
-	return json.Marshal(record{
-		Format: format, At: l.At, Who: l.Who, Name: l.Name, How: l.How, What: l.What, Conversation: l.Conversation, Search: l.Search, Conversations: sorted(l.Conversations),
-		Seqs: l.Seqs, From: l.From, To: l.To, Remote: l.Remote, Request: l.Request, Reason: l.Reason,
-	})
+	l.Conversations = sorted(l.Conversations)
+	return json.Marshal(stored{format, l})
 }
 
 // Decode reads the object of a look. It returns store.ErrDamaged for bytes
 // that are none, and archive.ErrNewFormat for one of a later program.
-func Decode(stored []byte) (Look, error) {
-	var r record
-	if err := json.Unmarshal(stored, &r); err != nil {
+func Decode(doc []byte) (Look, error) {
+	var r stored
+	if err := json.Unmarshal(doc, &r); err != nil {
 		return Look{}, fmt.Errorf("look: %w: %w", store.ErrDamaged, err)
 	}
 	if r.Format > Format {
 		return Look{}, fmt.Errorf("look: format %d: %w", r.Format, archive.ErrNewFormat)
 	}
-	l := Look{
-		At: r.At, Who: r.Who, Name: r.Name, How: r.How, What: r.What, Conversation: r.Conversation, Search: r.Search, Conversations: r.Conversations,
-		Seqs: r.Seqs, From: r.From, To: r.To, Remote: r.Remote, Request: r.Request, Reason: r.Reason,
-	}
 	if r.Format < 1 {
 		return Look{}, fmt.Errorf("look: no format: %w", store.ErrDamaged)
 	}
-	if err := l.check(); err != nil {
+	if err := r.check(); err != nil {
 		return Look{}, fmt.Errorf("look: %w: %w", store.ErrDamaged, err)
 	}
-	return l, nil
+	return r.Look, nil
 }
 
 func (l Look) check() error {

@@ -1,10 +1,10 @@
 package show
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/archive"
@@ -62,7 +62,7 @@ func (s *Content) Message(ctx context.Context, in *messageInput) (*messageOutput
 		}
 		shown := one[0]
 		out.Body.Messages = append(out.Body.Messages, placedMessage{m.Conversation, shown})
-		look := lookInput{conversation: m.Conversation, raw: in.Raw}
+		look := access.Look{Conversation: m.Conversation, What: whatOf(in.Raw)}
 		if err := s.recordLook(ctx, look, []Message{shown}); err != nil {
 			return nil, err
 		}
@@ -135,8 +135,10 @@ func (s *Content) withSeq(ctx context.Context, page catalog.PageState, seq int64
 	return found, unreadable, nil
 }
 
-// newest is the message at the newest reading. A parser that panics must cost no
-// more than that.
+// newest is the message at the newest reading, in the conversation that it belongs to.
+// Lists, screens, searches, permalinks and records all show it, so that a message is the
+// same wherever it is seen, whatever parser read it when it was archived or compacted. A
+// parser that panics must cost no more than that.
 func (s *Content) newest(m transcript.Message, aliases catalog.Aliases) (newest transcript.Message) {
 	defer func() {
 		if recover() != nil { // the panic's value may quote the message
@@ -145,24 +147,23 @@ func (s *Content) newest(m transcript.Message, aliases catalog.Aliases) (newest 
 		}
 	}()
 	newest = m
-	if r := s.config.Read(m.Raw, m.MsgID, m.PulledAt); r.ParserVersion > m.ParserVersion {
-		newest.Reading = r
+	if len(m.Raw) == 0 { // there is nothing to read
+		newest.Reading = reading.Apply(aliases, newest.Reading)
+		return newest
+	}
+	if parser := s.parser.Load(); parser == 0 || m.ParserVersion < int(parser) {
+		r := s.config.Read(m.Raw, m.MsgID, m.PulledAt)
+		if s.parser.Store(int64(r.ParserVersion)); r.ParserVersion > m.ParserVersion {
+			newest.Reading = r
+		}
 	}
 	newest.Reading = reading.Apply(aliases, newest.Reading)
 	return newest
 }
 
-// lookInput is what a record of a look says beside what was shown.
-type lookInput struct {
-	conversation string
-	raw          bool
-	from, to     time.Time
-	what         string // empty: messages
-}
-
-// recordLook makes the record that must exist before messages leave. An answer
-// without messages carries no content.
-func (s *Content) recordLook(ctx context.Context, in lookInput, shown []Message) error {
+// recordLook makes the record that must exist before messages leave: look says what was
+// asked for, who asks is in the context. An answer without messages carries no content.
+func (s *Content) recordLook(ctx context.Context, look access.Look, shown []Message) error {
 	var seqs []int64
 	for _, m := range shown {
 		if m.Unreadable == "" {
@@ -174,24 +175,34 @@ func (s *Content) recordLook(ctx context.Context, in lookInput, shown []Message)
 	if len(seqs) == 0 {
 		return nil
 	}
+	look.Seqs = access.SeqsOf(seqs)
+	return s.record(ctx, look)
+}
+
+// record completes the record of a look by who asks, and stores it.
+func (s *Content) record(ctx context.Context, look access.Look) error {
 	who := AskerOf(ctx)
 	if s.config.AskReason && who.Reason == "" {
 		return noReason()
 	}
-	look := access.Look{
-		At: s.config.Now(), Who: who.Person.Subject, Name: who.Person.Name, How: who.How, What: access.WhatMessages,
-		Conversation: in.conversation, Seqs: access.SeqsOf(seqs), From: in.from, To: in.to,
-		Remote: who.Remote, Request: who.Request, Reason: who.Reason,
-	}
-	switch {
-	case in.what != "":
-		look.What = in.what
-	case in.raw:
-		look.What = access.WhatMessagesRaw
-	}
+	look.At, look.Who, look.Name, look.How = s.config.Now(), who.Person.Subject, who.Person.Name, who.How
+	look.Remote, look.Request, look.Reason = who.Remote, who.Request, who.Reason
+	look.What = cmp.Or(look.What, access.WhatMessages)
 	if err := s.config.Access.Record(ctx, look); err != nil {
-		s.LogFailure(ctx, "recording the look", err)
-		return &Problem{Kind: NotNow, Detail: "This look could not be recorded, so nothing is shown. Try again later."}
+		thing := "look"
+		if look.What == access.WhatSearch {
+			thing = "search"
+		}
+		s.LogFailure(ctx, "recording the "+thing, err)
+		return &Problem{Kind: NotNow, Detail: "This " + thing + " could not be recorded, so nothing is shown. Try again later."}
 	}
 	return nil
+}
+
+// whatOf is what a look at messages shows of them.
+func whatOf(raw bool) string {
+	if raw {
+		return access.WhatMessagesRaw
+	}
+	return access.WhatMessages
 }

@@ -77,7 +77,7 @@ func (s *Content) Media(ctx context.Context, in *mediaInput) (*mediaOutput, erro
 		if len(files) == 0 {
 			continue
 		}
-		look := lookInput{conversation: m.Conversation, what: access.WhatMedia}
+		look := access.Look{Conversation: m.Conversation, What: access.WhatMedia}
 		if err := s.recordLook(ctx, look, []Message{View(m, false)}); err != nil {
 			return nil, err
 		}

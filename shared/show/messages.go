@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"wecom-archive/shared/access"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/person"
 )
@@ -42,9 +43,13 @@ func (s *Content) Messages(ctx context.Context, in *messagesInput) (*messagesOut
 	if err != nil {
 		return nil, err
 	}
+	aliases, err := s.config.Catalog.People.Aliases(ctx)
+	if err != nil {
+		return nil, err
+	}
 	shown := make([]Message, min(in.Limit, len(found)))
 	for i := range shown {
-		shown[i] = View(found[i], in.Raw)
+		shown[i] = View(s.newest(found[i], aliases), in.Raw)
 	}
 	shown = shown[:fitting(shown)]
 	out := new(messagesOutput)
@@ -58,7 +63,7 @@ func (s *Content) Messages(ctx context.Context, in *messagesInput) (*messagesOut
 	if n := len(shown); n < len(found) {
 		out.Body.NextCursor = encodeCursor(sum, EncodePosition(found[n-1].Place.Position))
 	}
-	if err := s.recordLook(ctx, lookInput{conversation: in.ID, raw: in.Raw, from: query.From, to: query.To}, shown); err != nil {
+	if err := s.recordLook(ctx, access.Look{Conversation: in.ID, What: whatOf(in.Raw), From: query.From, To: query.To}, shown); err != nil {
 		return nil, err
 	}
 	return out, nil

@@ -64,13 +64,19 @@ func (s *Content) Screen(ctx context.Context, id, beside string, p ScreenPlace) 
 	if err != nil {
 		return Screen{}, err
 	}
+	for i, m := range sc.Found { // first: what stands beside them is that of the newest reading
+		sc.Found[i] = s.newest(m, nil)
+	}
 	if sc.Beside, err = s.asides(ctx, id, sc.Found, beside); err != nil {
 		return Screen{}, err
+	}
+	for i, m := range sc.Found {
+		sc.Found[i] = s.newest(m, sc.Beside.Aliases)
 	}
 	if err := s.gapsOf(ctx, id, &sc); err != nil {
 		return Screen{}, err
 	}
-	if err := s.recordLook(ctx, lookInput{conversation: id}, views(sc.Found)); err != nil {
+	if err := s.recordLook(ctx, access.Look{Conversation: id}, views(sc.Found)); err != nil {
 		return Screen{}, err
 	}
 	return sc, nil
@@ -216,7 +222,7 @@ func (s *Content) Record(ctx context.Context, seq int64) (records []Recorded, un
 			return nil, nil, page, err
 		}
 		raw := AskerOf(ctx).Person.Has(person.Auditor)
-		look := lookInput{conversation: m.Conversation, raw: raw}
+		look := access.Look{Conversation: m.Conversation, What: whatOf(raw)}
 		if err := s.recordLook(ctx, look, views([]transcript.Message{m})); err != nil {
 			return nil, nil, page, err
 		}
@@ -269,7 +275,7 @@ func (s *Content) File(ctx context.Context, seq int64, fileIDSHA256 string) (*Ha
 			if known.State != archive.MediaStored {
 				return nil, NoSuchThing()
 			}
-			look := lookInput{conversation: m.Conversation, what: access.WhatMedia}
+			look := access.Look{Conversation: m.Conversation, What: access.WhatMedia}
 			if err := s.recordLook(ctx, look, views([]transcript.Message{m})); err != nil {
 				return nil, err
 			}

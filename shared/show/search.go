@@ -111,7 +111,7 @@ func (s *Content) Search(ctx context.Context, in *SearchInput) (*SearchOutput, e
 	if err := errors.Join(err, counting.Wait()); err != nil {
 		return nil, err
 	}
-	if body.Hits, err = s.hits(ctx, found.Hits); err != nil {
+	if body.Hits, err = s.hits(ctx, found.Hits, aliases); err != nil {
 		return nil, err
 	}
 	body.Complete = found.Complete
@@ -285,17 +285,8 @@ func (s *Content) recordSearch(ctx context.Context, in *SearchInput, q search.Qu
 	for _, p := range in.given() {
 		asked[p[0]] = p[1]
 	}
-	who := AskerOf(ctx)
-	if s.config.AskReason && who.Reason == "" {
-		return noReason()
-	}
-	look := access.Look{
-		At: s.config.Now(), Who: who.Person.Subject, Name: who.Person.Name, How: who.How, What: access.WhatSearch, Conversation: q.Conversation, Search: asked, Conversations: conversations,
-		Seqs: access.SeqsOf(seqs), From: q.From, To: q.To, Remote: who.Remote, Request: who.Request, Reason: who.Reason,
-	}
-	if err := s.config.Access.Record(ctx, look); err != nil {
-		s.LogFailure(ctx, "recording the search", err)
-		return &Problem{Kind: NotNow, Detail: "This search could not be recorded, so nothing is shown. Try again later."}
-	}
-	return nil
+	return s.record(ctx, access.Look{
+		What: access.WhatSearch, Conversation: q.Conversation, Search: asked, Conversations: conversations,
+		Seqs: access.SeqsOf(seqs), From: q.From, To: q.To,
+	})
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // hits are what was found, each with its names and, if there is time, its neighbours.
-func (s *Content) hits(ctx context.Context, found []search.Hit) ([]Hit, error) {
+func (s *Content) hits(ctx context.Context, found []search.Hit, aliases catalog.Aliases) ([]Hit, error) {
 	all := make([]Hit, len(found))
 	beside, cancel := context.WithTimeout(ctx, s.config.BesideTime)
 	defer cancel()
@@ -26,7 +26,7 @@ func (s *Content) hits(ctx context.Context, found []search.Hit) ([]Hit, error) {
 	for i, f := range found {
 		conversations[i] = f.Conversation
 		group.Go(func() error {
-			err := s.fillHit(groupCtx, &all[i], f)
+			err := s.fillHit(groupCtx, &all[i], f, aliases)
 			if err != nil && beside.Err() != nil && ctx.Err() == nil {
 				all[i].Alone, err = true, nil
 			}
@@ -91,7 +91,7 @@ func (s *Content) markRecalled(ctx context.Context, all []Hit) error {
 
 // fillHit reads a hit and its neighbours as the transcript has them. Of one whose
 // neighbours cannot be read it shows what was found.
-func (s *Content) fillHit(ctx context.Context, h *Hit, f search.Hit) (err error) {
+func (s *Content) fillHit(ctx context.Context, h *Hit, f search.Hit, aliases catalog.Aliases) (err error) {
 	defer func() { // outside of the request's goroutine a panic would end the program
 		if p := recover(); p != nil {
 			err = errors.New("reading the messages beside a hit: panic")
@@ -99,9 +99,10 @@ func (s *Content) fillHit(ctx context.Context, h *Hit, f search.Hit) (err error)
 	}()
 	at := f.Place.Position
 	*h = Hit{
-		Conversation: f.Conversation, Message: View(transcript.Message{Row: f.Row, Place: f.Place}, false),
+		Conversation: f.Conversation, Message: View(s.newest(transcript.Message{Row: f.Row, Place: f.Place}, aliases), false),
 		Ranges: make([]TextRange, len(f.Ranges)), Link: "/m/" + strconv.FormatInt(f.Seq, 10), position: at,
 	}
+	h.Text = f.Text // that Ranges are of
 	for i, r := range f.Ranges {
 		h.Ranges[i] = TextRange{r.Start, r.End}
 	}
@@ -109,8 +110,8 @@ func (s *Content) fillHit(ctx context.Context, h *Hit, f search.Hit) (err error)
 	ahead.Envelope-- // the hit is the first behind it
 	here, err := s.transcript.Messages(ctx, catalog.PlaceQuery{Conversation: f.Conversation, After: &ahead, Limit: 2})
 	if err == nil && len(here) > 0 && here[0].Place.Compare(at) == 0 && here[0].Readable() {
-		h.Message = View(here[0], false)
-		h.Text = f.Text // that Ranges are of
+		h.Message = View(s.newest(here[0], aliases), false)
+		h.Text = f.Text
 		here = here[1:]
 	}
 	before := []transcript.Message(nil)
@@ -125,11 +126,11 @@ func (s *Content) fillHit(ctx context.Context, h *Hit, f search.Hit) (err error)
 		return err
 	}
 	if len(here) > 0 {
-		m := View(here[0], false)
+		m := View(s.newest(here[0], aliases), false)
 		h.After = &m
 	}
 	if len(before) > 0 {
-		m := View(before[0], false)
+		m := View(s.newest(before[0], aliases), false)
 		h.Before = &m
 	}
 	return nil

@@ -3,6 +3,7 @@ package show
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"wecom-archive/shared/access"
@@ -48,7 +49,8 @@ type LookRecorder interface {
 
 // desk is what all that shows something works with.
 type desk struct {
-	config Config // no face gets at what it reads by itself
+	config Config       // no face gets at what it reads by itself
+	parser atomic.Int64 // version of config.Read, once it is known
 
 	transcript *transcript.Reader
 	scanner    *search.Scanner
