@@ -149,8 +149,15 @@ func (f *fixture) store(asked uint64, rows ...archive.Row) (key string) {
 	f.tb.Helper()
 	archive.SortRows(rows)
 	key = archive.SegmentKey(now, asked, 0)
+	f.putSegment(key, asked, 0, rows)
+	return key
+}
+
+// putSegment stores a part of a page's segment, and indexes it.
+func (f *fixture) putSegment(key string, asked uint64, part int, rows []archive.Row) {
+	f.tb.Helper()
 	stored, err := segment.Encode(segment.Meta{
-		Corp: "ww1", PageKey: archive.PageKey(asked), PageSHA256: "00", Program: "test", WrittenAt: now,
+		Corp: "ww1", PageKey: archive.PageKey(asked), PageSHA256: "00", Part: part, Program: "test", WrittenAt: now,
 	}, rows)
 	if err != nil {
 		f.tb.Fatal(err)
@@ -161,7 +168,6 @@ func (f *fixture) store(asked uint64, rows ...archive.Row) (key string) {
 	if err := decode.IndexConversationsPeopleRecallsConsents(f.tb.Context(), f.catalog.Conversations, f.catalog.Consents, key, rows); err != nil {
 		f.tb.Fatal(err)
 	}
-	return key
 }
 
 // get sends a request with a token; empty sends none.
