@@ -16,7 +16,7 @@ import (
 func TestSameEverywhere(t *testing.T) {
 	for _, parts := range []int{1, 2} {
 		f := pagesFixture(t)
-		old := said(1, `{"msgid":"m1","action":"send","from":"li.na","tolist":["wang.wei"],"roomid":"","msgtime":1767001360000,"msgtype":"note","note":{"title":"出差笔记"}}`)
+		old := said(1, `{"msgid":"m1","action":"send","from":"li.na","tolist":["wang.wei"],"roomid":"","msgtime":1767001360000,"msgtype":"note","note":{"title":"出差笔记","item":[{"type":"file","content":"{\"sdkfileid\":\"CtsAAAAAAAAAAAAAAAAAAAAAAAA1\",\"filename\":\"票.pdf\"}"}]}}`)
 		old.ParserVersion, old.MsgType, old.Text = wecom.ParserVersion-1, "zz_old", "旧的读法"
 		f.archived(old)
 		if parts == 2 { // which takes a damaged archive
@@ -30,7 +30,7 @@ func TestSameEverywhere(t *testing.T) {
 		list := into[struct{ Messages []shown }](t, f.get("reader-token", "/v1/conversations/"+url.PathEscape(pair)+"/messages")).Messages
 		one := into[struct{ Messages []shown }](t, f.get("reader-token", "/v1/messages/1")).Messages
 		hits := into[struct{ Hits []shown }](t, f.get("reader-token", searchPath("q", "旧的读法"))).Hits
-		want := []shown{{"note", wecom.ParserVersion, "出差笔记"}}
+		want := []shown{{"note", wecom.ParserVersion, "票.pdf\n出差笔记"}}
 		if !slices.Equal(list, want) || !slices.Equal(one, want) {
 			t.Errorf("%d parts: the list has %+v, by its seq it is %+v; want %+v", parts, list, one, want)
 		}
@@ -39,7 +39,7 @@ func TestSameEverywhere(t *testing.T) {
 			t.Errorf("%d parts: the search finds %+v, want %+v", parts, hits, want)
 		}
 		for _, path := range []string{transcriptPath(pair), "/record/1"} {
-			if body := f.page("reader", path).Body.String(); strings.Count(body, "笔记") == 0 || !strings.Contains(body, "出差笔记") || strings.Contains(body, "zz_old") {
+			if body := f.page("reader", path).Body.String(); strings.Count(body, "笔记") == 0 || !strings.Contains(body, "出差笔记") || !strings.Contains(body, "等待取回") || strings.Contains(body, "zz_old") {
 				t.Errorf("%d parts: %s does not show the note as it is read today", parts, path)
 			}
 		}
