@@ -41,7 +41,7 @@ var ErrSegments = errors.New("segments are missing, or the index does not know t
 
 // Summary sums up what is archived; call it when Run has returned. It fails with
 // ErrSegments if the segments are not those of the index. That compares numbers
-// only: what is in a segment is checked by the command verify, a later issue.
+// only: what is in a segment will be checked by the command verify, a later one.
 func (s *System) Summary(ctx context.Context, since time.Time) (Summary, error) {
 	sum, err := s.summary(ctx)
 	if err != nil {

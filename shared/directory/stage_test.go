@@ -26,7 +26,7 @@ const (
 	noSecret  = ""
 )
 
-// TestCalls is the acceptance of the issue: one run names all that can be named,
+// TestCalls is the measure of the stage: one run names all that can be named,
 // within WeCom's limits; the next day's makes less than a twentieth of the calls, and
 // learns who is new.
 func TestCalls(t *testing.T) {

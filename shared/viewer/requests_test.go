@@ -23,7 +23,7 @@ import (
 )
 
 // mostRequests is what a screen of a conversation may take of index and buckets, with
-// the record of the look, from a process that has just started (issue 8).
+// the record of the look, from a process that has just started.
 const mostRequests = 15
 
 const (

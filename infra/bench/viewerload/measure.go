@@ -26,7 +26,7 @@ import (
 	"wecom-archive/shared/viewer"
 )
 
-// Budgets of the issue.
+// Budgets of a screen.
 const (
 	mostRequests = 15
 	mostSlower   = 1.5 // p95 of the large archive against that of the small one

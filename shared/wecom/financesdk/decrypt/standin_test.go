@@ -134,7 +134,7 @@ func TestDeaths(t *testing.T) {
 	}
 }
 
-// TestPageWithKillers is the measure: 999 of 1,000 messages are decrypted.
+// TestPageWithKillers is the measure: 999 of 1,000 messages are decrypted.
 func TestPageWithKillers(t *testing.T) {
 	path := standin(t)
 	for _, killers := range []int{1, 20} {
