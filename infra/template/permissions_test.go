@@ -38,7 +38,7 @@ const (
 
 var stackRoles = []string{puller, archiver, media, directory, callback, compactor, reindexer, admin, signin, operator, auditor, athena}
 
-// Who reads and who writes what is in the archive bucket (design invariants 4, 7).
+// Who reads and who writes what is in the archive bucket (docs/invariants.md, 4 and 7).
 // What is not here is refused.
 var readers = map[string][]string{
 	"pages":     {reindexer, puller, archiver, auditor, administrator},

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// pin is a property that must have a value: the rules of aws-facts' list that are a
-// value, one a line.
+// pin is a property that must have a value: the rules of docs/aws.md, "What the template
+// must have", that are a value, one a line.
 type pin struct {
 	resource, property string
 	want               any
@@ -246,7 +246,8 @@ func pins() (all []pin) {
 	return append(append(all, questionPins()...), alarmPins()...)
 }
 
-// alarmPins: the countdown of design invariant 9, and aws-facts' list.
+// alarmPins: the countdown of invariant 9, and the alarms of docs/aws.md, "What the
+// template must have".
 func alarmPins() (all []pin) {
 	add := func(name, metric string, statistic string, period, evaluations, threshold float64, comparison, missing string) {
 		for property, want := range map[string]any{"MetricName": metric, "Statistic": statistic, "Period": period, "EvaluationPeriods": evaluations, "Threshold": threshold,

@@ -1,6 +1,6 @@
 // Package access keeps the record of who looked at content. A look is one
 // response that carries messages to a person; package show records it here, in the
-// locked archive bucket, before the response leaves (design §5, invariant 8).
+// locked archive bucket, before the response leaves (docs/invariants.md, 8).
 //
 // # Stored format
 //

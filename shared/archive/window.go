@@ -4,7 +4,7 @@ import (
 	"time"
 )
 
-// Window is how long WeCom keeps messages for us (wecom-facts §2).
+// Window is how long WeCom keeps messages for us (docs/wecom.md, "The five days").
 const Window = 5 * 24 * time.Hour
 
 // ClockSkew is how far ahead of our clock a time may lie before the clock that

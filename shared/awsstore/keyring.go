@@ -127,7 +127,7 @@ func (k *Keyring) unwrap(ctx context.Context, kc store.KeyContext, wrapped []byt
 	return out.Plaintext, nil
 }
 
-// encryptionContext is the KMS encryption context of design §6.
+// encryptionContext is the KMS encryption context that docs/format.md, "Keys", names.
 func encryptionContext(kc store.KeyContext) (map[string]string, error) {
 	if kc.Corp == "" || kc.Key == "" || !utf8.ValidString(kc.Corp) || !utf8.ValidString(kc.Key) {
 		return nil, errors.New("the key context does not name corp and key")

@@ -8,5 +8,5 @@
 // limits on size and XML. Events become locked objects before WeCom gets its answer,
 // so that WeCom sends again what was not stored.
 //
-// Source of the scheme and the events: wecom-facts §6.1.
+// Source of the scheme and the events: docs/wecom.md, "Callback".
 package callback

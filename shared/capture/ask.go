@@ -14,7 +14,7 @@ import (
 	"wecom-archive/shared/wecom"
 )
 
-// A minute's ban follows too many calls (wecom-facts §6).
+// A minute's ban follows too many calls (docs/wecom.md, "Limits and bans").
 const rateBan = time.Minute
 
 // ask calls GetChatData until it gets a page or the end of the stream. It waits

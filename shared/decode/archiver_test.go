@@ -203,7 +203,7 @@ func TestNewerPart(t *testing.T) {
 }
 
 // newerSegment is a segment as a later program would store it: with another format
-// in its footer, and a SHA-256 to match (docs/format.md §2).
+// in its footer, and a SHA-256 to match (docs/format.md, "Segments").
 func newerSegment(t *testing.T) []byte {
 	t.Helper()
 	body, err := segment.Encode(segment.Meta{Corp: corpID, WrittenAt: noon},

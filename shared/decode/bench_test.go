@@ -24,7 +24,7 @@ import (
 // BenchmarkPageToSegment makes the segment of a page of 1,000 messages, and in
 // the same run only opens their random keys: one RSA operation for each message
 // is the floor of the work. The metric of-rsa is the stage's rate as a share of
-// the bare RSA rate; the goal is 0.75 (design §10).
+// the bare RSA rate; the goal is 0.75.
 func BenchmarkPageToSegment(b *testing.B) {
 	ctx := context.Background()
 	ring, corp := benchCorp(b, 1000)

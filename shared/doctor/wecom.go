@@ -24,7 +24,7 @@ type Pages interface {
 // WeCom asks WeCom for one message after the cursor, and throws the answer away: the
 // only proof that address, corpid and secret are what WeCom wants. It asks nothing
 // while an earlier check has found the library or the secret wrong, since wrong
-// secrets get an address banned for an hour (wecom-facts §6).
+// secrets get an address banned for an hour (docs/wecom.md, "Limits and bans").
 func WeCom(open func(ctx context.Context) (Chats, error), pages Pages) Check {
 	return one(CheckWeCom, func(ctx context.Context, before archive.Checkup) finding {
 		for _, name := range []string{CheckLibrary, CheckCorp, CheckSecret} {

@@ -9,8 +9,9 @@ import (
 	"wecom-archive/shared/catalog"
 )
 
-// judgeQuiet tells an empty stream that is believable from one that looks like
-// a missing scope, licence or consent: those all look like nothing (design §5.9).
+// judgeQuiet tells an empty stream that is believable from one that looks like a missing
+// scope, licence or consent: those all look like nothing (docs/wecom.md, "When nothing
+// comes").
 func judgeQuiet(now time.Time, f Facts) (Alarm, bool) {
 	const remedy = "Check in the WeCom console: archive scope opened, seats bought and not expired, trusted IP and Secret right. Then send a test message."
 	const remedyZH = "请在企业微信管理后台检查：存档范围已开启，席位已购买且未过期，可信 IP 和 Secret 正确。然后发送一条测试消息。"

@@ -71,7 +71,8 @@ type Key struct {
 var ErrNotOpened = errors.New("does not open with this key")
 
 // Shape of what RSA decryption must give: the library aborts its process on keys
-// shorter than 13 bytes (wecom-facts §11); production keys have 88 characters.
+// shorter than 13 bytes; production keys have 88 characters (docs/wecom.md,
+// "Decryption").
 const (
 	minRandomKey = 13
 	maxRandomKey = 245 // most that PKCS#1 v1.5 under RSA-2048 can hold
@@ -84,7 +85,7 @@ func (k *Key) OpenRandomKey(sealed []byte) (string, error) {
 	if len(sealed) != k.private.Size() {
 		return "", fmt.Errorf("a random key of %d bytes: %w", len(sealed), ErrNotOpened)
 	}
-	//lint:ignore SA1019 WeCom wraps random keys with PKCS #1 v1.5 and nothing else (wecom-facts §3).
+	//lint:ignore SA1019 WeCom wraps random keys with PKCS #1 v1.5 and nothing else (docs/wecom.md, "Decryption").
 	plain, err := rsa.DecryptPKCS1v15(nil, k.private, sealed)
 	if err != nil {
 		return "", ErrNotOpened

@@ -77,7 +77,7 @@ func (f *fixture) create(t *testing.T, id string) *rsa.PublicKey {
 
 func seal(t *testing.T, public *rsa.PublicKey, plain string) []byte {
 	t.Helper()
-	//lint:ignore SA1019 WeCom wraps random keys so (wecom-facts §3).
+	//lint:ignore SA1019 WeCom wraps random keys so (docs/wecom.md, "Decryption").
 	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, public, []byte(plain))
 	if err != nil {
 		t.Fatal(err)

@@ -128,8 +128,8 @@ func (k *Keyring) Unwrap(ctx context.Context, kc store.KeyContext, wrapped []byt
 	return pkcs8, nil
 }
 
-// encryptionContext is the KMS encryption context of design §6 as canonical
-// JSON: keys in order, no spaces.
+// encryptionContext is the encryption context that docs/format.md, "Keys", names, as
+// canonical JSON: keys in order, no spaces.
 func encryptionContext(kc store.KeyContext) ([]byte, error) {
 	if kc.Corp == "" || kc.Key == "" || !utf8.ValidString(kc.Corp) || !utf8.ValidString(kc.Key) {
 		return nil, errors.New("the key context does not name corp and key")

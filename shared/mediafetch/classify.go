@@ -42,7 +42,7 @@ func own(err error) error {
 //   - Gone (10010, 301048): lost, at once and for ever.
 //   - Nothing works until an operator acts (10009, 10011, …): the pass ends.
 //   - Refused for what it is (10000, 10005, 10006): some files give these now and
-//     then, some always (wecom-facts §4): tried a few times.
+//     then, some always (docs/wecom.md, "GetMediaData"): tried a few times.
 //   - Everything else (10001, 10002, 10003, a child that dies): tried over the days
 //     that are left.
 func classify(err error) verdict {

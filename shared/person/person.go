@@ -8,7 +8,7 @@ import (
 // Role is what a person may do. A person may hold several.
 type Role string
 
-// Roles (design §11).
+// Roles. Who runs an archive need not be able to read it.
 const (
 	Reader   Role = "reader"   // content
 	Auditor  Role = "auditor"  // content, also as decrypted, and who looked at it; changes nothing

@@ -1,6 +1,6 @@
 // Package setup knows what an operator does, in which order, until messages are
-// archived (console-and-words.md): the steps in WeCom's console and in ours, what to
-// copy from here to there, and which of them are proved to be done.
+// archived (docs/wecom.md, "The console"): the steps in WeCom's console and in ours,
+// what to copy from here to there, and which of them are proved to be done.
 //
 // A step is done only if something proves it: a message that a key opened, a line of
 // the last checkup (package doctor), a run. What WeCom lets nobody ask stays for a

@@ -14,7 +14,7 @@ import (
 
 // Lists of people and conversations show who talked to whom, so they are for the
 // roles that may read content. They carry no message, so they leave no record of a
-// look (design §5, invariant 8).
+// look (docs/invariants.md, 8).
 
 // PeopleInput asks for people.
 type PeopleInput struct {

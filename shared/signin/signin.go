@@ -1,10 +1,10 @@
 // Package signin signs people in at an OpenID provider: the code flow with PKCE,
 // state and nonce, and the session that follows, in an encrypted cookie.
 //
-// It is the part that talks to the provider and has no right to content (design
-// §11). The admin function only asks Sessions (its pages) and Verifier (its API) who
-// sent a request, which needs no way to the provider. Locally both run in one process,
-// at the provider of infra/local/idp.
+// It is the part that talks to the provider and has no right to content
+// (docs/invariants.md, 7). The admin function only asks Sessions (its pages) and
+// Verifier (its API) who sent a request, which needs no way to the provider. Locally
+// both run in one process, at the provider of infra/local/idp.
 package signin
 
 import (

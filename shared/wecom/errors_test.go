@@ -14,7 +14,7 @@ import (
 	"wecom-archive/shared/wecom"
 )
 
-// codes are those of wecom-facts §2.1 and §2.2, with what each means to a caller.
+// codes are those of docs/wecom.md, "Codes", with what each means to a caller.
 var codes = []struct {
 	source wecom.Source
 	code   int

@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "write testdata/samples.golden anew")
 // pulledAt is later than every message of the samples.
 var pulledAt = time.Date(2026, 1, 2, 3, 4, 5, 678_900_000, time.UTC)
 
-// samples are one message of every type, as wecom-facts §5.1 has them.
+// samples are one message of every type (docs/wecom.md, "Types").
 func samples(t testing.TB) [][]byte {
 	t.Helper()
 	b, err := os.ReadFile("testdata/samples.jsonl")

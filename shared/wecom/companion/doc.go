@@ -14,5 +14,5 @@
 // bans, wecom.ErrNetwork, ErrReply. No error and no log names a secret or a token.
 //
 // Source of the facts: the pages of developer.work.weixin.qq.com that the methods
-// name.
+// name by number (docs/wecom.md, "Pages of Tencent").
 package companion

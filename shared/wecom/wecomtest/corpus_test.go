@@ -147,7 +147,7 @@ func TestCorpusIsServed(t *testing.T) {
 	}
 }
 
-// The samples of wecom-facts section 5.1 are a corpus as users have it.
+// The samples (docs/wecom.md, "Types") are a corpus as users have it.
 func TestSamplesAsCorpus(t *testing.T) {
 	corpus, err := wecomtest.OpenCorpus(filepath.Join("..", "testdata", "samples.jsonl"))
 	if err != nil {

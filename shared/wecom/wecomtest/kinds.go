@@ -14,7 +14,7 @@ const kindPeriod = 2000
 
 const kindText = 0 // fills the period up
 
-// kinds are the forms of wecom-facts section 5. Where a form was seen in two
+// kinds are the forms of docs/wecom.md, "Messages". Where a form was seen in two
 // shapes both are here.
 var kinds = [...]kind{
 	kindText: {"text", 0, anywhere, payloadText},

@@ -23,7 +23,8 @@ import (
 	"wecom-archive/shared/wecom"
 )
 
-// MediaSlice is how much GetMediaData returns at a time, in bytes (wecom-facts §4).
+// MediaSlice is how much GetMediaData returns at a time, in bytes (docs/wecom.md,
+// "GetMediaData").
 const MediaSlice = 512 << 10
 
 // Form is what a file is by its bytes.

@@ -64,7 +64,8 @@ func surveyed(t *testing.T) survey {
 	return s
 }
 
-// Every type of wecom-facts section 5 is among any 2,000 neighbours.
+// Every type of docs/wecom.md, "Types", that Tencent documents is among any 2,000
+// neighbours.
 var allTypes = strings.Fields(`text image revoke agree disagree voice video card location emotion file link
 	weapp chatrecord todo vote collect redpacket meeting meeting_notification docmsg markdown news calendar mixed
 	meeting_voice_call voip_doc_share external_redpacket sphfeed voiptext qydiskfile switch`)
