@@ -21,8 +21,9 @@ func (s *server) permalink(w http.ResponseWriter, r *http.Request) (page, error)
 	if err != nil {
 		return page{}, err
 	}
-	if len(spots) == 0 {
-		return page{}, show.NoSuchThing()
+	if len(spots) == 0 { // its page waits to be archived, or cannot be read: the record tells
+		http.Redirect(w, r, "/record/"+strconv.FormatInt(seq, 10), http.StatusSeeOther)
+		return page{}, errElsewhere
 	}
 	m := spots[0] // should WeCom have used a seq twice, the record shows them all
 	q := url.Values{"id": {m.Conversation}, "m": {cursorOf(m.Position)}, "seq": {strconv.FormatInt(m.Seq, 10)}}

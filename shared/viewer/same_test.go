@@ -1,6 +1,7 @@
 package viewer_test
 
 import (
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -54,4 +55,21 @@ func (f *fixture) storePart(asked uint64, part int, rows ...archive.Row) {
 	f.must(err)
 	state.Parts = part + 1
 	f.must(f.catalog.Pages.FinishPage(f.tb.Context(), state))
+}
+
+// TestPermalinkOfAWaitingPage: lists show a message from when its segment is indexed; a
+// permalink to it leads on also before its page counts as archived.
+func TestPermalinkOfAWaitingPage(t *testing.T) {
+	f := pagesFixture(t)
+	f.must(f.catalog.Pages.NotePage(t.Context(), archive.PageHeader{SeqAsked: 0, LastSeq: 2, Count: 2, PulledAt: at(0)}))
+	w := f.page("reader", "/m/1")
+	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/record/1" {
+		t.Fatal(w.Code, w.Header().Get("Location"), w.Body)
+	}
+	if w := f.page("reader", "/record/1"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "尚未解析") {
+		t.Error(w.Code, w.Body)
+	}
+	if w := f.page("reader", "/m/3"); w.Code != http.StatusNotFound {
+		t.Error("a seq that was never pulled:", w.Code)
+	}
 }

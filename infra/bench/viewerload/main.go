@@ -182,6 +182,9 @@ func (l *load) store(ctx context.Context, cat *catalog.Catalog, asked uint64, pu
 	if err := l.objects.PutIfAbsent(ctx, archive.PageKey(asked), bytes.NewReader(page)); err != nil {
 		return err
 	}
+	if err := cat.Pages.NotePage(ctx, header); err != nil {
+		return err
+	}
 	key := archive.SegmentKey(pulled, asked, 0)
 	sum := sha256.Sum256(page)
 	body, err := segment.Encode(segment.Meta{Corp: corp, PageKey: archive.PageKey(asked), PageSHA256: hex.EncodeToString(sum[:]), Program: "viewerload", WrittenAt: pulled}, rows)
@@ -192,9 +195,6 @@ func (l *load) store(ctx context.Context, cat *catalog.Catalog, asked uint64, pu
 		return err
 	}
 	if err := decode.IndexConversationsPeopleRecallsConsents(ctx, cat.Conversations, cat.Consents, key, rows); err != nil {
-		return err
-	}
-	if err := cat.Pages.NotePage(ctx, header); err != nil {
 		return err
 	}
 	return cat.Pages.FinishPage(ctx, catalog.PageState{Key: archive.PageKey(asked), SeqAsked: asked, LastSeq: last, Count: len(rows), PulledAt: pulled, Parts: 1, OK: len(rows)})
