@@ -8,7 +8,7 @@ FUZZTIME ?= 30s
 TRYING := $(or $(filter staging,$(ENV)),$(filter 1,$(DIRTY)))
 ENV ?= staging
 
-.PHONY: bench-search load-viewer test-media test-browser test-template costs deploy build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Reindexer build-Admin build-Signin help test race lint fuzz duckdb test-aws test-sdk layer bench memory build local ci memory-compact memory-reindex
+.PHONY: bench-search load-viewer test-media test-browser test-template costs deploy build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Reindexer build-Admin build-Signin help test race lint fuzz duckdb test-aws test-sdk layer bench memory build local ci platforms memory-compact memory-reindex
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -26,6 +26,12 @@ lint: ## formatting, vet, staticcheck
 	@test -z "$$(gofmt -l . | tee -a /dev/stderr)" || (echo 'run: gofmt -w .' && false)
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+
+platforms: ## vet and build the command for macOS and Windows, where its tests were never run
+	for os in darwin windows; do \
+		GOOS=$$os CGO_ENABLED=0 $(GO) vet ./cmd/... ./infra/local/... ./shared/... && \
+		GOOS=$$os CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/wecom-archive || exit 1; \
+	done
 
 fuzz: ## each fuzz target for FUZZTIME
 	FUZZTIME=$(FUZZTIME) bash infra/fuzz.sh

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"wecom-archive/infra/local"
@@ -32,13 +31,7 @@ func TestRefusals(t *testing.T) {
 		}, "name another file"},
 		"truth in the archive": {func(t *testing.T, c *local.Config) { c.Truth = filepath.Join(c.Dir, "objects", "truth") }, "elsewhere"},
 		"truth is a folder":    {func(t *testing.T, c *local.Config) { c.Truth = t.TempDir() }, "not a regular file"},
-		"corpus is a pipe": {func(t *testing.T, c *local.Config) {
-			c.Dir, c.Corpus = t.TempDir(), filepath.Join(t.TempDir(), "pipe")
-			if err := syscall.Mkfifo(c.Corpus, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}, "not a regular file"},
-		"wrapping key gone": {func(t *testing.T, c *local.Config) { remove(t, c.Dir, "wrapping.key") }, "restore it from a backup"},
+		"wrapping key gone":    {func(t *testing.T, c *local.Config) { remove(t, c.Dir, "wrapping.key") }, "restore it from a backup"},
 		"another wrapping key": {func(t *testing.T, c *local.Config) {
 			if err := os.WriteFile(filepath.Join(c.Dir, "wrapping.key"), []byte(strings.Repeat("k", 32)), 0o600); err != nil {
 				t.Fatal(err)

@@ -33,8 +33,7 @@ func startChild(ctx context.Context, config *Config) (*child, error) {
 	c := &child{config: config, exited: make(chan struct{})}
 	c.cmd = &exec.Cmd{
 		Path: self, Args: []string{argv0, hostArg, config.Mode}, Env: []string{}, Dir: "/",
-		// A group of its own: Ctrl-C is for the parent, which ends its children in order.
-		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
+		SysProcAttr: ownGroup(),
 	}
 	in, err := c.cmd.StdinPipe()
 	if err != nil {

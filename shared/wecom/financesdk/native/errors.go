@@ -71,9 +71,5 @@ func (d *Death) Blames() bool {
 	case d.Cause != CauseNone:
 		return true
 	}
-	switch d.Signal {
-	case syscall.SIGKILL, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2:
-		return false
-	}
-	return true
+	return !fromOutside(d.Signal)
 }
