@@ -80,7 +80,7 @@ var bill = []item{
 	{"public address", "none", func(p prices, _ load) float64 { return p.addressHour * hours }},
 	{"endpoint for KMS, two zones", "one zone: half", func(p prices, _ load) float64 { return 2 * p.endpointHour * hours }},
 	{"endpoints for S3 and DynamoDB", "free", func(prices, load) float64 { return 0 }},
-	{"KMS, four keys", "none", func(p prices, l load) float64 { return 4*p.kmsKeyMonth + l.pages*6/1e4*p.kmsPer10k }},
+	{"KMS, five keys", "none", func(p prices, l load) float64 { return 5*p.kmsKeyMonth + l.pages*6/1e4*p.kmsPer10k }},
 	{"S3 requests", "fewer, fuller pages", func(p prices, l load) float64 {
 		return l.pages*requestsPage/1e3*p.s3Put1k + l.employees/100*reads*workdays*screenGets/1e4*p.s3Get10k
 	}},
