@@ -1,6 +1,7 @@
 package wecomarchive_test
 
 import (
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -82,9 +83,11 @@ func defines(t *testing.T, folder, test string) bool {
 // TestLinks: every relative link of the documents leads to something.
 func TestLinks(t *testing.T) {
 	documents, err := filepath.Glob("docs/*.md")
-	if err != nil {
-		t.Fatal(err)
+	decisions, err2 := filepath.Glob("docs/decisions/*.md")
+	if err := errors.Join(err, err2); err != nil || len(decisions) == 0 {
+		t.Fatal(len(decisions), "decisions:", err)
 	}
+	documents = append(documents, decisions...)
 	link := regexp.MustCompile(`\]\(([^)]+)\)`)
 	for _, document := range append(documents, "README.md", "CONTRIBUTING.md") {
 		text := readText(t, document)
