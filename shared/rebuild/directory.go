@@ -40,7 +40,7 @@ func (r *run) names(ctx context.Context, key string) error {
 	if errors.Is(err, store.ErrDamaged) || errors.Is(err, archive.ErrNewFormat) {
 		r.Log.Error("a part of the directory cannot be read and is passed over", "key", key, "error", err)
 		r.Report.DamagedNames++
-		return nil
+		return r.altered(ctx, key, err)
 	}
 	if err == nil {
 		err = r.Catalog.People.ApplyDirectoryPart(ctx, key, p)

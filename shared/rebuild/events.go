@@ -51,6 +51,9 @@ func (r *run) events(ctx context.Context) error {
 		switch err := r.event(ctx, info.Key); {
 		case errors.Is(err, store.ErrDamaged), errors.Is(err, archive.ErrNewFormat):
 			r.Log.Error("an event cannot be read and is passed over", "key", info.Key, "error", err)
+			if err := r.altered(ctx, info.Key, err); err != nil {
+				return err
+			}
 			r.Report.DamagedEvents++
 			r.Learned.Unreadable = catalog.Unreadable{Count: r.Learned.Unreadable.Count + 1, Key: info.Key, SeenAt: r.Now().UTC()}
 		case err != nil:
@@ -82,6 +85,9 @@ func (r *run) keys(ctx context.Context) error {
 		switch {
 		case errors.Is(err, store.ErrDamaged), errors.Is(err, archive.ErrNewFormat):
 			r.Log.Error("a key cannot be read and is passed over", "key", id, "error", err)
+			if err := r.altered(ctx, info.Key, err); err != nil {
+				return err
+			}
 			continue
 		case err != nil:
 			return err
@@ -125,6 +131,10 @@ func (r *run) event(ctx context.Context, key string) error {
 		return nil // the index never had it
 	case archive.EventRedrive:
 		return apply(ctx, e, key, archive.RedriveKey, r.redriven)
+	case archive.EventDamage:
+		return apply(ctx, e, key, archive.FindingKey, r.damage.Note)
+	case archive.EventDamageClosed:
+		return apply(ctx, e, key, archive.FindingClosedKey, r.damage.NoteClosed)
 	}
 	r.Log.Warn("an event of an unknown kind", "key", key, "kind", e.Kind)
 	return nil

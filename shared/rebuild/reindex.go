@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"time"
 
+	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/damage"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/reparse"
 	"wecom-archive/shared/store"
@@ -106,6 +108,7 @@ type run struct {
 	progress
 	indexer decode.Indexer
 	lease   catalog.Lease
+	damage  *damage.Book
 }
 
 // Run makes the index again, over what is there, or, with drop, after emptying
@@ -122,7 +125,7 @@ func (x *Reindexer) Run(ctx context.Context, drop bool) (Report, error) {
 	r := &run{Reindexer: x, indexer: decode.Indexer{
 		Objects: x.Objects, Log: x.Log,
 		Conversations: x.Catalog.Conversations, Consents: x.Catalog.Consents, Media: x.Catalog.Media, Pages: x.Catalog.Pages,
-	}}
+	}, damage: damage.New(x.Objects, x.Catalog.Table, x.Corp, x.Now)}
 	var err error
 	if r.lease, err = x.Catalog.Pages.AcquireLease(ctx, x.Owner, x.Now(), x.LeaseTTL); err != nil {
 		return Report{}, fmt.Errorf("starting to reindex: %w", err)
@@ -249,6 +252,15 @@ func (d dropping) Drop(ctx context.Context, keep ...string) error {
 			}
 		}
 	}
+}
+
+// altered reports an object that cannot be read. One that a newer program wrote is as it
+// was written.
+func (r *run) altered(ctx context.Context, key string, why error) error {
+	if errors.Is(why, archive.ErrNewFormat) {
+		return nil
+	}
+	return r.damage.Report(ctx, archive.Finding{Where: archive.InArchive, Kind: archive.Altered, Key: key, By: "reindex", Detail: why.Error()})
 }
 
 // restoreCursor puts the cursor to the end of the chain.
