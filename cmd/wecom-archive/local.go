@@ -164,7 +164,7 @@ func (c *localCommand) handler(system *local.System, log *slog.Logger, token, ba
 	person := person.Person{Subject: "local", Roles: []person.Role{person.Reader, person.Auditor, person.Operator}}
 	mux := http.NewServeMux()
 	mux.Handle("/", viewer.New(viewer.Config{
-		Objects: system.Objects, Derived: system.Derived, Catalog: system.Catalog,
+		Objects: system.Objects, Derived: system.Derived, Catalog: system.Catalog, Corp: system.Corpid(),
 		Access: &access.Recorder{Objects: system.Objects, Now: time.Now, NewID: rand.Text},
 		Auth:   api.StaticToken(token, person), Visitors: sessions, Insecure: true, Puller: system, AskReason: c.Reason,
 		Setup: setup.Settings{Corp: system.Corpid()}, Lock: system.Lock,

@@ -54,7 +54,7 @@ func askStatus(ctx context.Context, o *opened, v version) ([]byte, error) {
 		v = ""
 	}
 	handler := viewer.New(viewer.Config{
-		Objects: o.Objects, Derived: o.Derived, Catalog: o.Catalog, Log: o.Log, Version: string(v), Compliance: o.compliance, Lock: o.Lock,
+		Objects: o.Objects, Derived: o.Derived, Catalog: o.Catalog, Corp: o.Corp, Log: o.Log, Version: string(v), Compliance: o.compliance, Lock: o.Lock,
 		Auth: api.StaticToken("command", person.Person{Subject: "command", Roles: []person.Role{person.Operator}}),
 	})
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "/v1/status", nil)

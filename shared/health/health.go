@@ -7,6 +7,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/damage"
 )
 
 // MediaPendingLimit is how long a file may wait to be fetched before it alarms. Files
@@ -86,6 +87,7 @@ type Facts struct {
 	Gaps          []archive.Gap
 	Incidents     []archive.Incident // the newest
 	Media         catalog.MediaFacts
+	Damage        damage.Summary
 	Build         Build
 }
 
@@ -128,6 +130,7 @@ func Judge(now time.Time, f Facts) []Alarm {
 	for _, a := range judgeMedia(now, f.Media) {
 		add(a, true)
 	}
+	alarms = append(alarms, judgeDamage(f.Damage)...)
 	add(judgeBuild(f.Build))
 	return alarms
 }

@@ -33,6 +33,7 @@ func checksOf(b show.Status, seatsFresh, proved bool) []check {
 		{"archiver", []health.AlarmCode{health.AlarmArchiver}, b.Pending.Pages == 0 && !b.Pending.AtLeast},
 		{"quarantine", []health.AlarmCode{health.AlarmQuarantine}, decrypted},
 		{"media", []health.AlarmCode{health.AlarmMediaLost, health.AlarmMediaFail, health.AlarmMediaWait}, b.Media.Pending == 0},
+		{"damage", []health.AlarmCode{health.AlarmDamage, health.AlarmHole, health.AlarmStray, health.AlarmDerived, health.AlarmAcknowledged}, true},
 		{"seats", []health.AlarmCode{health.AlarmQuiet}, seats},
 	}
 	var checks []check

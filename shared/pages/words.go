@@ -128,7 +128,7 @@ func initial(name string) string {
 type phrase struct{ zh, en string }
 
 // words is what the pages say. The Chinese words are those of WeCom's console.
-var words = together(frameWords, overviewWords, transcriptWords, searchWords, recordWords, setupWords, messageWords)
+var words = together(frameWords, overviewWords, damageWords, transcriptWords, searchWords, recordWords, setupWords, messageWords)
 
 // together is all phrases of the subjects, each of which has its own keys.
 func together(subjects ...map[string]phrase) map[string]phrase {

@@ -28,6 +28,7 @@ var overviewWords = map[string]phrase{
 	"check.quarantine":   {"消息可解密", "Messages are decrypted"},
 	"check.media":        {"媒体文件已取回", "Media files are fetched"},
 	"check.seats":        {"存档席位已知", "Seats are known"},
+	"check.damage":       {"存档完整，没有发现损坏", "Nothing is known to be damaged"},
 	"check.records":      {"没有断档、篡改或其他告警", "No gap, tampering or other alarm"},
 	"check.state.done":   {"正常", "proved"},
 	"check.state.open":   {"尚无证据", "not proved yet"},

@@ -74,7 +74,7 @@ func TestEveryTypeIsDrawn(t *testing.T) {
 // TestWordsOnce: no two subjects have the same key.
 func TestWordsOnce(t *testing.T) {
 	sum := 0
-	for _, subject := range []map[string]phrase{frameWords, overviewWords, transcriptWords, searchWords, recordWords, setupWords, messageWords} {
+	for _, subject := range []map[string]phrase{frameWords, overviewWords, damageWords, transcriptWords, searchWords, recordWords, setupWords, messageWords} {
 		sum += len(subject)
 	}
 	if sum != len(words) {

@@ -44,6 +44,7 @@ type Status struct {
 	Quarantine  quarantineStatus `json:"quarantine"`
 	Types       typesStatus      `json:"types"`
 	Media       mediaStatus      `json:"media"`
+	Damage      damageStatus     `json:"damage" doc:"What is not as it must be"`
 	Gaps        []gap            `json:"gaps" nullable:"false" doc:"Newest first, at most 100. They stay for ever"`
 	Runs        []run            `json:"runs" nullable:"false" doc:"Last runs of the puller, newest first"`
 	KeyBindings []keyBinding     `json:"key_bindings" nullable:"false" doc:"Which of our keys opens which publickey_ver, at most 100"`
@@ -172,6 +173,11 @@ func (s *Books) Status(ctx context.Context, _ *struct{}) (*statusOutput, error) 
 	if err != nil {
 		return nil, err
 	}
+	damaged, err := s.damage.Summary(ctx)
+	if err != nil {
+		return nil, err
+	}
+	body.Damage = damageView(damaged)
 	if body.Types, err = s.types(ctx); err != nil {
 		return nil, err
 	}
@@ -181,7 +187,7 @@ func (s *Books) Status(ctx context.Context, _ *struct{}) (*statusOutput, error) 
 	}
 	body.addHealth(now, health.Facts{
 		State: state, Cursor: cursor, OldestPending: backlog.oldest,
-		Quarantine: backlog.judged(), Gaps: gaps, Incidents: incidents, Media: media, Build: s.build(ctx),
+		Quarantine: backlog.judged(), Gaps: gaps, Incidents: incidents, Media: media, Damage: damaged, Build: s.build(ctx),
 	})
 	return &statusOutput{Body: body}, nil
 }

@@ -43,6 +43,11 @@ type statusAnswer struct {
 		Oldest                                                  string `json:"oldest_pending"`
 		Expires                                                 string
 	}
+	Damage struct {
+		Archive, Holes, Strays, Derived, Acknowledged int64
+		AtLeast                                       bool `json:"at_least"`
+		Newest                                        []struct{ Key, Kind string }
+	}
 	Gaps []struct {
 		Since string
 		Seq   uint64
@@ -291,6 +296,9 @@ func TestStatusIsBounded(t *testing.T) {
 			items = append(items, store.Item{Partition: "pages:pending", Sort: sort, Value: value})
 		}
 	}
+	for i := range 501 {
+		items = append(items, store.Item{Partition: "damage", Sort: fmt.Sprintf("open#%016x", i), Value: fmt.Appendf(nil, `{"id":"%016x","finding":{"where":"archive","kind":"altered","key":"media/%d","noticed":"2026-11-24T08:00:00Z"}}`, i, i)})
+	}
 	f.must(f.index.Put(t.Context(), items...))
 	limits := &watchedIndex{Index: f.index}
 	f.handler = viewer.New(viewer.Config{Objects: f.objects, Catalog: catalog.New(limits), Access: f.access, Auth: people{}})
@@ -304,7 +312,10 @@ func TestStatusIsBounded(t *testing.T) {
 	if s.Archived != 0 {
 		t.Errorf("archived %d", s.Archived)
 	}
-	if limits.most > 501 || limits.queries > 60 {
+	if s.Damage.Archive != 500 || !s.Damage.AtLeast || len(s.Damage.Newest) != 20 {
+		t.Errorf("damage %+v", s.Damage)
+	}
+	if limits.most > 501 || limits.queries > 62 {
 		t.Errorf("%d queries, of up to %d items", limits.queries, limits.most)
 	}
 }
