@@ -13,6 +13,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/health"
 	"wecom-archive/shared/person"
+	"wecom-archive/shared/plural"
 	"wecom-archive/shared/viewer"
 )
 
@@ -143,16 +144,16 @@ func (s statusAnswer) text() []byte {
 	if s.Unlocked != "" {
 		fmt.Fprintf(&b, "Unlocked:   %s (未锁定): who may write there can change or remove what it holds\n", s.Unlocked)
 	}
-	fmt.Fprintf(&b, "Pulled:     %d messages in %d pages, up to seq %d\n", s.Cursor.Envelopes, s.Cursor.Pages, s.Cursor.Seq)
+	fmt.Fprintf(&b, "Pulled:     %s in %s, up to seq %d\n", plural.Of(s.Cursor.Envelopes, "message"), plural.Of(s.Cursor.Pages, "page"), s.Cursor.Seq)
 	fmt.Fprintf(&b, "Archived:   %d\n", s.Archived)
-	fmt.Fprintf(&b, "Waiting:    %d in %d pages\n", s.Pending.Envelopes, s.Pending.Pages)
-	fmt.Fprintf(&b, "待解密:     %d not decrypted yet, in %d pages\n", s.Quarantine.Envelopes, s.Quarantine.Pages)
+	fmt.Fprintf(&b, "Waiting:    %d in %s\n", s.Pending.Envelopes, plural.Of(s.Pending.Pages, "page"))
+	fmt.Fprintf(&b, "待解密:     %d not decrypted yet; %s with these or with damage\n", s.Quarantine.Envelopes, plural.Of(s.Quarantine.Pages, "page"))
 	for _, reason := range sortedKeys(s.Quarantine.Reasons) {
 		fmt.Fprintf(&b, "            %d %s\n", s.Quarantine.Reasons[reason], reason)
 	}
-	fmt.Fprintf(&b, "Files:      %d stored of %d, %d bytes; %d waiting, %d failed, %d lost\n", s.Media.Stored, s.Media.Files, s.Media.Bytes, s.Media.Pending, s.Media.Failed, s.Media.Lost)
+	fmt.Fprintf(&b, "Files:      %d stored of %d, %s; %d waiting, %d failed, %d lost\n", s.Media.Stored, s.Media.Files, plural.Of(s.Media.Bytes, "byte"), s.Media.Pending, s.Media.Failed, s.Media.Lost)
 	if s.Media.Mismatches > 0 {
-		fmt.Fprintf(&b, "            %d are not what the message says; they are kept as they came\n", s.Media.Mismatches)
+		fmt.Fprintf(&b, "            %s\n", plural.Of(s.Media.Mismatches, "is not what the message says; it is kept as it came", "are not what the message says; they are kept as they came"))
 	}
 	for _, reason := range sortedKeys(s.Media.Reasons) {
 		fmt.Fprintf(&b, "            %d %s\n", s.Media.Reasons[reason], reason)

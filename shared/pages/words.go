@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/plural"
 )
 
 // say is a phrase of the catalogue, words, in a language.
@@ -26,6 +27,7 @@ func say(lang language, key string, args ...any) string {
 		args[i] = pointedTo(arg)
 	}
 	if len(args) > 0 {
+		text = plural.Choose(text, args[0])
 		text = fmt.Sprintf(text, args...)
 	}
 	return text

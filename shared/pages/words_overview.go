@@ -43,7 +43,7 @@ var overviewWords = map[string]phrase{
 	"types.since":        {"%s 起拉取并已存档的消息", "Messages archived of those pulled since %s"},
 	"types.cut":          {"；更早的数量过多，未统计", "; there are too many before to be counted"},
 	"types.none":         {"还没有消息。", "No messages yet."},
-	"types.uncounted":    {"另有 %s 条由旧版本存档，未按类型统计；运行 wecom-archive reindex 可补齐。", "%s more were archived by an older version and not counted by type: wecom-archive reindex counts them."},
+	"types.uncounted":    {"另有 %s 条由旧版本存档，未按类型统计；运行 wecom-archive reindex 可补齐。", "%s more {was|were} archived by an older version and not counted by type: wecom-archive reindex counts {it|them}."},
 	"perday.note.before": {"– 存档尚未开始", "– before the archive began"},
 	"perday.note.unread": {"… 拉取次数过多，未统计", "… not counted: too many pulls since"},
 	"zone":               {"时间按 %s 显示。", "Times are those of %s."},

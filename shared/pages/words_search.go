@@ -33,7 +33,7 @@ var searchWords = map[string]phrase{
 	"search.next":         {"下一页", "Next page"},
 	"search.goon":         {"继续搜索", "Go on searching"},
 	"search.bad":          {"搜索条件无法理解：%s", "The search is not understood: %s"},
-	"search.looked":       {"查看了 %s 条消息、%s，用时 %d 毫秒。", "Looked at %s messages, %s, in %d ms."},
+	"search.looked":       {"查看了 %s 条消息、%s，用时 %d 毫秒。", "Looked at %s {message|messages}, %s, in %d ms."},
 	"search.notlooked":    {"没有查看的内容", "What was not looked at"},
 	"search.contents":     {"符合条件的消息中，其内容不是文字：%s %s 条", "Messages that fit, whose contents are no text: %s %s"},
 	"search.unreadable":   {"全部存档中尚未解密的消息：%s 条", "Messages of the whole archive that are not decrypted: %s"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -145,6 +146,24 @@ func TestStatusHealthy(t *testing.T) {
 	}
 	if s.Archived != 30 || s.Pending.Pages != 0 || s.Pending.Oldest != "" || s.Quarantine.Pages != 0 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestStatusOfDamage: a page whose own header is damaged has envelopes that nobody can
+// count, which is not said to be none.
+func TestStatusOfDamage(t *testing.T) {
+	f := newFixture(t)
+	pages := f.pull(3, 0)
+	for i, damaged := range [][]string{{archive.PageKey(pages[0].SeqAsked)}, {"messages/dt=2026-11-24/a.parquet", "messages/dt=2026-11-24/b.parquet"}} {
+		f.must(f.catalog.Pages.FinishPage(t.Context(), catalog.PageState{
+			Key: archive.PageKey(pages[i].SeqAsked), SeqAsked: pages[i].SeqAsked, LastSeq: pages[i].LastSeq, PulledAt: pages[i].PulledAt, Parts: 2, Damaged: damaged,
+		}))
+	}
+	f.finish(pages[2], nil)
+	f.proof(time.Minute)
+	s := f.status()
+	if len(s.Alarms) != 1 || !strings.HasPrefix(s.Alarms[0].Message, "1 page cannot be read: its header is damaged. ") || !strings.HasSuffix(s.Alarms[0].Message, " 2 parts of segments are damaged.") {
+		t.Errorf("%+v", s.Alarms)
 	}
 }
 
