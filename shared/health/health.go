@@ -44,6 +44,8 @@ const (
 	AlarmMediaWait  AlarmCode = "media_pending"     // files wait for a day
 	AlarmIncident   AlarmCode = "incident"          // somebody laid a delete marker or another version over the archive
 	AlarmVersion    AlarmCode = "version"           // the program's source cannot be found again
+	AlarmUnparsed   AlarmCode = "unparsed"          // far more messages than usual could not be parsed
+	AlarmTypes      AlarmCode = "unknown_types"     // messages of types that the program does not know; information
 )
 
 // Severity says whether somebody has to do something.
@@ -86,6 +88,7 @@ type Facts struct {
 	Gaps          []archive.Gap
 	Incidents     []archive.Incident // the newest
 	Media         catalog.MediaFacts
+	Parsed        []catalog.ParsedDay // from FirstParsedDay on, in order
 	Build         Build
 }
 
@@ -128,6 +131,8 @@ func Judge(now time.Time, f Facts) []Alarm {
 	for _, a := range judgeMedia(now, f.Media) {
 		add(a, true)
 	}
+	add(judgeUnparsed(now, f.Parsed))
+	add(judgeTypes(now, f.Parsed))
 	add(judgeBuild(f.Build))
 	return alarms
 }
