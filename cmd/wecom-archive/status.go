@@ -161,10 +161,10 @@ func (s statusAnswer) text() []byte {
 	for i, d := range s.Parsed {
 		name := ""
 		if i == 0 {
-			name = "Parsed:"
+			name = "Not parsed:"
 		}
 		if i == 0 || i < statusDays && d.Unparsed+d.UnknownType > 0 {
-			fmt.Fprintf(&b, "%-11s %s: %d not of %d (未解析), %d of an unknown type\n", name, d.Day, d.Unparsed, d.Messages, d.UnknownType)
+			fmt.Fprintf(&b, "%-11s %d of %d messages pulled %s (未解析), %d of an unknown type\n", name, d.Unparsed, d.Messages, d.Day, d.UnknownType)
 		}
 	}
 	fmt.Fprintf(&b, "Files:      %d stored of %d, %d bytes; %d waiting, %d failed, %d lost\n", s.Media.Stored, s.Media.Files, s.Media.Bytes, s.Media.Pending, s.Media.Failed, s.Media.Lost)
