@@ -109,6 +109,11 @@ type statusAnswer struct {
 		Envelopes, Pages int64
 		Reasons          map[archive.Outcome]int64
 	}
+	Parsed []struct {
+		Day                string
+		Messages, Unparsed int64
+		UnknownType        int64 `json:"unknown_type"`
+	}
 	Media struct {
 		Files, Pending, Stored, Failed, Lost, Bytes, Mismatches int64
 		Reasons                                                 map[archive.MediaReason]int64
@@ -117,6 +122,9 @@ type statusAnswer struct {
 	LastSuccess string `json:"last_success"`
 	HoursLeft   *int64 `json:"hours_until_first_loss"`
 }
+
+// statusDays are the last days of which it is told what could not be parsed.
+const statusDays = 7
 
 // act says whether an alarm asks somebody to act.
 func (s statusAnswer) act() bool {
@@ -150,6 +158,15 @@ func (s statusAnswer) text() []byte {
 	fmt.Fprintf(&b, "待解密:     %d not decrypted yet; %s with these or with damage\n", s.Quarantine.Envelopes, plural.Of(s.Quarantine.Pages, "page"))
 	for _, reason := range sortedKeys(s.Quarantine.Reasons) {
 		fmt.Fprintf(&b, "            %d %s\n", s.Quarantine.Reasons[reason], reason)
+	}
+	for i, d := range s.Parsed {
+		name := ""
+		if i == 0 {
+			name = "Not parsed:"
+		}
+		if i == 0 || i < statusDays && d.Unparsed+d.UnknownType > 0 {
+			fmt.Fprintf(&b, "%-11s %d of %d messages pulled %s (未解析), %d of an unknown type\n", name, d.Unparsed, d.Messages, d.Day, d.UnknownType)
+		}
 	}
 	fmt.Fprintf(&b, "Files:      %d stored of %d, %s; %d waiting, %d failed, %d lost\n", s.Media.Stored, s.Media.Files, plural.Of(s.Media.Bytes, "byte"), s.Media.Pending, s.Media.Failed, s.Media.Lost)
 	if s.Media.Mismatches > 0 {

@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"wecom-archive/shared/archive"
@@ -23,6 +24,7 @@ import (
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/environment"
+	"wecom-archive/shared/health"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/lambdastart"
 	"wecom-archive/shared/metrics"
@@ -86,17 +88,20 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 		return nil, err
 	}
 	objects := aws.Objects(set.Bucket).WithKey(set.Capture, archive.CapturePrefixes()...)
-	catalog := catalog.New(aws.Index(set.Table))
+	cat := catalog.New(aws.Index(set.Table))
 	batch, err := newBatch(ctx, set.Bucket, decode.Config{
 		Corp: set.Corp, Program: program.Version(), Objects: objects, Lock: objects, Library: library,
-		Conversations: catalog.Conversations, People: catalog.People, Consents: catalog.Consents,
-		Media: catalog.Media, Pages: catalog.Pages,
+		Conversations: cat.Conversations, People: cat.People, Consents: cat.Consents,
+		Media: cat.Media, Pages: cat.Pages,
 		Derived: aws.Derived(set.Derived).WithKey(set.Capture, archive.FetchPrefix),
 		Keys: keyring.New(keyring.Config{
 			Corp: set.Corp, Objects: objects, Port: aws.Keyring(set.KeyringKey),
-			Keys: catalog.Keys, Now: time.Now, Log: log,
+			Keys: cat.Keys, Now: time.Now, Log: log,
 		}),
 		Now: time.Now, Log: log, Stored: func(p decode.Part) { measure(meter, p) },
+		Indexed: func(ctx context.Context, page catalog.ParseCount) {
+			measureParsed(ctx, meter, cat.Pages, page, time.Now(), log)
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -109,6 +114,28 @@ func measure(meter *metrics.Writer, p decode.Part) {
 	meter.Put(metrics.Values{
 		metrics.Archived: float64(p.Readable), metrics.Quarantined: float64(p.Unreadable), metrics.PageAge: p.Age.Seconds(),
 	})
+}
+
+// parsedDays are how much of each day could be parsed.
+type parsedDays interface {
+	ParsedDays(ctx context.Context, from time.Time) ([]catalog.ParsedDay, error)
+}
+
+// measureParsed judges what could be parsed when a page has messages that could not: at
+// once, since the next pull, which might notice as well, may be a day away.
+func measureParsed(ctx context.Context, meter *metrics.Writer, days parsedDays, page catalog.ParseCount, now time.Time, log *slog.Logger) {
+	if page.Unparsed == 0 {
+		return
+	}
+	parsed, err := days.ParsedDays(ctx, health.FirstParsedDay(now))
+	if err != nil {
+		log.WarnContext(ctx, "a metric is missing: what could be parsed", "error", err)
+		return
+	}
+	wrong := slices.ContainsFunc(health.Judge(now, health.Facts{Parsed: parsed}), func(a health.Alarm) bool {
+		return a.Code == health.AlarmUnparsed && a.Severity == health.SeverityAction
+	})
+	meter.Put(metrics.Values{metrics.UnparsedAlarm: metrics.Flag(wrong)})
 }
 
 // newBatch has an archiver work on the pages that messages name. It refuses a

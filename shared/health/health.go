@@ -46,6 +46,8 @@ const (
 	AlarmMediaWait  AlarmCode = "media_pending"     // files wait for a day
 	AlarmIncident   AlarmCode = "incident"          // somebody laid a delete marker or another version over the archive
 	AlarmVersion    AlarmCode = "version"           // the program's source cannot be found again
+	AlarmUnparsed   AlarmCode = "unparsed"          // far more messages than usual could not be parsed
+	AlarmTypes      AlarmCode = "unknown_types"     // messages of types that the program does not know; information
 )
 
 // Severity says whether somebody has to do something.
@@ -89,6 +91,7 @@ type Facts struct {
 	Incidents     []archive.Incident // the newest
 	Media         catalog.MediaFacts
 	Damage        damage.Summary
+	Parsed        []catalog.ParsedDay // from FirstParsedDay on, in order
 	Build         Build
 }
 
@@ -124,6 +127,8 @@ func Judge(now time.Time, f Facts) []Alarm {
 		add(a, true)
 	}
 	alarms = append(alarms, judgeDamage(f.Damage)...)
+	add(judgeUnparsed(now, f.Parsed))
+	add(judgeTypes(now, f.Parsed))
 	add(judgeBuild(f.Build))
 	return alarms
 }

@@ -39,6 +39,7 @@ const (
 	Archived      Name = "Archived"       // messages in segments that were stored
 	Quarantined   Name = "Quarantined"    // envelopes in them that could not be read
 	PageAge       Name = "PageAgeSeconds" // of a page when its segment was stored
+	UnparsedAlarm Name = "UnparsedAlarm"  // 1: with this page, far more messages than usual could not be parsed
 	ChildRestarts Name = "ChildRestarts"  // processes of WeCom's library that died
 	Seconds       Name = "Seconds"        // that a run took
 	MediaStored   Name = "MediaStored"    // files that were stored
