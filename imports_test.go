@@ -63,6 +63,7 @@ func walls() []wall {
 		{"shared/catalog", []string{ours, parquet}, []string{"shared/archive", "shared/store", "shared/chat"}, "the index is written by who has no use for Parquet, and knows no stage"},
 		{"shared/compaction", []string{ours}, []string{"shared/catalog", "shared/segment", "shared/archive", "shared/store", "shared/chat"}, "a format and its items, apart from who makes them"},
 		{"shared/damage", []string{ours, parquet}, []string{"shared/catalog/table", "shared/archive", "shared/store", "shared/chat"}, "whoever notices damage may write it down, also who must not read"},
+		{"shared/scrub", []string{ours, parquet}, []string{"shared/catalog", "shared/damage", "shared/archive", "shared/store", "shared/chat", "shared/environment"}, "the media function scrubs files, and must not be able to read messages"},
 		{"shared/health", []string{ours, parquet}, []string{"shared/catalog", "shared/damage", "shared/archive", "shared/store", "shared/chat", "shared/plural"}, "it judges facts, whoever learned them"},
 		{"shared/wecom", []string{ours}, []string{"shared/chat"}, "messages and errors of WeCom know nothing of the archive"},
 		{"shared/wecom/financesdk", []string{ours}, []string{"shared/wecom", "shared/chat", "shared/clock"}, binding},

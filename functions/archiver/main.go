@@ -1,6 +1,7 @@
 // The archiver function reads pages as they appear, decrypts them, and stores
-// their messages in segments. A queue of created-events starts it. It can open the
-// private keys and has no route out.
+// their messages in segments. A queue of created-events starts it; once a day a schedule
+// has it read a share of the archive again. It can open the private keys and has no
+// route out.
 //
 // WeCom's library comes with the layer that infra/layers builds. It runs in
 // processes of its own (package decrypt), which are this executable again; they
@@ -22,6 +23,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsevents"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/damage"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/health"
@@ -29,6 +31,8 @@ import (
 	"wecom-archive/shared/lambdastart"
 	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/program"
+	"wecom-archive/shared/scrub"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/wecom/financesdk/decrypt"
 	"wecom-archive/shared/wecom/financesdk/native"
 )
@@ -49,10 +53,11 @@ type settings struct {
 	Capture    string // WECOM_ARCHIVE_CAPTURE_KEY: KMS key of pages, events and job lists
 	KeyringKey string // WECOM_ARCHIVE_KEYRING_KEY: KMS key that wraps private keys
 	SDK        string // WECOM_ARCHIVE_SDK: path of WeCom's library; optional
+	ScrubDays  int    // WECOM_ARCHIVE_SCRUB_DAYS: in which the archive is read again; optional
 }
 
 func readSettings(getenv func(string) string) (settings, error) {
-	s := settings{SDK: cmp.Or(getenv("WECOM_ARCHIVE_SDK"), native.LayerPath)}
+	s := settings{SDK: cmp.Or(getenv("WECOM_ARCHIVE_SDK"), native.LayerPath), ScrubDays: scrub.DefaultDays}
 	err := environment.Read(getenv,
 		environment.Corp(&s.Corp),
 		environment.Bucket(&s.Bucket),
@@ -61,7 +66,10 @@ func readSettings(getenv func(string) string) (settings, error) {
 		environment.CaptureKey(&s.Capture),
 		environment.Setting{Name: "WECOM_ARCHIVE_KEYRING_KEY", To: &s.KeyringKey, What: "the ARN of the KMS key that wraps private keys"},
 	)
-	return s, err
+	if err != nil {
+		return settings{}, err
+	}
+	return s, environment.ReadNumbers(getenv, scrub.DaysSetting(&s.ScrubDays))
 }
 
 const (
@@ -106,7 +114,13 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 	if err != nil {
 		return nil, err
 	}
-	return batch.Handle, nil
+	checker := scrub.Checker{Objects: objects, Corp: set.Corp, Segment: segment.Whose}
+	app := &App{Batch: batch, Log: log, Scrub: scrub.New(scrub.Config{
+		Name: scrub.Archive, Objects: objects, Journal: catalog.Journal, Parts: checker.Archive(), Shares: set.ScrubDays,
+		Expected: []scrub.Expected{scrub.PagesAndSegments(catalog.Pages), scrub.KeyRecords(catalog.Keys)},
+		Book:     damage.New(objects, catalog.Table, set.Corp, time.Now), Now: time.Now, Log: log,
+	})}
+	return app.Handle, nil
 }
 
 // measure writes the metrics of a part of a segment.
