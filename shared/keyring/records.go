@@ -25,7 +25,7 @@ func (r *Ring) Record(ctx context.Context, id string) (archive.KeyRecord, error)
 		return rec, err
 	}
 	if rec.Corp != r.Corp {
-		return rec, fmt.Errorf("key %s: its record is of corp %q: %w", id, rec.Corp, store.ErrDamaged)
+		return rec, fmt.Errorf("key %s: its record is of another corp: %w", id, store.ErrDamaged)
 	}
 	return rec, nil
 }
