@@ -193,3 +193,20 @@ func FuzzParseKey(f *testing.F) {
 		}
 	})
 }
+
+func TestParseKey(t *testing.T) {
+	for key, want := range map[string][2]string{
+		compaction.Key("2026-11", "r1", 7):     {"2026-11", "r1"},
+		"compactions/2026-11/r1/00007.extract": {"2026-11", "r1"},
+		"compactions/2026-11/r1/":              {},
+		"compactions/2026-11//00007.parquet":   {},
+		"compactions//r1/00007.parquet":        {},
+		"compactions/2026-11/r1":               {},
+		"compactions/2026-11/r1/a/b":           {},
+		"messages/2026-11/r1/00007.parquet":    {},
+	} {
+		if month, run, ok := compaction.ParseKey(key); month != want[0] || run != want[1] || ok != (want[0] != "") {
+			t.Errorf("%s: %q, %q, %v", key, month, run, ok)
+		}
+	}
+}
