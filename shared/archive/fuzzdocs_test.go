@@ -180,7 +180,7 @@ func FuzzKeyRecord(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, doc []byte, id string) {
 		key := archive.KeyRecordKey(id)
-		if len(id) > 64 || store.CheckObjectKey(key) != nil {
+		if len(id) > 16 || store.CheckObjectKey(key) != nil {
 			return
 		}
 		rec, err := archive.GetKeyRecord(t.Context(), objectsWith(t, key, string(doc)), id)
