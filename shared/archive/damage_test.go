@@ -226,6 +226,23 @@ func TestDocumentsOfNowhere(t *testing.T) {
 	}
 }
 
+// TestPartOfNowhere: a part of the directory whose key nobody would list is damage.
+func TestPartOfNowhere(t *testing.T) {
+	at := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	for name, part := range map[string]archive.DirectoryPart{
+		"of no run": {At: at}, "of a run with a slash": {Run: "a/b", At: at}, "of part -1": {Run: "r", Part: -1, At: at}, "before 1970": {Run: "r", At: time.UnixMilli(-1)}, "": {Run: "r", At: at},
+	} {
+		objects := storetest.NewObjects()
+		key, err := archive.PutDirectoryPart(t.Context(), objects, part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := archive.GetDirectoryPart(t.Context(), objects, key); errors.Is(err, store.ErrDamaged) != (name != "") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestErrorsQuoteNothing: package json quotes strings where a time should be, and numbers
 // of any length; ids and names may be anything in a damaged document.
 func TestErrorsQuoteNothing(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 )
 
 // mostMemory bounds what reading one row group of these tests may ask for, in bytes.
-const mostMemory = 64 << 20
+const mostMemory = 256 << 20
 
 // allocated is how many bytes do asks for.
 func allocated(do func()) uint64 {
