@@ -164,7 +164,7 @@ func mendGroup(n int, err *error) {
 		*err = fmt.Errorf("the Parquet library gave up: %v", p)
 	}
 	if *err != nil && !errors.Is(*err, archive.ErrNewFormat) {
-		*err = fmt.Errorf("row group %d of a compacted object: %w: %w", n, store.ErrDamaged, *err)
+		*err = fmt.Errorf("row group %d of a compacted object: %w: %.200s", n, store.ErrDamaged, (*err).Error()) // the library's grow with the damage
 	}
 }
 

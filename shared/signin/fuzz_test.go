@@ -329,7 +329,7 @@ func FuzzCallback(f *testing.F) {
 // that browsers keep.
 func FuzzBack(f *testing.F) {
 	j := newJourney(f)
-	for _, back := range []string{"", "/", "/c", "/c?q=" + strings.Repeat("<", 1000), "//elsewhere.example", "https://elsewhere.example/", `/\elsewhere.example`, "/\t/elsewhere.example", "/.//elsewhere.example", "/%zz//elsewhere.example", "/c/../..//e", "/搜索?q=合同#x", "/" + strings.Repeat("c", 5000), "/\x00", "javascript:alert(1)"} {
+	for _, back := range []string{"", "/", "/c", "/c?q=" + strings.Repeat("<", 1000), "/" + strings.Repeat("<", 1000), "//elsewhere.example", "https://elsewhere.example/", `/\elsewhere.example`, "/\t/elsewhere.example", "/.//elsewhere.example", "/%zz//elsewhere.example", "/c/../..//e", "/搜索?q=合同#x", "/" + strings.Repeat("c", 5000), "/\x00", "javascript:alert(1)"} {
 		f.Add(back)
 	}
 	f.Fuzz(func(t *testing.T, back string) {

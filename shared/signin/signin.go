@@ -263,10 +263,14 @@ func (h *handler) refuse(w http.ResponseWriter, status int, why string, err erro
 // localPath is a path on this host, or the first page for anything else. A query that
 // would make a cookie which browsers drop is cut off.
 func localPath(path string) string {
-	if doc, err := json.Marshal(path); err != nil || len(doc) > maxBack {
+	tooLong := func() bool { // JSON writes some letters as six
+		doc, err := json.Marshal(path)
+		return err != nil || len(doc) > maxBack
+	}
+	if tooLong() {
 		path, _, _ = strings.Cut(path, "?")
 	}
-	if len(path) > maxBack {
+	if tooLong() {
 		return "/"
 	}
 	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n\t") {
