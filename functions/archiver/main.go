@@ -116,9 +116,9 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 	}
 	checker := scrub.Checker{Objects: objects, Corp: set.Corp, Segment: segment.Whose}
 	app := &App{Batch: batch, Log: log, Scrub: scrub.New(scrub.Config{
-		Name: scrub.Archive, Objects: objects, Journal: catalog.Journal, Parts: checker.Archive(), Shares: set.ScrubDays,
-		Expected: []scrub.Expected{scrub.PagesAndSegments(catalog.Pages), scrub.KeyRecords(catalog.Keys)},
-		Book:     damage.New(objects, catalog.Table, set.Corp, time.Now), Now: time.Now, Log: log,
+		Name: scrub.Archive, Objects: objects, Journal: index.Journal, Parts: checker.Archive(), Shares: set.ScrubDays,
+		Expected: []scrub.Expected{scrub.PagesAndSegments(index.Pages), scrub.KeyRecords(index.Keys)},
+		Book:     damage.New(objects, index.Table, set.Corp, time.Now), Now: time.Now, Log: log,
 	})}
 	return app.Handle, nil
 }
