@@ -27,6 +27,16 @@ type Query struct {
 	To   time.Time // exclusive; zero: to the last
 }
 
+// WholeMS is a bound of times that are whole milliseconds, rounded up to one: what lies
+// before the bound lies before the result, and what does not does not. Zero stays.
+func WholeMS(bound time.Time) time.Time {
+	whole := bound.Truncate(time.Millisecond)
+	if whole.Before(bound) {
+		whole = whole.Add(time.Millisecond)
+	}
+	return whole
+}
+
 // IDs are all ids of one person: an employee whose userid was changed has several. None:
 // whoever it is.
 type IDs []string
@@ -41,6 +51,7 @@ type Matcher struct {
 
 // NewMatcher returns a Matcher.
 func NewMatcher(q Query) *Matcher {
+	q.From, q.To = WholeMS(q.From), WholeMS(q.To)
 	m := &Matcher{query: q}
 	if folded := Fold(q.File); folded != "" {
 		m.file = Words{root: one(0), terms: []term{{folded: []byte(folded)}}}

@@ -159,6 +159,7 @@ func (s *Scanner) Search(ctx context.Context, q Query) (Answer, error) {
 	if q.Limit < 1 || q.Limit > MaxLimit {
 		return Answer{}, fmt.Errorf("%w: limit %d is not between 1 and %d", ErrQuery, q.Limit, MaxLimit)
 	}
+	q.From, q.To = query.WholeMS(q.From), query.WholeMS(q.To)
 	until := time.Time{}
 	if q.Time > 0 {
 		until = s.Now().Add(q.Time)
