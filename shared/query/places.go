@@ -50,11 +50,6 @@ func (w Words) Places(text string, stop Stop) (places []Range, more bool, err er
 		p.slide(longest - 1)
 	}
 	for _, s := range p.found[:min(len(p.found), MaxRanges)] {
-		// Two places of the folded text can lie in one letter, such as a ligature.
-		if n := len(places); n > 0 && s.Start <= places[n-1].End {
-			places[n-1].End = max(places[n-1].End, s.End)
-			continue
-		}
 		places = append(places, s.Range)
 	}
 	return places, len(p.found) > MaxRanges, nil
@@ -171,11 +166,23 @@ func (p *placer) add(start, end int) {
 }
 
 // settle notes where places that end in this part end in the text: with the least whole
-// pieces.
+// pieces. Two places of the folded text can lie in one letter, such as a ligature: they are
+// one.
 func (p *placer) settle() {
-	for i := len(p.found) - 1; i >= 0 && p.found[i].end > p.base+p.seen; i-- {
-		p.found[i].End = p.from[sort.SearchInts(p.to, p.found[i].end)]
+	first := len(p.found)
+	for first > 0 && p.found[first-1].end > p.base+p.seen {
+		first--
+		p.found[first].End = p.from[sort.SearchInts(p.to, p.found[first].end)]
 	}
+	kept := p.found[:first]
+	for _, s := range p.found[first:] {
+		if n := len(kept); n > 0 && s.Start <= kept[n-1].End {
+			kept[n-1].end, kept[n-1].End = s.end, max(kept[n-1].End, s.End)
+			continue
+		}
+		kept = append(kept, s)
+	}
+	p.found = kept
 }
 
 // slide leaves as many bytes of the part at least, whole pieces.
