@@ -223,6 +223,19 @@ func TestStop(t *testing.T) {
 	}
 }
 
+// TestPlacesAreBounded: once there are enough of them, a text is not looked at further.
+func TestPlacesAreBounded(t *testing.T) {
+	w, err := ParseWords("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	places, more, err := w.Places(strings.Repeat("ab", 2<<20), func() error { asked++; return nil })
+	if err != nil || len(places) != MaxRanges || !more || asked > 3 {
+		t.Errorf("%d places, more %v, after %d questions, %v", len(places), more, asked, err)
+	}
+}
+
 // BenchmarkHostile prints how often the plain way takes the memory and the time of ours.
 func BenchmarkHostile(b *testing.B) {
 	for _, h := range hostile(256 << 10) {
