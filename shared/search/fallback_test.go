@@ -414,6 +414,47 @@ func TestCursorNamesUnits(t *testing.T) {
 	}
 }
 
+// TestCursorOfAsManyUnits: that there are as many units as before does not make them the
+// same: without their directories the row groups of months stand in another order.
+func TestCursorOfAsManyUnits(t *testing.T) {
+	w := newWorld()
+	for month := range 5 {
+		pulled := start.AddDate(0, month, 0)
+		text := "无关"
+		if month == 0 {
+			text = "独一"
+		}
+		w.store(t, pulled, w.message(pulled, text, nil), w.message(pulled.Add(-time.Hour), "无关", nil))
+	}
+	w.compact(t, start.AddDate(0, 5, 0))
+	q := asked{"独一", search.Query{Limit: 100, Time: time.Nanosecond, Descending: true}}
+	q.Words = phrase(t, q.needle)
+	var got []int64
+	for page := 0; page < 50; page++ {
+		a, err := w.scanner().Search(t.Context(), q.Query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range a.Hits {
+			got = append(got, h.Seq)
+		}
+		if a.Next == nil {
+			break
+		}
+		q.Cursor = *a.Next
+		for _, key := range keysBelow(t, w.derived, compaction.Prefix) {
+			if page == 2 && strings.HasSuffix(key, ".directory") {
+				if err := w.derived.Delete(t.Context(), key); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	if want := w.want(q); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
 // TestOldCursor: a cursor of a program that did not name its units is gone on from where its
 // page began.
 func TestOldCursor(t *testing.T) {
