@@ -96,19 +96,19 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 		return nil, err
 	}
 	objects := aws.Objects(set.Bucket).WithKey(set.Capture, archive.CapturePrefixes()...)
-	cat := catalog.New(aws.Index(set.Table))
+	index := catalog.New(aws.Index(set.Table))
 	batch, err := newBatch(ctx, set.Bucket, decode.Config{
 		Corp: set.Corp, Program: program.Version(), Objects: objects, Lock: objects, Library: library,
-		Conversations: cat.Conversations, People: cat.People, Consents: cat.Consents,
-		Media: cat.Media, Pages: cat.Pages,
+		Conversations: index.Conversations, People: index.People, Consents: index.Consents,
+		Media: index.Media, Pages: index.Pages,
 		Derived: aws.Derived(set.Derived).WithKey(set.Capture, archive.FetchPrefix),
 		Keys: keyring.New(keyring.Config{
 			Corp: set.Corp, Objects: objects, Port: aws.Keyring(set.KeyringKey),
-			Keys: cat.Keys, Now: time.Now, Log: log,
+			Keys: index.Keys, Now: time.Now, Log: log,
 		}),
 		Now: time.Now, Log: log, Stored: func(p decode.Part) { measure(meter, p) },
 		Indexed: func(ctx context.Context, page catalog.ParseCount) {
-			measureParsed(ctx, meter, cat.Pages, page, time.Now(), log)
+			measureParsed(ctx, meter, index.Pages, page, time.Now(), log)
 		},
 	})
 	if err != nil {

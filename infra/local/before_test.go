@@ -94,6 +94,8 @@ var masksOfReindex = []mask{
 	{"/v1/search", "looked_at.requests", "", "likewise"},
 	{"/v1/search", "looked_at.messages", "", "likewise"},
 	{"/v1/search", "not_looked_at.contents", "", "they are counted of what was looked at"},
+	{"/v1/search", "not_looked_at.unopened", "", "they are counted of what was looked at"},
+	{"/v1/search", "looked_at.without_extracts", "", "extracts are made again"},
 }
 
 // TestArchiveOfBefore: an archive that an earlier program wrote is read as that one
