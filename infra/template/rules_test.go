@@ -208,7 +208,7 @@ var rules = map[string]func(*Model) []string{
 		for path, want := range map[string][]string{
 			"Functions/PagesPolicy": {"events.amazonaws.com", arnOf("Functions/NewPages")(m).(string)}, "Functions/DeadPagesPolicy": {"events.amazonaws.com", arnOf("Functions/NewPages")(m).(string)},
 			"Functions/MediaJobsPolicy": {"events.amazonaws.com", arnOf("Functions/NewJobs")(m).(string)}, "Functions/DeadMediaPolicy": {"events.amazonaws.com", arnOf("Functions/NewJobs")(m).(string)},
-			"Functions/DeadRunsPolicy": {"events.amazonaws.com", arnOf("Functions/MediaAgain")(m).(string), arnOf("Functions/LearnNames")(m).(string), arnOf("Functions/NewNames")(m).(string), arnOf("Functions/Pull")(m).(string), arnOf("Functions/Retry")(m).(string), arnOf("Functions/PullNow")(m).(string), arnOf("Functions/Compact")(m).(string)},
+			"Functions/DeadRunsPolicy": {"events.amazonaws.com", arnOf("Functions/MediaAgain")(m).(string), arnOf("Functions/LearnNames")(m).(string), arnOf("Functions/NewNames")(m).(string), arnOf("Functions/Pull")(m).(string), arnOf("Functions/Retry")(m).(string), arnOf("Functions/PullNow")(m).(string), arnOf("Functions/Compact")(m).(string), arnOf("Functions/Scrub")(m).(string)},
 			"Watch/TopicPolicy":        {"cloudwatch.amazonaws.com", "events.amazonaws.com", m.Place.Account},
 			"OpsKey":                   {"events.amazonaws.com", "cloudwatch.amazonaws.com", "s3.amazonaws.com", "cloudtrail.amazonaws.com", "logs." + m.Place.Region},
 			"LogBucketPolicy":          {"logging.s3.amazonaws.com", "cloudtrail.amazonaws.com", "trail/archive"},

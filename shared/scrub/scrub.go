@@ -79,6 +79,7 @@ type Standing struct {
 	Share   int       `json:"share"`           // under way or next, from 0
 	Part    int       `json:"part"`            // of it; len(Parts) and above: of what must be there
 	After   string    `json:"after,omitempty"` // last object that was read
+	Passed  int       `json:"passed"`          // of what must be there, so many were looked for
 	Began   time.Time `json:"began,omitzero"`  // this round
 	Unread  int       `json:"unread"`          // in it
 	Looked  int       `json:"looked"`          // at so many objects in it
@@ -155,8 +156,21 @@ func (r *run) work(ctx context.Context) error {
 			return err
 		}
 	}
-	for ; r.Part < len(r.Parts)+len(r.Expected); r.Part++ {
-		if err := r.Expected[r.Part-len(r.Parts)](ctx, r.mine, func(key string) error { return r.must(ctx, key) }); err != nil {
+	for ; r.Part < len(r.Parts)+len(r.Expected); r.Part, r.Passed = r.Part+1, 0 {
+		n := 0
+		err := r.Expected[r.Part-len(r.Parts)](ctx, r.mine, func(key string) error {
+			// What came in between, before the place where the last run stopped, shifts
+			// the others: they have their turn in the next round.
+			if n++; n <= r.Passed {
+				return nil
+			}
+			if err := r.must(ctx, key); err != nil {
+				return err
+			}
+			r.Passed = n
+			return nil
+		})
+		if err != nil {
 			return err
 		}
 	}
