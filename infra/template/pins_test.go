@@ -272,7 +272,11 @@ func alarmPins() (all []pin) {
 	for name, metric := range map[string]string{"Gap": "Gaps", "Quarantine": "Quarantined", "Rejects": "Rejects", "Incident": "Incidents", "Refused": "Refused", "Quiet": "QuietAlarm", "Unparsed": "UnparsedAlarm", "LibraryCrash": "ChildRestarts", "MediaLost": "MediaLost", "MediaFailed": "MediaFailed", "CallbackFails": "CallbackFails"} {
 		ours(name, metric)
 	}
-	for name := range map[string]bool{"Gap": true, "Quarantine": true, "Rejects": true, "Incident": true, "Refused": true, "Quiet": true, "Unparsed": true, "LibraryCrash": true, "MediaLost": true, "MediaFailed": true, "CallbackFails": true, "Behind26h": true, "Behind48h": true, "Behind72h": true, "Behind96h": true} {
+	// What stands until it is mended rings as long as the daily pull finds it.
+	for name, metric := range map[string]string{"Damage": "Damaged", "Hole": "Holes", "Stray": "Strays", "Derived": "DerivedDamage"} {
+		add(name, metric, "Maximum", 86400, 1, 1, over, "notBreaching")
+	}
+	for name := range map[string]bool{"Damage": true, "Hole": true, "Stray": true, "Derived": true, "Gap": true, "Quarantine": true, "Rejects": true, "Incident": true, "Refused": true, "Quiet": true, "Unparsed": true, "LibraryCrash": true, "MediaLost": true, "MediaFailed": true, "CallbackFails": true, "Behind26h": true, "Behind48h": true, "Behind72h": true, "Behind96h": true} {
 		all = append(all, pin{"Watch/" + name, "Namespace", "wecom-archive"}, pin{"Watch/" + name, "Dimensions", []any{map[string]any{"Name": "Stack", "Value": "archive"}}})
 	}
 	add("PagesWait", "ApproximateAgeOfOldestMessage", "Maximum", 300, 3, 3600, over, "notBreaching")

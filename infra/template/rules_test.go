@@ -82,8 +82,8 @@ var rules = map[string]func(*Model) []string{
 	"settings of single functions": func(m *Model) (bad []string) {
 		for path, want := range map[string]map[string]any{
 			"Puller":    {"CAPTURE_KEY": m.Outputs["CaptureKey"], "QUEUE_URL": m.Outputs["QueueUrl"], "SECRET_PREFIX": m.Outputs["SecretPrefix"], "LIMIT": "1000"},
-			"Media":     {"CAPTURE_KEY": m.Outputs["CaptureKey"], "DERIVED": m.Outputs["DerivedBucket"], "SECRET_PREFIX": m.Outputs["SecretPrefix"], "CALLS": "3000", "QUEUE_URL": refOf("Functions/MediaJobs")(m)},
-			"Archiver":  {"CAPTURE_KEY": m.Outputs["CaptureKey"], "KEYRING_KEY": m.Outputs["KeyringKey"], "DERIVED": m.Outputs["DerivedBucket"]},
+			"Media":     {"CAPTURE_KEY": m.Outputs["CaptureKey"], "DERIVED": m.Outputs["DerivedBucket"], "SECRET_PREFIX": m.Outputs["SecretPrefix"], "CALLS": "3000", "SCRUB_DAYS": "365", "QUEUE_URL": refOf("Functions/MediaJobs")(m)},
+			"Archiver":  {"CAPTURE_KEY": m.Outputs["CaptureKey"], "KEYRING_KEY": m.Outputs["KeyringKey"], "SCRUB_DAYS": "365", "DERIVED": m.Outputs["DerivedBucket"]},
 			"Directory": {"CAPTURE_KEY": m.Outputs["CaptureKey"], "SECRET_PREFIX": m.Outputs["SecretPrefix"]},
 			"Callback":  {"CAPTURE_KEY": m.Outputs["CaptureKey"], "SECRET_PREFIX": m.Outputs["SecretPrefix"], "WAKE_URL": refOf("Functions/Wakes")(m), "WAKE_DELAY": "600s"},
 			"Compactor": {"DERIVED": m.Outputs["DerivedBucket"]},
