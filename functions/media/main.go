@@ -105,7 +105,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 	}
 	meter := metrics.New(os.Stdout, getenv("WECOM_ARCHIVE_STACK"), time.Now)
 	objects, catalog := aws.Objects(set.Bucket).WithKey(set.Capture, archive.CapturePrefixes()...), catalog.New(aws.Index(set.Table))
-	checker := scrub.Checker{Objects: objects, Corp: set.Corp}
+	checker, book := scrub.Checker{Objects: objects, Corp: set.Corp}, damage.New(objects, catalog.Table, set.Corp, time.Now)
 	app := &App{
 		Bucket:  set.Derived,
 		Secrets: aws.Secrets(set.Secrets),
@@ -119,7 +119,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 		Scrub: scrub.New(scrub.Config{
 			Name: scrub.Files, Objects: objects, Journal: catalog.Journal, Parts: checker.Files(), Shares: set.Days,
 			Expected: []scrub.Expected{checker.LinkedFiles()},
-			Book:     damage.New(objects, catalog.Table, set.Corp, time.Now), Now: time.Now, Log: log,
+			Book:     book, Now: time.Now, Log: log,
 		}),
 		Requeuer: &mediafetch.Requeuer{
 			Media: catalog.Media, Queue: aws.Notifier(set.QueueURL, set.Derived), Now: time.Now,
@@ -129,7 +129,8 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 			Objects: objects, Lock: objects,
 			Derived: aws.Derived(set.Derived), Media: catalog.Media, Now: time.Now, Sleep: clock.Sleep, Log: log,
 			Spool: spoolFolder, SpoolLimit: spoolLimit, Workers: set.Workers, CallsPerMinute: set.Calls,
-			Sniff: mediatype.Sniff, Settled: func(l archive.Link) { measure(meter, l) },
+			Damage: book,
+			Sniff:  mediatype.Sniff, Settled: func(l archive.Link) { measure(meter, l) },
 		},
 	}
 	return app.Handle, nil

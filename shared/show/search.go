@@ -14,6 +14,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/chat"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/query"
 	"wecom-archive/shared/search"
 )
@@ -273,14 +274,27 @@ func (s *Content) countUnread(ctx context.Context, n *notLookedAt) error {
 	})
 }
 
-// logDamage says what a search could not read.
+// logDamage says what a search could not read, and reports it.
 func (s *Content) logDamage(ctx context.Context, found search.Answer) {
 	for _, key := range found.Damaged {
 		s.config.Log.ErrorContext(ctx, "a search could not read an object", "key", key, "request", AskerOf(ctx).Request)
+		s.report(ctx, unreadObject(key, "a search could not read it"))
 	}
 	for _, name := range found.Instead {
 		s.config.Log.ErrorContext(ctx, "a search could not read what is derived, and read it elsewhere", "name", name, "request", AskerOf(ctx).Request)
+		s.report(ctx, unreadObject(name, "a search could not read it, and read what it was made from"))
 	}
+}
+
+// unreadObject is the finding about an object, or a row group of one (key#3), that was
+// not what it must be.
+func unreadObject(name, why string) archive.Finding {
+	key, _, _ := strings.Cut(name, "#")
+	f := archive.Finding{Where: archive.InArchive, Kind: archive.Altered, Key: key, By: reader, Detail: why}
+	if strings.HasPrefix(key, compaction.Prefix) {
+		f.Where = archive.InDerived
+	}
+	return f
 }
 
 // recordSearch makes the record that must exist before the answer leaves, even of a
