@@ -8,7 +8,7 @@ FUZZTIME ?= 30s
 TRYING := $(or $(filter staging,$(ENV)),$(filter 1,$(DIRTY)))
 ENV ?= staging
 
-.PHONY: bench-search load-viewer test-media test-browser test-template costs deploy build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Reindexer build-Admin build-Signin help test race lint fuzz duckdb test-aws test-sdk layer bench memory build local ci platforms vuln memory-compact memory-reindex
+.PHONY: sizes bench-local bench-search load-viewer test-media test-browser test-template costs deploy build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Reindexer build-Admin build-Signin help test race lint fuzz duckdb test-aws test-sdk layer bench memory build local ci platforms vuln memory-compact memory-reindex
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -79,8 +79,14 @@ load-viewer: ## requests and time of each screen of the viewer, of 1,000,000 mes
 bench: ## speed and memory, as ratios measured side by side
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
+bench-local: ## CPU a message on one machine, against a program of before
+	bash infra/bench/cpu.sh
+
 build: ## functions and command for both architectures, without cgo
 	bash infra/build.sh
+
+sizes: build ## sizes of functions and command, with their limits
+	bash infra/sizes.sh
 
 test-template: ## the stack's template, its rules and permissions (needs node, npm, python3)
 	bash infra/template/test.sh
