@@ -98,12 +98,12 @@ deploy: ## sam deploy; ENV=staging, production, production-cn
 	ENV=$(ENV) sam build && sam deploy --config-env $(ENV)
 
 # What `sam build` calls for each function. SDK_GOARCH=arm64 with the parameter
-# SdkArchitecture=arm64.
+# SdkArchitecture=arm64. What the tag is for: CONTRIBUTING.md, "Sizes".
 SDK_GOARCH ?= amd64
 build-Puller build-Archiver build-Media: GOARCH = $(SDK_GOARCH)
 build-Directory build-Callback build-Compactor build-Reindexer build-Admin build-Signin: GOARCH = arm64
 build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Reindexer build-Admin build-Signin: build-%:
-	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) $(GO) build -trimpath -ldflags '-s -w' -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(shell echo $* | tr A-Z a-z)
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) $(GO) build -tags lambda.norpc -trimpath -ldflags '-s -w' -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(shell echo $* | tr A-Z a-z)
 	$(if $(TRYING),,GOOS= GOARCH= $(GO) run ./infra/traceable "$(ARTIFACTS_DIR)/bootstrap")
 
 ci: ## all that CI runs

@@ -15,8 +15,11 @@ measure() { # NAME FILE
 	local size limit=${limits[$1]:-} says=''
 	[ -s "$2" ] || { printf '%-14s  %s is missing: make build\n' "$1" "$2"; failed=1; return; }
 	size=$(wc -c <"$2")
+	if LC_ALL=C grep -qaF 'net/rpc.(*Server)' "$2"; then
+		says='carries net/rpc: built without -tags lambda.norpc? ' failed=1
+	fi
 	if [ -n "$limit" ] && [ "$size" -ge $((limit * 100000)) ]; then
-		says="over by $(megabytes $((size - limit * 100000)))" failed=1
+		says+="over by $(megabytes $((size - limit * 100000)))" failed=1
 	fi
 	printf '%-14s %6s  %5s  %s\n' "$1" "$(megabytes "$size")" "${limit:+$((limit / 10)).$((limit % 10))}" "$says"
 }
