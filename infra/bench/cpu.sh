@@ -10,7 +10,8 @@
 #   bash infra/bench/cpu.sh [rounds] [small] [middle] [large]
 #
 # default 2 5000 20000 40000. OLD_AT names the archives which the old program makes,
-# too, if not all: OLD_AT=20000 is enough for what is judged.
+# too, if not all: OLD_AT=20000 is enough for what is judged. OLD=FILE is the old
+# program, if it was built before.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 rounds=${1:-2} small=${2:-5000} middle=${3:-20000} large=${4:-40000}
@@ -25,14 +26,14 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-git rev-parse -q --verify "$before^{commit}" >/dev/null || {
-	echo "commit $before is not here: git fetch --unshallow" >&2
-	exit 1
-}
-git worktree add -q --detach "$work/tree" "$before"
-export CGO_ENABLED=0
-(cd "$work/tree" && go build -o "$work/old" ./cmd/wecom-archive)
-go build -o "$work/new" ./cmd/wecom-archive
+# Of a shallow clone: git fetch --unshallow
+if [ -z "${OLD:-}" ]; then
+	git worktree add -q --detach "$work/tree" "$before"
+	(cd "$work/tree" && CGO_ENABLED=0 go build -o "$work/old" ./cmd/wecom-archive)
+else
+	cp "$OLD" "$work/old"
+fi
+CGO_ENABLED=0 go build -o "$work/new" ./cmd/wecom-archive
 
 # cpu PROGRAM MESSAGES prints the CPU in ms of making an archive of so many.
 cpu() {
