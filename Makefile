@@ -8,7 +8,7 @@ FUZZTIME ?= 30s
 TRYING := $(or $(filter staging,$(ENV)),$(filter 1,$(DIRTY)))
 ENV ?= staging
 
-.PHONY: bench-search load-viewer test-media test-browser test-template costs deploy build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Reindexer build-Admin build-Signin help test race test-whole lint fuzz duckdb test-aws test-sdk layer bench memory build local ci platforms vuln memory-compact memory-reindex
+.PHONY: sizes bench-local bench-search load-viewer test-media test-browser test-template costs deploy build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Reindexer build-Admin build-Signin help test race test-whole lint fuzz duckdb test-aws test-sdk layer bench memory build local ci platforms vuln memory-compact memory-reindex
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -82,8 +82,14 @@ load-viewer: ## requests and time of each screen of the viewer, of 1,000,000 mes
 bench: ## speed and memory, as ratios measured side by side
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
+bench-local: ## CPU a message on one machine, against a program of before
+	bash infra/bench/cpu.sh
+
 build: ## functions and command for both architectures, without cgo
 	bash infra/build.sh
+
+sizes: build ## sizes of functions and command, with their limits
+	bash infra/sizes.sh
 
 test-template: ## the stack's template, its rules and permissions (needs node, npm, python3)
 	bash infra/template/test.sh
@@ -95,12 +101,12 @@ deploy: ## sam deploy; ENV=staging, production, production-cn
 	ENV=$(ENV) sam build && sam deploy --config-env $(ENV)
 
 # What `sam build` calls for each function. SDK_GOARCH=arm64 with the parameter
-# SdkArchitecture=arm64.
+# SdkArchitecture=arm64. What the tag is for: CONTRIBUTING.md, "Sizes".
 SDK_GOARCH ?= amd64
 build-Puller build-Archiver build-Media: GOARCH = $(SDK_GOARCH)
 build-Directory build-Callback build-Compactor build-Reindexer build-Admin build-Signin: GOARCH = arm64
 build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Reindexer build-Admin build-Signin: build-%:
-	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) $(GO) build -trimpath -ldflags '-s -w' -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(shell echo $* | tr A-Z a-z)
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) $(GO) build -tags lambda.norpc -trimpath -ldflags '-s -w' -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(shell echo $* | tr A-Z a-z)
 	$(if $(TRYING),,GOOS= GOARCH= $(GO) run ./infra/traceable "$(ARTIFACTS_DIR)/bootstrap")
 
 ci: ## all that CI runs

@@ -33,7 +33,7 @@ func bootstrap(t *testing.T, function string) string {
 func binary(t *testing.T, folder string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "bootstrap")
-	command := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", out, folder)
+	command := exec.CommandContext(t.Context(), "go", "build", "-tags", "lambda.norpc", "-trimpath", "-o", out, folder)
 	command.Dir = root
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := command.CombinedOutput(); err != nil {

@@ -72,8 +72,11 @@ func (s *System) fetch(ctx context.Context) error {
 func (s *System) sweep(ctx context.Context) error {
 	again := &mediafetch.Requeuer{Media: s.Catalog.Media, Queue: s.mediaQueue, Now: s.Now, After: time.Second, Every: sweepEvery}
 	for {
-		if _, err := again.Run(ctx); err != nil {
+		// A full disk, for one, gets room again: what it holds must not end with it.
+		if _, err := again.Run(ctx); errors.Is(err, store.ErrIndexDamaged) || ctx.Err() != nil {
 			return err
+		} else if err != nil {
+			s.Log.Error("unfinished files could not be queued again, will be tried again", "error", err)
 		}
 		if err := clock.Sleep(ctx, sweepEvery); err != nil {
 			return err

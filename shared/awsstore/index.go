@@ -35,14 +35,18 @@ const parallelPuts = 8
 //
 // Reads are strongly consistent: one read unit per 4 KB.
 type Index struct {
-	client *dynamodb.Client
+	client dynamodbCalls
 	table  string
 }
 
 var _ store.Index = (*Index)(nil)
 
 // NewIndex uses the table, which exists.
-func NewIndex(client *dynamodb.Client, table string) *Index { return &Index{client, table} }
+func NewIndex(client *dynamodb.Client, table string) *Index {
+	return &Index{dynamodbCalls{
+		client.GetItem, client.UpdateItem, client.Query, client.Scan, client.BatchGetItem, client.BatchWriteItem,
+	}, table}
+}
 
 // Get implements store.Index.
 func (x *Index) Get(ctx context.Context, partition, sort string) (store.Item, error) {

@@ -26,14 +26,16 @@ const (
 // A client with LogRequest or LogResponse bodies switched on would write private
 // keys to the log.
 type Keyring struct {
-	client *kms.Client
+	client kmsCalls
 	keyID  string
 }
 
 var _ store.Keyring = (*Keyring)(nil)
 
 // NewKeyring uses the KMS key with this id, ARN or alias, which exists.
-func NewKeyring(client *kms.Client, keyID string) *Keyring { return &Keyring{client, keyID} }
+func NewKeyring(client *kms.Client, keyID string) *Keyring {
+	return &Keyring{kmsCalls{client.GenerateDataKeyPairWithoutPlaintext, client.Encrypt, client.Decrypt}, keyID}
+}
 
 // NewPair implements store.Keyring. The private half never leaves KMS in
 // plaintext. KMS makes about one pair a second.

@@ -23,7 +23,7 @@ var secretName = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
 // Secrets is an store.Secrets in Systems Manager's Parameter Store: one
 // SecureString parameter for each. It is safe for concurrent use.
 type Secrets struct {
-	client *ssm.Client
+	client ssmCalls
 	prefix string
 	keyID  string
 }
@@ -34,7 +34,7 @@ var _ store.Secrets = (*Secrets)(nil)
 // the KMS key with this id, ARN or alias. The prefix, as /wecom-archive/prod/,
 // is what IAM policies name.
 func NewSecrets(client *ssm.Client, prefix, keyID string) *Secrets {
-	return &Secrets{client, prefix, keyID}
+	return &Secrets{ssmCalls{client.GetParameter, client.PutParameter}, prefix, keyID}
 }
 
 // Get implements store.Secrets.
