@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -82,7 +83,7 @@ func (c *Conversations) coverConversation(ctx context.Context, month, conversati
 		if known.Revision > 0 {
 			var have monthSpan
 			if err := json.Unmarshal(known.Value, &have); err != nil {
-				return fmt.Errorf("%w: %w", store.ErrDamaged, err)
+				have = anySpan
 			}
 			if wider.First, wider.Last = min(want.First, have.First), max(want.Last, have.Last); wider == have {
 				return nil
@@ -113,7 +114,7 @@ func (c *Conversations) ConversationMonths(ctx context.Context, conversation str
 		for _, item := range items {
 			var s monthSpan
 			if err := json.Unmarshal(item.Value, &s); err != nil {
-				return nil, fmt.Errorf("listing the months of a conversation: %w: %w", store.ErrDamaged, err)
+				s = anySpan
 			}
 			months = append(months, MonthSpan{
 				Month: strings.TrimPrefix(item.Sort, "c#"),
@@ -233,4 +234,22 @@ func (c *Conversations) MarkCompacted(ctx context.Context, key string, postings 
 		return fmt.Errorf("deleting the postings of %s: %w", key, err)
 	}
 	return c.table.Write(ctx, partitionCompacted+month, name, struct{}{})
+}
+
+// Keys are those of the parts, in the order of pull date, page and part.
+func (s CompactedParts) Keys() []string {
+	keys := make([]string, 0, len(s))
+	for _, name := range slices.Sorted(maps.Keys(s)) {
+		var asked uint64
+		var part int
+		day, rest, _ := strings.Cut(name, "#")
+		at, err := time.Parse(time.DateOnly, day)
+		if _, scanErr := fmt.Sscanf(rest, "%d#%d", &asked, &part); err != nil || scanErr != nil {
+			continue // nothing of ours
+		}
+		if key := archive.SegmentKey(at, asked, part); s.Has(key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -203,20 +202,9 @@ func unique(refs []catalog.PostingRef) []catalog.PostingRef {
 	return out
 }
 
-// newest is the row with the reading of the newest parser, in the conversation that it
-// belongs to by what is known of changed userids.
+// newest is the row as a run has it.
 func (b *batch) newest(r archive.Row) archive.Row {
-	if !r.Readable() {
-		return r
-	}
-	if b.c.Read != nil && r.ParserVersion < b.c.Parser {
-		r.Reading = b.c.Read(r.Raw, r.MsgID, r.PulledAt)
-	}
-	r.Reading = reading.Apply(b.aliases, r.Reading)
-	// As it will be stored: rows are sorted by it.
-	r.Conversation = strings.ToValidUTF8(r.Conversation, "\uFFFD")
-	r.MsgTime = time.UnixMilli(r.MsgTime.UnixMilli()).UTC()
-	return r
+	return reading.Newest(r, b.c.Read, b.c.Parser, b.aliases)
 }
 
 func (b *batch) cover(conversation string, at time.Time) {

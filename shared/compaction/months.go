@@ -86,6 +86,9 @@ func Key(month, run string, n int) string {
 	return fmt.Sprintf("%s%s/%s/%05d.parquet", Prefix, month, run, n)
 }
 
+// RunPrefix is how the keys of all objects of a run begin, with / behind it.
+func RunPrefix(month, run string) string { return Prefix + month + "/" + run }
+
 // ParseKey is the reverse of Key, without n.
 func ParseKey(key string) (month, run string, ok bool) {
 	rest, ok := strings.CutPrefix(key, Prefix)
