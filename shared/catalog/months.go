@@ -26,6 +26,9 @@ type monthSpan struct {
 	Last  int64 `json:"l"`
 }
 
+// anySpan stands for one that cannot be read: it may have been any.
+func anySpan() monthSpan { return monthSpan{First: -1 << 53, Last: 1 << 53} }
+
 // widen rounds a span of messages so that a conversation that goes on does not
 // cost a write each day: to the week that its last message lies in (days 1 to 7,
 // 8 to 14 and so on), but not beyond the month.
@@ -82,10 +85,11 @@ func (c *Conversations) coverConversation(ctx context.Context, month, conversati
 		wider := want
 		if known.Revision > 0 {
 			var have monthSpan
+			garbled := false
 			if err := json.Unmarshal(known.Value, &have); err != nil {
-				have = anySpan
+				have, garbled = anySpan(), true
 			}
-			if wider.First, wider.Last = min(want.First, have.First), max(want.Last, have.Last); wider == have {
+			if wider.First, wider.Last = min(want.First, have.First), max(want.Last, have.Last); wider == have && !garbled {
 				return nil
 			}
 		}
@@ -114,7 +118,7 @@ func (c *Conversations) ConversationMonths(ctx context.Context, conversation str
 		for _, item := range items {
 			var s monthSpan
 			if err := json.Unmarshal(item.Value, &s); err != nil {
-				s = anySpan
+				s = anySpan()
 			}
 			months = append(months, MonthSpan{
 				Month: strings.TrimPrefix(item.Sort, "c#"),

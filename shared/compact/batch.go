@@ -34,6 +34,8 @@ type batch struct {
 	last      string // key of the last part looked at
 	exhausted bool   // there are no more
 
+	owed map[string]bool // of a rebuild: compacted parts that were not read yet
+
 	marks     *os.File // one markLine for each part
 	marksJSON *json.Encoder
 	marksBuf  *bufio.Writer
@@ -78,6 +80,11 @@ func (b *batch) gather(ctx context.Context, after string, all bool) error {
 	}
 	b.marksBuf = bufio.NewWriter(b.marks)
 	b.marksJSON = json.NewEncoder(b.marksBuf)
+	if all {
+		if err := b.owe(ctx, after); err != nil {
+			return err
+		}
+	}
 
 	var keys []string
 	day, compacted := "", catalog.CompactedParts(nil)
@@ -143,7 +150,7 @@ func (b *batch) addParts(ctx context.Context, keys []string) error {
 // rows again as another part.
 func (c *Compactor) readPart(ctx context.Context, key string) (part, error) {
 	_, rows, err := segment.Read(ctx, c.Objects, key)
-	if errors.Is(err, store.ErrDamaged) {
+	if errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrNotFound) {
 		c.Log.Error("a part of a segment cannot be read and is left out", "key", key, "error", err)
 		return part{key: key, damaged: true}, nil
 	}
@@ -158,6 +165,7 @@ func (b *batch) addPart(p part) error {
 		b.damaged++
 		return nil // not marked: whoever mends it finds it here again
 	}
+	delete(b.owed, p.key)
 	_, asked, number, _ := archive.ParseSegmentKey(p.key)
 	read := make([]archive.Row, len(p.rows))
 	reread := false
