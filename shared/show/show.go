@@ -9,6 +9,7 @@ import (
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compaction"
+	"wecom-archive/shared/damage"
 	"wecom-archive/shared/person"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/search"
@@ -105,10 +106,12 @@ func New(c Config) *Show {
 		c.BesideTime = defaultBesideTime
 	}
 	compactions := compaction.NewIndex(c.Catalog.Table)
+	book := damage.New(c.Objects, c.Catalog.Table, c.Setup.Corp, c.Now)
 	d := &desk{
 		config: c, transcript: transcript.New(transcript.Config{
 			Objects: c.Objects, Derived: c.Derived,
 			Conversations: c.Catalog.Conversations, Pages: c.Catalog.Pages, Compactions: compactions,
+			People: c.Catalog.People, Read: c.Read, Damage: book, Log: c.Log,
 		}),
 		scanner: search.New(search.Config{
 			Objects: c.Objects, Derived: c.Derived, Now: time.Now,
