@@ -25,23 +25,22 @@ func (s *System) compactDaily(ctx context.Context) error {
 		if err := clock.Sleep(ctx, wait); err != nil {
 			return err
 		}
-		s.compactOnce(ctx)
+		switch sum, err := s.Compact(ctx); {
+		case ctx.Err() != nil:
+		case err != nil:
+			s.Log.Error("compacting failed, will be tried again", "error", err)
+		default:
+			s.Log.Info("compacted", "months", sum.Months, "messages", sum.Messages, "damaged", sum.Damaged, "renewed", sum.Renewed)
+		}
 	}
 }
 
-func (s *System) compactOnce(ctx context.Context) {
-	log := s.Log.With("stage", "compactor")
-	sum, err := compact.New(compact.Config{
+// Compact puts together what was archived, and makes again what is lost of it.
+func (s *System) Compact(ctx context.Context) (compact.Summary, error) {
+	return compact.New(compact.Config{
 		Objects: s.Objects, Derived: s.Derived, Program: s.Program,
 		Conversations: s.Catalog.Conversations, People: s.Catalog.People, Compactions: compaction.NewIndex(s.Catalog.Table),
 		Damage: damage.New(s.Objects, s.Catalog.Table, corpID, s.Now),
-		Read:   reading.Read, Parser: wecom.ParserVersion, Log: log,
+		Read:   reading.Read, Parser: wecom.ParserVersion, Log: s.Log.With("stage", "compactor"),
 	}).Run(ctx, s.Now())
-	switch {
-	case ctx.Err() != nil:
-	case err != nil:
-		log.Error("compacting failed, will be tried again", "error", err)
-	default:
-		log.Info("compacted", "months", sum.Months, "messages", sum.Messages, "damaged", sum.Damaged, "renewed", sum.Renewed)
-	}
 }

@@ -77,6 +77,9 @@ func (c *Compactor) checkMonths(ctx context.Context, now time.Time, suspects map
 			k.note(compaction.Prefix+names[i], err)
 		} else if err = k.month(ctx, states[i]); err != nil {
 			if errors.Is(err, errNoTime) {
+				if len(k.found) > 0 {
+					wrong[names[i]] = k.found
+				}
 				c.Log.Info("there was no time to check all that is compacted", "months", n, "of", len(names))
 				return wrong, nil
 			}

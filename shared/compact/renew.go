@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"wecom-archive/shared/archive"
@@ -141,9 +143,11 @@ func (c *Compactor) run(ctx context.Context, now time.Time, sum *Summary) error 
 	if err != nil {
 		return err
 	}
+	for _, month := range slices.Sorted(maps.Keys(wrong)) { // at once: there may be no time for all
+		c.report(ctx, open, wrong[month]...)
+	}
 	return c.eachMonth(ctx, now, func(month string) (bool, error) {
 		found, checked := wrong[month]
-		c.report(ctx, open, found...)
 		m, err := c.Compactions.Month(ctx, month)
 		switch {
 		case err != nil && cannotRead(err), err == nil && len(found) > 0 && m.Rebuild == nil:

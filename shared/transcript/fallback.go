@@ -104,7 +104,9 @@ func (s *search) scan(ctx context.Context, month string) (whole bool, err error)
 			continue
 		}
 		if s.segmentsLeft < 1 || groupCtx.Err() != nil {
+			mu.Lock()
 			whole = false
+			mu.Unlock()
 			break
 		}
 		s.segmentsLeft--

@@ -252,11 +252,15 @@ func (r *Reader) look(ctx context.Context, c *call, requests int, queries []cata
 	shared.keep = len(queries) > 1
 	for i, q := range queries {
 		tail, err := r.Conversations.Places(ctx, q)
-		if err != nil {
+		garbled := errors.Is(err, catalog.ErrPosting)
+		if garbled {
+			f := archive.Finding{Where: archive.InIndex, Kind: archive.Altered, Key: "conversation#" + q.Conversation, Detail: "a posting cannot be read: reindex"}
+			c.report(ctx, r, f)
+		} else if err != nil {
 			return nil, err
 		}
 		shared.spent++
-		s := search{sources: shared, query: q, found: make([]entry, 0, len(tail)), most: requests, optional: i > 0, fallen: map[string]bool{}}
+		s := search{sources: shared, query: q, found: make([]entry, 0, len(tail)), most: requests, optional: i > 0, fallen: map[string]bool{}, incomplete: garbled}
 		if requests > 0 && i == 0 && len(queries) > 1 {
 			s.most -= keptForEarlier
 		}
