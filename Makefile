@@ -8,7 +8,7 @@ FUZZTIME ?= 30s
 TRYING := $(or $(filter staging,$(ENV)),$(filter 1,$(DIRTY)))
 ENV ?= staging
 
-.PHONY: bench-search load-viewer test-media test-browser test-template costs deploy build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Reindexer build-Admin build-Signin help test race lint fuzz duckdb test-aws test-sdk layer bench memory build local ci platforms memory-compact memory-reindex
+.PHONY: bench-search load-viewer test-media test-browser test-template costs deploy build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Reindexer build-Admin build-Signin help test race lint fuzz duckdb test-aws test-sdk layer bench memory build local ci platforms vuln memory-compact memory-reindex
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -26,6 +26,10 @@ lint: ## formatting, vet, staticcheck
 	@test -z "$$(gofmt -l . | tee -a /dev/stderr)" || (echo 'run: gofmt -w .' && false)
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+
+# A tool of its own version, not one of go.mod: what it needs would raise what we ship.
+vuln: ## known weaknesses in what we import and in Go (needs the network: https://vuln.go.dev)
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 platforms: ## vet and build the command for macOS and Windows, where its tests were never run
 	for os in darwin windows; do \

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -41,8 +42,8 @@ func TestScripts(t *testing.T) {
 
 // fakeCloud answers as CloudFormation does about some stacks, and as Lambda does
 // for their functions: pullers, one of which fails, and compactors, one of which needs
-// three invocations, one gets nowhere, and one is of an older version. The bucket of stack locked is in
-// COMPLIANCE mode.
+// three invocations, one gets nowhere, and one is of an older version, and as Parameter
+// Store. The bucket of stack locked is in COMPLIANCE mode.
 type fakeCloud struct{ slices atomic.Int64 }
 
 func (c *fakeCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -73,6 +74,10 @@ func (c *fakeCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		fmt.Fprint(w, `<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>COMPLIANCE</Mode><Years>6</Years></DefaultRetention></Rule></ObjectLockConfiguration>`)
 	case "/":
+		if r.Header.Get("X-Amz-Target") == "AmazonSSM.PutParameter" {
+			putParameter(w, r)
+			return
+		}
 		puller := map[string]string{"good": "good-puller", "bad": "bad-puller", "old": "old-puller", "locked": "locked-puller"}[r.FormValue("StackName")]
 		if r.FormValue("Action") != "DescribeStacks" || puller == "" {
 			w.WriteHeader(http.StatusBadRequest)
@@ -90,4 +95,23 @@ func (c *fakeCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.Error(w, "no such service here: "+r.URL.Path, http.StatusNotFound)
 	}
+}
+
+// putParameter takes a secret as Parameter Store does, if it is one that its reader finds
+// and nobody else can read.
+func putParameter(w http.ResponseWriter, r *http.Request) {
+	var put struct {
+		Name, Value, Type, KeyId string
+		Overwrite                bool
+	}
+	err := json.NewDecoder(r.Body).Decode(&put)
+	want := map[string]string{
+		"/wecom-archive/archive-secret": "Zm9vYmFy", "/wecom-archive/signin-client-secret": "Zm9vYmFy", "/wecom-archive/proxy-password": "user:Zm9vYmFy",
+	}[put.Name]
+	if err != nil || want == "" || put.Value != want || put.Type != "SecureString" || put.KeyId != "arn:ops" || !put.Overwrite {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintf(w, `{"__type":"ValidationException","message":"%s of type %s under %s"}`, put.Name, put.Type, put.KeyId)
+		return
+	}
+	fmt.Fprint(w, `{"Version":1,"Tier":"Standard"}`)
 }

@@ -56,7 +56,10 @@ func (s *System) run(ctx context.Context, once bool, report func(Progress)) erro
 	s.runMedia(ctx, group)
 	group.Go(func() error { return s.pull(ctx, once) })
 	group.Go(func() error { return s.names(ctx) })
-	group.Go(func() error { return s.compactDaily(ctx) })
+	if !once {
+		group.Go(func() error { return s.scrubDaily(ctx) })
+		group.Go(func() error { return s.compactDaily(ctx) })
+	}
 	group.Go(func() error {
 		defer stop()
 		return s.watch(ctx, once, report)

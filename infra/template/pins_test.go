@@ -263,10 +263,10 @@ func alarmPins() (all []pin) {
 	ours := func(name, metric string) {
 		add(name, metric, "Sum", 300, 1, 1, over, "notBreaching")
 	}
-	for name, metric := range map[string]string{"Gap": "Gaps", "Quarantine": "Quarantined", "Rejects": "Rejects", "Incident": "Incidents", "Refused": "Refused", "Quiet": "QuietAlarm", "LibraryCrash": "ChildRestarts", "MediaLost": "MediaLost", "MediaFailed": "MediaFailed", "CallbackFails": "CallbackFails"} {
+	for name, metric := range map[string]string{"Gap": "Gaps", "Quarantine": "Quarantined", "Rejects": "Rejects", "Incident": "Incidents", "Refused": "Refused", "Quiet": "QuietAlarm", "Unparsed": "UnparsedAlarm", "LibraryCrash": "ChildRestarts", "MediaLost": "MediaLost", "MediaFailed": "MediaFailed", "CallbackFails": "CallbackFails"} {
 		ours(name, metric)
 	}
-	for name := range map[string]bool{"Gap": true, "Quarantine": true, "Rejects": true, "Incident": true, "Refused": true, "Quiet": true, "LibraryCrash": true, "MediaLost": true, "MediaFailed": true, "CallbackFails": true, "Behind26h": true, "Behind48h": true, "Behind72h": true, "Behind96h": true} {
+	for name := range map[string]bool{"Gap": true, "Quarantine": true, "Rejects": true, "Incident": true, "Refused": true, "Quiet": true, "Unparsed": true, "LibraryCrash": true, "MediaLost": true, "MediaFailed": true, "CallbackFails": true, "Behind26h": true, "Behind48h": true, "Behind72h": true, "Behind96h": true} {
 		all = append(all, pin{"Watch/" + name, "Namespace", "wecom-archive"}, pin{"Watch/" + name, "Dimensions", []any{map[string]any{"Name": "Stack", "Value": "archive"}}})
 	}
 	add("PagesWait", "ApproximateAgeOfOldestMessage", "Maximum", 300, 3, 3600, over, "notBreaching")

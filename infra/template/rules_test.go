@@ -165,7 +165,7 @@ var rules = map[string]func(*Model) []string{
 		return bad
 	},
 	"only health, pages, sign-in and WeCom's signed calls are open": func(m *Model) (bad []string) {
-		open := map[any]string{"GET /healthz": "Integration", "GET /": "Integration", "GET /{proxy+}": "Integration", "POST /language": "Integration", "POST /pull": "Integration", "POST /reason": "Integration",
+		open := map[any]string{"GET /healthz": "Integration", "GET /": "Integration", "GET /{proxy+}": "Integration", "POST /language": "Integration", "POST /pull": "Integration", "POST /damage": "Integration", "POST /reason": "Integration",
 			"GET /signin": "SigninIntegration", "GET /signin/callback": "SigninIntegration", "POST /signout": "SigninIntegration",
 			"GET /callback": "CallbackIntegration", "POST /callback": "CallbackIntegration"}
 		found := 0

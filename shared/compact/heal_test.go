@@ -260,7 +260,7 @@ func TestHealCrashAtEveryStep(t *testing.T) {
 			}
 		}
 	}
-	if crashes < 5 {
+	if crashes < 4 {
 		t.Errorf("%d crashes only", crashes)
 	}
 }

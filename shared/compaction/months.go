@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,7 +100,7 @@ func RunPrefix(month, run string) string { return Prefix + month + "/" + run }
 func ParseKey(key string) (month, run string, ok bool) {
 	rest, ok := strings.CutPrefix(key, Prefix)
 	parts := strings.Split(rest, "/")
-	if !ok || len(parts) != 3 {
+	if !ok || len(parts) != 3 || slices.Contains(parts, "") {
 		return "", "", false
 	}
 	return parts[0], parts[1], true

@@ -60,6 +60,10 @@ type Config struct {
 
 	// Stored is told of each part of a segment that was stored; may be nil.
 	Stored func(Part)
+
+	// Indexed is told what the parser made of the messages of a page, once the index
+	// knows it; may be nil.
+	Indexed func(context.Context, catalog.ParseCount)
 }
 
 // EncodeFunc makes the bytes of a segment.
@@ -230,6 +234,15 @@ func (a *Archiver) finish(ctx context.Context, seg *pageSegment, envelopes int) 
 		Objects: a.Objects, Derived: a.Derived, Log: a.Log,
 		Conversations: a.Conversations, Consents: a.Consents, Media: a.Media, Pages: a.Pages,
 	}
-	_, err := x.finish(ctx, seg, envelopes)
-	return err
+	if _, err := x.finish(ctx, seg, envelopes); err != nil {
+		return err
+	}
+	if a.Indexed != nil {
+		var all catalog.ParseCount
+		for _, p := range seg.parsed() {
+			all.Add(p.ParseCount)
+		}
+		a.Indexed(ctx, all)
+	}
+	return nil
 }

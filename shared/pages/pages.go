@@ -141,6 +141,8 @@ func Register(mux *http.ServeMux, c Config) error {
 	mux.HandleFunc("GET /record/{seq}", s.forRoles(show.ContentRoles, s.withReason(s.recordPage)))
 	mux.HandleFunc("GET /media/{seq}/{file}", s.forRoles(show.ContentRoles, s.withReason(s.mediaPage)))
 	mux.HandleFunc("GET /access", s.forRoles([]person.Role{person.Auditor}, s.accessPage))
+	mux.HandleFunc("GET /damage", s.forRoles(show.HealthRoles, s.damagePage))
+	mux.Handle("POST /damage", http.NewCrossOriginProtection().Handler(s.forRoles(show.AcknowledgeRoles, s.acknowledge)))
 	mux.HandleFunc("GET /setup", s.forRoles([]person.Role{person.Operator}, s.setupPage))
 	if s.AskReason {
 		mux.HandleFunc("GET /reason", s.forRoles(show.ContentRoles, s.reasonPage))

@@ -22,6 +22,7 @@ import (
 type Config struct {
 	Objects   store.Objects      // archive bucket; required
 	Catalog   *catalog.Catalog   // required
+	Corp      string             // corpid, in what is recorded of damage
 	Derived   store.ObjectReader // derived bucket; required once something is compacted
 	Read      reading.Func       // the parser: a message by its seq is read anew if this is newer; nil: reading.Read
 	Access    LookRecorder       // required: without it no content is shown
@@ -55,6 +56,7 @@ type desk struct {
 
 	transcript *transcript.Reader
 	scanner    *search.Scanner
+	damage     *damage.Book
 }
 
 // Content shows what people said: messages, files, what a search finds. Each of its
@@ -106,9 +108,9 @@ func New(c Config) *Show {
 		c.BesideTime = defaultBesideTime
 	}
 	compactions := compaction.NewIndex(c.Catalog.Table)
-	book := damage.New(c.Objects, c.Catalog.Table, c.Setup.Corp, c.Now)
+	book := damage.New(c.Objects, c.Catalog.Table, c.Corp, c.Now)
 	d := &desk{
-		config: c, transcript: transcript.New(transcript.Config{
+		config: c, damage: book, transcript: transcript.New(transcript.Config{
 			Objects: c.Objects, Derived: c.Derived,
 			Conversations: c.Catalog.Conversations, Pages: c.Catalog.Pages, Compactions: compactions,
 			People: c.Catalog.People, Read: c.Read, Damage: book, Log: c.Log,
