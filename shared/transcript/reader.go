@@ -5,6 +5,9 @@
 // An answer is the same before, during and after a compaction. The postings are
 // read first and the switch after them: a message whose posting was deleted is in
 // a run by then. One that is found twice appears once.
+//
+// Nor does damage of what is derived change an answer: segments are read in its place
+// (fallBack). Where not all could be, the answer says so.
 package transcript
 
 import (
