@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -26,7 +28,8 @@ func TestScripts(t *testing.T) {
 	cloud := httptest.NewServer(&fakeCloud{})
 	t.Cleanup(cloud.Close)
 	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "script"),
+		Dir:  filepath.Join("testdata", "script"),
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"flip": flip, "lose": lose, "named": named},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", filepath.Dir(program)+string(os.PathListSeparator)+e.Getenv("PATH"))
 			e.Setenv("ECHO", outside.URL)
@@ -38,6 +41,41 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 	})
+}
+
+// flip changes one bit in the middle of a file: the same again restores it.
+func flip(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	body, err := os.ReadFile(path)
+	ts.Check(err)
+	body[len(body)/2] ^= 1
+	ts.Check(os.WriteFile(path, body, 0o600))
+}
+
+// lose removes the first file below a folder.
+func lose(ts *testscript.TestScript, _ bool, args []string) {
+	done := errors.New("done")
+	err := filepath.WalkDir(ts.MkAbs(args[0]), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		return errors.Join(os.Remove(path), done)
+	})
+	if !errors.Is(err, done) {
+		ts.Fatalf("nothing to lose: %v", err)
+	}
+}
+
+// named sets a variable to the first word of the line of the last output that holds some
+// text.
+func named(ts *testscript.TestScript, _ bool, args []string) {
+	for line := range strings.Lines(ts.ReadFile("stdout")) {
+		if fields := strings.Fields(line); strings.Contains(line, args[1]) && len(fields) > 0 {
+			ts.Setenv(args[0], fields[0])
+			return
+		}
+	}
+	ts.Fatalf("no line with %q", args[1])
 }
 
 // fakeCloud answers as CloudFormation does about some stacks, and as Lambda does

@@ -17,10 +17,10 @@ type scrubCommand struct {
 var errDamaged = errors.New("not all is as it must be: see wecom-archive damage")
 
 func (c *scrubCommand) Run(ctx context.Context, to streams) error {
+	if c.Dir == "" && (c.Stack != "" || c.AWS.Bucket != "") {
+		return errors.New("--stack: no role for people reads messages; the stack reads a share of the archive again each day by itself, and the status says how far it is")
+	}
 	return c.with(ctx, to, func(o *opened) error {
-		if o.system == nil {
-			return errors.New("--stack: no role for people reads messages; the stack reads a share of the archive again each day by itself, and the status says how far it is")
-		}
 		return runScrub(ctx, o.system, to)
 	})
 }

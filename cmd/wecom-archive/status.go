@@ -119,6 +119,11 @@ type statusAnswer struct {
 		Reasons                                                 map[archive.MediaReason]int64
 		Oldest                                                  string `json:"oldest_pending"`
 	}
+	Scrub []struct {
+		What       string
+		RoundEnded string `json:"round_ended"`
+		Objects    int
+	}
 	LastSuccess string `json:"last_success"`
 	HoursLeft   *int64 `json:"hours_until_first_loss"`
 }
@@ -177,6 +182,17 @@ func (s statusAnswer) text() []byte {
 	}
 	if s.Media.Oldest != "" {
 		fmt.Fprintf(&b, "            the oldest waits since %s\n", s.Media.Oldest)
+	}
+	for i, scrubbed := range s.Scrub {
+		name := ""
+		if i == 0 {
+			name = "Read again:"
+		}
+		text := "not wholly yet"
+		if scrubbed.RoundEnded != "" {
+			text = fmt.Sprintf("all %s by %s (复核)", plural.Of(scrubbed.Objects, "object"), scrubbed.RoundEnded)
+		}
+		fmt.Fprintf(&b, "%-11s %s: %s\n", name, scrubbed.What, text)
 	}
 	if s.LastSuccess != "" {
 		fmt.Fprintf(&b, "Last pull:  %s\n", s.LastSuccess)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"wecom-archive/shared/show"
 )
@@ -39,6 +40,12 @@ type damageLists struct {
 	MoreOpen, MoreAcknowledged bool
 	May                        bool   // acknowledge
 	Refused                    string // the finding for which no reason was given
+}
+
+// whenSaid reads a time as the status has it.
+func whenSaid(text string) time.Time {
+	t, _ := time.Parse(time.RFC3339, text) // the status wrote it
+	return t
 }
 
 // acknowledge takes note of a finding in the name of who asks.

@@ -82,6 +82,7 @@ func templateFuncs(lang language, zone *time.Location) template.FuncMap {
 		"time":    func(t time.Time) string { return t.In(zone).Format("15:04:05") },
 		"minute":  func(t time.Time) string { return t.In(zone).Format("2006-01-02 15:04") },
 		"second":  func(t time.Time) string { return t.In(zone).Format("2006-01-02 15:04:05") },
+		"when":    whenSaid,
 		"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"day":     func(t time.Time) string { return dayIn(lang, t.In(zone)) },
 		"bytes":   sizeText,

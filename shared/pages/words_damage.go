@@ -23,5 +23,11 @@ var damageWords = map[string]phrase{
 	"damage.when":         {"发现于", "Noticed"},
 	"damage.by":           {"确认人", "Acknowledged by"},
 	"damage.why":          {"原因", "Reason"},
+	"scrub":               {"复核", "Read again"},
+	"scrub.archive":       {"存档（文件除外）", "The archive but files"},
+	"scrub.files":         {"媒体文件", "Files of messages"},
+	"scrub.ended":         {"全部 %s 个对象，完成于 %s", "All %s {object|objects}, until %s"},
+	"scrub.under":         {"首轮进行中：第 %d 份，共 %d 份", "The first round is under way: share %d of %d"},
+	"scrub.never":         {"尚未开始", "Not begun yet"},
 	"damage.link":         {"查看损坏", "Look at what is damaged"},
 }

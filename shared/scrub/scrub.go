@@ -64,7 +64,8 @@ func New(c Config) *Scrubber {
 // Report is what a run did.
 type Report struct {
 	Objects int   `json:"objects"` // read and compared
-	Damaged int   `json:"damaged"` // of them
+	Damaged int   `json:"damaged"` // that are not as they must be, or are not there
+	Known   int   `json:"known"`   // likewise, but somebody took note of it
 	Mended  int   `json:"mended"`  // that were damaged and are whole again
 	Unread  int   `json:"unread"`  // that could not be read now
 	Round   bool  `json:"round"`   // it ended a full round
@@ -79,6 +80,7 @@ type Standing struct {
 	Share   int       `json:"share"`           // under way or next, from 0
 	Part    int       `json:"part"`            // of it; len(Parts) and above: of what must be there
 	After   string    `json:"after,omitempty"` // last object that was read
+	Passed  int       `json:"passed"`          // of what must be there, so many were looked for
 	Began   time.Time `json:"began,omitzero"`  // this round
 	Unread  int       `json:"unread"`          // in it
 	Looked  int       `json:"looked"`          // at so many objects in it
@@ -116,7 +118,8 @@ type run struct {
 	*Scrubber
 	Standing
 	report Report
-	open   map[string]bool // keys with an open finding
+	open   map[string]archive.ClosedAs // keys with a finding, and whether somebody took note of it
+	told   map[string]bool             // in this run
 	inARow int
 	since  int
 }
@@ -155,8 +158,21 @@ func (r *run) work(ctx context.Context) error {
 			return err
 		}
 	}
-	for ; r.Part < len(r.Parts)+len(r.Expected); r.Part++ {
-		if err := r.Expected[r.Part-len(r.Parts)](ctx, r.mine, func(key string) error { return r.must(ctx, key) }); err != nil {
+	for ; r.Part < len(r.Parts)+len(r.Expected); r.Part, r.Passed = r.Part+1, 0 {
+		n := 0
+		err := r.Expected[r.Part-len(r.Parts)](ctx, r.mine, func(key string) error {
+			// What came in between, before the place where the last run stopped, shifts
+			// the others: they have their turn in the next round.
+			if n++; n <= r.Passed {
+				return nil
+			}
+			if err := r.must(ctx, key); err != nil {
+				return err
+			}
+			r.Passed = n
+			return nil
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -196,7 +212,7 @@ func (r *run) keep(ctx context.Context) error {
 
 // recheck looks first, each day, at what was found before: is it whole again?
 func (r *run) recheck(ctx context.Context) error {
-	r.open = map[string]bool{}
+	r.open, r.told = map[string]archive.ClosedAs{}, map[string]bool{}
 	s, err := r.Book.Summary(ctx)
 	if err != nil {
 		return err
@@ -210,7 +226,7 @@ func (r *run) recheck(ctx context.Context) error {
 			if !strings.HasPrefix(f.Key, p.Prefix) {
 				continue
 			}
-			r.open[f.Key] = true
+			r.open[f.Key] = e.As
 			if err := r.check(ctx, p, f.Key); err != nil {
 				return err
 			}
@@ -252,9 +268,10 @@ func (r *run) check(ctx context.Context, p Part, key string) error {
 	switch {
 	case err == nil, errors.Is(err, archive.ErrNewFormat): // a newer program wrote it
 		r.inARow = 0
-		if !r.open[key] {
+		if _, damaged := r.open[key]; !damaged {
 			return nil
 		}
+		delete(r.open, key)
 		r.report.Mended++
 		return r.Book.Whole(ctx, archive.InArchive, key, r.Name)
 	case ctx.Err() != nil:
@@ -280,6 +297,14 @@ func (r *run) found(ctx context.Context, f archive.Finding, why error) error {
 	f.Detail = why.Error()
 	if len(f.Detail) > 300 {
 		f.Detail = strings.ToValidUTF8(f.Detail[:300], "") + "…"
+	}
+	if r.told[f.Key] {
+		return nil
+	}
+	r.told[f.Key] = true
+	if r.open[f.Key] == archive.Acknowledged {
+		r.report.Known++
+		return nil
 	}
 	r.report.Damaged++
 	r.Log.ErrorContext(ctx, "an object is not as it must be", "key", f.Key, "kind", f.Kind, "error", why)

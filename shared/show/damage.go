@@ -8,6 +8,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/damage"
 	"wecom-archive/shared/person"
+	"wecom-archive/shared/scrub"
 )
 
 // AcknowledgeRoles may take note of damage that nothing mends.
@@ -43,6 +44,33 @@ type DamagedThing struct {
 	AcknowledgedAt string `json:"acknowledged_at,omitempty" format:"date-time"`
 	MendedAt       string `json:"mended_at,omitempty" format:"date-time"`
 	Reason         string `json:"reason,omitempty" doc:"Why, as that person said"`
+}
+
+// scrubStatus is how far the archive was read again.
+type scrubStatus struct {
+	What       string `json:"what" enum:"archive,files" doc:"files: those of messages. archive: all else"`
+	RoundEnded string `json:"round_ended,omitempty" format:"date-time" doc:"When the last full round ended: each object there was then was read since round_began. Absent: none has"`
+	RoundBegan string `json:"round_began,omitempty" format:"date-time"`
+	Objects    int    `json:"objects" doc:"Read in that round"`
+	Share      int    `json:"share" doc:"Which of the shares of the round under way comes next, from 1"`
+	Shares     int    `json:"shares" doc:"A round has so many, one a day; 0: nothing was read again yet"`
+	Unread     int    `json:"unread" doc:"Objects that could not be read in the round under way"`
+	LastRun    string `json:"last_run,omitempty" format:"date-time"`
+}
+
+func (s *Books) scrubs(ctx context.Context) ([]scrubStatus, error) {
+	all := []scrubStatus{}
+	for _, part := range []struct{ what, name string }{{"archive", scrub.Archive}, {"files", scrub.Files}} {
+		var is scrub.Standing
+		if _, err := s.config.Catalog.Journal.Progress(ctx, part.name, &is); err != nil {
+			return nil, err
+		}
+		all = append(all, scrubStatus{
+			What: part.what, RoundEnded: formatTime(is.RoundEnded), RoundBegan: formatTime(is.RoundBegan), Objects: is.RoundObjects,
+			Share: is.Share + 1, Shares: is.Shares, Unread: is.Unread, LastRun: formatTime(is.LastRun),
+		})
+	}
+	return all, nil
 }
 
 func thingView(e damage.Entry) DamagedThing {

@@ -46,6 +46,7 @@ type Status struct {
 	Parsed      []parsedDay      `json:"parsed" nullable:"false" doc:"What could be parsed of the messages of each day, newest day first, at most 14 of the last 90 days. Days that an older version archived are missing; reindex counts them"`
 	Media       mediaStatus      `json:"media"`
 	Damage      damageStatus     `json:"damage" doc:"What is not as it must be"`
+	Scrub       []scrubStatus    `json:"scrub" nullable:"false" doc:"How far the archive was read again, and compared with what it must be"`
 	Gaps        []gap            `json:"gaps" nullable:"false" doc:"Newest first, at most 100. They stay for ever"`
 	Runs        []run            `json:"runs" nullable:"false" doc:"Last runs of the puller, newest first"`
 	KeyBindings []keyBinding     `json:"key_bindings" nullable:"false" doc:"Which of our keys opens which publickey_ver, at most 100"`
@@ -179,6 +180,9 @@ func (s *Books) Status(ctx context.Context, _ *struct{}) (*statusOutput, error) 
 		return nil, err
 	}
 	body.Damage = damageView(damaged)
+	if body.Scrub, err = s.scrubs(ctx); err != nil {
+		return nil, err
+	}
 	if body.Types, err = s.types(ctx); err != nil {
 		return nil, err
 	}
