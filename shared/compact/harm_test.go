@@ -8,6 +8,7 @@ import (
 
 	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/extract"
+	"wecom-archive/shared/query"
 	"wecom-archive/shared/store"
 )
 
@@ -73,8 +74,7 @@ func harms() (all []harm) {
 		key := w.keysOf(t, ".directory")[0]
 		month, run, _ := compaction.ParseKey(key)
 		b := body(t, w, key)
-		at := bytes.Index(b, []byte("1/"))
-		b[at] = '0'
+		b[bytes.Index(b, []byte(query.FoldVersion))] ^= 1
 		put(t, w, key, b)
 		c := compaction.NewIndex(w.catalog.Table)
 		m, err := c.Month(t.Context(), month)
