@@ -20,6 +20,7 @@ import (
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/compaction"
+	"wecom-archive/shared/damage"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/rebuild"
@@ -222,6 +223,7 @@ func (o *opened) compactor() *compact.Compactor {
 	return compact.New(compact.Config{
 		Objects: o.Objects, Derived: o.Derived, Program: program.Version(),
 		Conversations: o.Catalog.Conversations, People: o.Catalog.People, Compactions: compaction.NewIndex(o.Catalog.Table),
-		Read: reading.Read, Parser: wecom.ParserVersion, Log: o.Log,
+		Damage: damage.New(o.Objects, o.Catalog.Table, o.Corp, time.Now),
+		Read:   reading.Read, Parser: wecom.ParserVersion, Log: o.Log,
 	})
 }

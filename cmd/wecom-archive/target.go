@@ -16,6 +16,7 @@ import (
 	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/program"
+	"wecom-archive/shared/reading"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/transcript"
 )
@@ -61,6 +62,7 @@ func (o *opened) transcript() *transcript.Reader {
 	return transcript.New(transcript.Config{
 		Objects: o.Objects, Derived: o.Derived,
 		Conversations: o.Catalog.Conversations, Pages: o.Catalog.Pages, Compactions: compaction.NewIndex(o.Catalog.Table),
+		People: o.Catalog.People, Read: reading.Read, Log: o.Log,
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/consent"
+	"wecom-archive/shared/damage"
 	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/reparse"
 	"wecom-archive/shared/transcript"
@@ -31,9 +32,11 @@ type App struct {
 func NewApp(cat *catalog.Catalog, c compact.Config, now func() time.Time, meter *metrics.Writer) *App {
 	compactions := compaction.NewIndex(cat.Table)
 	c.Conversations, c.People, c.Compactions = cat.Conversations, cat.People, compactions
+	c.Damage = damage.New(nil, cat.Table, "", now) // of what is derived no event tells
 	messages := transcript.New(transcript.Config{
 		Objects: c.Objects, Derived: c.Derived,
 		Conversations: cat.Conversations, Pages: cat.Pages, Compactions: compactions,
+		People: cat.People, Read: c.Read, Log: c.Log,
 	})
 	return &App{c, cat, compact.New(c), messages, now, meter}
 }
@@ -102,7 +105,7 @@ func (a *App) done(what string, started time.Time, sum compact.Summary, err erro
 	if err != nil {
 		return err
 	}
-	a.Log.Info(what, "months", sum.Months, "parts", sum.Parts, "messages", sum.Messages, "rows", sum.Rows, "damaged", sum.Damaged, "more", sum.More)
+	a.Log.Info(what, "months", sum.Months, "parts", sum.Parts, "messages", sum.Messages, "rows", sum.Rows, "damaged", sum.Damaged, "renewed", sum.Renewed, "more", sum.More)
 	return nil
 }
 

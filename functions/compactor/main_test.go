@@ -63,6 +63,21 @@ func TestCompacts(t *testing.T) {
 	if err != nil || len(found) != 1 || string(found[0].Raw) != "private words" {
 		t.Errorf("%d messages, %v", len(found), err)
 	}
+	for info := range derived.List(t.Context(), "", "") {
+		if err := derived.Delete(t.Context(), info.Key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answer, err = lambda.NewHandler(app.Handle).Invoke(t.Context(), []byte(`{"reason":"schedule"}`))
+	if err == nil {
+		err = json.Unmarshal(answer, &summary)
+	}
+	if err != nil || summary.Renewed != "2026-11" {
+		t.Errorf("after all was lost: %s, %v", answer, err)
+	}
+	if found, err = reader.Messages(t.Context(), catalog.PlaceQuery{Conversation: "pair:a,b", Limit: 10}); err != nil || len(found) != 1 {
+		t.Errorf("then: %d messages, %v", len(found), err)
+	}
 	if strings.Contains(log.String(), "private words") || !strings.Contains(log.String(), `"compacted"`) {
 		t.Errorf("log %s", log.String())
 	}

@@ -58,6 +58,7 @@ func (s *System) run(ctx context.Context, once bool, report func(Progress)) erro
 	group.Go(func() error { return s.names(ctx) })
 	if !once {
 		group.Go(func() error { return s.scrubDaily(ctx) })
+		group.Go(func() error { return s.compactDaily(ctx) })
 	}
 	group.Go(func() error {
 		defer stop()

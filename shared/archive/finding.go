@@ -14,10 +14,12 @@ const (
 // Where says in which store an object lies.
 type Where string
 
-// Stores. What is derived can be made again; a finding there needs no event.
+// Stores. What is derived can be made again, and so can the index; a finding there needs
+// no event.
 const (
 	InArchive Where = "archive"
 	InDerived Where = "derived"
+	InIndex   Where = "index"
 )
 
 // FindingKind says what is wrong.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +25,9 @@ type monthSpan struct {
 	First int64 `json:"f"` // ms
 	Last  int64 `json:"l"`
 }
+
+// anySpan stands for one that cannot be read: it may have been any.
+func anySpan() monthSpan { return monthSpan{First: -1 << 53, Last: 1 << 53} }
 
 // widen rounds a span of messages so that a conversation that goes on does not
 // cost a write each day: to the week that its last message lies in (days 1 to 7,
@@ -81,10 +85,11 @@ func (c *Conversations) coverConversation(ctx context.Context, month, conversati
 		wider := want
 		if known.Revision > 0 {
 			var have monthSpan
+			garbled := false
 			if err := json.Unmarshal(known.Value, &have); err != nil {
-				return fmt.Errorf("%w: %w", store.ErrDamaged, err)
+				have, garbled = anySpan(), true
 			}
-			if wider.First, wider.Last = min(want.First, have.First), max(want.Last, have.Last); wider == have {
+			if wider.First, wider.Last = min(want.First, have.First), max(want.Last, have.Last); wider == have && !garbled {
 				return nil
 			}
 		}
@@ -113,7 +118,7 @@ func (c *Conversations) ConversationMonths(ctx context.Context, conversation str
 		for _, item := range items {
 			var s monthSpan
 			if err := json.Unmarshal(item.Value, &s); err != nil {
-				return nil, fmt.Errorf("listing the months of a conversation: %w: %w", store.ErrDamaged, err)
+				s = anySpan()
 			}
 			months = append(months, MonthSpan{
 				Month: strings.TrimPrefix(item.Sort, "c#"),
@@ -233,4 +238,22 @@ func (c *Conversations) MarkCompacted(ctx context.Context, key string, postings 
 		return fmt.Errorf("deleting the postings of %s: %w", key, err)
 	}
 	return c.table.Write(ctx, partitionCompacted+month, name, struct{}{})
+}
+
+// Keys are those of the parts, in the order of pull date, page and part.
+func (s CompactedParts) Keys() []string {
+	keys := make([]string, 0, len(s))
+	for _, name := range slices.Sorted(maps.Keys(s)) {
+		var asked uint64
+		var part int
+		day, rest, _ := strings.Cut(name, "#")
+		at, err := time.Parse(time.DateOnly, day)
+		if _, scanErr := fmt.Sscanf(rest, "%d#%d", &asked, &part); err != nil || scanErr != nil {
+			continue // nothing of ours
+		}
+		if key := archive.SegmentKey(at, asked, part); s.Has(key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }

@@ -112,9 +112,12 @@ type PlaceQuery struct {
 	Without []string
 }
 
+// ErrPosting says that a posting cannot be read: messages may be missing.
+var ErrPosting = fmt.Errorf("a posting cannot be read: %w", store.ErrIndexDamaged)
+
 // Places returns at most Limit messages in the order of reading. Fewer mean
 // that there are no more. A message that two parts of a segment hold, which takes
-// a damaged archive, appears once.
+// a damaged archive, appears once. With ErrPosting it returns those of all others.
 func (c *Conversations) Places(ctx context.Context, q PlaceQuery) ([]archive.Place, error) {
 	if q.Limit < 1 {
 		return nil, fmt.Errorf("listing the messages of a conversation: limit %d is not at least 1", q.Limit)
@@ -135,6 +138,7 @@ func (c *Conversations) Places(ctx context.Context, q PlaceQuery) ([]archive.Pla
 		iq.To = "m#" + hourName(upper) + "$"
 	}
 	var complete, hour []archive.Place
+	var garbled error
 	lastHour := ""
 	for {
 		items, err := c.table.Query(ctx, iq)
@@ -145,16 +149,17 @@ func (c *Conversations) Places(ctx context.Context, q PlaceQuery) ([]archive.Pla
 			if h := item.Sort[:min(len(item.Sort), len("m#")+len(hourLayout))]; h != lastHour {
 				complete, hour, lastHour = append(complete, q.arrange(hour)...), nil, h
 				if len(complete) >= q.Limit {
-					return complete[:q.Limit], nil
+					return complete[:q.Limit], garbled
 				}
 			}
 			var p posting
-			if err := json.Unmarshal(item.Value, &p); err != nil {
-				return nil, fmt.Errorf("posting %s: %w: %w", item.Sort, store.ErrDamaged, err)
+			err := json.Unmarshal(item.Value, &p)
+			var wanted []archive.Place
+			if err == nil {
+				wanted, err = q.wanted(p)
 			}
-			wanted, err := q.wanted(p)
-			if err != nil {
-				return nil, fmt.Errorf("posting %s: %w", item.Sort, err)
+			if err != nil && garbled == nil {
+				garbled = fmt.Errorf("posting %s: %w: %w", item.Sort, ErrPosting, err)
 			}
 			hour = append(hour, wanted...)
 			if len(hour) > maxPlaces {
@@ -163,7 +168,7 @@ func (c *Conversations) Places(ctx context.Context, q PlaceQuery) ([]archive.Pla
 		}
 		if len(items) < iq.Limit {
 			complete = append(complete, q.arrange(hour)...)
-			return complete[:min(q.Limit, len(complete))], nil
+			return complete[:min(q.Limit, len(complete))], garbled
 		}
 		if last := items[len(items)-1].Sort; q.Descending {
 			iq.To = last

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -34,6 +33,8 @@ type batch struct {
 	damaged   int
 	last      string // key of the last part looked at
 	exhausted bool   // there are no more
+
+	owed map[string]bool // of a rebuild: compacted parts that were not read yet
 
 	marks     *os.File // one markLine for each part
 	marksJSON *json.Encoder
@@ -79,6 +80,11 @@ func (b *batch) gather(ctx context.Context, after string, all bool) error {
 	}
 	b.marksBuf = bufio.NewWriter(b.marks)
 	b.marksJSON = json.NewEncoder(b.marksBuf)
+	if all {
+		if err := b.owe(ctx, after); err != nil {
+			return err
+		}
+	}
 
 	var keys []string
 	day, compacted := "", catalog.CompactedParts(nil)
@@ -144,7 +150,7 @@ func (b *batch) addParts(ctx context.Context, keys []string) error {
 // rows again as another part.
 func (c *Compactor) readPart(ctx context.Context, key string) (part, error) {
 	_, rows, err := segment.Read(ctx, c.Objects, key)
-	if errors.Is(err, store.ErrDamaged) {
+	if errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrNotFound) {
 		c.Log.Error("a part of a segment cannot be read and is left out", "key", key, "error", err)
 		return part{key: key, damaged: true}, nil
 	}
@@ -159,6 +165,7 @@ func (b *batch) addPart(p part) error {
 		b.damaged++
 		return nil // not marked: whoever mends it finds it here again
 	}
+	delete(b.owed, p.key)
 	_, asked, number, _ := archive.ParseSegmentKey(p.key)
 	read := make([]archive.Row, len(p.rows))
 	reread := false
@@ -203,20 +210,9 @@ func unique(refs []catalog.PostingRef) []catalog.PostingRef {
 	return out
 }
 
-// newest is the row with the reading of the newest parser, in the conversation that it
-// belongs to by what is known of changed userids.
+// newest is the row as a run has it.
 func (b *batch) newest(r archive.Row) archive.Row {
-	if !r.Readable() {
-		return r
-	}
-	if b.c.Read != nil && r.ParserVersion < b.c.Parser {
-		r.Reading = b.c.Read(r.Raw, r.MsgID, r.PulledAt)
-	}
-	r.Reading = reading.Apply(b.aliases, r.Reading)
-	// As it will be stored: rows are sorted by it.
-	r.Conversation = strings.ToValidUTF8(r.Conversation, "\uFFFD")
-	r.MsgTime = time.UnixMilli(r.MsgTime.UnixMilli()).UTC()
-	return r
+	return reading.Newest(r, b.c.Read, b.c.Parser, b.aliases)
 }
 
 func (b *batch) cover(conversation string, at time.Time) {

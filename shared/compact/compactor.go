@@ -25,6 +25,7 @@ type Config struct {
 	Conversations Conversations
 	People        People
 	Compactions   Compactions
+	Damage        Damage // nil: what is made again is not written down
 	Program       string // our version
 
 	// Read reads messages again whose reading is older than Parser. Nil: readings
@@ -80,11 +81,15 @@ type Summary struct {
 	Rows     int64 `json:"rows"`     // written, those of older runs too
 	Damaged  int   `json:"damaged"`  // parts that cannot be read
 	More     bool  `json:"more"`     // there was no time left for the rest
+
+	// Renewed are months, with commas between them, that were made again, since something
+	// of them was lost.
+	Renewed string `json:"renewed,omitempty"`
 }
 
 // Plus adds what another call did; there is more if it says so.
 func (s Summary) Plus(t Summary) Summary {
-	return Summary{s.Months + t.Months, s.Rounds + t.Rounds, s.Parts + t.Parts, s.Messages + t.Messages, s.Rows + t.Rows, s.Damaged + t.Damaged, t.More}
+	return Summary{s.Months + t.Months, s.Rounds + t.Rounds, s.Parts + t.Parts, s.Messages + t.Messages, s.Rows + t.Rows, s.Damaged + t.Damaged, t.More, joined(s.Renewed, t.Renewed)}
 }
 
 // Times.
@@ -98,26 +103,13 @@ const (
 // All is Rebuild's name for every month.
 const All = ""
 
-// Run merges what is not compacted yet, oldest month first. If the deadline of ctx
-// comes near it stops between two rounds, with More; the next Run goes on. An
-// interrupted round is begun again and loses nothing.
+// Run looks whether what is compacted is there and whole, makes again what is not, and
+// merges what is not compacted yet, oldest month first. If the deadline of ctx comes near
+// it stops between two rounds, with More; the next Run goes on. An interrupted round is
+// begun again and loses nothing.
 func (c *Compactor) Run(ctx context.Context, now time.Time) (Summary, error) {
 	var sum Summary
-	err := c.eachMonth(ctx, now, func(month string) (bool, error) {
-		m, err := c.Compactions.Month(ctx, month)
-		if err != nil {
-			return false, err
-		}
-		if m.Closed && m.Rebuild == nil && len(m.Replaced) == 0 && now.Sub(m.ListedAt) < relist {
-			return true, nil
-		}
-		if m.Rebuild != nil { // begun by an older program, perhaps
-			if m, err = c.startRebuild(ctx, month); err != nil {
-				return false, err
-			}
-		}
-		return c.month(ctx, now, m, &sum)
-	})
+	err := c.run(ctx, now, &sum)
 	if err != nil {
 		return sum, fmt.Errorf("compacting: %w", err)
 	}
@@ -130,16 +122,19 @@ func (c *Compactor) Run(ctx context.Context, now time.Time) (Summary, error) {
 // no time for all (More), by Continue.
 func (c *Compactor) Rebuild(ctx context.Context, month string, now time.Time) (Summary, error) {
 	var sum Summary
-	err := c.eachMonth(ctx, now, func(name string) (bool, error) {
-		if month != All && name != month {
-			return true, nil
-		}
-		m, err := c.startRebuild(ctx, name)
-		if err != nil {
-			return false, err
-		}
-		return c.month(ctx, now, m, &sum)
-	})
+	open, err := c.findings(ctx)
+	if err == nil {
+		err = c.eachMonth(ctx, now, func(name string) (bool, error) {
+			if month != All && name != month {
+				return true, nil
+			}
+			m, err := c.startRebuild(ctx, name)
+			if err != nil {
+				return false, err
+			}
+			return c.monthOrRenew(ctx, now, m, open, &sum)
+		})
+	}
 	if err != nil {
 		return sum, fmt.Errorf("rebuilding the compaction: %w", err)
 	}
@@ -154,8 +149,12 @@ func (c *Compactor) Continue(ctx context.Context, month string, now time.Time) (
 	if err == nil && m.Rebuild != nil { // begun by an older program, perhaps
 		m, err = c.startRebuild(ctx, month)
 	}
+	var open map[string]archive.Finding
 	if err == nil {
-		_, err = c.month(ctx, now, m, &sum)
+		open, err = c.findings(ctx)
+	}
+	if err == nil {
+		_, err = c.monthOrRenew(ctx, now, m, open, &sum)
 	}
 	if err != nil {
 		return sum, fmt.Errorf("rebuilding the compaction: month %s: %w", month, err)
@@ -170,7 +169,7 @@ func (c *Compactor) startRebuild(ctx context.Context, month string) (compaction.
 		return compaction.State{}, err
 	}
 	m, err := c.Compactions.Month(ctx, month)
-	if err != nil || m.Rebuild != nil && m.Rebuild.Parser == c.Parser && m.Rebuild.Aliases == len(aliases) {
+	if err != nil && !cannotRead(err) || m.Rebuild != nil && m.Rebuild.Parser == c.Parser && m.Rebuild.Aliases == len(aliases) {
 		return m, err
 	}
 	m.Rebuild = &compaction.Rebuild{Parser: c.Parser, Aliases: len(aliases)}
@@ -202,13 +201,13 @@ func (c *Compactor) Months(ctx context.Context, now time.Time) ([]string, error)
 	if err != nil || first == "" {
 		return nil, err
 	}
-	known, err := c.Compactions.Months(ctx)
+	known, err := c.Compactions.MonthNames(ctx)
 	if err != nil {
 		return nil, err
 	}
 	months := map[string]bool{}
-	for _, m := range known { // a rebuild after the segments were lost shows that they were
-		months[m.Month] = true
+	for _, month := range known { // a rebuild after the segments were lost shows that they were
+		months[month] = true
 	}
 	at, err := time.Parse(archive.MonthLayout, first)
 	if err != nil {
@@ -288,16 +287,23 @@ func (c *Compactor) round(ctx context.Context, now time.Time, m *compaction.Stat
 	plan := planOf(m, b, now)
 	next := plan.next
 	if plan.merge {
-		run, err := c.merge(ctx, now, m.Month, b, plan.inputs)
+		var more []source
+		if plan.takeOver {
+			more = c.kept(m, next.Rebuild)
+		}
+		run, err := c.merge(ctx, now, m.Month, b, plan.inputs, more)
 		if err != nil {
 			return false, err
 		}
-		sum.Rounds++
+		if run.Rows > 0 {
+			sum.Rounds++
+			plan.keep = append(slices.Clone(plan.keep), run)
+		}
 		sum.Rows += run.Rows
 		if err := c.Conversations.CoverConversations(ctx, m.Month, b.spans); err != nil {
 			return false, err
 		}
-		next.add(rebuild, plan.keep, run)
+		next.set(rebuild, plan.keep)
 	}
 	if rebuild {
 		if !b.exhausted {

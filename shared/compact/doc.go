@@ -18,5 +18,7 @@
 // before the switch is garbage, collected a day later; after it, a message stands in a run and
 // in the tail, and readers show it once.
 //
-// Everything here can be lost: Rebuild makes it from the segments.
+// Everything here can be lost: Run looks whether what the switches name is there and
+// whole, and makes a month again from its segments if it is not, as Rebuild does. What is
+// wrong is reported first (Damage), and ended once the month is made again.
 package compact

@@ -24,7 +24,7 @@ type People interface {
 // Compactions are the switches of months and the directories of runs.
 type Compactions interface {
 	Month(ctx context.Context, month string) (compaction.State, error)
-	Months(ctx context.Context) ([]compaction.State, error)
+	MonthNames(ctx context.Context) ([]string, error)
 	PutMonth(ctx context.Context, m compaction.State) (compaction.State, error)
 	AllRowGroups(ctx context.Context, run string, after *compaction.RowGroup, limit int) ([]compaction.RowGroup, error)
 	PutRowGroups(ctx context.Context, run string, groups ...compaction.RowGroup) error

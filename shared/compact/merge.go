@@ -57,8 +57,9 @@ func (s *chunkSource) next(context.Context) ([]compaction.Row, error) {
 
 // runSource reads a run out of the derived bucket.
 type runSource struct {
-	c   *Compactor
-	run compaction.Run
+	c     *Compactor
+	month string
+	run   compaction.Run
 
 	ahead  []compaction.RowGroup
 	last   *compaction.RowGroup // read last
@@ -68,9 +69,13 @@ type runSource struct {
 }
 
 func (s *runSource) next(ctx context.Context) (rows []compaction.Row, err error) {
+	key := compaction.RunPrefix(s.month, s.run.ID)
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("run %s: %w (make it again with: wecom-archive compact --rebuild)", s.run.ID, err)
+			err = fmt.Errorf("run %s: %w", s.run.ID, err)
+		}
+		if err != nil && cannotRead(err) {
+			err = &brokenRun{key, err}
 		}
 	}()
 	if len(s.ahead) == 0 {
@@ -86,6 +91,10 @@ func (s *runSource) next(ctx context.Context) (rows []compaction.Row, err error)
 	}
 	group := s.ahead[0]
 	s.ahead, s.last = s.ahead[1:], &group
+	if err := group.Check(s.month, s.run); err != nil {
+		return nil, err
+	}
+	key = group.Object
 	layout, at := group.Layout()
 	if s.object != group.Object {
 		footer, err := s.c.Derived.GetRange(ctx, group.Object, layout.Footer, layout.Size-layout.Footer)
@@ -163,11 +172,11 @@ func mergeSources(ctx context.Context, sources []source, emit func(compaction.Ro
 	return nil
 }
 
-// merge writes a batch and older runs as one run, with its directory.
-func (c *Compactor) merge(ctx context.Context, now time.Time, month string, b *batch, inputs []compaction.Run) (compaction.Run, error) {
-	sources := b.sorter.sources()
+// merge writes a batch, older runs and more as one run, with its directory.
+func (c *Compactor) merge(ctx context.Context, now time.Time, month string, b *batch, inputs []compaction.Run, more []source) (compaction.Run, error) {
+	sources := append(b.sorter.sources(), more...)
 	for _, run := range inputs {
-		sources = append(sources, &runSource{c: c, run: run})
+		sources = append(sources, &runSource{c: c, month: month, run: run})
 	}
 	w := &runWriter{c: c, ctx: ctx, month: month, dir: b.dir, run: compaction.Run{ID: c.runID(now), At: now.UTC(), Parser: -1}}
 	defer w.abandon()

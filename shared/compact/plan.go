@@ -11,6 +11,7 @@ import (
 // plan is what a round does: merge the batch with inputs, leave keep alone.
 type plan struct {
 	merge        bool
+	takeOver     bool // with what the runs of before have of lost parts
 	inputs, keep []compaction.Run
 	next         state
 }
@@ -33,7 +34,11 @@ func planOf(m *compaction.State, b *batch, now time.Time) plan {
 		p.next.Closed = true
 	}
 	fresh := b.sorter.rows
-	if fresh == 0 && (!closing || len(runs) < 2) {
+	if m.Rebuild != nil {
+		lose(p.next.Rebuild, b.lost())
+		p.takeOver = b.exhausted && (p.next.Rebuild.ManyLost || len(p.next.Rebuild.Lost) > 0)
+	}
+	if fresh == 0 && !p.takeOver && (!closing || len(runs) < 2) {
 		p.keep = runs
 		return p
 	}
@@ -62,9 +67,8 @@ func isOver(month string, now time.Time) bool {
 	return err == nil && now.After(start.AddDate(0, 1, 0).Add(graceMonth))
 }
 
-// add puts a new run behind those that stay.
-func (s *state) add(rebuild bool, keep []compaction.Run, run compaction.Run) {
-	runs := append(slices.Clone(keep), run)
+// set puts runs in place of those that are there.
+func (s *state) set(rebuild bool, runs []compaction.Run) {
 	if rebuild {
 		s.Rebuild.Runs = runs
 	} else {

@@ -17,6 +17,7 @@ import (
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/compaction"
+	"wecom-archive/shared/damage"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/segment"
@@ -44,6 +45,8 @@ type world struct {
 	read    reading.Func
 	parser  int
 
+	rot rot // of objects
+
 	messages []transcript.Message // of all readable parts, in any order
 	parts    []storedPart
 }
@@ -58,14 +61,24 @@ var day0 = time.Date(2026, 9, 20, 0, 0, 0, 0, time.UTC)
 func newWorld() *world {
 	w := &world{
 		objects: storetest.NewObjects(), derived: storetest.NewDerived(), index: storetest.NewIndex(),
-		faults: storetest.NewFaults(), now: day0,
+		faults: storetest.NewFaults(), now: day0, rot: rot{},
 	}
 	w.catalog = catalog.New(w.index)
-	w.reader = transcript.New(transcript.Config{
-		Objects: w.objects, Derived: w.derived,
-		Conversations: w.catalog.Conversations, Pages: w.catalog.Pages, Compactions: compaction.NewIndex(w.catalog.Table),
-	})
+	w.reader = w.newReader()
 	return w
+}
+
+// newReader is one that remembers nothing.
+func (w *world) newReader() *transcript.Reader {
+	return transcript.New(transcript.Config{
+		Objects: w.rotten(w.objects), Derived: w.derived,
+		Conversations: w.catalog.Conversations, Pages: w.catalog.Pages, Compactions: compaction.NewIndex(w.catalog.Table),
+		People: w.catalog.People, Read: w.read, Damage: w.book(),
+	})
+}
+
+func (w *world) book() *damage.Book {
+	return damage.New(w.objects, w.catalog.Table, "ww1", func() time.Time { return w.now })
 }
 
 // tiny limits: every run has several objects, every round several chunks.
@@ -74,10 +87,11 @@ var tiny = compact.Limits{SortBytes: 24 << 10, RoundBytes: 60 << 10, GroupRows: 
 func (w *world) compactor(limits compact.Limits) *compact.Compactor {
 	cat := catalog.New(w.faults.Index(w.index))
 	return compact.New(compact.Config{
-		Objects: w.faults.Objects(w.objects), Derived: w.faults.Derived(w.derived),
+		Objects: w.rotten(w.faults.Objects(w.objects)), Derived: w.faults.Derived(w.derived),
 		Conversations: cat.Conversations, People: cat.People, Compactions: compaction.NewIndex(cat.Table),
 		Program: "test", Read: w.read, Parser: w.parser, Limits: limits,
-		NewID: func() string { w.runs++; return fmt.Sprintf("run%05d", w.runs) },
+		Damage: damage.New(nil, cat.Table, "ww1", func() time.Time { return w.now }),
+		NewID:  func() string { w.runs++; return fmt.Sprintf("run%05d", w.runs) },
 	})
 }
 

@@ -2,6 +2,7 @@ package compaction
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -64,6 +65,11 @@ type Rebuild struct {
 	Parser  int    `json:"parser"`            // version that it reads with
 	Aliases int    `json:"aliases,omitempty"` // how many userids are known to have changed
 	Runs    []Run  `json:"runs"`
+
+	// Lost are parts that went into the runs of before and cannot be read any more: what
+	// those runs have of them is taken over. ManyLost: they are too many to be named.
+	Lost     []string `json:"lost,omitempty"`
+	ManyLost bool     `json:"many_lost,omitempty"`
 }
 
 // Partitions.
@@ -87,6 +93,9 @@ func Key(month, run string, n int) string {
 	return fmt.Sprintf("%s%s/%s/%05d.parquet", Prefix, month, run, n)
 }
 
+// RunPrefix is how the keys of all objects of a run begin, with / behind it.
+func RunPrefix(month, run string) string { return Prefix + month + "/" + run }
+
 // ParseKey is the reverse of Key, without n.
 func ParseKey(key string) (month, run string, ok bool) {
 	rest, ok := strings.CutPrefix(key, Prefix)
@@ -97,12 +106,32 @@ func ParseKey(key string) (month, run string, ok bool) {
 	return parts[0], parts[1], true
 }
 
-// Month returns the state of a month; without runs if there is none.
+// Month returns the state of a month; without runs if there is none. With
+// ErrIndexDamaged, it can be put in place of what cannot be read.
 func (c *Index) Month(ctx context.Context, month string) (State, error) {
 	m := State{Month: month}
 	revision, err := c.Table.Read(ctx, partitionCompaction, month, &m)
 	m.revision = revision
+	if errors.Is(err, store.ErrIndexDamaged) {
+		m = State{Month: month}
+		if item, getErr := c.Table.Get(ctx, partitionCompaction, month); getErr == nil {
+			m.revision = item.Revision
+		}
+	}
 	return m, err
+}
+
+// MonthNames are the months that have a state, in order, whether it can be read or not.
+func (c *Index) MonthNames(ctx context.Context) ([]string, error) {
+	items, err := c.Table.Query(ctx, store.IndexQuery{Partition: partitionCompaction, Limit: 12 * 8000})
+	if err != nil {
+		return nil, fmt.Errorf("listing the compacted months: %w", err)
+	}
+	names := make([]string, len(items))
+	for i, item := range items {
+		names[i] = item.Sort
+	}
+	return names, nil
 }
 
 // Months returns the states of all months that have one, in order.

@@ -100,6 +100,23 @@ func (g RowGroup) ownFooter() ([]byte, error) {
 	return g.Own[:n], nil
 }
 
+// CheckOwn compares its own footer, if it has one, with its sum; ErrDamaged.
+func (g RowGroup) CheckOwn() error {
+	if len(g.Own) == 0 {
+		return nil
+	}
+	_, err := g.ownFooter()
+	return err
+}
+
+// CheckBytes compares the bytes of the row group with their sum; ErrDamaged.
+func (g RowGroup) CheckBytes(data []byte) error {
+	if int64(len(data)) != g.Length || hexSum(data) != g.SHA256 {
+		return fmt.Errorf("row group %d of a compacted object: %w: differs from its SHA-256", g.Group, store.ErrDamaged)
+	}
+	return nil
+}
+
 // GroupRows are the rows of a conversation in a row group, of which only some are read.
 type GroupRows struct {
 	group    parquet.RowGroup

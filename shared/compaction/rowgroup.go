@@ -37,6 +37,27 @@ type RowGroup struct {
 	Conversations []byte `json:"c"`
 }
 
+// Bounds of what a row group can be, far beyond what is written.
+const (
+	maxGroupBytes  = 1 << 30
+	maxFooterBytes = 64 << 20
+)
+
+// Check says whether the entry can be one of a run's directory. The index has no sums; a
+// reader must not follow it to wherever it points. ErrDamaged.
+func (g RowGroup) Check(month string, run Run) error {
+	of, name, ok := ParseKey(g.Object)
+	switch {
+	case !ok || of != month || name != run.ID:
+		return fmt.Errorf("row group %d of run %s lies in an object that is not the run's: %w", g.Number, run.ID, store.ErrDamaged)
+	case g.Number < 0 || run.Groups > 0 && g.Number >= run.Groups || g.Group < 0 || g.Rows < 1:
+		return fmt.Errorf("row group %d of run %s is none of its %d: %w", g.Number, run.ID, run.Groups, store.ErrDamaged)
+	case g.Offset < 0 || g.Length < 1 || g.Length > maxGroupBytes || g.Footer < g.Offset+g.Length || g.Size <= g.Footer || g.Size-g.Footer > maxFooterBytes:
+		return fmt.Errorf("row group %d of run %s lies nowhere in its object: %w", g.Number, run.ID, store.ErrDamaged)
+	}
+	return nil
+}
+
 // TimeBounds are the times of the earliest and the latest of some messages.
 type TimeBounds struct {
 	First int64 `json:"f"` // ms

@@ -27,6 +27,7 @@ type transcriptView struct {
 	Gaps         []archive.Gap // after the last message
 	Full         int           // messages of a full page: the script adds older pages to a shorter one
 	Seq          int64         // that a permalink named; 0: none
+	Incomplete   bool          // messages may be missing
 }
 
 // bubble is a message as a page draws it.
@@ -94,7 +95,7 @@ func (s *server) transcriptOf(r *http.Request, id, person string) (*transcriptVi
 		return nil, err
 	}
 	found := shows.Found
-	view := &transcriptView{ID: id, Kind: strings.SplitN(id, ":", 2)[0], Seq: seq, Full: show.Screenful}
+	view := &transcriptView{ID: id, Kind: strings.SplitN(id, ":", 2)[0], Seq: seq, Full: show.Screenful, Incomplete: shows.Incomplete}
 	view.Bubbles = s.bubbles(r, found, shows.Beside, person, bubbleWeight)
 	view.placeGaps(shows)
 	if shows.Long { // the script need not make it longer

@@ -44,6 +44,7 @@ var transcriptWords = map[string]phrase{
 	"chosen":                {"所选会话", "Chosen conversation"},
 	"transcript":            {"聊天记录", "Transcript"},
 	"norows":                {"此处没有消息。", "No messages here."},
+	"incomplete":            {"部分消息暂时无法读取，此处可能有缺漏。请稍后再看，或请运维人员查看系统状态。", "Some messages could not be read, and may be missing here. Look again later, or ask the operator to look at the status."},
 	"now.named":             {"现名 %s", "now %s"},
 	"idonly":                {"没有名称，只有 ID", "No name is known, only the id"},
 	"chat.room":             {"群", "Room"},

@@ -189,7 +189,34 @@ func (r *run) work(ctx context.Context, drop bool) error {
 			return err
 		}
 	}
+	if err := r.indexMended(ctx); err != nil {
+		return err
+	}
 	return r.Catalog.Journal.ForgetProgress(ctx, progressName)
+}
+
+// indexMended ends what was found wrong with the index: it is another one now.
+func (r *run) indexMended(ctx context.Context) error {
+	for _, as := range []archive.ClosedAs{"", archive.Acknowledged} {
+		for after := ""; ; {
+			entries, next, err := r.damage.List(ctx, as, after, 1000)
+			if err != nil {
+				return err
+			}
+			for _, e := range entries {
+				if e.Finding.Where != archive.InIndex {
+					continue
+				}
+				if err := r.damage.Mended(ctx, e.Finding, "reindex"); err != nil {
+					return err
+				}
+			}
+			if after = next; next == "" {
+				break
+			}
+		}
+	}
+	return nil
 }
 
 // begin saves that nothing is done yet. What was made of the readings that the index

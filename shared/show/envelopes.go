@@ -56,7 +56,7 @@ func (s *Content) Message(ctx context.Context, in *messageInput) (*messageOutput
 			return nil, err
 		}
 		if one[0].Ref != "" && one[0].Recalls == 0 {
-			if one[0].Recalls, _, err = s.recalledBy(ctx, m, m.Place.Position); err != nil {
+			if one[0].Recalls, _, err = s.recalledBy(ctx, m, m.Place.Position); err != nil && !errors.Is(err, transcript.ErrIncomplete) {
 				return nil, err
 			}
 		}
@@ -103,7 +103,7 @@ func (s *Content) withSeq(ctx context.Context, page catalog.PageState, seq int64
 			continue
 		}
 		rows, first, err := s.transcript.WithSeq(ctx, key, seq)
-		if errors.Is(err, store.ErrDamaged) {
+		if errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrNotFound) || errors.Is(err, archive.ErrNewFormat) {
 			s.config.Log.ErrorContext(ctx, "a segment cannot be read", "key", key, "request", AskerOf(ctx).Request, "error", err)
 			damaged = true
 			continue

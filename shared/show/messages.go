@@ -27,6 +27,7 @@ type messagesOutput struct {
 		Messages   []Message     `json:"messages" nullable:"false" doc:"By time, then by seq, in the order asked for"`
 		People     []Participant `json:"people" nullable:"false" doc:"Everybody who takes part in these messages, in byte order of their ids, called as at the first of them"`
 		NextCursor string        `json:"next_cursor,omitempty" doc:"Absent at the end"`
+		Complete   bool          `json:"complete" doc:"false: messages may be missing here, also between those that are. What is compacted of them cannot be read, and not all segments could be read in its place. Ask again: each try gets further. The daily compaction makes anew what is lost of it; the status says what is damaged"`
 	}
 }
 
@@ -40,10 +41,11 @@ func (s *Content) Messages(ctx context.Context, in *messagesInput) (*messagesOut
 		return nil, err
 	}
 	query.Limit = in.Limit + 1 // one more tells whether there is more
-	found, err := s.transcript.Messages(ctx, query)
+	part, err := s.transcript.Some(ctx, query)
 	if err != nil {
 		return nil, err
 	}
+	found := part.Messages
 	aliases, err := s.config.Catalog.People.Aliases(ctx)
 	if err != nil {
 		return nil, err
@@ -54,7 +56,7 @@ func (s *Content) Messages(ctx context.Context, in *messagesInput) (*messagesOut
 	}
 	shown = shown[:fitting(shown)]
 	out := new(messagesOutput)
-	out.Body.Messages = shown
+	out.Body.Messages, out.Body.Complete = shown, !part.Incomplete
 	if out.Body.People, err = s.people.nameMessages(ctx, shown); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"wecom-archive/shared/person"
+	"wecom-archive/shared/transcript"
 )
 
 // Problem is what somebody may know of why they are not answered. Every other error is
@@ -56,6 +57,9 @@ func (s *desk) Explain(ctx context.Context, err error) *Problem {
 		return &Problem{Kind: NotNow, Detail: "The request took too long or was given up. Ask for less at a time."}
 	}
 	s.LogFailure(ctx, "answering", err)
+	if errors.Is(err, transcript.ErrIncomplete) {
+		return &Problem{Kind: NotNow, Detail: "Not all of this conversation can be read now. Try again later, or ask the operator to look at the status."}
+	}
 	return &Problem{Kind: Internal, Detail: FailedInside(AskerOf(ctx).Request)}
 }
 

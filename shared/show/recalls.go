@@ -54,13 +54,13 @@ func (m *Message) LinkRecall(recalls, seqs map[string]int64) {
 func (s *Content) recalledBy(ctx context.Context, recall transcript.Message, before archive.Position) (seq int64, next *archive.Position, err error) {
 	for range recallSteps {
 		some, err := s.transcript.Messages(ctx, catalog.PlaceQuery{Conversation: recall.Conversation, After: &before, Descending: true, Limit: recallStep})
-		if err != nil {
-			return 0, nil, err
-		}
 		for _, m := range some {
 			if m.MsgID == recall.RefMsgID {
 				return m.Seq, nil, nil
 			}
+		}
+		if err != nil { // of transcript.ErrIncomplete, too: it may be among those that are missing
+			return 0, nil, err
 		}
 		if len(some) < recallStep {
 			return 0, nil, nil

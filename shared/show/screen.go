@@ -48,6 +48,7 @@ type Screen struct {
 	Beside       catalog.Asides
 	Older, Newer bool // there are more
 	Long         bool // what is here is as long as a page may be
+	Incomplete   bool // messages may be missing, also between those that are here
 
 	Gaps   []archive.Gap // recorded ones, oldest first
 	Behind time.Time     // of the message before the first one; zero: there is none
@@ -98,7 +99,7 @@ func (s *Content) screen(ctx context.Context, id string, p ScreenPlace) (Screen,
 	switch {
 	case p.After != nil:
 		part, err := read(catalog.PlaceQuery{After: p.After})
-		return Screen{Found: part.Messages, Older: true, Newer: part.More}.fitting(id, 0), err
+		return Screen{Found: part.Messages, Older: true, Newer: part.More, Incomplete: part.Incomplete}.fitting(id, 0), err
 	case p.Message != nil:
 		before := Screenful / 2
 		earlier, later, err := s.transcript.AroundMessage(ctx, id, *p.Message, before, Screenful-before, screenRequests)
@@ -113,7 +114,7 @@ func (s *Content) screen(ctx context.Context, id string, p ScreenPlace) (Screen,
 	default:
 		part, err := read(catalog.PlaceQuery{After: p.Before, Descending: true})
 		slices.Reverse(part.Messages)
-		return Screen{Found: part.Messages, Older: part.More, Newer: p.Before != nil}.fitting(id, len(part.Messages)-1), err
+		return Screen{Found: part.Messages, Older: part.More, Newer: p.Before != nil, Incomplete: part.Incomplete}.fitting(id, len(part.Messages)-1), err
 	}
 }
 
@@ -121,7 +122,7 @@ func (s *Content) screen(ctx context.Context, id string, p ScreenPlace) (Screen,
 func around(earlier, later transcript.Part) Screen {
 	found := slices.Clone(earlier.Messages)
 	slices.Reverse(found)
-	return Screen{Found: append(found, later.Messages...), Older: earlier.More, Newer: later.More}
+	return Screen{Found: append(found, later.Messages...), Older: earlier.More, Newer: later.More, Incomplete: earlier.Incomplete || later.Incomplete}
 }
 
 // fitting is the part of a screen, from one of its messages on and then before it, whose
@@ -148,7 +149,10 @@ func (sc Screen) fitting(id string, from int) Screen {
 	for first > 0 && fits(sc.Found[first-1]) {
 		first--
 	}
-	return Screen{Found: sc.Found[first:end], Older: sc.Older || first > 0, Newer: sc.Newer || end < len(sc.Found), Long: length < 0}
+	return Screen{
+		Found: sc.Found[first:end], Older: sc.Older || first > 0, Newer: sc.Newer || end < len(sc.Found),
+		Long: length < 0, Incomplete: sc.Incomplete,
+	}
 }
 
 // asides reads what stands beside messages of a conversation, in one request, and

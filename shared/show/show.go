@@ -108,10 +108,12 @@ func New(c Config) *Show {
 		c.BesideTime = defaultBesideTime
 	}
 	compactions := compaction.NewIndex(c.Catalog.Table)
+	book := damage.New(c.Objects, c.Catalog.Table, c.Corp, c.Now)
 	d := &desk{
-		config: c, damage: damage.New(c.Objects, c.Catalog.Table, c.Corp, c.Now), transcript: transcript.New(transcript.Config{
+		config: c, damage: book, transcript: transcript.New(transcript.Config{
 			Objects: c.Objects, Derived: c.Derived,
 			Conversations: c.Catalog.Conversations, Pages: c.Catalog.Pages, Compactions: compactions,
+			People: c.Catalog.People, Read: c.Read, Damage: book, Log: c.Log,
 		}),
 		scanner: search.New(search.Config{
 			Objects: c.Objects, Derived: c.Derived, Now: time.Now,

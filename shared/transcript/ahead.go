@@ -26,14 +26,17 @@ func (s *search) ahead(ctx context.Context, u unit, from, to int64) error {
 	read := make([]*sources, len(months))
 	group, groupCtx := errgroup.WithContext(ctx)
 	for i, m := range months {
-		read[i] = newSources(s.reader, s.conversation)
+		read[i] = newSources(s.reader, s.call, s.conversation)
 		group.Go(func() (err error) {
 			defer func() { // outside of the request's goroutine a panic would end the program
 				if p := recover(); p != nil {
 					err = fmt.Errorf("reading %s: panic: %v\n%s", m.month, p, debug.Stack())
 				}
 			}()
-			return read[i].month(groupCtx, m, s.query.Descending, from, to)
+			if err = read[i].month(groupCtx, m, s.query.Descending, from, to); err != nil && cannotRead(err) {
+				return nil // who comes to it will find that out
+			}
+			return err
 		})
 	}
 	err := group.Wait()
@@ -84,7 +87,7 @@ func (s *sources) month(ctx context.Context, u unit, descending bool, from, to i
 		return nil
 	}
 	for _, run := range m.Runs {
-		w := &walk{directory: s.directory(run.ID), near: near(u, descending, from, to)}
+		w := &walk{directory: s.directory(u.month, run), near: near(u, descending, from, to)}
 		g, err := w.next(ctx, descending)
 		if err != nil {
 			return err

@@ -2,9 +2,11 @@ package transcript
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"wecom-archive/shared/compaction"
+	"wecom-archive/shared/store"
 )
 
 // directory is what was read of the directory of a run: row groups that follow each
@@ -12,7 +14,8 @@ import (
 // somebody walks.
 type directory struct {
 	sources    *sources
-	run        string
+	month      string
+	run        compaction.Run
 	groups     []compaction.RowGroup // in order
 	read       bool
 	start, end bool // nothing is before, behind groups
@@ -24,11 +27,11 @@ const (
 	groupsLater   = 8
 )
 
-func (s *sources) directory(run string) *directory {
-	d, ok := s.runs[run]
+func (s *sources) directory(month string, run compaction.Run) *directory {
+	d, ok := s.runs[run.ID]
 	if !ok {
-		d = &directory{sources: s, run: run}
-		s.runs[run] = d
+		d = &directory{sources: s, month: month, run: run}
+		s.runs[run.ID] = d
 	}
 	return d
 }
@@ -39,21 +42,60 @@ func (d *directory) seek(ctx context.Context, ms int64) error {
 		return nil
 	}
 	d.sources.spent++
-	groups, err := d.sources.reader.Compactions.RowGroupsFrom(ctx, d.run, d.sources.conversation, ms, groupsAtFirst)
-	if err == nil {
-		d.groups, d.end, d.read = groups, len(groups) < groupsAtFirst, true
+	groups, err := d.sources.reader.Compactions.RowGroupsFrom(ctx, d.run.ID, d.sources.conversation, ms, groupsAtFirst)
+	if err != nil {
+		return err
 	}
-	return err
+	d.groups, d.start, d.end = groups, false, len(groups) < groupsAtFirst
+	// Entries in front may be gone, unless the first one begins before what is looked for.
+	if len(groups) == 0 && d.run.Groups > 0 || len(groups) > 0 && groups[0].Number > 0 && groups[0].First.After(d.sources.conversation, ms) {
+		if _, err := d.back(ctx); err != nil {
+			return err
+		}
+	}
+	if err := d.check(); err != nil {
+		return err
+	}
+	d.read = true
+	return nil
+}
+
+// check says whether the groups follow each other, and are all that there are at an end:
+// items of the index have no sums, and may be gone. ErrDamaged.
+func (d *directory) check() error {
+	gone := func(number int) error {
+		return fmt.Errorf("row group %d is not in the directory of run %s: %w", number, d.run.ID, store.ErrDamaged)
+	}
+	for i, g := range d.groups {
+		if err := g.Check(d.month, d.run); err != nil {
+			return err
+		}
+		if i > 0 && (g.Number != d.groups[i-1].Number+1 || g.First.Before(d.groups[i-1].Last.Conversation, d.groups[i-1].Last.Time)) {
+			return gone(d.groups[i-1].Number + 1)
+		}
+	}
+	n := len(d.groups)
+	switch {
+	case d.run.Groups == 0:
+	case d.start && d.end && n == 0:
+		return gone(0)
+	case d.start && n > 0 && d.groups[0].Number > 0:
+		return gone(d.groups[0].Number - 1)
+	case d.end && n > 0 && d.groups[n-1].Number < d.run.Groups-1:
+		return gone(d.groups[n-1].Number + 1)
+	}
+	return nil
 }
 
 // forward reads what is behind groups.
 func (d *directory) forward(ctx context.Context) error {
 	d.sources.spent++
-	some, err := d.sources.reader.Compactions.AllRowGroups(ctx, d.run, &d.groups[len(d.groups)-1], groupsLater)
-	if err == nil {
-		d.groups, d.end = append(d.groups, some...), len(some) < groupsLater
+	some, err := d.sources.reader.Compactions.AllRowGroups(ctx, d.run.ID, &d.groups[len(d.groups)-1], groupsLater)
+	if err != nil {
+		return err
 	}
-	return err
+	d.groups, d.end = append(d.groups, some...), len(some) < groupsLater
+	return d.check()
 }
 
 // back reads what is before groups, and says how many there were.
@@ -63,13 +105,13 @@ func (d *directory) back(ctx context.Context) (int, error) {
 		first = &d.groups[0]
 	}
 	d.sources.spent++
-	some, err := d.sources.reader.Compactions.RowGroupsBefore(ctx, d.run, first, groupsAtFirst)
+	some, err := d.sources.reader.Compactions.RowGroupsBefore(ctx, d.run.ID, first, groupsAtFirst)
 	if err != nil {
 		return 0, err
 	}
 	slices.Reverse(some)
 	d.groups, d.start = append(some, d.groups...), len(some) < groupsAtFirst
-	return len(some), nil
+	return len(some), d.check()
 }
 
 // walk goes through the row groups of a run in an order of reading, from the one that

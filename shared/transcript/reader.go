@@ -5,14 +5,19 @@
 // An answer is the same before, during and after a compaction. The postings are
 // read first and the switch after them: a message whose posting was deleted is in
 // a run by then. One that is found twice appears once.
+//
+// Nor does damage of what is derived change an answer: segments are read in its place
+// (fallBack). Where not all could be, the answer says so.
 package transcript
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -21,6 +26,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compaction"
+	"wecom-archive/shared/reading"
 	"wecom-archive/shared/store"
 )
 
@@ -38,6 +44,12 @@ func (m Message) Page() string { return archive.PageKey(m.Place.Page) }
 type Conversations interface {
 	Places(ctx context.Context, q catalog.PlaceQuery) ([]archive.Place, error)
 	ConversationMonths(ctx context.Context, conversation string) ([]catalog.MonthSpan, error)
+	CompactedParts(ctx context.Context, month string) (catalog.CompactedParts, error)
+}
+
+// People are known by other userids, too.
+type People interface {
+	Aliases(ctx context.Context) (catalog.Aliases, error)
 }
 
 // Pages know which parts of segments are damaged, and which were stored again.
@@ -60,13 +72,22 @@ type Config struct {
 	Conversations Conversations
 	Pages         Pages
 	Compactions   Compactions
+
+	// How messages of segments are read in place of runs: as the compactor does.
+	People People       // nil: nobody's userid changed
+	Read   reading.Func // nil: as the segments have them
+
+	Damage Damage       // is told what cannot be read; nil: nobody
+	Log    *slog.Logger // nil: no log
 }
 
 // Reader reads messages. It is safe for concurrent use.
 type Reader struct {
 	Config
 
-	footers *lru.Cache[string, []byte] // by key and SHA-256
+	footers  *lru.Cache[string, []byte] // by key and SHA-256
+	holdings *lru.Cache[string, []byte] // of parts of segments: sums of their conversations
+	parser   atomic.Int64               // version of Read, once it is known
 	// slots are for what may be in memory at a time, over all calls: one segment
 	// or one row group each.
 	slots chan struct{}
@@ -79,8 +100,12 @@ const (
 
 // New returns a Reader.
 func New(c Config) *Reader {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
 	footers, _ := lru.New[string, []byte](keptFooters) // fails for a size below one
-	return &Reader{Config: c, footers: footers, slots: make(chan struct{}, maxReading)}
+	holdings, _ := lru.New[string, []byte](keptHoldings)
+	return &Reader{Config: c, footers: footers, holdings: holdings, slots: make(chan struct{}, maxReading)}
 }
 
 // entry is a message that was found, and its row if that was read already.
@@ -91,18 +116,28 @@ type entry struct {
 
 // Part is some messages of a conversation that follow each other.
 type Part struct {
-	Messages []Message
-	More     bool // there are others behind them
+	Messages   []Message
+	More       bool // there are others behind them
+	Incomplete bool // others may be missing, also between them: see ErrIncomplete
 }
 
 // Messages returns at most q.Limit messages in the order of reading. Fewer mean
-// that there are no more.
+// that there are no more. With ErrIncomplete it returns those that could be read.
 func (r *Reader) Messages(ctx context.Context, q catalog.PlaceQuery) ([]Message, error) {
+	found, err := r.Some(ctx, q)
+	if err == nil && found.Incomplete {
+		err = ErrIncomplete
+	}
+	return found.Messages, err
+}
+
+// Some is Messages for who shows them and says that others may be missing.
+func (r *Reader) Some(ctx context.Context, q catalog.PlaceQuery) (Part, error) {
 	found, err := r.all(ctx, 0, q)
 	if err != nil {
-		return nil, err
+		return Part{}, err
 	}
-	return found[0].Messages, nil
+	return found[0], nil
 }
 
 // Part returns at most q.Limit messages in the order of reading, for a screen: it
@@ -156,8 +191,11 @@ func (p Part) cut(limit int) Part {
 func (r *Reader) all(ctx context.Context, requests int, queries ...catalog.PlaceQuery) (found []Part, err error) {
 	// A run that was replaced is deleted a day later, and is not found by a reader
 	// who has slept meanwhile, as a suspended function does. It looks again.
-	for range 3 {
-		if found, err = r.messages(ctx, requests, slices.Clone(queries)); !errors.Is(err, store.ErrNotFound) {
+	const looks = 3
+	c := newCall()
+	for look := range looks {
+		c.lastLook = look == looks-1
+		if found, err = r.messages(ctx, c, requests, slices.Clone(queries)); !errors.Is(err, store.ErrNotFound) {
 			break
 		}
 	}
@@ -166,9 +204,9 @@ func (r *Reader) all(ctx context.Context, requests int, queries ...catalog.Place
 
 // messages looks again without the segments that proved damaged and are stored
 // again. A message of one that is not stands as a row of OutcomeDamaged.
-func (r *Reader) messages(ctx context.Context, requests int, queries []catalog.PlaceQuery) ([]Part, error) {
+func (r *Reader) messages(ctx context.Context, c *call, requests int, queries []catalog.PlaceQuery) ([]Part, error) {
 	for {
-		found, err := r.look(ctx, requests, queries)
+		found, err := r.look(ctx, c, requests, queries)
 		if err != nil {
 			return nil, err
 		}
@@ -211,17 +249,21 @@ func (r *Reader) replaced(ctx context.Context, q catalog.PlaceQuery, found []Mes
 }
 
 // look reads the postings of all queries first, and what they share after that.
-func (r *Reader) look(ctx context.Context, requests int, queries []catalog.PlaceQuery) ([]Part, error) {
+func (r *Reader) look(ctx context.Context, c *call, requests int, queries []catalog.PlaceQuery) ([]Part, error) {
 	searches := make([]search, len(queries))
-	shared := newSources(r, queries[0].Conversation)
+	shared := newSources(r, c, queries[0].Conversation)
 	shared.keep = len(queries) > 1
 	for i, q := range queries {
 		tail, err := r.Conversations.Places(ctx, q)
-		if err != nil {
+		garbled := errors.Is(err, catalog.ErrPosting)
+		if garbled {
+			f := archive.Finding{Where: archive.InIndex, Kind: archive.Altered, Key: "conversation#" + q.Conversation, Detail: "a posting cannot be read: reindex"}
+			c.report(ctx, r, f)
+		} else if err != nil {
 			return nil, err
 		}
 		shared.spent++
-		s := search{sources: shared, query: q, found: make([]entry, 0, len(tail)), most: requests, optional: i > 0}
+		s := search{sources: shared, query: q, found: make([]entry, 0, len(tail)), most: requests, optional: i > 0, fallen: map[string]bool{}, incomplete: garbled}
 		if requests > 0 && i == 0 && len(queries) > 1 {
 			s.most -= keptForEarlier
 		}
@@ -236,12 +278,12 @@ func (r *Reader) look(ctx context.Context, requests int, queries []catalog.Place
 		if err := s.runs(ctx); err != nil {
 			return nil, err
 		}
-		filled, err := r.fill(ctx, queries[i].Conversation, s.found)
+		filled, err := r.fill(ctx, c, queries[i].Conversation, s.found)
 		if err != nil {
 			return nil, err
 		}
 		shared.spent += s.toFill()
-		out[i] = Part{filled, s.more}
+		out[i] = Part{filled, s.more, s.incomplete}
 	}
 	return out, nil
 }
@@ -256,7 +298,7 @@ func (e entry) unread() int {
 
 // fill reads the rows that only a posting points to. Each segment is read once,
 // few at a time, and only the rows wanted are kept.
-func (r *Reader) fill(ctx context.Context, conversation string, found []entry) ([]Message, error) {
+func (r *Reader) fill(ctx context.Context, c *call, conversation string, found []entry) ([]Message, error) {
 	bySegment := map[string][]int{} // indexes into found
 	out := make([]Message, len(found))
 	for i, e := range found {
@@ -277,7 +319,8 @@ func (r *Reader) fill(ctx context.Context, conversation string, found []entry) (
 				}
 			}()
 			rows, err := r.placed(ctx, key, found, wanted)
-			if errors.Is(err, store.ErrDamaged) {
+			if err != nil && ctx.Err() == nil && cannotRead(err) {
+				c.report(ctx, r, findingOf(archive.InArchive, key, err))
 				for _, i := range wanted { // its neighbours must show all the same
 					out[i].Row = damaged(found[i].place, conversation)
 				}
@@ -288,7 +331,9 @@ func (r *Reader) fill(ctx context.Context, conversation string, found []entry) (
 			}
 			for _, i := range wanted {
 				if out[i].Row, err = rows.at(found[i].place, conversation); err != nil {
-					return err
+					f := archive.Finding{Where: archive.InIndex, Kind: archive.Altered, Key: key, Detail: "a posting points to a wrong row of it: reindex"}
+					c.report(ctx, r, f)
+					out[i].Row = damaged(found[i].place, conversation)
 				}
 			}
 			return nil
@@ -321,5 +366,8 @@ func (r *Reader) slot(ctx context.Context) (release func(), err error) {
 // Any says whether a conversation has a message from from on and before to.
 func (r *Reader) Any(ctx context.Context, conversation string, from, to time.Time) (bool, error) {
 	found, err := r.Messages(ctx, catalog.PlaceQuery{Conversation: conversation, From: from, To: to, Limit: 1})
+	if len(found) > 0 && errors.Is(err, ErrIncomplete) {
+		err = nil
+	}
 	return len(found) > 0, err
 }

@@ -27,6 +27,9 @@ type search struct {
 	optional bool              // it may end without a message though there are some
 	more     bool              // it ended before the limit
 	until    *archive.Position // nothing from here on is wanted; nil: up to the limit
+
+	fallen     map[string]bool // months whose segments were read in place of runs
+	incomplete bool            // not all of them could be
 }
 
 // unit is a month or, if walk is set, the rest of a run of it or, if group is set, too, a
@@ -84,6 +87,9 @@ func (s *search) runs(ctx context.Context) error {
 			err = s.openMonth(ctx, u, from, to)
 		}
 		if err != nil {
+			err = s.fallBack(ctx, u, err)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -134,8 +140,13 @@ func (s *search) openMonth(ctx context.Context, u unit, from, to int64) error {
 		return err
 	}
 	s.covered += u.length(from, to)
+	if len(m.Runs) == 0 { // the switch was lost, or a compaction broke off before it
+		if parts, known, err := s.parts(ctx, u.month); err != nil || len(parts) > 0 || !known {
+			return cmp.Or(err, fmt.Errorf("the switch of %s: %w", u.month, store.ErrNotFound))
+		}
+	}
 	for _, run := range m.Runs {
-		w := &walk{directory: s.directory(run.ID), near: near(u, s.query.Descending, from, to)}
+		w := &walk{directory: s.directory(u.month, run), near: near(u, s.query.Descending, from, to)}
 		s.addUnit(unit{month: u.month, walk: w, first: u.first, last: u.last}, from, to)
 	}
 	return nil

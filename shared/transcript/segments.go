@@ -10,8 +10,13 @@ import (
 )
 
 // WithSeq reads the rows with a seq of a part of a segment; first is where they begin in
-// it: they stand together.
+// it: they stand together. That the part cannot be read is told to Damage.
 func (r *Reader) WithSeq(ctx context.Context, key string, seq int64) (rows []archive.Row, first int, err error) {
+	defer func() {
+		if err != nil && ctx.Err() == nil && cannotRead(err) {
+			newCall().report(ctx, r, findingOf(archive.InArchive, key, err))
+		}
+	}()
 	release, err := r.slot(ctx)
 	if err != nil {
 		return nil, 0, err

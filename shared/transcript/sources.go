@@ -12,6 +12,7 @@ import (
 // conversation lie. All of it is read after the postings of all of them.
 type sources struct {
 	reader       *Reader
+	call         *call
 	conversation string
 	keep         bool // there are several searches
 	spent        int  // requests, so far
@@ -21,11 +22,16 @@ type sources struct {
 	switches map[string]compaction.State      // by month
 	runs     map[string]*directory            // by run
 	rows     map[string]*compaction.GroupRows // by groupKey
+
+	// In place of runs, see fallBack.
+	aliases      catalog.Aliases     // nil: not read yet
+	partsOf      map[string][]string // by month
+	segmentsLeft int
 }
 
-func newSources(r *Reader, conversation string) *sources {
+func newSources(r *Reader, c *call, conversation string) *sources {
 	return &sources{
-		reader: r, conversation: conversation,
+		reader: r, call: c, conversation: conversation, partsOf: map[string][]string{}, segmentsLeft: mostSegments,
 		switches: map[string]compaction.State{}, runs: map[string]*directory{}, rows: map[string]*compaction.GroupRows{},
 	}
 }

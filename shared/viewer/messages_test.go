@@ -46,7 +46,7 @@ func TestMessage(t *testing.T) {
 		"parser_version": float64(wecom.ParserVersion), "publickey_ver": 3., "raw_sha256": r.RawSHA256, "segment": key, "row": 1., "page": archive.PageKey(4),
 	}}, "people": []any{
 		map[string]any{"id": "li.na", "kind": "employee", "id_only": true}, map[string]any{"id": "wang.wei", "kind": "employee", "id_only": true},
-	}}
+	}, "complete": true}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
@@ -68,7 +68,7 @@ func TestMessagesWithoutMembers(t *testing.T) {
 		t.Errorf("an unknown publickey_ver shows: %s", w.Body)
 	}
 	w = f.get("reader-token", messagesPath("nobody:knows this"))
-	if body := strings.TrimSpace(w.Body.String()); w.Code != 200 || body != `{"messages":[],"people":[]}` {
+	if body := strings.TrimSpace(w.Body.String()); w.Code != 200 || body != `{"messages":[],"people":[],"complete":true}` {
 		t.Errorf("unknown conversation: %d %s", w.Code, body)
 	}
 }
