@@ -59,7 +59,7 @@ func (a *App) measureHealth(ctx context.Context, values metrics.Values) error {
 	values[metrics.Damaged] = float64(damaged.Count(archive.InArchive, archive.Missing, archive.Altered))
 	values[metrics.Holes] = float64(damaged.Count(archive.InArchive, archive.Hole))
 	values[metrics.Strays] = float64(damaged.Count(archive.InArchive, archive.Stray))
-	values[metrics.DerivedDamage] = float64(damaged.Count(archive.InDerived, archive.Missing, archive.Altered))
+	values[metrics.DerivedDamage] = float64(damaged.Count(archive.InDerived, archive.Missing, archive.Altered) + damaged.Count(archive.InIndex, archive.Missing, archive.Altered))
 	alarms := health.Judge(a.Now(), health.Facts{State: state, Cursor: cursor})
 	values[metrics.QuietAlarm] = metrics.Flag(slices.ContainsFunc(alarms, func(al health.Alarm) bool { return al.Code == health.AlarmQuiet }))
 	return nil

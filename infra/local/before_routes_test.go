@@ -30,6 +30,7 @@ var routesOfBefore = []struct {
 	{"/v1/runs", listOfBefore("/v1/runs", 4)},
 	{"/v1/gaps", listOfBefore("/v1/gaps", 1)},
 	{"/v1/incidents", listOfBefore("/v1/incidents", 3)},
+	{"/v1/damage", func(a *asker) { a.byRole("/v1/damage") }},
 	{"/v1/pages", listOfBefore("/v1/pages", 4)},
 	{"/v1/pages/{seq}", func(a *asker) {
 		seqs := a.found("/v1/pages", "pages", "seq_asked")

@@ -222,6 +222,11 @@ func questions(m *Model) (all []question) {
 		one(signin, action, x.table, map[string]string{"dynamodb:LeadingKeys": "signin"}, true)
 		one(signin, action, x.table, map[string]string{"dynamodb:LeadingKeys": "puller"}, false)
 	}
+	// Whoever serves the pages notes what is damaged in the index, and nothing else.
+	for _, action := range []string{"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"} {
+		one(admin, action, x.table, map[string]string{"dynamodb:LeadingKeys": "damage"}, true)
+		one(admin, action, x.table, map[string]string{"dynamodb:LeadingKeys": "puller"}, false)
+	}
 	for function, who := range map[string][]string{puller: {operator, administrator}, compactor: {operator, administrator}, reindexer: {operator, administrator}, archiver: {administrator}, signin: {administrator}} {
 		ask("lambda:InvokeFunction", fmt.Sprintf("arn:%s:lambda:%s:%s:function:%s-%s", m.Place.Partition, m.Place.Region, m.Place.Account, m.Place.Stack, function), nil, who...)
 	}

@@ -15,6 +15,7 @@ const (
 	AlarmHole         AlarmCode = "hole"         // pages are missing between those that are there
 	AlarmStray        AlarmCode = "stray"        // objects that no part of the program puts there
 	AlarmDerived      AlarmCode = "derived"      // what is derived is missing or altered; it is made again
+	AlarmIndex        AlarmCode = "index"        // what the index says cannot be true
 	AlarmAcknowledged AlarmCode = "acknowledged" // damage that somebody took note of
 )
 
@@ -58,6 +59,13 @@ func damageGroups() []damageGroup {
 			"由存档生成的数据中有 %s 项丢失或被改动，最近发现的是 %s（%s）。",
 			"No message is lost: they are read from the archive itself, more slowly, until the next daily compaction makes this again. At once: wecom-archive compact.",
 			"没有丢失消息：在每日整理重新生成之前，会较慢地直接从存档读取。立即处理：wecom-archive compact。",
+		},
+		{
+			archive.InIndex, []archive.FindingKind{archive.Missing, archive.Altered}, AlarmIndex,
+			"Something that the index says is wrong or missing: %[2]s, noticed %[3]s.", "%s things that the index says are wrong or missing, the last one %s, noticed %s.",
+			"索引中有 %s 项错误或缺失，最近发现的是 %s（%s）。",
+			"No message is lost: the archive's objects are whole. Make the index again: wecom-archive reindex --drop, then compact.",
+			"没有丢失消息：存档对象完整。请重建索引：wecom-archive reindex --drop，然后 compact。",
 		},
 	}
 }

@@ -33,6 +33,7 @@ func TestDamage(t *testing.T) {
 		{"a hole", []damage.Entry{found(3, archive.InArchive, archive.Hole, "pages/7")}, nil, false, "hole!", "from pages/7 on"},
 		{"a stray", []damage.Entry{found(3, archive.InArchive, archive.Stray, "pages/zz")}, nil, false, "stray!", "did not put there lies in the archive: pages/zz"},
 		{"derived", []damage.Entry{found(0, archive.InDerived, archive.Missing, "compactions/x")}, nil, false, "derived!", "made from the archive is missing or altered: compactions/x"},
+		{"the index", []damage.Entry{found(0, archive.InIndex, archive.Altered, "conversation#x")}, nil, false, "index!", "the index says is wrong or missing: conversation#x"},
 		{"acknowledged", nil, []damage.Entry{found(3, archive.InArchive, archive.Altered, "media/x")}, false, "acknowledged", "was acknowledged: media/x"},
 		{"all", []damage.Entry{found(3, archive.InArchive, archive.Altered, "a"), found(3, archive.InArchive, archive.Hole, "b"), found(3, archive.InArchive, archive.Stray, "c"), found(3, archive.InDerived, archive.Altered, "d")},
 			[]damage.Entry{found(3, archive.InArchive, archive.Altered, "e"), found(3, archive.InArchive, archive.Altered, "f")}, false, "damage! hole! stray! derived! acknowledged", "An object"},

@@ -35,7 +35,7 @@ const (
 	Damaged       Name = "Damaged"        // objects of the archive that are missing or altered, and not acknowledged
 	Holes         Name = "Holes"          // places where pages are missing, likewise
 	Strays        Name = "Strays"         // objects that no part of the program puts into the archive, likewise
-	DerivedDamage Name = "DerivedDamage"  // things made from the archive that are missing or altered
+	DerivedDamage Name = "DerivedDamage"  // things made from the archive, the index too, that are missing or altered
 	Archived      Name = "Archived"       // messages in segments that were stored
 	Quarantined   Name = "Quarantined"    // envelopes in them that could not be read
 	PageAge       Name = "PageAgeSeconds" // of a page when its segment was stored

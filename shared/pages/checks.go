@@ -34,7 +34,7 @@ func checksOf(b show.Status, seatsFresh, proved bool) []check {
 		{"quarantine", []health.AlarmCode{health.AlarmQuarantine}, decrypted},
 		{"parsed", []health.AlarmCode{health.AlarmUnparsed, health.AlarmTypes}, true},
 		{"media", []health.AlarmCode{health.AlarmMediaLost, health.AlarmMediaFail, health.AlarmMediaWait}, b.Media.Pending == 0},
-		{"damage", []health.AlarmCode{health.AlarmDamage, health.AlarmHole, health.AlarmStray, health.AlarmDerived, health.AlarmAcknowledged}, true},
+		{"damage", []health.AlarmCode{health.AlarmDamage, health.AlarmHole, health.AlarmStray, health.AlarmDerived, health.AlarmIndex, health.AlarmAcknowledged}, true},
 		{"seats", []health.AlarmCode{health.AlarmQuiet}, seats},
 	}
 	var checks []check

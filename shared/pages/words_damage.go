@@ -11,6 +11,7 @@ var damageWords = map[string]phrase{
 	"damage.hole":         {"页面缺失", "pages are missing"},
 	"damage.in.archive":   {"存档", "in the archive"},
 	"damage.in.derived":   {"由存档生成的数据", "made from the archive"},
+	"damage.in.index":     {"索引", "in the index"},
 	"damage.stretch":      {"序号 %d 之后至 %d 的消息", "messages after seq %d, up to %d"},
 	"damage.noticed":      {"发现于 %s，发现者：%s", "noticed %s by: %s"},
 	"damage.reason":       {"原因（不要写消息内容）", "Reason (never what messages say)"},

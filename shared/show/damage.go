@@ -23,6 +23,7 @@ type damageStatus struct {
 	Holes        int64          `json:"holes" doc:"Places where pages are missing"`
 	Strays       int64          `json:"strays" doc:"Objects in the archive that no part of the program puts there"`
 	Derived      int64          `json:"derived" doc:"Things made from the archive that are missing or altered: they are made again"`
+	Index        int64          `json:"index" doc:"Things that the index says and that cannot be true: it is to be made again"`
 	Acknowledged int64          `json:"acknowledged" doc:"Of which somebody took note. They are not counted above"`
 	AtLeast      bool           `json:"at_least,omitempty" doc:"There are more than were counted"`
 	Newest       []DamagedThing `json:"newest" nullable:"false" doc:"At most 20. All: /v1/damage"`
@@ -31,7 +32,7 @@ type damageStatus struct {
 // DamagedThing is a finding as people see it.
 type DamagedThing struct {
 	ID      string              `json:"id"`
-	Where   archive.Where       `json:"where" enum:"archive,derived" doc:"In which bucket"`
+	Where   archive.Where       `json:"where" enum:"archive,derived,index" doc:"In which bucket, or the index"`
 	Kind    archive.FindingKind `json:"kind" enum:"missing,altered,stray,hole"`
 	Key     string              `json:"key" doc:"Of the object; of a hole, of the page where it begins"`
 	From    uint64              `json:"from,omitempty" doc:"Of a hole: messages after this seq are missing"`
@@ -91,6 +92,7 @@ func damageView(s damage.Summary) damageStatus {
 		Holes:   int64(s.Count(archive.InArchive, archive.Hole)),
 		Strays:  int64(s.Count(archive.InArchive, archive.Stray)),
 		Derived: int64(s.Count(archive.InDerived, archive.Missing, archive.Altered)),
+		Index:   int64(s.Count(archive.InIndex, archive.Missing, archive.Altered)),
 
 		Acknowledged: int64(len(s.Acknowledged)), AtLeast: s.AtLeast, Newest: []DamagedThing{},
 	}
