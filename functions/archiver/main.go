@@ -21,6 +21,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsevents"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/damage"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/keyring"
@@ -90,7 +91,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 	batch, err := newBatch(ctx, set.Bucket, decode.Config{
 		Corp: set.Corp, Program: program.Version(), Objects: objects, Lock: objects, Library: library,
 		Conversations: catalog.Conversations, People: catalog.People, Consents: catalog.Consents,
-		Media: catalog.Media, Pages: catalog.Pages,
+		Media: catalog.Media, Pages: catalog.Pages, Holes: catalog.Journal, Findings: damage.New(objects, catalog.Table, set.Corp, time.Now),
 		Derived: aws.Derived(set.Derived).WithKey(set.Capture, archive.FetchPrefix),
 		Keys: keyring.New(keyring.Config{
 			Corp: set.Corp, Objects: objects, Port: aws.Keyring(set.KeyringKey),
