@@ -8,7 +8,7 @@ FUZZTIME ?= 30s
 TRYING := $(or $(filter staging,$(ENV)),$(filter 1,$(DIRTY)))
 ENV ?= staging
 
-.PHONY: holes bench-search load-viewer test-media test-browser test-template costs deploy build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Reindexer build-Admin build-Signin help test race lint fuzz duckdb test-aws test-sdk layer bench memory build local ci platforms memory-compact memory-reindex
+.PHONY: holes bench-search load-viewer test-media test-browser test-template costs deploy build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Reindexer build-Admin build-Signin help test race test-whole lint fuzz duckdb test-aws test-sdk layer bench memory build local ci platforms vuln memory-compact memory-reindex
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -22,10 +22,17 @@ test: ## all tests that need only Go
 race: ## the same under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race ./...
 
+test-whole: ## those packages whose tests the race detector shortens, without it
+	bash infra/wholetests.sh
+
 lint: ## formatting, vet, staticcheck
 	@test -z "$$(gofmt -l . | tee -a /dev/stderr)" || (echo 'run: gofmt -w .' && false)
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+
+# A tool of its own version, not one of go.mod: what it needs would raise what we ship.
+vuln: ## known weaknesses in what we import and in Go (needs the network: https://vuln.go.dev)
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 platforms: ## vet and build the command for macOS and Windows, where its tests were never run
 	for os in darwin windows; do \

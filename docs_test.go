@@ -1,7 +1,6 @@
 package wecomarchive_test
 
 import (
-	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -82,14 +81,16 @@ func defines(t *testing.T, folder, test string) bool {
 
 // TestLinks: every relative link of the documents leads to something.
 func TestLinks(t *testing.T) {
-	documents, err := filepath.Glob("docs/*.md")
-	decisions, err2 := filepath.Glob("docs/decisions/*.md")
-	if err := errors.Join(err, err2); err != nil || len(decisions) == 0 {
-		t.Fatal(len(decisions), "decisions:", err)
+	var documents []string
+	for _, folder := range []string{".", "docs", "docs/decisions"} {
+		found, err := filepath.Glob(filepath.Join(folder, "*.md"))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: %d documents, %v", folder, len(found), err)
+		}
+		documents = append(documents, found...)
 	}
-	documents = append(documents, decisions...)
 	link := regexp.MustCompile(`\]\(([^)]+)\)`)
-	for _, document := range append(documents, "README.md", "CONTRIBUTING.md") {
+	for _, document := range documents {
 		text := readText(t, document)
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
 			path, part, _ := strings.Cut(m[1], "#")

@@ -13,6 +13,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/coverage"
+	"wecom-archive/shared/plural"
 	"wecom-archive/shared/timeid"
 )
 
@@ -94,7 +95,7 @@ func (c *coverageReport) Run(ctx context.Context, to streams) error {
 
 // basis says what a report rests on.
 func basis(r *coverage.Report) string {
-	text := fmt.Sprintf("%s to %s: %d seats", r.From, r.To, r.Seats)
+	text := fmt.Sprintf("%s to %s: %s", r.From, r.To, plural.Of(r.Seats, "seat"))
 	if r.SeatsAt == nil {
 		text += " (WeCom has not said who has one: see `wecom-archive status`)"
 	} else {
@@ -126,7 +127,7 @@ func (c *coverageScope) Run(ctx context.Context, to streams) error {
 		if err := catalog.PutScope(ctx, o.Objects, o.Catalog.People, o.Corp, scope); err != nil {
 			return err
 		}
-		fmt.Fprintf(to.Err, "Stored a scope of %d employees.\n", len(userids))
+		fmt.Fprintf(to.Err, "Stored a scope of %s.\n", plural.Of(len(userids), "employee"))
 		return nil
 	})
 }

@@ -187,15 +187,34 @@ type secretsCommand struct {
 
 type secretsSet struct {
 	target `embed:""`
-	Name   string `arg:"" enum:"archive-secret,companion-secret,callback-token,callback-aes-key" help:"archive-secret (会话内容存档 Secret), companion-secret (of the app that asks for names), callback-token or callback-aes-key (Token and EncodingAESKey of 接收事件服务器)."`
+	Name   string `arg:"" enum:"archive-secret,companion-secret,callback-token,callback-aes-key,signin-client-secret,proxy-password" help:"archive-secret (会话内容存档 Secret), companion-secret (of the app that asks for names), callback-token or callback-aes-key (Token and EncodingAESKey of 接收事件服务器), signin-client-secret (of the pages' client at the OpenID issuer, with --stack; a public client has none), or proxy-password (user:password of the proxy to WeCom, with --stack)."`
 	File   string `default:"-" type:"path" help:"File that holds it; - is standard input. Space around it does not count."`
 }
 
 // secretShapes check what must have a certain shape, so that a wrong paste is noticed
 // here and not when WeCom calls.
-var secretShapes = map[string]func(string) error{store.SecretCallbackToken: callback.CheckToken, store.SecretCallbackKey: callback.CheckAESKey}
+var secretShapes = map[string]func(string) error{
+	store.SecretCallbackToken: callback.CheckToken, store.SecretCallbackKey: callback.CheckAESKey, store.SecretProxy: checkProxyPassword,
+}
+
+func checkProxyPassword(value string) error {
+	if user, password, ok := strings.Cut(value, ":"); !ok || user == "" || password == "" {
+		return errors.New("it is not user:password")
+	}
+	return nil
+}
+
+// onStackOnly says why a folder has no use for a secret: who set it there would wait
+// for what never comes.
+var onStackOnly = map[string]string{
+	store.SecretSignIn: "a folder signs readers in by itself, without an issuer that asks for it",
+	store.SecretProxy:  "a folder asks WeCom without a proxy",
+}
 
 func (c *secretsSet) Run(ctx context.Context, to streams) error {
+	if why := onStackOnly[c.Name]; why != "" && c.Dir != "" {
+		return fmt.Errorf("secrets set %s: %s: give --stack", c.Name, why)
+	}
 	text, err := readInput(c.File, to.In)
 	if err != nil {
 		return err

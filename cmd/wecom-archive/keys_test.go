@@ -3,7 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
 	"testing"
+
+	"github.com/alecthomas/kong"
 )
 
 // TestMayKeep: only an archive that locks for good is picky about the program that
@@ -30,6 +35,27 @@ func TestMayKeep(t *testing.T) {
 		o := &opened{compliance: test.compliance}
 		if err := o.mayKeep(t.Context(), test.version); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", test.name, err, test.want)
+		}
+	}
+}
+
+// TestEverySecretCanBeSet: the command takes each secret that a part of the program reads.
+func TestEverySecretCanBeSet(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "shared", "store", "secrets.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile(`(?m)^\tSecret\w+ += "([^"]+)"`).FindAllStringSubmatch(string(text), -1)
+	if len(names) < 6 {
+		t.Fatalf("%d secrets are known", len(names))
+	}
+	for _, name := range names {
+		parser, err := kong.New(&secretsCommand{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parser.Parse([]string{"set", name[1], "--stack", "s"}); err != nil {
+			t.Errorf("secrets set %s: %v", name[1], err)
 		}
 	}
 }

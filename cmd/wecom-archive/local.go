@@ -19,6 +19,7 @@ import (
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/api"
 	"wecom-archive/shared/person"
+	"wecom-archive/shared/plural"
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/setup"
 	"wecom-archive/shared/signin"
@@ -79,7 +80,7 @@ func (c *localCommand) Run(ctx context.Context, to streams) (err error) {
 	}
 	defer func() { err = errors.Join(err, system.Close()) }()
 	if system.EmptyLines > 0 {
-		fmt.Fprintf(to.Err, "--corpus: %d empty lines are not served, as an empty line is no message\n", system.EmptyLines)
+		fmt.Fprintf(to.Err, "--corpus: %s not served, as an empty line is no message\n", plural.Of(system.EmptyLines, "empty line is", "empty lines are"))
 	}
 
 	stop, err := c.serve(ctx, system, log, to.Err)
@@ -164,7 +165,7 @@ func (c *localCommand) handler(system *local.System, log *slog.Logger, token, ba
 	person := person.Person{Subject: "local", Roles: []person.Role{person.Reader, person.Auditor, person.Operator}}
 	mux := http.NewServeMux()
 	mux.Handle("/", viewer.New(viewer.Config{
-		Objects: system.Objects, Derived: system.Derived, Catalog: system.Catalog,
+		Objects: system.Objects, Derived: system.Derived, Catalog: system.Catalog, Corp: system.Corpid(),
 		Access: &access.Recorder{Objects: system.Objects, Now: time.Now, NewID: rand.Text},
 		Auth:   api.StaticToken(token, person), Visitors: sessions, Insecure: true, Puller: system, AskReason: c.Reason,
 		Setup: setup.Settings{Corp: system.Corpid()}, Lock: system.Lock,
@@ -188,7 +189,7 @@ func (c *localCommand) summarise(system *local.System, started time.Time, to str
 	if c.JSON {
 		return sum, json.NewEncoder(to.Out).Encode(sum)
 	}
-	fmt.Fprintf(to.Err, "%d messages pulled in %d pages: %d archived, %d not decrypted yet (待解密), in %d segments below %s%c%s, %.1f s\n",
-		sum.Pulled, sum.Pages, sum.Archived, sum.Quarantined, sum.Segments, c.Dir, os.PathSeparator, "objects", sum.Seconds)
+	fmt.Fprintf(to.Err, "%s pulled in %s: %d archived, %d not decrypted yet (待解密), in %s below %s%c%s, %.1f s\n",
+		plural.Of(sum.Pulled, "message"), plural.Of(sum.Pages, "page"), sum.Archived, sum.Quarantined, plural.Of(sum.Segments, "segment"), c.Dir, os.PathSeparator, "objects", sum.Seconds)
 	return sum, nil
 }

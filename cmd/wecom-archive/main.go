@@ -40,6 +40,8 @@ type commands struct {
 	Local    localCommand     `cmd:"" help:"Run the whole system on this machine, on a simulated company (在本机运行整套系统,使用模拟数据)."`
 	Doctor   doctorCommand    `cmd:"" help:"Look whether all is in place, and say what to do where it is not (体检). Exit status 1 if something is wrong."`
 	Status   statusCommand    `cmd:"" help:"Say how the archive is (运行状态). Exit status 1 if somebody has to act."`
+	Scrub    scrubCommand     `cmd:"" help:"Read the whole archive again, and compare it with what it must be (复核). Exit status 1 if something is not."`
+	Damage   damageCommand    `cmd:"" help:"List what is missing or altered, or acknowledge it (损坏)."`
 	Pull     pullCommand      `cmd:"" help:"Pull once, now (立即拉取)."`
 	Keys     keysCommand      `cmd:"" help:"RSA keys of the company (密钥)."`
 	Secrets  secretsCommand   `cmd:"" help:"Secrets that WeCom's console shows."`

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"wecom-archive/infra/local"
+	"wecom-archive/shared/plural"
 )
 
 // plainEvery is how often a line is printed where there is no terminal.
@@ -66,6 +67,6 @@ func (p *progress) finish() {
 }
 
 func (p *progress) line() {
-	fmt.Fprintf(p.w, "%d of %d messages archived, %d pages pulled, %d waiting, %d not decrypted\n",
-		p.seen.Archived, p.seen.Total, p.seen.Pages, p.seen.Pending, p.seen.Quarantined)
+	fmt.Fprintf(p.w, "%d of %s archived, %s pulled, %d waiting, %d not decrypted\n",
+		p.seen.Archived, plural.Of(p.seen.Total, "message"), plural.Of(p.seen.Pages, "page"), p.seen.Pending, p.seen.Quarantined)
 }

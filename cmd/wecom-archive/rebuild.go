@@ -208,7 +208,7 @@ func runReparse(ctx context.Context, o *opened, to streams) error {
 		return o.Remote.order(ctx, to, upkeep.Order{Mode: upkeep.ModeReparse}, new(reparse.Report))
 	}
 	report, err := (&reparse.Reparser{
-		Objects: o.Objects, Conversations: o.Catalog.Conversations, People: o.Catalog.People, Consents: o.Catalog.Consents, Journal: o.Catalog.Journal,
+		Objects: o.Objects, Conversations: o.Catalog.Conversations, People: o.Catalog.People, Consents: o.Catalog.Consents, Pages: o.Catalog.Pages, Journal: o.Catalog.Journal,
 		Compactor: o.compactor(), Transcript: o.transcript(),
 		Read: reading.Read, Parser: wecom.ParserVersion, Log: o.Log,
 	}).Run(ctx, time.Now())

@@ -14,6 +14,7 @@ import (
 	"wecom-archive/shared/compact"
 	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/consent"
+	"wecom-archive/shared/plural"
 	"wecom-archive/shared/rebuild"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/upkeep"
@@ -109,7 +110,7 @@ func (r *remote) enqueue(ctx context.Context, pages []string) error {
 		return nil
 	}
 	if err := r.queue.Notify(ctx, pages...); err != nil {
-		return fmt.Errorf("%d pages wait for the archiver; the next pull queues those without a segment: %w", len(pages), err)
+		return fmt.Errorf("%s for the archiver; the next pull queues those without a segment: %w", plural.Of(len(pages), "page waits", "pages wait"), err)
 	}
 	return nil
 }

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -25,7 +28,8 @@ func TestScripts(t *testing.T) {
 	cloud := httptest.NewServer(&fakeCloud{})
 	t.Cleanup(cloud.Close)
 	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "script"),
+		Dir:  filepath.Join("testdata", "script"),
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"flip": flip, "lose": lose, "named": named},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", filepath.Dir(program)+string(os.PathListSeparator)+e.Getenv("PATH"))
 			e.Setenv("ECHO", outside.URL)
@@ -39,10 +43,45 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// flip changes one bit in the middle of a file: the same again restores it.
+func flip(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	body, err := os.ReadFile(path)
+	ts.Check(err)
+	body[len(body)/2] ^= 1
+	ts.Check(os.WriteFile(path, body, 0o600))
+}
+
+// lose removes the first file below a folder.
+func lose(ts *testscript.TestScript, _ bool, args []string) {
+	done := errors.New("done")
+	err := filepath.WalkDir(ts.MkAbs(args[0]), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		return errors.Join(os.Remove(path), done)
+	})
+	if !errors.Is(err, done) {
+		ts.Fatalf("nothing to lose: %v", err)
+	}
+}
+
+// named sets a variable to the first word of the line of the last output that holds some
+// text.
+func named(ts *testscript.TestScript, _ bool, args []string) {
+	for line := range strings.Lines(ts.ReadFile("stdout")) {
+		if fields := strings.Fields(line); strings.Contains(line, args[1]) && len(fields) > 0 {
+			ts.Setenv(args[0], fields[0])
+			return
+		}
+	}
+	ts.Fatalf("no line with %q", args[1])
+}
+
 // fakeCloud answers as CloudFormation does about some stacks, and as Lambda does
 // for their functions: pullers, one of which fails, and compactors, one of which needs
-// three invocations, one gets nowhere, and one is of an older version. The bucket of stack locked is in
-// COMPLIANCE mode.
+// three invocations, one gets nowhere, and one is of an older version, and as Parameter
+// Store. The bucket of stack locked is in COMPLIANCE mode.
 type fakeCloud struct{ slices atomic.Int64 }
 
 func (c *fakeCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -73,6 +112,10 @@ func (c *fakeCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		fmt.Fprint(w, `<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>COMPLIANCE</Mode><Years>6</Years></DefaultRetention></Rule></ObjectLockConfiguration>`)
 	case "/":
+		if r.Header.Get("X-Amz-Target") == "AmazonSSM.PutParameter" {
+			putParameter(w, r)
+			return
+		}
 		puller := map[string]string{"good": "good-puller", "bad": "bad-puller", "old": "old-puller", "locked": "locked-puller"}[r.FormValue("StackName")]
 		if r.FormValue("Action") != "DescribeStacks" || puller == "" {
 			w.WriteHeader(http.StatusBadRequest)
@@ -90,4 +133,23 @@ func (c *fakeCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.Error(w, "no such service here: "+r.URL.Path, http.StatusNotFound)
 	}
+}
+
+// putParameter takes a secret as Parameter Store does, if it is one that its reader finds
+// and nobody else can read.
+func putParameter(w http.ResponseWriter, r *http.Request) {
+	var put struct {
+		Name, Value, Type, KeyId string
+		Overwrite                bool
+	}
+	err := json.NewDecoder(r.Body).Decode(&put)
+	want := map[string]string{
+		"/wecom-archive/archive-secret": "Zm9vYmFy", "/wecom-archive/signin-client-secret": "Zm9vYmFy", "/wecom-archive/proxy-password": "user:Zm9vYmFy",
+	}[put.Name]
+	if err != nil || want == "" || put.Value != want || put.Type != "SecureString" || put.KeyId != "arn:ops" || !put.Overwrite {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintf(w, `{"__type":"ValidationException","message":"%s of type %s under %s"}`, put.Name, put.Type, put.KeyId)
+		return
+	}
+	fmt.Fprint(w, `{"Version":1,"Tier":"Standard"}`)
 }

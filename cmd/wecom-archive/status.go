@@ -13,6 +13,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/health"
 	"wecom-archive/shared/person"
+	"wecom-archive/shared/plural"
 	"wecom-archive/shared/viewer"
 )
 
@@ -54,7 +55,7 @@ func askStatus(ctx context.Context, o *opened, v version) ([]byte, error) {
 		v = ""
 	}
 	handler := viewer.New(viewer.Config{
-		Objects: o.Objects, Derived: o.Derived, Catalog: o.Catalog, Log: o.Log, Version: string(v), Compliance: o.compliance, Lock: o.Lock,
+		Objects: o.Objects, Derived: o.Derived, Catalog: o.Catalog, Corp: o.Corp, Log: o.Log, Version: string(v), Compliance: o.compliance, Lock: o.Lock,
 		Auth: api.StaticToken("command", person.Person{Subject: "command", Roles: []person.Role{person.Operator}}),
 	})
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "/v1/status", nil)
@@ -108,14 +109,27 @@ type statusAnswer struct {
 		Envelopes, Pages int64
 		Reasons          map[archive.Outcome]int64
 	}
+	Parsed []struct {
+		Day                string
+		Messages, Unparsed int64
+		UnknownType        int64 `json:"unknown_type"`
+	}
 	Media struct {
 		Files, Pending, Stored, Failed, Lost, Bytes, Mismatches int64
 		Reasons                                                 map[archive.MediaReason]int64
 		Oldest                                                  string `json:"oldest_pending"`
 	}
+	Scrub []struct {
+		What       string
+		RoundEnded string `json:"round_ended"`
+		Objects    int
+	}
 	LastSuccess string `json:"last_success"`
 	HoursLeft   *int64 `json:"hours_until_first_loss"`
 }
+
+// statusDays are the last days of which it is told what could not be parsed.
+const statusDays = 7
 
 // act says whether an alarm asks somebody to act.
 func (s statusAnswer) act() bool {
@@ -143,22 +157,42 @@ func (s statusAnswer) text() []byte {
 	if s.Unlocked != "" {
 		fmt.Fprintf(&b, "Unlocked:   %s (未锁定): who may write there can change or remove what it holds\n", s.Unlocked)
 	}
-	fmt.Fprintf(&b, "Pulled:     %d messages in %d pages, up to seq %d\n", s.Cursor.Envelopes, s.Cursor.Pages, s.Cursor.Seq)
+	fmt.Fprintf(&b, "Pulled:     %s in %s, up to seq %d\n", plural.Of(s.Cursor.Envelopes, "message"), plural.Of(s.Cursor.Pages, "page"), s.Cursor.Seq)
 	fmt.Fprintf(&b, "Archived:   %d\n", s.Archived)
-	fmt.Fprintf(&b, "Waiting:    %d in %d pages\n", s.Pending.Envelopes, s.Pending.Pages)
-	fmt.Fprintf(&b, "待解密:     %d not decrypted yet, in %d pages\n", s.Quarantine.Envelopes, s.Quarantine.Pages)
+	fmt.Fprintf(&b, "Waiting:    %d in %s\n", s.Pending.Envelopes, plural.Of(s.Pending.Pages, "page"))
+	fmt.Fprintf(&b, "待解密:     %d not decrypted yet; %s with these or with damage\n", s.Quarantine.Envelopes, plural.Of(s.Quarantine.Pages, "page"))
 	for _, reason := range sortedKeys(s.Quarantine.Reasons) {
 		fmt.Fprintf(&b, "            %d %s\n", s.Quarantine.Reasons[reason], reason)
 	}
-	fmt.Fprintf(&b, "Files:      %d stored of %d, %d bytes; %d waiting, %d failed, %d lost\n", s.Media.Stored, s.Media.Files, s.Media.Bytes, s.Media.Pending, s.Media.Failed, s.Media.Lost)
+	for i, d := range s.Parsed {
+		name := ""
+		if i == 0 {
+			name = "Not parsed:"
+		}
+		if i == 0 || i < statusDays && d.Unparsed+d.UnknownType > 0 {
+			fmt.Fprintf(&b, "%-11s %d of %d messages pulled %s (未解析), %d of an unknown type\n", name, d.Unparsed, d.Messages, d.Day, d.UnknownType)
+		}
+	}
+	fmt.Fprintf(&b, "Files:      %d stored of %d, %s; %d waiting, %d failed, %d lost\n", s.Media.Stored, s.Media.Files, plural.Of(s.Media.Bytes, "byte"), s.Media.Pending, s.Media.Failed, s.Media.Lost)
 	if s.Media.Mismatches > 0 {
-		fmt.Fprintf(&b, "            %d are not what the message says; they are kept as they came\n", s.Media.Mismatches)
+		fmt.Fprintf(&b, "            %s\n", plural.Of(s.Media.Mismatches, "is not what the message says; it is kept as it came", "are not what the message says; they are kept as they came"))
 	}
 	for _, reason := range sortedKeys(s.Media.Reasons) {
 		fmt.Fprintf(&b, "            %d %s\n", s.Media.Reasons[reason], reason)
 	}
 	if s.Media.Oldest != "" {
 		fmt.Fprintf(&b, "            the oldest waits since %s\n", s.Media.Oldest)
+	}
+	for i, scrubbed := range s.Scrub {
+		name := ""
+		if i == 0 {
+			name = "Read again:"
+		}
+		text := "not wholly yet"
+		if scrubbed.RoundEnded != "" {
+			text = fmt.Sprintf("all %s by %s (复核)", plural.Of(scrubbed.Objects, "object"), scrubbed.RoundEnded)
+		}
+		fmt.Fprintf(&b, "%-11s %s: %s\n", name, scrubbed.What, text)
 	}
 	if s.LastSuccess != "" {
 		fmt.Fprintf(&b, "Last pull:  %s\n", s.LastSuccess)

@@ -43,6 +43,8 @@ type opened struct {
 	Log      *slog.Logger
 	Remote   *remote // functions that work on it; nil: the command does itself
 
+	system *local.System // of a folder; nil: on AWS
+
 	// compliance says whether what is stored nobody can take back; nil: it can be.
 	compliance func(context.Context) (bool, error)
 
@@ -84,7 +86,7 @@ func (t *target) open(ctx context.Context, to streams) (*opened, error) {
 func openedFolder(s *local.System) *opened {
 	return &opened{
 		Corp: s.Corpid(), Objects: s.Objects, Lock: s.Lock, Versions: s.Versions, Derived: s.Derived, Catalog: s.Catalog, Dropper: s.Dropper,
-		Ring: s.Ring, Secrets: s.Secrets, Queue: s.Queue(), Log: s.Log, pull: s.Pull, drain: s.Drain, close: s.Close,
+		Ring: s.Ring, Secrets: s.Secrets, Queue: s.Queue(), Log: s.Log, pull: s.Pull, drain: s.Drain, close: s.Close, system: s,
 	}
 }
 

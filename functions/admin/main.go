@@ -100,6 +100,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 		Objects:  objects,
 		Derived:  aws.Derived(set.Derived),
 		Catalog:  catalog.New(index),
+		Corp:     set.Corp,
 		Access:   &access.Recorder{Objects: objects, Now: time.Now, NewID: rand.Text},
 		Auth:     authorizer{rolesClaim: set.RolesClaim, tokens: tokens},
 		Visitors: stored,

@@ -1,6 +1,7 @@
 // The archiver function reads pages as they appear, decrypts them, and stores
-// their messages in segments. A queue of created-events starts it. It can open the
-// private keys and has no route out.
+// their messages in segments. A queue of created-events starts it; once a day a schedule
+// has it read a share of the archive again. It can open the private keys and has no
+// route out.
 //
 // WeCom's library comes with the layer that infra/layers builds. It runs in
 // processes of its own (package decrypt), which are this executable again; they
@@ -16,6 +17,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"wecom-archive/shared/archive"
@@ -24,10 +26,13 @@ import (
 	"wecom-archive/shared/damage"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/environment"
+	"wecom-archive/shared/health"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/lambdastart"
 	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/program"
+	"wecom-archive/shared/scrub"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/wecom/financesdk/decrypt"
 	"wecom-archive/shared/wecom/financesdk/native"
 )
@@ -48,10 +53,11 @@ type settings struct {
 	Capture    string // WECOM_ARCHIVE_CAPTURE_KEY: KMS key of pages, events and job lists
 	KeyringKey string // WECOM_ARCHIVE_KEYRING_KEY: KMS key that wraps private keys
 	SDK        string // WECOM_ARCHIVE_SDK: path of WeCom's library; optional
+	ScrubDays  int    // WECOM_ARCHIVE_SCRUB_DAYS: in which the archive is read again; optional
 }
 
 func readSettings(getenv func(string) string) (settings, error) {
-	s := settings{SDK: cmp.Or(getenv("WECOM_ARCHIVE_SDK"), native.LayerPath)}
+	s := settings{SDK: cmp.Or(getenv("WECOM_ARCHIVE_SDK"), native.LayerPath), ScrubDays: scrub.DefaultDays}
 	err := environment.Read(getenv,
 		environment.Corp(&s.Corp),
 		environment.Bucket(&s.Bucket),
@@ -60,7 +66,10 @@ func readSettings(getenv func(string) string) (settings, error) {
 		environment.CaptureKey(&s.Capture),
 		environment.Setting{Name: "WECOM_ARCHIVE_KEYRING_KEY", To: &s.KeyringKey, What: "the ARN of the KMS key that wraps private keys"},
 	)
-	return s, err
+	if err != nil {
+		return settings{}, err
+	}
+	return s, environment.ReadNumbers(getenv, scrub.DaysSetting(&s.ScrubDays))
 }
 
 const (
@@ -87,22 +96,31 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 		return nil, err
 	}
 	objects := aws.Objects(set.Bucket).WithKey(set.Capture, archive.CapturePrefixes()...)
-	catalog := catalog.New(aws.Index(set.Table))
+	index := catalog.New(aws.Index(set.Table))
 	batch, err := newBatch(ctx, set.Bucket, decode.Config{
 		Corp: set.Corp, Program: program.Version(), Objects: objects, Lock: objects, Library: library,
-		Conversations: catalog.Conversations, People: catalog.People, Consents: catalog.Consents,
-		Media: catalog.Media, Pages: catalog.Pages, Holes: catalog.Journal, Findings: damage.New(objects, catalog.Table, set.Corp, time.Now),
+		Conversations: index.Conversations, People: index.People, Consents: index.Consents,
+		Media: index.Media, Pages: index.Pages, Holes: index.Journal, Findings: damage.New(objects, index.Table, set.Corp, time.Now),
 		Derived: aws.Derived(set.Derived).WithKey(set.Capture, archive.FetchPrefix),
 		Keys: keyring.New(keyring.Config{
 			Corp: set.Corp, Objects: objects, Port: aws.Keyring(set.KeyringKey),
-			Keys: catalog.Keys, Now: time.Now, Log: log,
+			Keys: index.Keys, Now: time.Now, Log: log,
 		}),
 		Now: time.Now, Log: log, Stored: func(p decode.Part) { measure(meter, p) },
+		Indexed: func(ctx context.Context, page catalog.ParseCount) {
+			measureParsed(ctx, meter, index.Pages, page, time.Now(), log)
+		},
 	})
 	if err != nil {
 		return nil, err
 	}
-	return batch.Handle, nil
+	checker := scrub.Checker{Objects: objects, Corp: set.Corp, Segment: segment.Whose}
+	app := &App{Batch: batch, Log: log, Scrub: scrub.New(scrub.Config{
+		Name: scrub.Archive, Objects: objects, Journal: index.Journal, Parts: checker.Archive(), Shares: set.ScrubDays,
+		Expected: []scrub.Expected{scrub.PagesAndSegments(index.Pages), scrub.KeyRecords(index.Keys)},
+		Book:     damage.New(objects, index.Table, set.Corp, time.Now), Now: time.Now, Log: log,
+	})}
+	return app.Handle, nil
 }
 
 // measure writes the metrics of a part of a segment.
@@ -110,6 +128,28 @@ func measure(meter *metrics.Writer, p decode.Part) {
 	meter.Put(metrics.Values{
 		metrics.Archived: float64(p.Readable), metrics.Quarantined: float64(p.Unreadable), metrics.PageAge: p.Age.Seconds(),
 	})
+}
+
+// parsedDays are how much of each day could be parsed.
+type parsedDays interface {
+	ParsedDays(ctx context.Context, from time.Time) ([]catalog.ParsedDay, error)
+}
+
+// measureParsed judges what could be parsed when a page has messages that could not: at
+// once, since the next pull, which might notice as well, may be a day away.
+func measureParsed(ctx context.Context, meter *metrics.Writer, days parsedDays, page catalog.ParseCount, now time.Time, log *slog.Logger) {
+	if page.Unparsed == 0 {
+		return
+	}
+	parsed, err := days.ParsedDays(ctx, health.FirstParsedDay(now))
+	if err != nil {
+		log.WarnContext(ctx, "a metric is missing: what could be parsed", "error", err)
+		return
+	}
+	wrong := slices.ContainsFunc(health.Judge(now, health.Facts{Parsed: parsed}), func(a health.Alarm) bool {
+		return a.Code == health.AlarmUnparsed && a.Severity == health.SeverityAction
+	})
+	meter.Put(metrics.Values{metrics.UnparsedAlarm: metrics.Flag(wrong)})
 }
 
 // newBatch has an archiver work on the pages that messages name. It refuses a

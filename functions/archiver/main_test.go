@@ -152,7 +152,7 @@ func TestSettings(t *testing.T) {
 	}
 	getenv := func(name string) string { return all[name] }
 	got, err := readSettings(getenv)
-	want := settings{Corp: "ww1", Bucket: "b", Derived: "d", Table: "t", Capture: "c", KeyringKey: "k", SDK: "/opt/lib/libWeWorkFinanceSdk_C.so"}
+	want := settings{Corp: "ww1", Bucket: "b", Derived: "d", Table: "t", Capture: "c", KeyringKey: "k", SDK: "/opt/lib/libWeWorkFinanceSdk_C.so", ScrubDays: 365}
 	if err != nil || got != want {
 		t.Errorf("%+v, %v", got, err)
 	}

@@ -75,7 +75,7 @@ func (a *App) Handle(ctx context.Context, event Event) (any, error) {
 	case upkeep.ModeReparse:
 		started := a.now()
 		report, err := (&reparse.Reparser{
-			Objects: a.Objects, Conversations: a.catalog.Conversations, People: a.catalog.People, Consents: a.catalog.Consents, Journal: a.catalog.Journal,
+			Objects: a.Objects, Conversations: a.catalog.Conversations, People: a.catalog.People, Consents: a.catalog.Consents, Pages: a.catalog.Pages, Journal: a.catalog.Journal,
 			Compactor: a.compactor, Transcript: a.transcript, Read: a.Read, Parser: a.Parser, Log: a.Log,
 		}).Run(ctx, started)
 		if err := a.done("reparsed", started, report.Summary, err); err != nil {

@@ -205,7 +205,7 @@ func TestSettings(t *testing.T) {
 	}
 	want := settings{
 		Corp: "ww1", Bucket: "b", Derived: "d", Table: "t", QueueURL: "q", Secrets: "/p/", Capture: "c",
-		SDK: "/opt/lib/libWeWorkFinanceSdk_C.so", Workers: defaultWorkers,
+		SDK: "/opt/lib/libWeWorkFinanceSdk_C.so", Workers: defaultWorkers, Days: 365,
 	}
 	if got, err := readSettings(getenv()); err != nil || got != want {
 		t.Errorf("%+v, %v", got, err)

@@ -1,7 +1,7 @@
 // The media function fetches the files that messages refer to (images, voice,
 // video, documents, recorded calls) from WeCom, and stores them. A queue of
 // created-events starts it for each job list that the archiver leaves; a schedule
-// starts it to queue again what is unfinished. It holds the secret of the archive
+// starts it to queue again what is unfinished, and to read a share of the files again. It holds the secret of the archive
 // and has a route out, and can read neither messages nor private keys.
 //
 // WeCom's library comes with the layer that infra/layers builds. It runs in
@@ -24,12 +24,14 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/clock"
+	"wecom-archive/shared/damage"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/lambdastart"
 	"wecom-archive/shared/mediafetch"
 	"wecom-archive/shared/mediatype"
 	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/program"
+	"wecom-archive/shared/scrub"
 	"wecom-archive/shared/wecom/financesdk"
 	"wecom-archive/shared/wecom/financesdk/native"
 )
@@ -54,6 +56,7 @@ type settings struct {
 	Proxy    string // WECOM_ARCHIVE_PROXY: as http://host:port or socks5://host:port; optional
 	Workers  int    // WECOM_ARCHIVE_WORKERS: files in work at a time; optional
 	Calls    int    // WECOM_ARCHIVE_CALLS: of GetMediaData a minute, 0 for any number; optional
+	Days     int    // WECOM_ARCHIVE_SCRUB_DAYS: in which all files are read again; optional
 }
 
 const (
@@ -64,7 +67,7 @@ const (
 )
 
 func readSettings(getenv func(string) string) (settings, error) {
-	s := settings{SDK: cmp.Or(getenv("WECOM_ARCHIVE_SDK"), native.LayerPath), Proxy: getenv("WECOM_ARCHIVE_PROXY"), Workers: defaultWorkers}
+	s := settings{SDK: cmp.Or(getenv("WECOM_ARCHIVE_SDK"), native.LayerPath), Proxy: getenv("WECOM_ARCHIVE_PROXY"), Workers: defaultWorkers, Days: scrub.DefaultDays}
 	err := environment.Read(getenv,
 		environment.Corp(&s.Corp),
 		environment.Bucket(&s.Bucket),
@@ -80,6 +83,7 @@ func readSettings(getenv func(string) string) (settings, error) {
 	if err := environment.ReadNumbers(getenv,
 		environment.Number{Name: "WECOM_ARCHIVE_WORKERS", To: &s.Workers, Least: 1, Most: 100},
 		environment.Number{Name: "WECOM_ARCHIVE_CALLS", To: &s.Calls, Least: 0, Most: 1_000_000},
+		scrub.DaysSetting(&s.Days),
 	); err != nil {
 		return settings{}, err
 	}
@@ -101,6 +105,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 	}
 	meter := metrics.New(os.Stdout, getenv("WECOM_ARCHIVE_STACK"), time.Now)
 	objects, catalog := aws.Objects(set.Bucket).WithKey(set.Capture, archive.CapturePrefixes()...), catalog.New(aws.Index(set.Table))
+	checker, book := scrub.Checker{Objects: objects, Corp: set.Corp}, damage.New(objects, catalog.Table, set.Corp, time.Now)
 	app := &App{
 		Bucket:  set.Derived,
 		Secrets: aws.Secrets(set.Secrets),
@@ -111,6 +116,11 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 				OnDeath: func(native.Death) { meter.Put(metrics.Values{metrics.ChildRestarts: 1}) },
 			})
 		},
+		Scrub: scrub.New(scrub.Config{
+			Name: scrub.Files, Objects: objects, Journal: catalog.Journal, Parts: checker.Files(), Shares: set.Days,
+			Expected: []scrub.Expected{checker.LinkedFiles()},
+			Book:     book, Now: time.Now, Log: log,
+		}),
 		Requeuer: &mediafetch.Requeuer{
 			Media: catalog.Media, Queue: aws.Notifier(set.QueueURL, set.Derived), Now: time.Now,
 		},
@@ -119,7 +129,8 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 			Objects: objects, Lock: objects,
 			Derived: aws.Derived(set.Derived), Media: catalog.Media, Now: time.Now, Sleep: clock.Sleep, Log: log,
 			Spool: spoolFolder, SpoolLimit: spoolLimit, Workers: set.Workers, CallsPerMinute: set.Calls,
-			Sniff: mediatype.Sniff, Settled: func(l archive.Link) { measure(meter, l) },
+			Damage: book,
+			Sniff:  mediatype.Sniff, Settled: func(l archive.Link) { measure(meter, l) },
 		},
 	}
 	return app.Handle, nil

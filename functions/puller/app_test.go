@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/doctor"
 	"wecom-archive/shared/localstore"
 	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/store"
@@ -273,6 +275,35 @@ func TestDoctor(t *testing.T) {
 	}
 	if _, err := lambda.NewHandler(s.Handle).Invoke(t.Context(), []byte(`{"reason":"doctor","trusted_ip":"here"}`)); err == nil || !strings.Contains(err.Error(), "trusted_ip") {
 		t.Errorf("with a wrong address: %v", err)
+	}
+}
+
+// TestUnknownSource: a program that nobody can find the source of still captures, where
+// all locks for good, too. Refusing would lose messages; doctor says it instead.
+func TestUnknownSource(t *testing.T) {
+	for _, version := range []string{"(devel)", "v1.2.3+dirty", ""} {
+		s := newStack(t)
+		s.Program, s.Locks = version, func(context.Context) (bool, error) { return true, nil }
+		s.set(t, store.SecretArchive, secret)
+		for _, reason := range []string{"schedule", "retry", ""} {
+			run, err := s.invokeFor(t, reason)
+			if err != nil || run.Stopped != "end" || run.Error != "" {
+				t.Fatalf("%q, woken by %q: %+v, %v", version, reason, run, err)
+			}
+		}
+		stored, err := store.ReadObject(t.Context(), s.Objects, archive.PageKey(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if page, err := archive.DecodePage(stored); err != nil || page.Header.Count != 1000 || page.Header.Program != version {
+			t.Errorf("%q: %+v, %v", version, page.Header, err)
+		}
+		checkup, err := s.examine(t.Context(), "")
+		if err != nil || !slices.ContainsFunc(checkup.Lines, func(l archive.CheckupLine) bool {
+			return l.Check == doctor.CheckVersion && l.State == archive.CheckupAct
+		}) {
+			t.Errorf("%q: doctor says %+v, %v", version, checkup.Lines, err)
+		}
 	}
 }
 

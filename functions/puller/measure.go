@@ -10,6 +10,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/damage"
 	"wecom-archive/shared/health"
 	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/wecom"
@@ -51,6 +52,14 @@ func (a *App) measureHealth(ctx context.Context, values metrics.Values) error {
 	if proof := state.LastProof(); !proof.IsZero() {
 		values[metrics.LagSeconds] = a.Now().Sub(proof).Seconds()
 	}
+	damaged, err := damage.New(a.Objects, a.Catalog.Table, a.Corp, a.Now).Summary(ctx)
+	if err != nil {
+		return err
+	}
+	values[metrics.Damaged] = float64(damaged.Count(archive.InArchive, archive.Missing, archive.Altered))
+	values[metrics.Holes] = float64(damaged.Count(archive.InArchive, archive.Hole))
+	values[metrics.Strays] = float64(damaged.Count(archive.InArchive, archive.Stray))
+	values[metrics.DerivedDamage] = float64(damaged.Count(archive.InDerived, archive.Missing, archive.Altered))
 	alarms := health.Judge(a.Now(), health.Facts{State: state, Cursor: cursor})
 	values[metrics.QuietAlarm] = metrics.Flag(slices.ContainsFunc(alarms, func(al health.Alarm) bool { return al.Code == health.AlarmQuiet }))
 	return nil

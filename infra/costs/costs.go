@@ -56,8 +56,8 @@ const (
 	archiverMs    = 4.0 // per message: one RSA operation, and the rest
 	archiverGB    = 3008.0 / 1024
 	requestsPage  = 12.0 // puts, lists and gets that a page costs puller, archiver and compactor
-	alarms        = 36.0
-	customMetrics = 18.0
+	alarms        = 41.0
+	customMetrics = 23.0
 	reads         = 30.0 // screens that each of 1 % of employees looks at on a workday
 	screenGets    = 12.0 // requests: pinned by a test of the screen's budget
 )

@@ -85,6 +85,7 @@ var masksOfReindex = []mask{
 	{"/v1/setup", "steps.[].found", "id=doctor", "likewise"},
 	{"/v1/setup", "steps.[].state", "id=doctor", "likewise"},
 	{"/v1/status", "seats", "", "how many seats the puller counted; the index has it from the next pull on"},
+	{"/v1/status", "parsed", "", "that program did not count them; reindex does"},
 	{"/v1/messages/{seq}/media", "files.[].attempts", "state=pending", "only the index knows of tries that led to nothing yet"},
 	{"/v1/messages/{seq}/media", "files.[].code", "state=pending", "likewise"},
 	{"/v1/messages/{seq}/media", "files.[].reason", "state=pending", "likewise"},
@@ -93,6 +94,8 @@ var masksOfReindex = []mask{
 	{"/v1/search", "looked_at.requests", "", "likewise"},
 	{"/v1/search", "looked_at.messages", "", "likewise"},
 	{"/v1/search", "not_looked_at.contents", "", "they are counted of what was looked at"},
+	{"/v1/search", "not_looked_at.unopened", "", "they are counted of what was looked at"},
+	{"/v1/search", "looked_at.without_extracts", "", "extracts are made again"},
 }
 
 // TestArchiveOfBefore: an archive that an earlier program wrote is read as that one

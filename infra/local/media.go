@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"time"
+	"wecom-archive/shared/damage"
 
 	"golang.org/x/sync/errgroup"
 
@@ -29,7 +30,8 @@ func (s *System) openMedia(ctx context.Context, library mediafetch.Library) erro
 		return nil
 	}
 	s.media = mediafetch.New(mediafetch.Config{
-		Corp: corpID, Program: s.Program, Objects: s.Objects, Lock: s.Lock, Derived: s.Derived, Media: s.Catalog.Media, Library: library,
+		Damage: damage.New(s.Objects, s.Catalog.Table, corpID, s.Now),
+		Corp:   corpID, Program: s.Program, Objects: s.Objects, Lock: s.Lock, Derived: s.Derived, Media: s.Catalog.Media, Library: library,
 		Now: s.Now, Sleep: clock.Sleep, Log: s.Log.With("stage", "media"), Spool: filepath.Join(s.Dir, spoolFolder),
 		Workers: mediaWorkers, SpoolLimit: s.SpoolLimit, Sniff: s.Sniff,
 		SliceTries: 2, // there is no network whose hiccups pass

@@ -56,6 +56,9 @@ func (s *System) run(ctx context.Context, once bool, report func(Progress)) erro
 	s.runMedia(ctx, group)
 	group.Go(func() error { return s.pull(ctx, once) })
 	group.Go(func() error { return s.names(ctx) })
+	if !once {
+		group.Go(func() error { return s.scrubDaily(ctx) })
+	}
 	group.Go(func() error {
 		defer stop()
 		return s.watch(ctx, once, report)

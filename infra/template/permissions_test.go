@@ -42,12 +42,12 @@ var stackRoles = []string{puller, archiver, media, directory, callback, compacto
 // What is not here is refused.
 var readers = map[string][]string{
 	"pages":     {reindexer, puller, archiver, auditor, administrator},
-	"rejects":   {puller, auditor, administrator},
+	"rejects":   {puller, archiver, auditor, administrator},
 	"messages":  {reindexer, archiver, compactor, admin, auditor, athena},
 	"media":     {media, admin, auditor},
 	"links":     {reindexer, archiver, media, admin, auditor, athena, administrator},
 	"keys":      {reindexer, archiver, operator, auditor, administrator},
-	"directory": {reindexer, directory, admin, auditor},
+	"directory": {reindexer, archiver, directory, admin, auditor},
 	"events":    {reindexer, puller, archiver, admin, operator, auditor, administrator},
 	"access":    {admin, auditor},
 }
@@ -320,9 +320,15 @@ func keyQuestions(m *Model, x things) (all []question) {
 	}
 	ask("kms:Decrypt", x.captureKey, s3, puller, archiver, media, directory, reindexer, operator, admin, auditor, athena)
 	ask("kms:GenerateDataKey", x.captureKey, s3, puller, archiver, media, directory, reindexer, callback, admin, operator)
-	// Whoever serves the pages asks for pulls, and writes no other event.
-	request := x.archive + "/events/dt=2026-11-24/pullrequest-1795485599123-x.json"
-	ask("s3:PutObject", request, x.put("events"), append([]string{admin}, writers["events"]...)...)
+	// Whoever serves the pages asks for pulls, says what is damaged and who took note of
+	// it, and writes no other event.
+	for _, name := range []string{"pullrequest-1795485599123-x", "damage-1795485599123-0123456789abcdef", "damageclosed-1795485599123-0123456789abcdef-mended"} {
+		who := append([]string{admin}, writers["events"]...)
+		if strings.HasPrefix(name, "damage") { // whoever reads may find something
+			who = append(who, media)
+		}
+		ask("s3:PutObject", x.archive+"/events/dt=2026-11-24/"+name+".json", x.put("events"), who...)
+	}
 	ask("kms:Decrypt", x.contentKey, s3, archiver, compactor, reindexer, admin, auditor, athena)
 	ask("kms:GenerateDataKey", x.contentKey, s3, archiver, compactor, admin, athena)
 	ours := map[string]string{"kms:EncryptionContext:app": "wecom-archive", "kms:EncryptionContext:corp": "ww5117a9e0c0ffee01", "kms:EncryptionContext:key": "k1"}

@@ -159,7 +159,7 @@ func pins() (all []pin) {
 		{"Pull", "Puller", "cron(30 18 * * ? *)", `{"reason":"schedule"}`}, {"Retry", "Puller", "rate(1 hour)", `{"reason":"retry"}`},
 		{"Compact", "Compactor", "cron(0 20 * * ? *)", `{"reason":"schedule"}`}, {"MediaAgain", "Media", "rate(30 minutes)", `{"reason":"schedule"}`},
 		{"LearnNames", "Directory", "cron(0 19 * * ? *)", `{"reason":"schedule"}`}, {"NewNames", "Directory", "rate(1 hour)", `{"reason":"new"}`},
-		{"IssuerKeys", "Signin", "rate(1 hour)", `{"reason":"schedule"}`},
+		{"IssuerKeys", "Signin", "rate(1 hour)", `{"reason":"schedule"}`}, {"Scrub", "Archiver", "cron(0 22 * * ? *)", `{"reason":"scrub"}`},
 	} {
 		add("Functions/"+schedule.rule, map[string]any{
 			"State": nil, "ScheduleExpression": schedule.expression, "Targets.0.Arn": arnOf("Functions/" + schedule.function), "Targets.0.Input": schedule.input,
@@ -169,6 +169,12 @@ func pins() (all []pin) {
 		add("Functions/"+schedule.rule+"Permission", map[string]any{"Principal": "events.amazonaws.com", "Action": "lambda:InvokeFunction",
 			"SourceArn": arnOf("Functions/" + schedule.rule), "FunctionName": refOf("Functions/" + schedule.function)})
 	}
+	add("Functions/Scrub", map[string]any{
+		"Targets.1.Arn": arnOf("Functions/Media"), "Targets.1.Input": `{"reason":"scrub"}`, "Targets.1.DeadLetterConfig.Arn": arnOf("Functions/DeadRuns"),
+		"Targets.1.RetryPolicy.MaximumEventAgeInSeconds": 3600.0, "Targets.1.RetryPolicy.MaximumRetryAttempts": 10.0,
+	})
+	add("Functions/ScrubFilesPermission", map[string]any{"Principal": "events.amazonaws.com", "Action": "lambda:InvokeFunction",
+		"SourceArn": arnOf("Functions/Scrub"), "FunctionName": refOf("Functions/Media")})
 	add("Functions/PullNow", map[string]any{
 		"State": nil, "Targets.0.Arn": arnOf("Functions/Puller"), "Targets.0.Input": `{"reason":"request"}`, "Targets.0.DeadLetterConfig.Arn": arnOf("Functions/DeadRuns"),
 		"Targets.0.RetryPolicy.MaximumEventAgeInSeconds": 3600.0, "Targets.0.RetryPolicy.MaximumRetryAttempts": 10.0,
@@ -263,10 +269,14 @@ func alarmPins() (all []pin) {
 	ours := func(name, metric string) {
 		add(name, metric, "Sum", 300, 1, 1, over, "notBreaching")
 	}
-	for name, metric := range map[string]string{"Gap": "Gaps", "Quarantine": "Quarantined", "Rejects": "Rejects", "Incident": "Incidents", "Refused": "Refused", "Quiet": "QuietAlarm", "LibraryCrash": "ChildRestarts", "MediaLost": "MediaLost", "MediaFailed": "MediaFailed", "CallbackFails": "CallbackFails"} {
+	for name, metric := range map[string]string{"Gap": "Gaps", "Quarantine": "Quarantined", "Rejects": "Rejects", "Incident": "Incidents", "Refused": "Refused", "Quiet": "QuietAlarm", "Unparsed": "UnparsedAlarm", "LibraryCrash": "ChildRestarts", "MediaLost": "MediaLost", "MediaFailed": "MediaFailed", "CallbackFails": "CallbackFails"} {
 		ours(name, metric)
 	}
-	for name := range map[string]bool{"Gap": true, "Quarantine": true, "Rejects": true, "Incident": true, "Refused": true, "Quiet": true, "LibraryCrash": true, "MediaLost": true, "MediaFailed": true, "CallbackFails": true, "Behind26h": true, "Behind48h": true, "Behind72h": true, "Behind96h": true} {
+	// What stands until it is mended rings as long as the daily pull finds it.
+	for name, metric := range map[string]string{"Damage": "Damaged", "Hole": "Holes", "Stray": "Strays", "Derived": "DerivedDamage"} {
+		add(name, metric, "Maximum", 86400, 1, 1, over, "notBreaching")
+	}
+	for name := range map[string]bool{"Damage": true, "Hole": true, "Stray": true, "Derived": true, "Gap": true, "Quarantine": true, "Rejects": true, "Incident": true, "Refused": true, "Quiet": true, "Unparsed": true, "LibraryCrash": true, "MediaLost": true, "MediaFailed": true, "CallbackFails": true, "Behind26h": true, "Behind48h": true, "Behind72h": true, "Behind96h": true} {
 		all = append(all, pin{"Watch/" + name, "Namespace", "wecom-archive"}, pin{"Watch/" + name, "Dimensions", []any{map[string]any{"Name": "Stack", "Value": "archive"}}})
 	}
 	add("PagesWait", "ApproximateAgeOfOldestMessage", "Maximum", 300, 3, 3600, over, "notBreaching")

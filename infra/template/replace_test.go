@@ -26,7 +26,7 @@ var replacing = map[string][]string{
 var changes = map[string][]string{
 	"Retention": {"1-day", "1-year", "30-years"}, "LockMode": {"GOVERNANCE"}, "SdkLayer": {"arn:aws:lambda:ap-southeast-1:123456789012:layer:sdk:2"},
 	"SdkArchitecture": {"arm64"}, "PullSchedule": {"rate(6 hours)"}, "RetrySchedule": {"rate(30 minutes)"}, "CompactSchedule": {"rate(1 day)"},
-	"PageLimit": {"100"}, "ArchiverConcurrency": {"20"}, "MediaConcurrency": {"20"}, "MediaCalls": {"600"}, "MediaSchedule": {"rate(1 hour)"}, "DirectorySchedule": {"rate(12 hours)"}, "CallbackDelay": {"60"}, "AskReason": {"true"}, "RolesClaim": {"roles"}, "CorsOrigin": {"https://a.example"}, "IcpLicence": {"yes"},
+	"ScrubSchedule": {"rate(2 days)"}, "ScrubDays": {"30"}, "PageLimit": {"100"}, "ArchiverConcurrency": {"20"}, "MediaConcurrency": {"20"}, "MediaCalls": {"600"}, "MediaSchedule": {"rate(1 hour)"}, "DirectorySchedule": {"rate(12 hours)"}, "CallbackDelay": {"60"}, "AskReason": {"true"}, "RolesClaim": {"roles"}, "CorsOrigin": {"https://a.example"}, "IcpLicence": {"yes"},
 	"OperatorPrincipals": {"arn:aws:iam::123456789012:role/a,arn:aws:iam::123456789012:role/b"}, "AuditorPrincipals": {"arn:aws:iam::123456789012:role/a"},
 	"AlarmEmail": {"ops@example.com"}, "LogDays": {"3653"}, "OrganisationTrail": {"arn:aws:cloudtrail:us-east-1:210987654321:trail/all"},
 	"VpcCidr": {"10.99.0.0/16"}, "DnsFirewall": {"no"}, "ScanLimit": {"10000000"},

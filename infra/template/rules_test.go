@@ -82,8 +82,8 @@ var rules = map[string]func(*Model) []string{
 	"settings of single functions": func(m *Model) (bad []string) {
 		for path, want := range map[string]map[string]any{
 			"Puller":    {"CAPTURE_KEY": m.Outputs["CaptureKey"], "QUEUE_URL": m.Outputs["QueueUrl"], "SECRET_PREFIX": m.Outputs["SecretPrefix"], "LIMIT": "1000"},
-			"Media":     {"CAPTURE_KEY": m.Outputs["CaptureKey"], "DERIVED": m.Outputs["DerivedBucket"], "SECRET_PREFIX": m.Outputs["SecretPrefix"], "CALLS": "3000", "QUEUE_URL": refOf("Functions/MediaJobs")(m)},
-			"Archiver":  {"CAPTURE_KEY": m.Outputs["CaptureKey"], "KEYRING_KEY": m.Outputs["KeyringKey"], "DERIVED": m.Outputs["DerivedBucket"]},
+			"Media":     {"CAPTURE_KEY": m.Outputs["CaptureKey"], "DERIVED": m.Outputs["DerivedBucket"], "SECRET_PREFIX": m.Outputs["SecretPrefix"], "CALLS": "3000", "SCRUB_DAYS": "365", "QUEUE_URL": refOf("Functions/MediaJobs")(m)},
+			"Archiver":  {"CAPTURE_KEY": m.Outputs["CaptureKey"], "KEYRING_KEY": m.Outputs["KeyringKey"], "SCRUB_DAYS": "365", "DERIVED": m.Outputs["DerivedBucket"]},
 			"Directory": {"CAPTURE_KEY": m.Outputs["CaptureKey"], "SECRET_PREFIX": m.Outputs["SecretPrefix"]},
 			"Callback":  {"CAPTURE_KEY": m.Outputs["CaptureKey"], "SECRET_PREFIX": m.Outputs["SecretPrefix"], "WAKE_URL": refOf("Functions/Wakes")(m), "WAKE_DELAY": "600s"},
 			"Compactor": {"DERIVED": m.Outputs["DerivedBucket"]},
@@ -165,7 +165,7 @@ var rules = map[string]func(*Model) []string{
 		return bad
 	},
 	"only health, pages, sign-in and WeCom's signed calls are open": func(m *Model) (bad []string) {
-		open := map[any]string{"GET /healthz": "Integration", "GET /": "Integration", "GET /{proxy+}": "Integration", "POST /language": "Integration", "POST /pull": "Integration", "POST /reason": "Integration",
+		open := map[any]string{"GET /healthz": "Integration", "GET /": "Integration", "GET /{proxy+}": "Integration", "POST /language": "Integration", "POST /pull": "Integration", "POST /damage": "Integration", "POST /reason": "Integration",
 			"GET /signin": "SigninIntegration", "GET /signin/callback": "SigninIntegration", "POST /signout": "SigninIntegration",
 			"GET /callback": "CallbackIntegration", "POST /callback": "CallbackIntegration"}
 		found := 0
@@ -208,7 +208,7 @@ var rules = map[string]func(*Model) []string{
 		for path, want := range map[string][]string{
 			"Functions/PagesPolicy": {"events.amazonaws.com", arnOf("Functions/NewPages")(m).(string)}, "Functions/DeadPagesPolicy": {"events.amazonaws.com", arnOf("Functions/NewPages")(m).(string)},
 			"Functions/MediaJobsPolicy": {"events.amazonaws.com", arnOf("Functions/NewJobs")(m).(string)}, "Functions/DeadMediaPolicy": {"events.amazonaws.com", arnOf("Functions/NewJobs")(m).(string)},
-			"Functions/DeadRunsPolicy": {"events.amazonaws.com", arnOf("Functions/MediaAgain")(m).(string), arnOf("Functions/LearnNames")(m).(string), arnOf("Functions/NewNames")(m).(string), arnOf("Functions/Pull")(m).(string), arnOf("Functions/Retry")(m).(string), arnOf("Functions/PullNow")(m).(string), arnOf("Functions/Compact")(m).(string)},
+			"Functions/DeadRunsPolicy": {"events.amazonaws.com", arnOf("Functions/MediaAgain")(m).(string), arnOf("Functions/LearnNames")(m).(string), arnOf("Functions/NewNames")(m).(string), arnOf("Functions/Pull")(m).(string), arnOf("Functions/Retry")(m).(string), arnOf("Functions/PullNow")(m).(string), arnOf("Functions/Compact")(m).(string), arnOf("Functions/Scrub")(m).(string)},
 			"Watch/TopicPolicy":        {"cloudwatch.amazonaws.com", "events.amazonaws.com", m.Place.Account},
 			"OpsKey":                   {"events.amazonaws.com", "cloudwatch.amazonaws.com", "s3.amazonaws.com", "cloudtrail.amazonaws.com", "logs." + m.Place.Region},
 			"LogBucketPolicy":          {"logging.s3.amazonaws.com", "cloudtrail.amazonaws.com", "trail/archive"},

@@ -145,7 +145,7 @@ func Encode(l Look) ([]byte, error) {
 func Decode(doc []byte) (Look, error) {
 	var r stored
 	if err := json.Unmarshal(doc, &r); err != nil {
-		return Look{}, fmt.Errorf("look: %w: %w", store.ErrDamaged, err)
+		return Look{}, fmt.Errorf("look: %w: %s", store.ErrDamaged, archive.JSONFault(err))
 	}
 	if r.Format > Format {
 		return Look{}, fmt.Errorf("look: format %d: %w", r.Format, archive.ErrNewFormat)

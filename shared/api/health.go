@@ -29,6 +29,7 @@ func (s *API) registerHealth() {
 	register(s, list("list-runs", "/v1/runs", "Runs of the puller"), show.HealthRoles, s.show.Books.Runs)
 	register(s, list("list-gaps", "/v1/gaps", "Times of which messages may be missing"), show.HealthRoles, s.show.Books.Gaps)
 	register(s, list("list-incidents", "/v1/incidents", "Delete markers and later versions that were laid over the archive"), show.HealthRoles, s.show.Books.Incidents)
+	register(s, list("list-damage", "/v1/damage", "What is not as it must be: objects that are missing or altered, strays, pages that are missing"), show.HealthRoles, s.show.Books.Damage)
 	register(s, list("list-keys", "/v1/keys", "Key pairs, their public halves, and the versions that they open"), show.KeyRoles, s.show.Books.Keys)
 	register(s, huma.Operation{
 		OperationID: "setup", Path: "/v1/setup", Summary: "What to do until messages are archived, and how far it is",

@@ -170,3 +170,112 @@ func objectsWith(t *testing.T, key, body string) *storetest.Objects {
 	}
 	return objects
 }
+
+// TestDocumentsOfNowhere: what no encoder of ours can have written is damage, even with a
+// digest that fits: its key would be that of something else, or it could not be put into
+// an index and would stop whoever tries.
+func TestDocumentsOfNowhere(t *testing.T) {
+	const beyond = "9999-12-31T23:59:59-01:00" // the year 10000 in UTC
+	digest := strings.Repeat("0", 64)
+	seal := func(doc, prefix string) []byte {
+		doc += prefix + digest + `"}`
+		sealed := []byte(doc)
+		if err := archive.Seal(sealed, prefix); err != nil {
+			t.Fatal(err)
+		}
+		return sealed
+	}
+	list := func(members string) error {
+		_, err := archive.DecodeFetchList(seal(`{"format":1,`+members+`,`, archive.ListSeal))
+		return err
+	}
+	links := func(members string) error {
+		_, err := archive.DecodeLinks(seal(`{"format":1,`+members+`,`, archive.LinksSeal))
+		return err
+	}
+	event := func(members string) error {
+		_, err := archive.DecodeEvent(seal(`{"format":1,`+members+`,`, archive.EventSeal))
+		return err
+	}
+	record := func(members string) error {
+		_, err := archive.GetKeyRecord(t.Context(), objectsWith(t, "keys/a.json", `{"format":1,"id":"a",`+members+`}`), "a")
+		return err
+	}
+	for name, test := range map[string]struct {
+		decode func(string) error
+		bad    string
+		good   string
+	}{
+		"a job list of part -1":       {list, `"part":-1`, `"part":0`},
+		"a job list of the year 1e4":  {list, `"pulled_at":"` + beyond + `"`, `"pulled_at":"9999-12-31T23:59:59Z"`},
+		"links of number -1":          {links, `"number":-1`, `"number":0`},
+		"links of the year 1e4":       {links, `"pulled_at":"` + beyond + `"`, `"pulled_at":"2026-11-23T08:00:00+08:00"`},
+		"an event of the year 1e4":    {event, `"at":"` + beyond + `"`, `"at":"2026-11-23T08:00:00+08:00"`},
+		"an event of the year -1":     {event, `"at":"0000-01-01T00:00:00+01:00"`, `"at":"0000-01-01T00:00:00Z"`},
+		"a key pair of the year 1e4":  {record, `"created_at":"` + beyond + `"`, `"created_at":"2026-11-23T08:00:00Z"`},
+		"a key pair made at no time ": {record, `"created_at":"what somebody said"`, `"imported":true`},
+	} {
+		err := test.decode(test.bad)
+		if !errors.Is(err, store.ErrDamaged) {
+			t.Errorf("%s: %v", name, err)
+		}
+		storetest.Discreet(t, err, []byte(test.bad[5:]))
+		if err := test.decode(test.good); err != nil {
+			t.Errorf("%s, mended: %v", name, err)
+		}
+	}
+}
+
+// TestPartOfNowhere: a part of the directory whose key nobody would list is damage.
+func TestPartOfNowhere(t *testing.T) {
+	at := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	for name, part := range map[string]archive.DirectoryPart{
+		"of no run": {At: at}, "of a run with a slash": {Run: "a/b", At: at}, "of part -1": {Run: "r", Part: -1, At: at}, "before 1970": {Run: "r", At: time.UnixMilli(-1)}, "": {Run: "r", At: at},
+	} {
+		objects := storetest.NewObjects()
+		key, err := archive.PutDirectoryPart(t.Context(), objects, part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := archive.GetDirectoryPart(t.Context(), objects, key); errors.Is(err, store.ErrDamaged) != (name != "") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestErrorsQuoteNothing: package json quotes strings where a time should be, and numbers
+// of any length; ids and names may be anything in a damaged document.
+func TestErrorsQuoteNothing(t *testing.T) {
+	const secret = "what somebody said in confidence"
+	digits := strings.Repeat("7", 5000)
+	for _, doc := range []string{
+		`{"format":1,"created_at":"` + secret + `"}`, `{"format":1,"at":"` + secret + `"}`, `{"format":1,"pulled_at":"` + secret + `"}`,
+		`{"format":1,"id":"` + secret + digits + `"}`, `{"format":` + digits + `}`, `{"format":1,"seq_asked":` + digits + `}`, `{"format":1,"` + secret + `":` + secret + `}`,
+	} {
+		_, record := archive.GetKeyRecord(t.Context(), objectsWith(t, "keys/a.json", doc), "a")
+		_, event := archive.DecodeEvent([]byte(doc))
+		body := archive.Event{Body: []byte(doc)}.DecodeBody(&archive.Scope{})
+		_, list := archive.DecodeFetchList([]byte(doc))
+		_, links := archive.DecodeLinks([]byte(doc))
+		for _, err := range []error{record, event, body, list, links} {
+			storetest.Discreet(t, err, []byte(doc))
+		}
+		if record == nil || event == nil || list == nil || links == nil {
+			t.Errorf("%.80s is read", doc)
+		}
+	}
+}
+
+// TestKeysOfAnotherDay: the day in a key is that of the time in it.
+func TestKeysOfAnotherDay(t *testing.T) {
+	at := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	event := archive.RunKey(archive.Run{ID: "r", StartedAt: at})
+	part := archive.DirectoryKey(archive.DirectoryPart{Run: "r", At: at})
+	for _, day := range []string{"2026-11-23", "2026-11-22", "2026-11-24", "2026-11-31", "9999-99-99"} {
+		_, _, ok := archive.ParseEventKey(strings.Replace(event, "2026-11-23", day, 1))
+		_, is := archive.ParseDirectoryKey(strings.Replace(part, "2026-11-23", day, 1))
+		if ok != (day == "2026-11-23") || is != ok {
+			t.Errorf("%s: event %v, directory %v", day, ok, is)
+		}
+	}
+}

@@ -128,7 +128,7 @@ func DirectoryKey(p DirectoryPart) string {
 	return fmt.Sprintf("%sdt=%s/%013d-%s-%05d.json.zst", DirectoryPrefix, Day(p.At), p.At.UnixMilli(), p.Run, p.Part)
 }
 
-var directoryName = regexp.MustCompile(`^directory/dt=\d{4}-\d\d-\d\d/(\d{13})-[^/]+-\d{5}\.json\.zst$`)
+var directoryName = regexp.MustCompile(`^directory/dt=(\d{4}-\d\d-\d\d)/(\d{13})-[^/]+-\d{5}\.json\.zst$`)
 
 // ParseDirectoryKey reads the time of a part from its key.
 func ParseDirectoryKey(key string) (at time.Time, ok bool) {
@@ -136,8 +136,12 @@ func ParseDirectoryKey(key string) (at time.Time, ok bool) {
 	if m == nil {
 		return time.Time{}, false
 	}
-	ms, err := strconv.ParseInt(m[1], 10, 64)
-	return time.UnixMilli(ms).UTC(), err == nil
+	ms, err := strconv.ParseInt(m[2], 10, 64)
+	at = time.UnixMilli(ms).UTC()
+	if err != nil || Day(at) != m[1] {
+		return time.Time{}, false
+	}
+	return at, true
 }
 
 // PutDirectoryPart stores a part and returns its key. That it is already there is no
@@ -206,6 +210,9 @@ func DecodeDirectoryPart(stored []byte) (p DirectoryPart, err error) {
 	}
 	if err := CheckSeal(doc, directorySeal); err != nil {
 		return DirectoryPart{}, fmt.Errorf("%w: %w", store.ErrDamaged, err)
+	}
+	if _, ok := ParseDirectoryKey(DirectoryKey(p)); !ok {
+		return DirectoryPart{}, fmt.Errorf("belongs under no key: %w", store.ErrDamaged)
 	}
 	return p, nil
 }

@@ -102,7 +102,7 @@ func ParseReply(reply []byte, asked uint64, limits SeqLimits) (Reply, error) {
 		Chatdata member[[]json.RawMessage] `json:"chatdata"`
 	}
 	if err := json.Unmarshal(reply, &doc); err != nil {
-		return Reply{}, fmt.Errorf("%w: %s", ErrNotJSON, parseFault(err))
+		return Reply{}, fmt.Errorf("%w: %s", ErrNotJSON, JSONFault(err))
 	}
 	if doc.Errcode.value == nil {
 		return Reply{}, fmt.Errorf("%w: no errcode", ErrNotJSON)
@@ -156,8 +156,9 @@ func ParseStored(p Page) ([]Envelope, error) {
 	return r.Envelopes, nil
 }
 
-// parseFault describes a JSON error without quoting the reply.
-func parseFault(err error) string {
+// JSONFault describes an error of package json, which may quote what it read, without
+// quoting it: what is stored and what WeCom says is nothing for logs.
+func JSONFault(err error) string {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
 		return fmt.Sprintf("syntax error at byte %d", syntax.Offset)

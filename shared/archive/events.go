@@ -150,7 +150,7 @@ func BindingKey(b KeyBinding, at time.Time) string {
 
 func bindingPrefix(version int64) string { return fmt.Sprintf("binding-%010d-", version) }
 
-var eventName = regexp.MustCompile(`^events/dt=\d{4}-\d\d-\d\d/(?:(run)-(\d{13})-[^/]+|(gap)-\d{13}-(\d{13})|(binding)-\d{10,}-(\d{13})-[^/]+|(hole)-\d{20}-\d{20}-(\d{13})-[a-z]+)\.json$`)
+var eventName = regexp.MustCompile(`^events/dt=(\d{4}-\d\d-\d\d)/(?:(run)-(\d{13})-[^/]+|(gap)-\d{13}-(\d{13})|(binding)-\d{10,}-(\d{13})-[^/]+|(hole)-\d{20}-\d{20}-(\d{13})-[a-z]+)\.json$`)
 
 // ParseEventKey reads the kind and the time of an event from its key. It is not
 // ok for keys that are none of RunKey, GapKey, BindingKey, HoleKey.
@@ -160,8 +160,12 @@ func ParseEventKey(key string) (kind string, at time.Time, ok bool) {
 		return "", time.Time{}, false
 	}
 	kinds := map[string]string{"run": EventRun, "gap": EventGap, "binding": EventBinding, "hole": EventHole}
-	ms, err := strconv.ParseInt(m[2]+m[4]+m[6]+m[8], 10, 64)
-	return kinds[m[1]+m[3]+m[5]+m[7]], time.UnixMilli(ms).UTC(), err == nil
+	ms, err := strconv.ParseInt(m[3]+m[5]+m[7]+m[9], 10, 64)
+	at = time.UnixMilli(ms).UTC()
+	if err != nil || Day(at) != m[1] {
+		return "", time.Time{}, false
+	}
+	return kinds[m[2]+m[4]+m[6]+m[8]], at, true
 }
 
 func eventKey(at time.Time, name string) string {
@@ -220,21 +224,39 @@ func PutBinding(ctx context.Context, objects store.Objects, corp string, b KeyBi
 
 // GetEvent reads an event and, if body is not nil, decodes its body.
 func GetEvent(ctx context.Context, objects store.ObjectReader, key string, body any) (Event, error) {
-	var e Event
 	doc, err := store.ReadObject(ctx, objects, key)
 	if err != nil {
-		return e, err
+		return Event{}, err
 	}
-	if err := decodeJSON(doc, EventFormat, &e); err != nil {
-		return Event{}, fmt.Errorf("event %s: %w", key, err)
+	e, err := DecodeEvent(doc)
+	if err == nil && body != nil {
+		err = e.DecodeBody(body)
 	}
-	if err := CheckSeal(doc, eventSeal); err != nil {
-		return Event{}, fmt.Errorf("event %s: %w: %w", key, store.ErrDamaged, err)
-	}
-	if body != nil {
-		if err := json.Unmarshal(e.Body, body); err != nil {
-			return e, fmt.Errorf("event %s: body: %w: %w", key, store.ErrDamaged, err)
-		}
+	if err != nil {
+		return e, fmt.Errorf("event %s: %w", key, err)
 	}
 	return e, nil
+}
+
+// DecodeEvent reads the stored form of an event. ErrDamaged, ErrNewFormat.
+func DecodeEvent(doc []byte) (Event, error) {
+	var e Event
+	if err := decodeJSON(doc, EventFormat, &e); err != nil {
+		return Event{}, err
+	}
+	if err := CheckSeal(doc, eventSeal); err != nil {
+		return Event{}, fmt.Errorf("%w: %w", store.ErrDamaged, err)
+	}
+	if !writable(e.At) {
+		return Event{}, fmt.Errorf("at no time: %w", store.ErrDamaged)
+	}
+	return e, nil
+}
+
+// DecodeBody reads the body of an event, which is of the type that its kind says.
+func (e Event) DecodeBody(body any) error {
+	if err := json.Unmarshal(e.Body, body); err != nil {
+		return fmt.Errorf("body: %w: %s", store.ErrDamaged, JSONFault(err))
+	}
+	return nil
 }

@@ -47,8 +47,11 @@ func GetKeyRecord(ctx context.Context, objects store.ObjectReader, id string) (K
 	if err := decodeJSON(doc, KeyFormat, &rec); err != nil {
 		return KeyRecord{}, fmt.Errorf("key %s: %w", id, err)
 	}
+	if !writable(rec.CreatedAt) {
+		return KeyRecord{}, fmt.Errorf("key %s: made at no time: %w", id, store.ErrDamaged)
+	}
 	if rec.ID != id {
-		return KeyRecord{}, fmt.Errorf("key %s: its record says %q: %w", id, rec.ID, store.ErrDamaged)
+		return KeyRecord{}, fmt.Errorf("key %s: its record is of another one: %w", id, store.ErrDamaged)
 	}
 	return rec, nil
 }

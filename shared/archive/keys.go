@@ -201,6 +201,13 @@ func ParseKeyRecordKey(key string) (id string, ok bool) {
 // Day is the UTC date of t as in dt=2026-11-23.
 func Day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
+// writable says whether t can be written in UTC, which JSON does up to the year 9999
+// only. A time that says its zone may be read, and lie beyond.
+func writable(t time.Time) bool {
+	year := t.UTC().Year()
+	return year >= 0 && year <= 9999
+}
+
 // MonthLayout is how months are written: 2026-11.
 const MonthLayout = "2006-01"
 

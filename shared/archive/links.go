@@ -104,6 +104,9 @@ func DecodeLinks(doc []byte) (Links, error) {
 	if err := CheckSeal(doc, linksSeal); err != nil {
 		return Links{}, fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
+	if _, _, n, ok := ParseLinksKey(l.Key()); !ok || n != l.Number {
+		return Links{}, fmt.Errorf("belongs under no key: %w", store.ErrDamaged)
+	}
 	return l, nil
 }
 

@@ -124,6 +124,9 @@ func DecodeFetchList(doc []byte) (FetchList, error) {
 	if err := CheckSeal(doc, listSeal); err != nil {
 		return FetchList{}, fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
+	if _, _, part, ok := ParseFetchKey(l.Key()); !ok || part != l.Part {
+		return FetchList{}, fmt.Errorf("belongs under no key: %w", store.ErrDamaged)
+	}
 	return l, nil
 }
 

@@ -198,7 +198,7 @@ func decodeJSON(doc []byte, newest int, v any) error {
 		Format int `json:"format"`
 	}
 	if err := json.Unmarshal(doc, &version); err != nil {
-		return fmt.Errorf("%w: %w", store.ErrDamaged, err)
+		return fmt.Errorf("%w: %s", store.ErrDamaged, JSONFault(err))
 	}
 	switch {
 	case version.Format > newest:
@@ -207,7 +207,7 @@ func decodeJSON(doc []byte, newest int, v any) error {
 		return fmt.Errorf("format %d: %w", version.Format, store.ErrDamaged)
 	}
 	if err := json.Unmarshal(doc, v); err != nil {
-		return fmt.Errorf("%w: %w", store.ErrDamaged, err)
+		return fmt.Errorf("%w: %s", store.ErrDamaged, JSONFault(err))
 	}
 	return nil
 }

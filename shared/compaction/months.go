@@ -3,6 +3,7 @@ package compaction
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,7 +91,7 @@ func Key(month, run string, n int) string {
 func ParseKey(key string) (month, run string, ok bool) {
 	rest, ok := strings.CutPrefix(key, Prefix)
 	parts := strings.Split(rest, "/")
-	if !ok || len(parts) != 3 {
+	if !ok || len(parts) != 3 || slices.Contains(parts, "") {
 		return "", "", false
 	}
 	return parts[0], parts[1], true

@@ -17,7 +17,7 @@ func (l Layout) open(parts pieces, indexed bool) (*parquet.File, error) {
 		return nil, err
 	}
 	if format, _ := file.Lookup(metaCompaction); format != strconv.Itoa(Format) {
-		return nil, fmt.Errorf("format %q: %w", format, archive.ErrNewFormat)
+		return nil, fmt.Errorf("format %.20q: %w", format, archive.ErrNewFormat)
 	}
 	return file, nil
 }

@@ -146,6 +146,9 @@ func (l Layout) openGroup(n int, group GroupLayout, data, footer []byte, convers
 	if groups := file.RowGroups(); n < 0 || n >= len(groups) || groups[n].NumRows() != int64(group.Rows) {
 		return nil, errors.New("is not in the footer")
 	}
+	if err := checkPages(file, n, indexed, group.Offset, data); err != nil {
+		return nil, err
+	}
 	rows = &GroupRows{group: file.RowGroups()[n], number: n, to: int64(group.Rows)}
 	if conversation != "" {
 		if rows.from, rows.to, err = conversationRows(rows.group, conversation); err != nil {
@@ -161,7 +164,7 @@ func mendGroup(n int, err *error) {
 		*err = fmt.Errorf("the Parquet library gave up: %v", p)
 	}
 	if *err != nil && !errors.Is(*err, archive.ErrNewFormat) {
-		*err = fmt.Errorf("row group %d of a compacted object: %w: %w", n, store.ErrDamaged, *err)
+		*err = fmt.Errorf("row group %d of a compacted object: %w: %.200s", n, store.ErrDamaged, (*err).Error()) // the library's grow with the damage
 	}
 }
 

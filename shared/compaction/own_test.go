@@ -18,7 +18,7 @@ import (
 )
 
 // compacted is an object of two row groups, its rows, and what its directory says.
-func compacted(t *testing.T) (object []byte, rows [][]compaction.Row, groups []compaction.RowGroup) {
+func compacted(t testing.TB) (object []byte, rows [][]compaction.Row, groups []compaction.RowGroup) {
 	t.Helper()
 	pulled := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 	for g := range 2 {

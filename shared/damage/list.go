@@ -11,7 +11,7 @@ import (
 )
 
 // SummaryMax is how many findings of a state a Summary counts.
-const SummaryMax = 1000
+const SummaryMax = 500
 
 // Summary is what is not as it must be.
 type Summary struct {
@@ -28,6 +28,16 @@ func (s Summary) Count(where archive.Where, kinds ...archive.FindingKind) (n int
 		}
 	}
 	return n
+}
+
+// Last is the open one of a store and kinds that was noticed last.
+func (s Summary) Last(where archive.Where, kinds ...archive.FindingKind) (last archive.Finding) {
+	for _, e := range s.Open {
+		if e.Finding.Where == where && slices.Contains(kinds, e.Finding.Kind) && e.Finding.Noticed.After(last.Noticed) {
+			last = e.Finding
+		}
+	}
+	return last
 }
 
 // Summary reads it.

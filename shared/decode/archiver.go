@@ -63,6 +63,10 @@ type Config struct {
 
 	// Stored is told of each part of a segment that was stored; may be nil.
 	Stored func(Part)
+
+	// Indexed is told what the parser made of the messages of a page, once the index
+	// knows it; may be nil.
+	Indexed func(context.Context, catalog.ParseCount)
 }
 
 // EncodeFunc makes the bytes of a segment.
@@ -163,8 +167,17 @@ func (a *Archiver) archive(ctx context.Context, x *Indexer, u *unit, headers []a
 			return err
 		}
 	}
-	_, err = x.finish(ctx, seg)
-	return err
+	if _, err = x.finish(ctx, seg); err != nil {
+		return err
+	}
+	if a.Indexed != nil {
+		var all catalog.ParseCount
+		for _, p := range seg.parsed() {
+			all.Add(p.ParseCount)
+		}
+		a.Indexed(ctx, all)
+	}
+	return nil
 }
 
 // page stores the rows of a page that are not stored yet. When another archiver is

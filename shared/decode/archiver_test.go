@@ -2,6 +2,7 @@ package decode_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -83,6 +84,47 @@ func TestParserPanics(t *testing.T) {
 	if string(rows[1].Raw) != message(2) || rows[1].Conversation != "unparsed" || rows[0].Conversation == "unparsed" {
 		t.Errorf("row %+v", rows[1])
 	}
+}
+
+// TestCountsWhatIsParsed: plaintext that is no message, one that names nobody, and one of
+// an unknown type are counted, each once however often the page is handled, and whoever
+// watches is told after the index has them.
+func TestCountsWhatIsParsed(t *testing.T) {
+	w := newWorld(t)
+	said := func(seq int, types string) string {
+		return fmt.Sprintf(`{"msgid":%q,%s,"from":"anna","tolist":["wmbob"]}`, msgid(seq), types)
+	}
+	key := w.page(t, 0, seal(t, 0, 1, 1, message(1)), seal(t, 0, 2, 1, "<xml>"), seal(t, 0, 3, 1, `{"msgtype":"text","text":{"content":"to nobody"}}`),
+		seal(t, 0, 4, 1, said(4, `"action":"send","msgtype":"hologram"`)), seal(t, 0, 5, 1, said(5, `"action":"send","msgtype":"Image"`)),
+		seal(t, 0, 6, 1, said(6, `"action":"switch"`)), seal(t, 0, 7, 1, said(7, `"action":"send"`)), seal(t, 2, 8, 2, "not for our keys"))
+	want := catalog.ParseCount{Messages: 7, Unparsed: 2, UnknownType: 2}
+	check := func(when string) {
+		t.Helper()
+		days, err := w.catalog.Pages.ParsedDays(t.Context(), noon)
+		if err != nil || len(days) != 1 || days[0].Day != "2026-11-23" || days[0].ParseCount != want {
+			t.Errorf("%s: %+v, want %+v: %v", when, days, want, err)
+		}
+	}
+	archiver, told := w.archiver(), 0
+	archiver.Indexed = func(_ context.Context, page catalog.ParseCount) {
+		if told++; page != want {
+			t.Errorf("told of %+v, want %+v", page, want)
+		}
+		check("when it was told")
+	}
+	for range 3 {
+		if err := archiver.Handle(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check("handled three times")
+	if told != 3 {
+		t.Errorf("told %d times", told)
+	}
+	w.addKey(t, 2, rsaKeys()[2])
+	w.handle(t, key)
+	want.Messages, want.Unparsed = 8, 3
+	check("with another part")
 }
 
 // TestIndexSaysWhatIsStored: a reading with bytes that are no UTF-8 is indexed

@@ -5,6 +5,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/reading"
 )
 
 // message tells envelopes of a page and of its alternates apart. WeCom may give one
@@ -61,6 +62,28 @@ func (s *pageSegment) types() catalog.MsgTypes {
 		}
 	}
 	return types
+}
+
+// parsed counts what parsers made of the messages of each part. One that two parts have,
+// since one of them was damaged for a while, counts in both.
+func (s *pageSegment) parsed() []catalog.ParsedPart {
+	var all []catalog.ParsedPart
+	for _, p := range s.parts {
+		count := catalog.ParsedPart{Day: archive.Day(s.page.PulledAt), SeqAsked: s.page.SeqAsked, Part: p.number}
+		for _, r := range p.rows {
+			if !r.Readable() {
+				continue
+			}
+			if count.Messages == 0 || r.ParserVersion < count.Parser {
+				count.Parser = r.ParserVersion
+			}
+			reading.Count(&count.ParseCount, r.Reading)
+		}
+		if count.Messages > 0 {
+			all = append(all, count)
+		}
+	}
+	return all
 }
 
 // count sums up what the stored parts say: how many messages are readable, and why

@@ -29,8 +29,10 @@ type Media interface {
 	IndexLinks(ctx context.Context, list archive.FetchList, links *archive.PageLinks) (open bool, err error)
 }
 
-// Pages is how far pages are.
+// Pages is how far pages are, and what of their messages could be parsed.
 type Pages interface {
+	NoteParsed(ctx context.Context, p catalog.ParsedPart) error
+	CountParsed(ctx context.Context, day string) error
 	Page(ctx context.Context, asked uint64) (catalog.PageState, error)
 	PageBefore(ctx context.Context, seq uint64) (catalog.PageState, error)
 	FinishPage(ctx context.Context, s catalog.PageState) error
@@ -100,6 +102,9 @@ func (x *Indexer) reopen(ctx context.Context, seg *pageSegment) (media bool, err
 			return false, err
 		}
 	}
+	if err := x.parsed(ctx, seg); err != nil {
+		return false, err
+	}
 	if media, err = x.media(ctx, seg); err != nil {
 		return false, err
 	}
@@ -128,6 +133,9 @@ func (x *Indexer) finish(ctx context.Context, seg *pageSegment) (media bool, err
 				return false, err
 			}
 		}
+		if err := x.parsed(ctx, seg); err != nil {
+			return false, err
+		}
 		if media, err = x.media(ctx, seg); err != nil {
 			return false, err
 		}
@@ -151,6 +159,20 @@ func (x *Indexer) finish(ctx context.Context, seg *pageSegment) (media bool, err
 		}
 	}
 	return media, nil
+}
+
+// parsed counts what could be parsed of the messages of the parts.
+func (x *Indexer) parsed(ctx context.Context, seg *pageSegment) error {
+	parts := seg.parsed()
+	if len(parts) == 0 {
+		return nil
+	}
+	for _, p := range parts {
+		if err := x.Pages.NoteParsed(ctx, p); err != nil {
+			return err
+		}
+	}
+	return x.Pages.CountParsed(ctx, archive.Day(seg.page.PulledAt))
 }
 
 // IndexConversationsPeopleRecallsConsents writes what the index says of a part of a

@@ -14,7 +14,7 @@ import (
 
 // Format is the version of what this package writes. Whoever changes it raises it:
 // searches then read the compacted objects until extracts are made again.
-const Format = 1
+const Format = 2
 
 // DirectoryBlocks is how many row groups a directory has at most, about 1 MB.
 const DirectoryBlocks = 1024
@@ -41,6 +41,9 @@ type Block struct {
 
 	// Files are how many messages refer to a file of a kind, as archive.MediaRef has it.
 	Files map[string]int64
+
+	// Unopened are how many hold something that the parser did not look into.
+	Unopened int
 
 	Texts, Facts, Originals Section
 
@@ -107,6 +110,7 @@ func (b *Block) append(to []byte) []byte {
 	for _, kind := range kinds {
 		to = binary.AppendUvarint(appendName(to, kind), uint64(b.Files[kind]))
 	}
+	to = binary.AppendUvarint(to, uint64(b.Unopened))
 	for _, s := range []Section{b.Texts, b.Facts, b.Originals} {
 		to = binary.AppendUvarint(to, uint64(s.Offset))
 		to = binary.AppendUvarint(to, uint64(s.Length))
@@ -158,6 +162,7 @@ func (b *Block) read(r *reader) {
 			b.Files[kind] = int64(r.below(maxNumber))
 		}
 	}
+	b.Unopened = r.below(maxNumber)
 	for _, s := range []*Section{&b.Texts, &b.Facts, &b.Originals} {
 		s.Offset, s.Length = int64(r.below(1<<48)), int64(r.below(maxSection))
 		copy(s.Sum[:], r.bytes(len(s.Sum)))

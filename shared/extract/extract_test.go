@@ -79,6 +79,13 @@ func readAll(object []byte, b extract.Block) (out read, err error) {
 	}); err != nil {
 		return out, err
 	}
+	parts := make([]string, b.Rows)
+	if err := b.EachPart(section(object, b.Texts), func(row int, part []byte, _ bool) error {
+		parts[row] += string(part)
+		return nil
+	}); err != nil || !slices.Equal(parts, out.folded) {
+		return out, errors.Join(err, fmt.Errorf("in parts: %q, not %q", parts, out.folded))
+	}
 	facts, err := b.OpenFacts(section(object, b.Facts))
 	if err != nil {
 		return out, err
@@ -170,7 +177,7 @@ func fixed() []compaction.Row {
 // Unicode, are told apart; then Format is raised, or FoldVersion has changed, and -update
 // writes these again.
 func TestStoredFormat(t *testing.T) {
-	object, directory := filepath.Join("testdata", "v1.extract"), filepath.Join("testdata", "v1.directory")
+	object, directory := filepath.Join("testdata", "v2.extract"), filepath.Join("testdata", "v2.directory")
 	if *update {
 		w := extract.NewWriter(0)
 		w.Add(fixed())
@@ -220,9 +227,16 @@ func TestDamage(t *testing.T) {
 	if _, err := extract.DecodeDirectory(data[:len(data)-1], said); !errors.Is(err, store.ErrDamaged) {
 		t.Errorf("cut off: %v", err)
 	}
-	other := append([]byte{2}, data[1:]...)
+	other := append([]byte{9}, data[1:]...)
 	if _, err := extract.DecodeDirectory(other, extract.DirectoryOf(other)); !errors.Is(err, archive.ErrNewFormat) {
-		t.Errorf("format 2: %v", err)
+		t.Errorf("format 9: %v", err)
+	}
+	old, err := os.ReadFile(filepath.Join("testdata", "v1.directory"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := extract.DecodeDirectory(old, extract.DirectoryOf(old)); !errors.Is(err, archive.ErrNewFormat) {
+		t.Errorf("format 1: %v", err)
 	}
 	other = bytes.Replace(data, []byte(query.FoldVersion), []byte("9"+query.FoldVersion[1:]), 1)
 	if _, err := extract.DecodeDirectory(other, extract.DirectoryOf(other)); !errors.Is(err, archive.ErrNewFormat) {

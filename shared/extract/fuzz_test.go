@@ -29,7 +29,7 @@ func FuzzFacts(f *testing.F) {
 	rows := []compaction.Row{{Page: 7}, {Page: 8}}
 	rows[1].Media = []archive.MediaRef{{Kind: "image"}}
 	rows[0].ToIDs = []string{"a", "b"}
-	f.Add(facts(nil, rows), 2)
+	f.Add(facts(nil, rows, make([]bool, 2)), 2)
 	f.Fuzz(func(t *testing.T, data []byte, rows int) {
 		facts, err := parseFacts(data, max(rows, 0)%5000)
 		if err != nil {

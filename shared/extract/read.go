@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"wecom-archive/shared/archive"
@@ -44,6 +45,54 @@ func (t Texts) Each(b *Block, do func(row int, folded []byte) bool) error {
 	return nil
 }
 
+// TextsSize is how many bytes the texts of a row group take, unpacked, as their packed bytes
+// say, before anything of them is verified; a large number if they do not say.
+func (b *Block) TextsSize(data []byte) int64 { return unpackedSize(data) }
+
+// OriginalsSize is the same of the original texts.
+func (b *Block) OriginalsSize(data []byte) int64 { return unpackedSize(data) }
+
+// EachPart is OpenTexts and Each for texts that are too large to be held: it calls do with
+// one part after another of each text; last says that it ends the text. What do returns ends
+// it. An error of its own is ErrDamaged.
+func (b *Block) EachPart(data []byte, do func(row int, part []byte, last bool) error) error {
+	if err := b.Texts.check(data); err != nil {
+		return b.damaged("texts", err)
+	}
+	unpacked, err := streamOf(data)
+	if err != nil {
+		return b.damaged("texts", err)
+	}
+	defer unpacked.Close()
+	row, between, buffer := 0, true, make([]byte, 128<<10)
+	for {
+		n, err := unpacked.Read(buffer)
+		for part := buffer[:n]; len(part) > 0; {
+			text, rest, last := bytes.Cut(part, []byte{separator})
+			if row == b.Rows {
+				return b.damaged("texts", fmt.Errorf("more than %d rows", b.Rows))
+			}
+			if failed := do(row, text, last); failed != nil {
+				return failed
+			}
+			if between = last; last {
+				row++
+			}
+			part = rest
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return b.damaged("texts", err)
+		}
+	}
+	if row != b.Rows || !between {
+		return b.damaged("texts", fmt.Errorf("%d of %d rows", row, b.Rows))
+	}
+	return nil
+}
+
 // Party is what messages with the same people, conversation and type have in common.
 type Party struct {
 	Conversation, FromID, MsgType, SenderKind, ChatKind string
@@ -59,6 +108,8 @@ type Facts struct {
 	Party []int   // of Parties
 	List  []int   // of Files
 	Times []int64 // ms
+
+	Unopened []bool // the parser did not look into all of it
 
 	packed reader // places of all rows, which are read once one is asked for
 	places []compaction.Row
@@ -109,6 +160,10 @@ func parseFacts(data []byte, rows int) (*Facts, error) {
 	for i := range f.Times {
 		last += r.signed()
 		f.Times[i] = last
+	}
+	f.Unopened = make([]bool, rows)
+	for i := range f.Unopened {
+		f.Unopened[i] = r.below(2) == 1
 	}
 	f.packed = *r
 	return f, r.err

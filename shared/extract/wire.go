@@ -1,9 +1,11 @@
 package extract
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -98,12 +100,39 @@ var (
 	})
 )
 
+// check verifies the bytes of a section.
+func (s Section) check(data []byte) error {
+	if int64(len(data)) != s.Length || sumOf(data) != s.Sum {
+		return errors.New("differs from its SHA-256")
+	}
+	return nil
+}
+
 // unpack verifies a section and unpacks it into a buffer, which it returns.
 func (s Section) unpack(buffer, data []byte) ([]byte, error) {
-	if int64(len(data)) != s.Length || sumOf(data) != s.Sum {
-		return nil, errors.New("differs from its SHA-256")
+	if err := s.check(data); err != nil {
+		return nil, err
 	}
 	return decoder().DecodeAll(data, buffer[:0])
+}
+
+// unpackedSize is what a packed section says of itself.
+func unpackedSize(data []byte) int64 {
+	var h zstd.Header
+	if h.Decode(data) != nil || !h.HasFCS || h.FrameContentSize > maxSection {
+		return maxSection
+	}
+	return int64(h.FrameContentSize)
+}
+
+// streamOf unpacks a section a part at a time. It keeps about 32 MB at most: what the
+// encoder looks back.
+func streamOf(data []byte) (io.ReadCloser, error) {
+	d, err := zstd.NewReader(bytes.NewReader(data), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxSection))
+	if err != nil {
+		return nil, err
+	}
+	return d.IOReadCloser(), nil
 }
 
 // damaged says what was read.

@@ -7,6 +7,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/query"
+	"wecom-archive/shared/reading"
 )
 
 // Writer makes the object of extracts that belongs to a compacted object.
@@ -32,12 +33,16 @@ func (w *Writer) Add(rows []compaction.Row) {
 		Object: w.object, Group: len(w.blocks), Rows: len(rows), Bounds: compaction.TimeBounds{First: first, Last: first},
 		First: rows[0].Conversation, Last: rows[len(rows)-1].Conversation, Files: map[string]int64{},
 	}
-	people := map[string]bool{}
-	for _, r := range rows {
+	people, unopened := map[string]bool{}, make([]bool, len(rows))
+	for i, r := range rows {
 		ms := r.MsgTime.UnixMilli()
 		b.Bounds.First, b.Bounds.Last = min(b.Bounds.First, ms), max(b.Bounds.Last, ms)
 		for kind := range r.FileKinds() {
 			b.Files[kind]++
+		}
+		unopened[i] = reading.Unopened(r.Raw, r.Reading)
+		if unopened[i] {
+			b.Unopened++
 		}
 		if len(people) <= maxPeople {
 			people[r.FromID] = true
@@ -50,7 +55,7 @@ func (w *Writer) Add(rows []compaction.Row) {
 		b.people = compaction.NameSums(people)
 	}
 	w.head, b.Texts = w.add(w.head, foldedTexts(w.buffer[:0], rows))
-	w.head, b.Facts = w.add(w.head, facts(w.buffer[:0], rows))
+	w.head, b.Facts = w.add(w.head, facts(w.buffer[:0], rows, unopened))
 	w.originals, b.Originals = w.add(w.originals, originals(w.buffer[:0], rows))
 	w.blocks = append(w.blocks, b)
 }
@@ -154,7 +159,7 @@ func (t *tables) media(refs []archive.MediaRef) uint64 {
 
 // facts writes the tables, and then a column for each of them and for the places: like
 // stands beside like, so that little is left of it.
-func facts(b []byte, rows []compaction.Row) []byte {
+func facts(b []byte, rows []compaction.Row, unopened []bool) []byte {
 	var t tables
 	columns := make([][]byte, factColumns)
 	var last compaction.Row
@@ -166,11 +171,15 @@ func facts(b []byte, rows []compaction.Row) []byte {
 		unsigned(columnParty, t.party(r))
 		unsigned(columnFiles, t.media(r.Media))
 		signed(columnTime, r.MsgTime.UnixMilli()-lastTime)
-		if r.HasSeq {
-			unsigned(columnHasSeq, 1)
-		} else {
-			unsigned(columnHasSeq, 0)
+		flag := func(column int, is bool) {
+			if is {
+				unsigned(column, 1)
+			} else {
+				unsigned(column, 0)
+			}
 		}
+		flag(columnUnopened, unopened[i])
+		flag(columnHasSeq, r.HasSeq)
 		signed(columnSeq, r.Seq-last.Seq)
 		signed(columnPage, int64(r.Page-last.Page))
 		unsigned(columnEnvelope, uint64(r.Row.Position))
@@ -193,6 +202,7 @@ const (
 	columnParty = iota
 	columnFiles
 	columnTime
+	columnUnopened
 	columnHasSeq
 	columnSeq
 	columnPage

@@ -7,6 +7,8 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/damage"
+	"wecom-archive/shared/plural"
 )
 
 // MediaPendingLimit is how long a file may wait to be fetched before it alarms. Files
@@ -44,6 +46,8 @@ const (
 	AlarmMediaWait  AlarmCode = "media_pending"     // files wait for a day
 	AlarmIncident   AlarmCode = "incident"          // somebody laid a delete marker or another version over the archive
 	AlarmVersion    AlarmCode = "version"           // the program's source cannot be found again
+	AlarmUnparsed   AlarmCode = "unparsed"          // far more messages than usual could not be parsed
+	AlarmTypes      AlarmCode = "unknown_types"     // messages of types that the program does not know; information
 )
 
 // Severity says whether somebody has to do something.
@@ -86,6 +90,8 @@ type Facts struct {
 	Gaps          []archive.Gap
 	Incidents     []archive.Incident // the newest
 	Media         catalog.MediaFacts
+	Damage        damage.Summary
+	Parsed        []catalog.ParsedDay // from FirstParsedDay on, in order
 	Build         Build
 }
 
@@ -94,14 +100,6 @@ type Build struct {
 	Version    string
 	Unknown    bool // it was built from changed or unknown source
 	Compliance bool // what it stores nobody can take back
-}
-
-// Quarantine is what could not be read.
-type Quarantine struct {
-	Pages     int
-	Envelopes int       // in them
-	Waiting   bool      // some wait for a key, or not all pages were counted
-	Newest    time.Time // when the newest of these pages was pulled
 }
 
 // Judge returns what is wrong at a time; without an alarm of SeverityAction,
@@ -128,6 +126,9 @@ func Judge(now time.Time, f Facts) []Alarm {
 	for _, a := range judgeMedia(now, f.Media) {
 		add(a, true)
 	}
+	alarms = append(alarms, judgeDamage(f.Damage)...)
+	add(judgeUnparsed(now, f.Parsed))
+	add(judgeTypes(now, f.Parsed))
 	add(judgeBuild(f.Build))
 	return alarms
 }
@@ -180,7 +181,7 @@ func judgeProof(now time.Time, s catalog.PullState) (Alarm, bool) {
 }
 
 func judgeGaps(now time.Time, gaps []archive.Gap) (Alarm, bool) {
-	a := act(AlarmGap, fmt.Sprintf("%d recorded gap(s): WeCom may have dropped messages before they were pulled.", len(gaps)),
+	a := act(AlarmGap, plural.Of(len(gaps), "recorded gap")+": WeCom may have dropped messages before they were pulled.",
 		"Nothing brings them back from WeCom. Keep the record; ask the employees' devices if the period matters.").
 		zh(fmt.Sprintf("有 %d 处断档：消息可能在拉取之前已被企业微信删除。", len(gaps)), "企业微信无法再提供这些消息。请保留此记录；如该时段重要，请在员工的设备上查找。")
 	var seen time.Time
@@ -196,7 +197,7 @@ func judgeIncidents(now time.Time, incidents []archive.Incident) (Alarm, bool) {
 	for _, i := range incidents {
 		seen = archive.Latest(seen, i.Modified)
 	}
-	a := act(AlarmIncident, fmt.Sprintf("%d delete marker(s) or later version(s) lie over objects of the archive, the last one since %s.", len(incidents), seen.UTC().Format(time.RFC3339)),
+	a := act(AlarmIncident, fmt.Sprintf("%s over objects of the archive, the last one since %s.", plural.Of(len(incidents), "delete marker or later version lies", "delete markers or later versions lie"), seen.UTC().Format(time.RFC3339)),
 		"Nothing is lost: the earliest version of each key is the truth, and is what is read. Find out in CloudTrail who put them there, and take that right away.").
 		zh(fmt.Sprintf("存档对象上有 %d 个删除标记或后来的版本，最近一个在 %s。", len(incidents), seen.UTC().Format(time.RFC3339)), "没有丢失：读取的始终是每个对象最早的版本。请在 CloudTrail 中查明是谁所为，并收回其权限。")
 	a.Severity = fading(now, seen)
@@ -204,33 +205,23 @@ func judgeIncidents(now time.Time, incidents []archive.Incident) (Alarm, bool) {
 }
 
 func judgeEvents(now time.Time, u catalog.Unreadable) (Alarm, bool) {
-	a := act(AlarmEvents, fmt.Sprintf("%d event(s) could not be read when the index was restored, the last one %s. What they say, maybe a gap or a key binding, is missing in the index.", u.Count, u.Key),
+	a := act(AlarmEvents, fmt.Sprintf("%s could not be read when the index was restored, the last one %s. What it would say, maybe a gap or a key binding, is missing in the index.", plural.Of(u.Count, "event"), u.Key),
 		"Look at that object and at earlier versions of it. If a newer version of this program wrote it, run that version. Nothing else is held up.").
 		zh(fmt.Sprintf("恢复索引时有 %d 个事件无法读取，最近一个是 %s，其内容（可能是断档或密钥绑定）不在索引中。", u.Count, u.Key), "请查看该对象及其更早的版本。如由更新版本的程序写入，请运行该版本。其他工作不受影响。")
 	a.Severity = fading(now, u.SeenAt)
 	return a, u.Count > 0
 }
 
-func judgeQuarantine(now time.Time, q Quarantine) (Alarm, bool) {
-	a := act(AlarmQuarantine, fmt.Sprintf("%d envelope(s) of %d page(s) could not be read yet, or parts of the segment are damaged.", q.Envelopes, q.Pages),
-		"See the reasons. For unknown_key_version: wecom-archive keys import, then redrive.").
-		zh(fmt.Sprintf("%[2]d 页中有 %[1]d 条消息尚不能解密，或段文件损坏。", q.Envelopes, q.Pages), "请查看原因。如为 unknown_key_version：先 wecom-archive keys import，再 redrive。")
-	if !q.Waiting {
-		a.Severity = fading(now, q.Newest)
-	}
-	return a, q.Pages > 0
-}
-
 func judgeMedia(now time.Time, m catalog.MediaFacts) (alarms []Alarm) {
 	if m.Lost > 0 {
-		a := act(AlarmMediaLost, fmt.Sprintf("%d file(s) of messages are lost: WeCom no longer had them, the last one %s.", m.Lost, m.LostAt.UTC().Format(time.RFC3339)),
+		a := act(AlarmMediaLost, fmt.Sprintf("%s, the last one %s.", plural.Of(m.Lost, "file of messages is lost: WeCom no longer had it", "files of messages are lost: WeCom no longer had them"), m.LostAt.UTC().Format(time.RFC3339)),
 			"Nothing brings them back from WeCom. Find out in the log of the media stage why they came so late; ask the people who sent them if they matter.").
 			zh(fmt.Sprintf("有 %d 个媒体文件已丢失：企业微信不再保存，最近一个在 %s。", m.Lost, m.LostAt.UTC().Format(time.RFC3339)), "企业微信无法再提供这些文件。请在媒体程序的日志中查明为何取得过晚；如文件重要，请向发送者索取。")
 		a.Severity = fading(now, m.LostAt)
 		alarms = append(alarms, a)
 	}
 	if m.Failed > 0 {
-		a := act(AlarmMediaFail, fmt.Sprintf("%d file(s) of messages could not be fetched, the last one given up %s.", m.Failed, m.FailedAt.UTC().Format(time.RFC3339)),
+		a := act(AlarmMediaFail, fmt.Sprintf("%s of messages could not be fetched, the last one given up %s.", plural.Of(m.Failed, "file"), m.FailedAt.UTC().Format(time.RFC3339)),
 			"See the reasons, and wecom-archive media. Where the cause is mended: wecom-archive redrive --media.").
 			zh(fmt.Sprintf("有 %d 个媒体文件未能取回，最近一次放弃在 %s。", m.Failed, m.FailedAt.UTC().Format(time.RFC3339)), "请查看原因（wecom-archive media）。原因消除后：wecom-archive redrive --media。")
 		a.Severity = fading(now, m.FailedAt)

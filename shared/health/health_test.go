@@ -132,7 +132,8 @@ func TestOtherAlarms(t *testing.T) {
 		{"old, and waits for a key", func(f *health.Facts) {
 			f.Quarantine = health.Quarantine{Pages: 1, Envelopes: 1, Newest: past, Waiting: true}
 		}, health.AlarmQuarantine, false},
-		{"damaged segments only", func(f *health.Facts) { f.Quarantine = health.Quarantine{Pages: 1, Newest: fresh} }, health.AlarmQuarantine, false},
+		{"damaged segments only", func(f *health.Facts) { f.Quarantine = health.Quarantine{Pages: 1, Parts: 1, Newest: fresh} }, health.AlarmQuarantine, false},
+		{"an index that does not say why", func(f *health.Facts) { f.Quarantine = health.Quarantine{Pages: 1, Newest: fresh} }, health.AlarmQuarantine, false},
 		{"events", func(f *health.Facts) {
 			f.State.Unreadable = catalog.Unreadable{Count: 1, Key: "events/x", SeenAt: fresh}
 		}, health.AlarmEvents, false},

@@ -194,6 +194,7 @@ func TestImportPastes(t *testing.T) {
 		"3072 bits":       block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(large)),
 		"bytes missing":   block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(private)[:600]),
 		"nothing at all":  "",
+		"key as a type":   block("MIIEvQIBADANBgkqhkiG9w0BAQEFAASC PRIVATE KEY", []byte{1}),
 		"bytes, not text": "\x30\x82\x04\xa4",
 	} {
 		if _, err := keyring.ParsePrivatePEM([]byte(text)); err == nil {

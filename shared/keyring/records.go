@@ -25,7 +25,7 @@ func (r *Ring) Record(ctx context.Context, id string) (archive.KeyRecord, error)
 		return rec, err
 	}
 	if rec.Corp != r.Corp {
-		return rec, fmt.Errorf("key %s: its record is of corp %q: %w", id, rec.Corp, store.ErrDamaged)
+		return rec, fmt.Errorf("key %s: its record is of another corp: %w", id, store.ErrDamaged)
 	}
 	return rec, nil
 }
@@ -160,7 +160,7 @@ func ParsePrivatePEM(text []byte) (*rsa.PrivateKey, error) {
 	if err != nil {
 		parsed, err8 := x509.ParsePKCS8PrivateKey(block.Bytes)
 		if err8 != nil {
-			return nil, fmt.Errorf("PEM block %q is neither a PKCS#1 nor a PKCS#8 private key without password", block.Type)
+			return nil, fmt.Errorf("%s is neither a PKCS#1 nor a PKCS#8 private key without password", nameOf(block))
 		}
 		var ok bool
 		if private, ok = parsed.(*rsa.PrivateKey); !ok {
@@ -173,6 +173,16 @@ func ParsePrivatePEM(text []byte) (*rsa.PrivateKey, error) {
 	return private, nil
 }
 
+// nameOf names a PEM block for errors. A type that is none of the usual ones may be
+// anything, a key whose lines ran together among others.
+func nameOf(block *pem.Block) string {
+	switch block.Type {
+	case "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "OPENSSH PRIVATE KEY", "PUBLIC KEY", "RSA PUBLIC KEY", "CERTIFICATE":
+		return fmt.Sprintf("PEM block %q", block.Type)
+	}
+	return "a PEM block of an unknown type"
+}
+
 // ParsePublicPEM reads an RSA public key, SubjectPublicKeyInfo.
 func ParsePublicPEM(text []byte) (*rsa.PublicKey, error) {
 	block, _ := pem.Decode(text)
@@ -181,7 +191,7 @@ func ParsePublicPEM(text []byte) (*rsa.PublicKey, error) {
 	}
 	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("PEM block %q is no public key: %w", block.Type, err)
+		return nil, fmt.Errorf("%s is no public key", nameOf(block))
 	}
 	public, ok := parsed.(*rsa.PublicKey)
 	if !ok {

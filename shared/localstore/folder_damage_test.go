@@ -290,7 +290,7 @@ func TestLinks(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "objects", "media", "1"), []byte("the lies"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if resp, body := get(http.MethodGet, url); resp.StatusCode != http.StatusInternalServerError || strings.Contains(body, "the lies") {
+	if resp, body := get(http.MethodGet, url); resp.StatusCode != http.StatusGone || strings.Contains(body, "the lies") {
 		t.Errorf("damaged: %s %q", resp.Status, body)
 	}
 }

@@ -111,7 +111,7 @@ func (l *links) get(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	case err != nil:
-		http.Error(w, "the object cannot be read, or is damaged", http.StatusInternalServerError)
+		http.Error(w, "the object cannot be read, or is damaged", http.StatusGone)
 		return
 	}
 	h := w.Header()

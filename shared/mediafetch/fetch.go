@@ -184,7 +184,26 @@ func (p *pass) put(ctx context.Context, file catalog.MediaFile, from *spooled) e
 	if err == nil && info.Size != file.Size {
 		err = fmt.Errorf("%s has %d bytes, the file with this SHA-256 has %d: %w", file.Key, info.Size, file.Size, store.ErrDamaged)
 	}
+	p.reportDamage(ctx, file.Key, err)
 	return err
+}
+
+// reportDamage says that a stored file is not what it must be. That this cannot be said
+// now must not keep from working; the scrub says it, too.
+func (p *pass) reportDamage(ctx context.Context, key string, err error) {
+	f := archive.Finding{Where: archive.InArchive, Kind: archive.Altered, Key: key, By: "media"}
+	switch {
+	case p.Damage == nil || err == nil:
+		return
+	case errors.Is(err, store.ErrNotFound):
+		f.Kind = archive.Missing
+	case !errors.Is(err, store.ErrDamaged):
+		return
+	}
+	f.Detail = err.Error()
+	if err := p.Damage.Report(ctx, f); err != nil {
+		p.Log.ErrorContext(ctx, "damage could not be reported", "key", key, "error", err)
+	}
 }
 
 // copyToThisMonth stores again what is stored under an earlier month.
@@ -196,6 +215,7 @@ func (p *pass) copyToThisMonth(ctx context.Context, file catalog.MediaFile, allR
 	defer room.release()
 	body, _, err := p.Objects.Get(ctx, file.Key)
 	if err != nil {
+		p.reportDamage(ctx, file.Key, err)
 		return file, own(err)
 	}
 	defer body.Close()
@@ -212,6 +232,7 @@ func (p *pass) copyToThisMonth(ctx context.Context, file catalog.MediaFile, allR
 		n, err := io.ReadFull(body, buf)
 		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 		if err != nil && !last {
+			p.reportDamage(ctx, file.Key, err)
 			return file, own(fmt.Errorf("reading %s: %w", file.Key, err))
 		}
 		if err := spooled.write(wecom.MediaSlice{Data: buf[:n], Last: last}); err != nil {
@@ -219,7 +240,9 @@ func (p *pass) copyToThisMonth(ctx context.Context, file catalog.MediaFile, allR
 		}
 	}
 	if sum := spooled.sums(); sum.sha256 != file.SHA256 {
-		return file, own(fmt.Errorf("%s holds a file with SHA-256 %s: %w", file.Key, sum.sha256, store.ErrDamaged))
+		err := fmt.Errorf("%s holds a file with SHA-256 %s: %w", file.Key, sum.sha256, store.ErrDamaged)
+		p.reportDamage(ctx, file.Key, err)
+		return file, own(err)
 	}
 	copied, err := p.store(ctx, spooled, file.FileIDSHA256)
 	copied.Attempts = file.Attempts

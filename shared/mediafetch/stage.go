@@ -34,6 +34,11 @@ type Media interface {
 	PostponeMedia(ctx context.Context, l catalog.MediaList, next time.Time) error
 }
 
+// Damage is told of what is not as it must be (*damage.Book).
+type Damage interface {
+	Report(ctx context.Context, f archive.Finding) error
+}
+
 // Config is what a Stage works with. Fields without a default must be set.
 type Config struct {
 	Corp    string // corpid
@@ -48,6 +53,7 @@ type Config struct {
 	Sleep   func(context.Context, time.Duration) error
 	Log     *slog.Logger
 	Settled func(archive.Link) // told of each reference that was stored or given up; may be nil
+	Damage  Damage             // told of stored files that are not what they must be; may be nil
 
 	Spool      string // folder of files under way; made if it is not there
 	SpoolLimit int64  // bytes that may lie in it, which bounds a file; default 8 GiB

@@ -32,9 +32,14 @@ const (
 	QuietAlarm    Name = "QuietAlarm"     // 1: silence is not believable any more
 	LagSeconds    Name = "LagSeconds"     // since it was last sure that nothing older waits at WeCom
 	Incidents     Name = "Incidents"      // newly found delete markers and later versions in the archive
+	Damaged       Name = "Damaged"        // objects of the archive that are missing or altered, and not acknowledged
+	Holes         Name = "Holes"          // places where pages are missing, likewise
+	Strays        Name = "Strays"         // objects that no part of the program puts into the archive, likewise
+	DerivedDamage Name = "DerivedDamage"  // things made from the archive that are missing or altered
 	Archived      Name = "Archived"       // messages in segments that were stored
 	Quarantined   Name = "Quarantined"    // envelopes in them that could not be read
 	PageAge       Name = "PageAgeSeconds" // of a page when its segment was stored
+	UnparsedAlarm Name = "UnparsedAlarm"  // 1: with this page, far more messages than usual could not be parsed
 	ChildRestarts Name = "ChildRestarts"  // processes of WeCom's library that died
 	Seconds       Name = "Seconds"        // that a run took
 	MediaStored   Name = "MediaStored"    // files that were stored

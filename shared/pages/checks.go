@@ -32,7 +32,9 @@ func checksOf(b show.Status, seatsFresh, proved bool) []check {
 		{"pull", []health.AlarmCode{health.AlarmNeverRan, health.AlarmBehind, health.AlarmLoss, health.AlarmPull, health.AlarmClock}, proved},
 		{"archiver", []health.AlarmCode{health.AlarmArchiver}, b.Pending.Pages == 0 && !b.Pending.AtLeast},
 		{"quarantine", []health.AlarmCode{health.AlarmQuarantine}, decrypted},
+		{"parsed", []health.AlarmCode{health.AlarmUnparsed, health.AlarmTypes}, true},
 		{"media", []health.AlarmCode{health.AlarmMediaLost, health.AlarmMediaFail, health.AlarmMediaWait}, b.Media.Pending == 0},
+		{"damage", []health.AlarmCode{health.AlarmDamage, health.AlarmHole, health.AlarmStray, health.AlarmDerived, health.AlarmAcknowledged}, true},
 		{"seats", []health.AlarmCode{health.AlarmQuiet}, seats},
 	}
 	var checks []check

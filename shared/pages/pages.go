@@ -82,6 +82,7 @@ func templateFuncs(lang language, zone *time.Location) template.FuncMap {
 		"time":    func(t time.Time) string { return t.In(zone).Format("15:04:05") },
 		"minute":  func(t time.Time) string { return t.In(zone).Format("2006-01-02 15:04") },
 		"second":  func(t time.Time) string { return t.In(zone).Format("2006-01-02 15:04:05") },
+		"when":    whenSaid,
 		"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"day":     func(t time.Time) string { return dayIn(lang, t.In(zone)) },
 		"bytes":   sizeText,
@@ -141,6 +142,8 @@ func Register(mux *http.ServeMux, c Config) error {
 	mux.HandleFunc("GET /record/{seq}", s.forRoles(show.ContentRoles, s.withReason(s.recordPage)))
 	mux.HandleFunc("GET /media/{seq}/{file}", s.forRoles(show.ContentRoles, s.withReason(s.mediaPage)))
 	mux.HandleFunc("GET /access", s.forRoles([]person.Role{person.Auditor}, s.accessPage))
+	mux.HandleFunc("GET /damage", s.forRoles(show.HealthRoles, s.damagePage))
+	mux.Handle("POST /damage", http.NewCrossOriginProtection().Handler(s.forRoles(show.AcknowledgeRoles, s.acknowledge)))
 	mux.HandleFunc("GET /setup", s.forRoles([]person.Role{person.Operator}, s.setupPage))
 	if s.AskReason {
 		mux.HandleFunc("GET /reason", s.forRoles(show.ContentRoles, s.reasonPage))

@@ -80,7 +80,7 @@ func (searchView) Chats() []string { return []string{"internal", "external", "up
 // Everything says whether all that could be meant was looked at.
 func (v searchView) Everything() bool {
 	n := v.Answer.NotLookedAt
-	return v.Answer.Complete && len(v.Contents) == 0 && n.Unreadable == 0 && n.WaitingPages == 0 && len(n.Damaged) == 0
+	return v.Answer.Complete && len(v.Contents) == 0 && n.Unreadable == 0 && n.WaitingPages == 0 && n.Unopened == 0 && len(n.Damaged) == 0
 }
 
 // searchPage is the form and, once something is asked, a page of what was found.

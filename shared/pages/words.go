@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/plural"
 )
 
 // say is a phrase of the catalogue, words, in a language.
@@ -26,6 +27,7 @@ func say(lang language, key string, args ...any) string {
 		args[i] = pointedTo(arg)
 	}
 	if len(args) > 0 {
+		text = plural.Choose(text, args[0])
 		text = fmt.Sprintf(text, args...)
 	}
 	return text
@@ -128,7 +130,7 @@ func initial(name string) string {
 type phrase struct{ zh, en string }
 
 // words is what the pages say. The Chinese words are those of WeCom's console.
-var words = together(frameWords, overviewWords, transcriptWords, searchWords, recordWords, setupWords, messageWords)
+var words = together(frameWords, overviewWords, damageWords, transcriptWords, searchWords, recordWords, setupWords, messageWords)
 
 // together is all phrases of the subjects, each of which has its own keys.
 func together(subjects ...map[string]phrase) map[string]phrase {

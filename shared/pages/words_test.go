@@ -74,10 +74,29 @@ func TestEveryTypeIsDrawn(t *testing.T) {
 // TestWordsOnce: no two subjects have the same key.
 func TestWordsOnce(t *testing.T) {
 	sum := 0
-	for _, subject := range []map[string]phrase{frameWords, overviewWords, transcriptWords, searchWords, recordWords, setupWords, messageWords} {
+	for _, subject := range []map[string]phrase{frameWords, overviewWords, damageWords, transcriptWords, searchWords, recordWords, setupWords, messageWords} {
 		sum += len(subject)
 	}
 	if sum != len(words) {
 		t.Errorf("%d phrases under %d keys", sum, len(words))
+	}
+}
+
+// TestCounts: English has a singular.
+func TestCounts(t *testing.T) {
+	for _, test := range []struct {
+		lang language
+		key  string
+		n    any
+		want string
+	}{
+		{english, "items", 1, "1 item"}, {english, "items", 2, "2 items"}, {chinese, "items", 1, "1 条"},
+		{english, "access.count", 1, "1 message"}, {english, "access.talks", 0, "0 conversations"},
+		{english, "types.uncounted", "1", "1 more was archived by an older version and not counted by type: wecom-archive reindex counts it."},
+		{english, "search.waiting", "{1|2}", "Pages that are not archived yet: {1|2}"},
+	} {
+		if got := say(test.lang, test.key, test.n); got != test.want {
+			t.Errorf("%q, want %q", got, test.want)
+		}
 	}
 }

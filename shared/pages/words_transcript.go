@@ -66,7 +66,7 @@ var transcriptWords = map[string]phrase{
 	"permalink":             {"链接", "Link"},
 	"unreadable":            {"无法读取：段文件损坏，请运维人员重新解析。", "Cannot be read: the segment is damaged. Ask the operator for a redrive."},
 	"forwarded":             {"聊天记录", "Forwarded records"},
-	"items":                 {"%d 条", "%d items"},
+	"items":                 {"%d 条", "%d {item|items}"},
 	"quote":                 {"引用", "Quote"},
 	"unknowntype":           {"未知类型，显示原文", "Unknown type, shown as it came"},
 	"nothingread":           {"未能按此类型读出内容，显示原文", "Not written as its type is, shown as it came"},

@@ -30,7 +30,7 @@ func (w *world) reparse(t *testing.T, read reading.Func, version int) reparse.Re
 	t.Helper()
 	catalog := catalog.New(w.index)
 	report, err := (&reparse.Reparser{
-		Objects: w.objects, Conversations: catalog.Conversations, People: catalog.People, Consents: catalog.Consents, Journal: catalog.Journal,
+		Objects: w.objects, Conversations: catalog.Conversations, People: catalog.People, Consents: catalog.Consents, Pages: catalog.Pages, Journal: catalog.Journal,
 		Compactor: w.compactor(t, read, version),
 		Transcript: transcript.New(transcript.Config{
 			Objects: w.objects, Derived: w.derived,

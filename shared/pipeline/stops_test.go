@@ -115,7 +115,7 @@ func TestReparseGoesOn(t *testing.T) {
 		t.Helper()
 		catalog := catalog.New(w.index)
 		report, err := (&reparse.Reparser{
-			Objects: w.objects, Conversations: catalog.Conversations, People: catalog.People, Consents: catalog.Consents, Journal: catalog.Journal,
+			Objects: w.objects, Conversations: catalog.Conversations, People: catalog.People, Consents: catalog.Consents, Pages: catalog.Pages, Journal: catalog.Journal,
 			Compactor: w.smallCompactor(t), Transcript: transcript.New(transcript.Config{
 				Objects: w.objects, Derived: w.derived,
 				Conversations: catalog.Conversations, Pages: catalog.Pages, Compactions: compaction.NewIndex(catalog.Table),

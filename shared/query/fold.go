@@ -1,9 +1,8 @@
 package query
 
 import (
-	"slices"
-	"sort"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -11,60 +10,110 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Fold is s without differences of case, width and compatibility forms, and without
-// characters that nobody sees: NFKC, Unicode's full case folding, NFKC again, as
-// Unicode's NFKC_Casefold. A zero-width space or a soft hyphen hides no word.
+// Fold is s without characters that nobody sees and without differences of case, width
+// and compatibility forms: NFKC, Unicode's full case folding, NFKC again, as Unicode's
+// NFKC_Casefold. What nobody sees is dropped first, so that it hides no word wherever it
+// stands, before a combining mark too: Fold(s) is Fold of what is seen of s.
 //
 // It works from one boundary of normalisation to the next, so that a text cut at
 // boundaries folds to the parts of what the whole folds to. A boundary never lies
 // within a letter and its combining marks: "e" is not found in "é".
-func Fold(s string) string { return foldText(s, nil).folded }
-
-// foldedText remembers where the bytes of a folded text came from.
-type foldedText struct {
-	folded string
-	// Piece i of the original begins at from[i] and folds to what begins at to[i].
-	// Both end with the lengths. Nil if folding changed no length.
-	from, to []int
-}
-
-// foldText folds a text and, with variants, makes one of the letters that they say.
-func foldText(s string, v variants) foldedText {
+func Fold(s string) string {
 	if folded, ok := foldASCII(s); ok {
-		return foldedText{folded: folded}
+		return folded
 	}
-	var f foldedText
-	var out strings.Builder
-	out.Grow(len(s))
-	caser := cases.Fold()
-	same := true // so far each piece is as long as it was
-	for at := 0; at < len(s); {
-		n := norm.NFKC.NextBoundaryInString(s[at:], true)
-		if n <= 0 {
-			n = len(s) - at
-		}
-		piece := s[at : at+n]
-		f.from, f.to = append(f.from, at), append(f.to, out.Len())
-		if r, size := utf8.DecodeRuneInString(piece); size == n && plainHan(r) && v == nil {
-			out.WriteString(piece)
-		} else {
-			folded := v.fold(foldPiece(piece, caser))
-			same = same && len(folded) == n && n == size
-			out.WriteString(folded)
-		}
-		at += n
-	}
-	f.folded = out.String()
-	if same {
-		return foldedText{folded: f.folded}
-	}
-	f.from, f.to = append(f.from, len(s)), append(f.to, out.Len())
-	return f
+	return string(AppendFolded(make([]byte, 0, len(s)), s))
 }
 
-// foldPiece folds what lies between two boundaries.
-func foldPiece(piece string, caser cases.Caser) string {
-	return norm.NFKC.String(visible(caser.String(norm.NFKC.String(piece))))
+// FoldVersion changes whenever texts fold to something else. It names all the tables that
+// folding asks: those of both packages of x/text, and Go's own.
+const FoldVersion = "2/" + norm.Version + "/" + cases.UnicodeVersion + "/" + unicode.Version
+
+// folder folds one piece of a text after another. A piece goes from one boundary to the
+// next, or is a run of characters that nobody sees, which folds to nothing. Its memory
+// does not grow with the text: a piece that is seen has some dozens of characters at most
+// (norm sees to that).
+type folder struct {
+	caser  cases.Caser
+	seen   []byte // of the piece
+	folded []byte // the piece
+
+	// known are folds of letters that stood alone lately: hostile and foreign texts
+	// repeat theirs.
+	known [256]struct {
+		letter rune
+		folded string
+	}
+}
+
+var folders = sync.Pool{New: func() any { return &folder{caser: cases.Fold()} }}
+
+// next is where the piece that begins at a place ends, and what it folds to, which stays
+// until the next call.
+func (f *folder) next(s string, at int) (end int, folded []byte) {
+	r, size := utf8.DecodeRuneInString(s[at:])
+	if letter := simple(r); letter >= 0 && alone(s[at+size:]) {
+		f.folded = utf8.AppendRune(f.folded[:0], letter)
+		return at + size, f.folded
+	}
+	if ignorable(r) {
+		return skipIgnorable(s, at+size), nil
+	}
+	end = at + max(1, norm.NFKC.NextBoundaryInString(s[at:], true))
+	seen := s[at:end]
+	if after, _ := utf8.DecodeRuneInString(s[end:]); ignorable(after) || strings.IndexFunc(seen, ignorable) >= 0 {
+		end = f.gather(s, at)
+		seen = string(f.seen)
+	}
+	f.folded = append(f.folded[:0], f.fold(seen)...)
+	return end, f.folded
+}
+
+// gather collects what is seen of a piece that has characters that are not, or is
+// followed by them, and returns where the piece ends: before those that follow.
+func (f *folder) gather(s string, at int) (end int) {
+	_, size := utf8.DecodeRuneInString(s[at:])
+	f.seen, end = append(f.seen[:0], s[at:at+size]...), at+size
+	for {
+		next := skipIgnorable(s, end)
+		if next == len(s) {
+			return end
+		}
+		_, size := utf8.DecodeRuneInString(s[next:])
+		n := len(f.seen)
+		f.seen = append(f.seen, s[next:next+size]...)
+		if max(1, norm.NFKC.NextBoundary(f.seen, true)) <= n {
+			f.seen = f.seen[:n]
+			return end
+		}
+		end = next + size
+	}
+}
+
+// fold folds what is seen between two boundaries. What a letter is decomposed into may
+// be a character that nobody sees.
+func (f *folder) fold(seen string) string {
+	r, size := utf8.DecodeRuneInString(seen)
+	if size != len(seen) || r == utf8.RuneError {
+		return norm.NFKC.String(visible(f.caser.String(norm.NFKC.String(seen))))
+	}
+	known := &f.known[uint32(r)*2654435761>>24]
+	if known.letter != r {
+		known.letter, known.folded = r, norm.NFKC.String(visible(f.caser.String(norm.NFKC.String(seen))))
+	}
+	return known.folded
+}
+
+// skipIgnorable is the first place from at on where something is seen, or the end.
+func skipIgnorable(s string, at int) int {
+	for at < len(s) {
+		r, size := utf8.DecodeRuneInString(s[at:])
+		if !ignorable(r) {
+			return at
+		}
+		at += size
+	}
+	return at
 }
 
 // visible is s without what Unicode calls default ignorable.
@@ -83,7 +132,9 @@ func visible(s string) string {
 // ignorable is Default_Ignorable_Code_Point as DerivedCoreProperties.txt makes it.
 func ignorable(r rune) bool {
 	switch {
-	case r < 0x80, unicode.Is(unicode.White_Space, r), r >= 0xFFF9 && r <= 0xFFFB, r >= 0x13430 && r <= 0x1343F:
+	case r < 0xAD, r >= 0x3165 && r < 0xFE00: // most of what people write; a test asks Unicode's tables
+		return false
+	case unicode.Is(unicode.White_Space, r), r >= 0xFFF9 && r <= 0xFFFB, r >= 0x13430 && r <= 0x1343F:
 		return false
 	case unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector):
 		return true
@@ -104,27 +155,30 @@ func foldASCII(s string) (string, bool) {
 	return strings.ToLower(s), true
 }
 
-// FoldVersion changes whenever texts fold to something else.
-const FoldVersion = "1/" + norm.Version + "/" + cases.UnicodeVersion
-
-// AppendFolded appends Fold(s), faster: letters that nothing can combine with are
-// folded one by one. It is for the many texts in which nothing is found.
+// AppendFolded appends Fold(s).
 func AppendFolded(out []byte, s string) []byte {
+	f := folders.Get().(*folder)
+	defer folders.Put(f)
 	for at := 0; at < len(s); {
+		out, at = f.fill(out, s, at)
+	}
+	return out
+}
+
+// fill appends what a text folds to from a place on, of foldBytes or a little more, and
+// returns how far it came.
+func (f *folder) fill(out []byte, s string, at int) ([]byte, int) {
+	for most, last := len(out)+foldBytes, min(len(s), at+stepBytes); at < last && len(out) < most; {
 		r, size := utf8.DecodeRuneInString(s[at:])
-		if folded := simple(r); folded >= 0 && alone(s[at+size:]) {
+		if folded := simple(r); folded >= 0 && alone(s[at+size:]) { // as next does, without its call
 			out = utf8.AppendRune(out, folded)
 			at += size
 			continue
 		}
-		n := norm.NFKC.NextBoundaryInString(s[at:], true)
-		if n <= 0 {
-			n = len(s) - at
-		}
-		out = append(out, foldPiece(s[at:at+n], cases.Fold())...)
-		at += n
+		end, folded := f.next(s, at)
+		out, at = append(out, folded...), end
 	}
-	return out
+	return out, at
 }
 
 // keepsHan says whether folding a text changes nothing about where terms of plainHan
@@ -172,48 +226,4 @@ func simple(r rune) rune {
 		return simple(r - 0xFF01 + '!')
 	}
 	return -1
-}
-
-// Range is a place in a text: bytes from Start up to, not including, End.
-type Range struct{ Start, End int }
-
-// original is the least range of whole pieces of the original that folds to all of
-// the folded range.
-func (f foldedText) original(r Range) Range {
-	if f.from == nil {
-		return r
-	}
-	// A piece may fold to nothing. Of pieces that begin at the same place the last
-	// holds the byte.
-	first := sort.Search(len(f.to), func(i int) bool { return f.to[i] > r.Start }) - 1
-	last := sort.SearchInts(f.to, r.End)
-	return Range{f.from[first], f.from[last]}
-}
-
-// occurrences appends where term stands in the folded text, overlapping ones too.
-func (f foldedText) occurrences(out []Range, term string) []Range {
-	for at := 0; ; {
-		n := strings.Index(f.folded[at:], term)
-		if n < 0 {
-			return out
-		}
-		start := at + n
-		out = append(out, f.original(Range{start, start + len(term)}))
-		_, size := utf8.DecodeRuneInString(f.folded[start:])
-		at = start + size
-	}
-}
-
-// join sorts ranges and makes one of those that overlap or touch.
-func join(ranges []Range) []Range {
-	slices.SortFunc(ranges, func(a, b Range) int { return a.Start - b.Start })
-	var out []Range
-	for _, r := range ranges {
-		if n := len(out); n > 0 && r.Start <= out[n-1].End {
-			out[n-1].End = max(out[n-1].End, r.End)
-			continue
-		}
-		out = append(out, r)
-	}
-	return out
 }

@@ -30,13 +30,13 @@ func TestMany(t *testing.T) {
 		for _, s := range rapid.SliceOfN(text, 1, 4).Draw(t, "texts") {
 			folded := query.AppendFolded(nil, s)
 			_, want := w.Match(s)
-			if got := w.MatchFolded(folded); got != want {
+			if got, err := w.MatchFolded(folded, nil); err != nil || got != want {
 				t.Fatalf("%q: folded %v, itself %v", s, got, want)
 			}
 			any = any || want
 			many = append(append(many, folded...), 0xFF)
 		}
-		if any && !w.MayMatch(many) {
+		if may, err := w.MayMatch(many, nil); err != nil || any && !may {
 			t.Fatalf("%q is ruled out", many)
 		}
 	})
@@ -45,7 +45,7 @@ func TestMany(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := w.MayMatch([]byte("合\xff同\xff合同\xff")); got != want {
+		if got, err := w.MayMatch([]byte("合\xff同\xff合同\xff"), nil); err != nil || got != want {
 			t.Errorf("%s: %v", words, got)
 		}
 	}

@@ -3,7 +3,6 @@ package query
 import (
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"wecom-archive/shared/archive"
@@ -28,6 +27,16 @@ type Query struct {
 	To   time.Time // exclusive; zero: to the last
 }
 
+// WholeMS is a bound of times that are whole milliseconds, rounded up to one: what lies
+// before the bound lies before the result, and what does not does not. Zero stays.
+func WholeMS(bound time.Time) time.Time {
+	whole := bound.Truncate(time.Millisecond)
+	if whole.Before(bound) {
+		whole = whole.Add(time.Millisecond)
+	}
+	return whole
+}
+
 // IDs are all ids of one person: an employee whose userid was changed has several. None:
 // whoever it is.
 type IDs []string
@@ -37,22 +46,28 @@ func (ids IDs) allow(id string) bool { return len(ids) == 0 || slices.Contains(i
 // Matcher answers for one query. It is safe for concurrent use.
 type Matcher struct {
 	query Query
-	file  string // folded
+	file  Words
 }
 
 // NewMatcher returns a Matcher.
-func NewMatcher(q Query) *Matcher { return &Matcher{query: q, file: Fold(q.File)} }
-
-// Match says whether a row is meant, and where in its Text the terms stand. A row
-// that is not readable is never meant.
-func (m *Matcher) Match(r archive.Row) ([]Range, bool) {
-	if !r.Readable() || !m.Admits(r.Reading) {
-		return nil, false
+func NewMatcher(q Query) *Matcher {
+	q.From, q.To = WholeMS(q.From), WholeMS(q.To)
+	m := &Matcher{query: q}
+	if folded := Fold(q.File); folded != "" {
+		m.file = Words{root: one(0), terms: []term{{folded: []byte(folded)}}}
 	}
-	return m.query.Words.Match(r.Text)
+	return m
 }
 
-// Admits is Match without the words: of what stands beside the text.
+// Meant says whether a row is meant. One that is not readable never is.
+func (m *Matcher) Meant(r archive.Row, stop Stop) (bool, error) {
+	if !r.Readable() || !m.Admits(r.Reading) {
+		return false, nil
+	}
+	return m.query.Words.Meant(r.Text, stop)
+}
+
+// Admits is Meant without the words: of what stands beside the text.
 func (m *Matcher) Admits(r archive.Reading) bool {
 	return m.AdmitsTime(r.MsgTime) && m.AdmitsParty(r) && m.AdmitsFiles(r.Media)
 }
@@ -87,7 +102,10 @@ func (m *Matcher) AdmitsFiles(media []archive.MediaRef) bool {
 	if wanted := m.query.HasMedia; wanted != nil && *wanted != (len(media) > 0) {
 		return false
 	}
-	return m.file == "" || slices.ContainsFunc(media, func(ref archive.MediaRef) bool { return strings.Contains(Fold(ref.Name), m.file) })
+	return m.file.Empty() || slices.ContainsFunc(media, func(ref archive.MediaRef) bool {
+		named, _ := m.file.Meant(ref.Name, nil)
+		return named
+	})
 }
 
 // Words are those of the query.

@@ -1,11 +1,10 @@
 package query
 
 import (
-	"bytes"
 	_ "embed"
-	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 )
 
 // Traditional and simplified Chinese write many characters in different ways, and
@@ -34,27 +33,39 @@ var readVariants = sync.OnceValue(func() variants {
 	return v
 })
 
-// fold replaces each character by the first of its class.
-func (v variants) fold(s string) string {
+// append appends whole letters, each replaced by the first of its class. Without variants
+// they stay.
+func (v variants) append(to, letters []byte) []byte {
 	if v == nil {
-		return s
+		return append(to, letters...)
 	}
-	return strings.Map(func(r rune) rune {
+	for len(letters) > 0 {
+		r, size := utf8.DecodeRune(letters)
 		if first, ok := v[r]; ok {
-			return first
+			to = utf8.AppendRune(to, first)
+		} else {
+			to = append(to, letters[:size]...)
 		}
-		return r
-	}, s)
+		letters = letters[size:]
+	}
+	return to
 }
 
 // WithVariants are the words with traditional and simplified characters counting as
 // one, in terms and texts alike.
 func (w Words) WithVariants() Words {
 	w.variants = readVariants()
-	w.root = withVariants(w.root, w.variants, readClasses())
-	terms := make([]string, len(w.terms))
+	classes := readClasses()
+	terms := make([]term, len(w.terms))
 	for i, t := range w.terms {
-		terms[i] = w.variants.fold(t)
+		terms[i] = term{folded: w.variants.append(nil, t.folded), shown: t.shown}
+		for _, first := range string(terms[i].folded) {
+			class := [][]byte{[]byte(string(first))}
+			for _, r := range classes[first] {
+				class = append(class, []byte(string(r)))
+			}
+			terms[i].letters = append(terms[i].letters, class)
+		}
 	}
 	w.terms = terms
 	return w
@@ -68,59 +79,3 @@ var readClasses = sync.OnceValue(func() map[rune][]rune {
 	}
 	return classes
 })
-
-// loose is a term each of whose characters may be another of its class.
-type loose struct {
-	term                // of first characters
-	variants variants   //
-	letters  [][][]byte // of each character: all of its class
-}
-
-func (l loose) match(folded []byte) bool {
-	return l.hasAll(folded) && l.term.match([]byte(l.variants.fold(string(folded))))
-}
-
-// hasAll says whether each character occurs, in whatever order: that is told much faster
-// than what match says.
-func (l loose) hasAll(folded []byte) bool {
-	for _, class := range l.letters {
-		if !slices.ContainsFunc(class, func(letter []byte) bool { return bytes.Contains(folded, letter) }) {
-			return false
-		}
-	}
-	return true
-}
-
-func newLoose(t term, v variants, classes map[rune][]rune) loose {
-	l := loose{term: term(v.fold(string(t))), variants: v}
-	for _, first := range string(l.term) {
-		class := [][]byte{[]byte(string(first))}
-		for _, r := range classes[first] {
-			class = append(class, []byte(string(r)))
-		}
-		l.letters = append(l.letters, class)
-	}
-	return l
-}
-
-func withVariants(n node, v variants, classes map[rune][]rune) node {
-	switch n := n.(type) {
-	case term:
-		return newLoose(n, v, classes)
-	case not:
-		return not{withVariants(n.node, v, classes)}
-	case all:
-		return all(mapNodes(n, v, classes))
-	case some:
-		return some(mapNodes(n, v, classes))
-	}
-	return n
-}
-
-func mapNodes(nodes []node, v variants, classes map[rune][]rune) []node {
-	out := make([]node, len(nodes))
-	for i, n := range nodes {
-		out[i] = withVariants(n, v, classes)
-	}
-	return out
-}

@@ -1,15 +1,12 @@
 package query
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
-	"unsafe"
 )
 
 // Bounds of what people type.
@@ -26,109 +23,82 @@ var ErrWords = errors.New("the words do not make a search")
 // Words match every text.
 type Words struct {
 	root  node
-	terms []string // folded, those that are not under a NOT
-	han   bool     // all terms, those under a NOT too, consist of plainHan
+	terms []term
+	han   bool // all terms consist of plainHan
 
 	variants variants // nil: each letter is itself
 }
 
-// node is a part of a search.
-type node interface{ match(folded []byte) bool }
+// term is one that is looked for.
+type term struct {
+	folded []byte // not empty
+	shown  bool   // not under a NOT: hits show where it stands
+
+	// With variants folded has first characters, and these are all of the class of each.
+	letters [][][]byte
+}
+
+// node is a part of a search. has says whether a text holds a term.
+type node interface {
+	match(has func(term int) bool) bool
+}
 
 type (
-	term []byte // folded, not empty
+	one  int // of Words.terms
 	all  []node
 	some []node
 	not  struct{ node }
 )
 
-func (t term) match(folded []byte) bool { return bytes.Contains(folded, t) }
+func (t one) match(has func(int) bool) bool { return has(int(t)) }
 
-func (a all) match(folded []byte) bool {
+func (a all) match(has func(int) bool) bool {
 	for _, n := range a {
-		if !n.match(folded) {
+		if !n.match(has) {
 			return false
 		}
 	}
 	return true
 }
 
-func (o some) match(folded []byte) bool {
+func (o some) match(has func(int) bool) bool {
 	for _, n := range o {
-		if n.match(folded) {
+		if n.match(has) {
 			return true
 		}
 	}
 	return false
 }
 
-func (n not) match(folded []byte) bool { return !n.node.match(folded) }
-
-// folds are buffers for folded texts: most texts are looked at once and do not
-// match.
-var folds = sync.Pool{New: func() any { return new([]byte) }}
-
-// MatchFolded is Match of a text that AppendFolded has folded, without the places.
-func (w Words) MatchFolded(folded []byte) bool {
-	return w.root == nil || w.root.match(folded)
-}
-
-// MayMatch says whether one of many folded texts can be meant, which stand one behind the
-// other with bytes between them that are not UTF-8. It looks at all at once, and so tells
-// that none is much faster than MatchFolded of each.
-func (w Words) MayMatch(many []byte) bool {
-	return w.root == nil || mayMatch(w.root, many)
-}
+func (n not) match(has func(int) bool) bool { return !n.node.match(has) }
 
 // mayMatch is match where one text may have what another lacks: a NOT rules nothing out.
-func mayMatch(n node, many []byte) bool {
+func mayMatch(n node, has func(int) bool) bool {
 	switch n := n.(type) {
 	case not:
 		return true
 	case all:
 		for _, part := range n {
-			if !mayMatch(part, many) {
+			if !mayMatch(part, has) {
 				return false
 			}
 		}
 		return true
 	case some:
-		return slices.ContainsFunc(n, func(part node) bool { return mayMatch(part, many) })
-	case loose:
-		return n.hasAll(many)
+		return slices.ContainsFunc(n, func(part node) bool { return mayMatch(part, has) })
 	}
-	return n.match(many)
+	return n.match(has)
 }
 
 // Empty says whether the words ask for nothing.
 func (w Words) Empty() bool { return w.root == nil }
 
-// Match says whether a text is meant, and where the terms stand in it: in order,
-// without overlaps, as bytes of the text.
-func (w Words) Match(text string) ([]Range, bool) {
-	if w.root == nil {
-		return nil, true
-	}
-	if !w.matches(text) {
-		return nil, false
-	}
-	f := foldText(text, w.variants)
-	var hits []Range
+// longest is that of the longest term, in bytes.
+func (w Words) longest() (n int) {
 	for _, t := range w.terms {
-		hits = f.occurrences(hits, t)
+		n = max(n, len(t.folded))
 	}
-	return join(hits), true
-}
-
-// matches says whether a text is meant, without a place.
-func (w Words) matches(text string) bool {
-	if w.variants == nil && w.han && keepsHan(text) {
-		return w.root.match(unsafe.Slice(unsafe.StringData(text), len(text))) // which only reads
-	}
-	buffer := folds.Get().(*[]byte)
-	defer folds.Put(buffer)
-	*buffer = AppendFolded((*buffer)[:0], text)
-	return w.root.match(*buffer)
+	return n
 }
 
 // ParseWords reads what a person typed. Terms are separated by spaces and must all
@@ -249,8 +219,7 @@ func addTerm(tokens []token, text string) ([]token, error) {
 // parser consumes tokens.
 type parser struct {
 	tokens []token
-	terms  []string
-	count  int
+	terms  []term
 	han    bool // as Words has it
 }
 
@@ -314,14 +283,12 @@ func (p *parser) one(depth int, negated bool) (node, error) {
 	p.tokens = p.tokens[1:]
 	switch kind {
 	case tokenTerm:
-		if p.count++; p.count > MaxTerms {
+		if len(p.terms) == MaxTerms {
 			return nil, fmt.Errorf("%w: more than %d terms", ErrWords, MaxTerms)
 		}
 		p.han = p.han && strings.IndexFunc(read.text, func(r rune) bool { return !plainHan(r) }) < 0
-		if !negated {
-			p.terms = append(p.terms, read.text)
-		}
-		return term(read.text), nil
+		p.terms = append(p.terms, term{folded: []byte(read.text), shown: !negated})
+		return one(len(p.terms) - 1), nil
 	case tokenNot:
 		inner, err := p.one(depth+1, !negated)
 		return not{inner}, err

@@ -2,7 +2,6 @@ package rebuild
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -145,8 +144,8 @@ func (r *run) event(ctx context.Context, key string) error {
 // apply decodes the body of an event, which must belong under its key.
 func apply[T any](ctx context.Context, e archive.Event, key string, keyOf func(T) string, do func(context.Context, T) error) error {
 	var body T
-	if err := json.Unmarshal(e.Body, &body); err != nil {
-		return fmt.Errorf("event %s: body: %w: %w", key, store.ErrDamaged, err)
+	if err := e.DecodeBody(&body); err != nil {
+		return fmt.Errorf("event %s: %w", key, err)
 	}
 	if want := keyOf(body); want != key {
 		return fmt.Errorf("event %s: its content belongs under %s: %w", key, want, store.ErrDamaged)

@@ -7,6 +7,7 @@ import (
 
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compaction"
+	"wecom-archive/shared/plural"
 	"wecom-archive/shared/reparse"
 	"wecom-archive/shared/upkeep"
 )
@@ -33,7 +34,7 @@ func Standing(ctx context.Context, journal reparse.Journal, compactions Compacti
 		if found, err := journal.Progress(ctx, progressName, &p); err != nil || !found {
 			return "", err
 		}
-		return fmt.Sprintf("%s %s: %d pages, %d events, %d names", p.Phase, p.After, p.Report.Pages, p.Report.Events, p.Report.Names), nil
+		return fmt.Sprintf("%s %s: %s, %s, %s", p.Phase, p.After, plural.Of(p.Report.Pages, "page"), plural.Of(p.Report.Events, "event"), plural.Of(p.Report.Names, "name")), nil
 	case upkeep.ModeReparse:
 		if line, err := reparse.Standing(ctx, journal); err != nil || line != "" {
 			return line, err
@@ -54,7 +55,7 @@ func Standing(ctx context.Context, journal reparse.Journal, compactions Compacti
 		}
 	}
 	if line == "" {
-		line = fmt.Sprintf("%d messages compacted", rows)
+		line = plural.Of(rows, "message") + " compacted"
 	}
 	return line, nil
 }

@@ -31,6 +31,12 @@ type Conversations interface {
 	RemoveActive(ctx context.Context, readings ...archive.Reading) (removed bool, err error)
 }
 
+// Pages count what could be parsed.
+type Pages interface {
+	NoteParsed(ctx context.Context, p catalog.ParsedPart) error
+	CountParsed(ctx context.Context, day string) error
+}
+
 // People are known by other userids, too.
 type People interface {
 	Aliases(ctx context.Context) (catalog.Aliases, error)
@@ -57,6 +63,7 @@ type Reparser struct {
 	Conversations Conversations
 	People        People
 	Consents      Consents
+	Pages         Pages
 	Journal       Journal
 	Compactor     *compact.Compactor // that reads with Read
 	Transcript    Transcript
@@ -150,23 +157,36 @@ func (r *Reparser) goOn(ctx context.Context, now time.Time, at *reparsing, alias
 			return false, err
 		}
 	}
-	since := 0
+	since, counts := 0, parsedDays{Pages: r.Pages}
+	saveLists := func() error {
+		if err := counts.sum(ctx); err != nil {
+			return err
+		}
+		return save(ctx)
+	}
 	for info, err := range r.Objects.List(ctx, archive.SegmentsPrefix, at.Listed) {
 		if err != nil {
 			return false, fmt.Errorf("listing the segments: %w", err)
 		}
 		if upkeep.DeadlineNear(ctx) {
-			return false, save(ctx)
+			return false, saveLists()
 		}
-		if err := r.segment(ctx, info.Key, aliases, at); err != nil {
+		count, err := r.segment(ctx, info.Key, aliases, at)
+		if err == nil {
+			err = counts.note(ctx, count)
+		}
+		if err != nil {
 			return false, fmt.Errorf("%s: %w", info.Key, err)
 		}
 		at.Listed = info.Key
 		if since++; since%listsSaved == 0 {
-			if err := save(ctx); err != nil {
+			if err := saveLists(); err != nil {
 				return false, err
 			}
 		}
+	}
+	if err := counts.sum(ctx); err != nil {
+		return false, err
 	}
 	return true, FoldConsents(ctx, r.Consents, aliases)
 }
@@ -204,16 +224,17 @@ func activeIn(r archive.Reading) active {
 	return active{r.MsgTime.UTC().Truncate(24 * time.Hour), r.Conversation}
 }
 
-// segment brings the lists up to the new readings of one segment.
-func (r *Reparser) segment(ctx context.Context, key string, aliases catalog.Aliases, at *reparsing) error {
+// segment brings the lists up to the new readings of one segment, and counts these.
+func (r *Reparser) segment(ctx context.Context, key string, aliases catalog.Aliases, at *reparsing) (count catalog.ParsedPart, err error) {
 	_, rows, err := segment.Read(ctx, r.Objects, key)
 	if errors.Is(err, store.ErrDamaged) || errors.Is(err, archive.ErrNewFormat) {
 		r.Log.Error("a segment cannot be read and is passed over", "key", key, "error", err)
-		return nil
+		return count, nil
 	}
 	if err != nil {
-		return err
+		return count, err
 	}
+	count.Day, count.SeqAsked, count.Part, _ = archive.ParseSegmentKey(key)
 	left, joined := map[active][]archive.Reading{}, []archive.Reading{}
 	for _, row := range rows {
 		if !row.Readable() {
@@ -224,6 +245,10 @@ func (r *Reparser) segment(ctx context.Context, key string, aliases catalog.Alia
 			newest = r.Read(row.Raw, row.MsgID, row.PulledAt)
 		}
 		newest = reading.Apply(aliases, newest)
+		if version := max(row.ParserVersion, r.Parser); count.Messages == 0 || version < count.Parser {
+			count.Parser = version
+		}
+		reading.Count(&count.ParseCount, newest)
 		before, after := activeIn(row.Reading), activeIn(newest)
 		if before == after && slices.Equal(row.People(), newest.People()) {
 			continue
@@ -235,18 +260,45 @@ func (r *Reparser) segment(ctx context.Context, key string, aliases catalog.Alia
 		}
 	}
 	if err := r.Conversations.PutActive(ctx, joined...); err != nil {
-		return err
+		return count, err
 	}
 	for a, readings := range left {
 		removed, err := r.leave(ctx, a, readings)
 		if err != nil {
-			return err
+			return count, err
 		}
 		if removed {
 			at.Removed++
 		}
 	}
-	return nil
+	return count, nil
+}
+
+// parsedDays notes what could be parsed, segment by segment, and sums up each day once
+// its segments are noted: they are listed day by day.
+type parsedDays struct {
+	Pages
+	day string // noted and not summed up; empty: none
+}
+
+func (d *parsedDays) note(ctx context.Context, p catalog.ParsedPart) error {
+	if p.Messages == 0 {
+		return nil
+	}
+	if p.Day != d.day {
+		if err := d.sum(ctx); err != nil {
+			return err
+		}
+	}
+	d.day = p.Day
+	return d.NoteParsed(ctx, p)
+}
+
+func (d *parsedDays) sum(ctx context.Context) error {
+	if d.day == "" {
+		return nil
+	}
+	return d.CountParsed(ctx, d.day)
 }
 
 // leave takes a conversation off the lists of a day on which it has no message.

@@ -3,6 +3,7 @@ package search
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -18,15 +19,24 @@ type Cursor struct {
 // progress is how far a page was looked for. The messages found so far are not in
 // it: the units that hold them are read again.
 type progress struct {
-	digest  [digestSize]byte // of the plan; another one begins anew
+	digest  [digestSize]byte // of the plan: its runs, directories, parts and folding; another one begins anew
 	lastKey string
-	done    int   // units of the plan
-	found   []int // of these, those that hold something of the page
+	done    int      // units of the plan
+	found   []int    // of these, those that hold something of the page
+	lost    []string // months whose segments are read instead of their runs
+}
+
+// goesOn is the progress that the search goes on from.
+func (r *run) goesOn() *progress {
+	if r.known.forget {
+		return nil
+	}
+	return r.query.Cursor.progress
 }
 
 // resume says where to go on in the plan.
 func (r *run) resume() (done int, again []int) {
-	p := r.query.Cursor.progress
+	p := r.goesOn()
 	if p == nil || p.digest != r.plan.digest || p.done > len(r.plan.units) {
 		return 0, nil
 	}
@@ -35,7 +45,7 @@ func (r *run) resume() (done int, again []int) {
 
 // progress notes that so many units are done.
 func (r *run) progress(done int) *progress {
-	p := &progress{digest: r.plan.digest, lastKey: r.plan.lastKey, done: done}
+	p := &progress{digest: r.plan.digest, lastKey: r.plan.lastKey, done: done, lost: r.known.lostMonths()}
 	for i, u := range r.plan.units[:done] {
 		if slices.ContainsFunc(r.best, func(h Hit) bool { return h.unit == u.name() }) {
 			p.found = append(p.found, i)
@@ -50,14 +60,28 @@ const maxUnits = 1 << 30
 // ErrCursor means that bytes are no cursor.
 var ErrCursor = errors.New("no cursor of a search")
 
-// Append writes the cursor behind b. It is at most about 800 bytes.
+// Flags of a cursor.
+const (
+	flagAfter = 1 << iota
+	flagOld   // progress of a program that did not say of which units: it is not gone on from
+	flagProgress
+	flagsEnd
+)
+
+const oldDigestSize = 8
+
+// maxLost bounds the months of a cursor: ten years.
+const maxLost = 120
+
+// Append writes the cursor behind b. It is at most about 800 bytes, and 2 for each month
+// that is lost.
 func (c Cursor) Append(b []byte) []byte {
 	flags := byte(0)
 	if c.After != nil {
-		flags |= 1
+		flags |= flagAfter
 	}
 	if c.progress != nil {
-		flags |= 2
+		flags |= flagProgress
 	}
 	b = append(b, flags)
 	if p := c.After; p != nil {
@@ -75,6 +99,11 @@ func (c Cursor) Append(b []byte) []byte {
 			b = binary.AppendUvarint(b, uint64(i-last))
 			last = i
 		}
+		lost := p.lost[:min(len(p.lost), maxLost)]
+		b = binary.AppendUvarint(b, uint64(len(lost)))
+		for _, month := range lost {
+			b = binary.AppendUvarint(b, monthNumber(month))
+		}
 		b = append(b, p.lastKey...)
 	}
 	return b
@@ -82,17 +111,23 @@ func (c Cursor) Append(b []byte) []byte {
 
 // ParseCursor is the reverse of Append.
 func ParseCursor(b []byte) (Cursor, error) {
-	if len(b) == 0 || b[0] > 3 {
+	if len(b) == 0 || b[0] >= flagsEnd || b[0]&flagOld != 0 && b[0]&flagProgress != 0 {
 		return Cursor{}, ErrCursor
 	}
 	d := decoder{rest: b[1:]}
 	var c Cursor
-	if b[0]&1 != 0 {
+	if b[0]&flagAfter != 0 {
 		p := archive.Position{Time: time.UnixMilli(d.signed()).UTC(), Seq: d.signed(), Page: d.unsigned()}
 		p.Envelope = d.number(1 << 31)
 		c.After = &p
 	}
-	if b[0]&2 != 0 {
+	switch {
+	case b[0]&flagOld != 0:
+		if len(d.rest) < oldDigestSize {
+			return Cursor{}, ErrCursor
+		}
+		d.rest = nil // the page is looked for from its beginning
+	case b[0]&flagProgress != 0:
 		p := &progress{}
 		if len(d.rest) < digestSize {
 			return Cursor{}, ErrCursor
@@ -108,6 +143,12 @@ func ParseCursor(b []byte) (Cursor, error) {
 		if len(p.found) > 0 && last >= p.done {
 			d.bad = true
 		}
+		for range d.number(maxLost) {
+			p.lost = append(p.lost, monthOf(d.number(12*9999)))
+		}
+		if !slices.IsSorted(p.lost) || len(slices.Compact(slices.Clone(p.lost))) != len(p.lost) {
+			d.bad = true
+		}
 		p.lastKey, d.rest = string(d.rest), nil
 		c.progress = p
 	}
@@ -116,6 +157,17 @@ func ParseCursor(b []byte) (Cursor, error) {
 	}
 	return c, nil
 }
+
+// monthNumber counts months (2026-11) from the year 0 on; monthOf is the reverse.
+func monthNumber(month string) uint64 {
+	at, err := time.Parse(archive.MonthLayout, month)
+	if err != nil {
+		return 0
+	}
+	return uint64(at.Year()*12 + int(at.Month()) - 1)
+}
+
+func monthOf(number int) string { return fmt.Sprintf("%04d-%02d", number/12, number%12+1) }
 
 // decoder takes numbers off bytes; bad remembers that one was missing.
 type decoder struct {

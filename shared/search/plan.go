@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"math"
 	"slices"
@@ -14,8 +13,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compaction"
+	"wecom-archive/shared/extract"
+	"wecom-archive/shared/query"
 	"wecom-archive/shared/store"
 )
 
@@ -24,6 +26,7 @@ import (
 type unit struct {
 	stretch *stretch
 	group   *compaction.RowGroup
+	month   string // of its run
 	key     string // of a segment
 	bounds  *compaction.TimeBounds
 }
@@ -34,22 +37,32 @@ func (u unit) name() string {
 	case u.stretch != nil:
 		return u.stretch.name()
 	case u.group != nil:
-		return fmt.Sprintf("%s#%d", u.group.Object, u.group.Group)
+		return groupName(u.group.Object, u.group.Group)
 	}
 	return u.key
 }
 
-// plan is what to look at, in this order: the segments that are not compacted, then
-// the row groups by their bounds, then the segments that came since the search's
-// first page. The order depends on what lies in the archive, the query and the
+// identity says what a cursor means by a unit: what it is read from, how far it goes, and
+// how that was folded.
+func (u unit) identity() string {
+	if u.stretch != nil {
+		last := len(u.stretch.blocks) - 1
+		return fmt.Sprintf("extract %s to %s, %d, folded as %s", u.stretch.blockName(0), u.stretch.blockName(last), last, query.FoldVersion)
+	}
+	return u.name()
+}
+
+// plan is what to look at, in this order: the segments that are not compacted, then those
+// of months whose runs cannot be read, the row groups by their bounds, and the segments
+// that came since the search's first page. The order depends on what lies in the archive, the query and the
 // cursor's lastKey, so that a cursor can say how far it got.
 type plan struct {
 	units   []unit
 	lastKey string           // of the segments that come first
-	digest  [digestSize]byte // of all but the segments that came since
+	digest  [digestSize]byte // of all units but the segments that came since
 }
 
-const digestSize = 8
+const digestSize = 16
 
 func (r *run) makePlan(ctx context.Context) error {
 	tail, err := r.tail(ctx)
@@ -57,16 +70,12 @@ func (r *run) makePlan(ctx context.Context) error {
 		return err
 	}
 	lastKey := ""
-	if p := r.query.Cursor.progress; p != nil {
+	if p := r.goesOn(); p != nil {
 		lastKey = p.lastKey
 	} else if len(tail) > 0 {
 		lastKey = tail[len(tail)-1]
 	}
 	known, _ := slices.BinarySearch(tail, lastKey+"\x00")
-	hash := sha256.New()
-	for _, key := range tail[:known] {
-		fmt.Fprintln(hash, key)
-	}
 	months, err := r.Compactions.Months(ctx) // after the tail
 	if err != nil {
 		return err
@@ -74,39 +83,50 @@ func (r *run) makePlan(ctx context.Context) error {
 	if months, err = r.monthsOf(ctx, months); err != nil {
 		return err
 	}
-	groups, err := r.runs(ctx, months, hash)
+	groups, err := r.runs(ctx, months)
 	if err != nil {
 		return err
 	}
 	r.sort(groups)
+	lost, err := r.segmentsOf(ctx, r.known.lostMonths(), tail)
+	if err != nil {
+		return err
+	}
 	p := &r.plan
 	p.lastKey = lastKey
-	copy(p.digest[:], hash.Sum(nil))
 	add := func(keys []string) {
 		for _, key := range keys {
 			p.units = append(p.units, unit{key: key})
 		}
 	}
 	add(tail[:known])
+	add(lost)
 	p.units = append(p.units, groups...)
+	hash := sha256.New()
+	for _, u := range p.units {
+		fmt.Fprintln(hash, u.identity())
+	}
+	copy(p.digest[:], hash.Sum(nil))
 	add(tail[known:])
 	return nil
 }
 
-// runs are the units of the runs of months, in order of these. hash gets what tells these
-// units from others of the same query.
-func (r *run) runs(ctx context.Context, months []compaction.State, hash io.Writer) ([]unit, error) {
+// runs are the units of the runs of months, in order of these. Those of lost months are
+// passed over: their segments are read.
+func (r *run) runs(ctx context.Context, months []compaction.State) ([]unit, error) {
 	type part struct {
-		run     compaction.Run
 		units   []unit
-		skipped int
+		skipped skipped
 	}
 	var parts []*part
 	var group errgroup.Group
 	group.SetLimit(readers)
 	for _, m := range months {
+		if r.known.lost[m.Month] {
+			continue
+		}
 		for _, c := range m.Runs {
-			p := &part{run: c}
+			p := &part{}
 			parts = append(parts, p)
 			group.Go(func() (err error) {
 				if p.units, p.skipped, err = r.runUnits(ctx, m.Month, c); err != nil {
@@ -121,31 +141,43 @@ func (r *run) runs(ctx context.Context, months []compaction.State, hash io.Write
 	}
 	var units []unit
 	for _, p := range parts {
-		fmt.Fprintln(hash, p.run.ID, len(p.units))
 		units = append(units, p.units...)
-		r.answer.Looked.Skipped += p.skipped
+		r.answer.Looked.Skipped += p.skipped.parts
+		r.answer.Looked.Unopened += p.skipped.unopened
 	}
 	return units, nil
 }
 
 // runUnits are the units of a run that can hold what the filters want: of its extracts or,
 // if they cannot be used, its row groups.
-func (r *run) runUnits(ctx context.Context, month string, c compaction.Run) (units []unit, skipped int, err error) {
+func (r *run) runUnits(ctx context.Context, month string, c compaction.Run) (units []unit, over skipped, err error) {
 	if len(c.Extracts) > 0 {
-		units, skipped, err = r.runStretches(ctx, month, c)
+		units, over, err = r.runStretches(ctx, month, c)
 		if err == nil || !useless(err) {
-			return units, skipped, err
+			return units, over, err
+		}
+		if !errors.Is(err, archive.ErrNewFormat) {
+			r.known.replaced(extract.DirectoryKey(month, c.ID, 0))
 		}
 	}
-	groups, skipped, err := r.runGroups(ctx, c)
+	groups, over, err := r.runGroups(ctx, c)
 	if err != nil {
-		return nil, 0, err
+		if r.isDamage(err) {
+			err = r.groupLost(month, compaction.Prefix+month+"/"+c.ID, err)
+		}
+		return nil, skipped{}, err
 	}
 	units = make([]unit, len(groups))
 	for i := range groups {
-		units[i] = unit{group: &groups[i]}
+		units[i] = unit{group: &groups[i], month: month}
 	}
-	return units, skipped, nil
+	return units, over, nil
+}
+
+// skipped is what is passed over of a run.
+type skipped struct {
+	parts    int
+	unopened int64 // messages, as Looked has it
 }
 
 // sort puts row groups without bounds first, then those that can hold what comes
@@ -217,23 +249,28 @@ func (r *run) monthsOf(ctx context.Context, all []compaction.State) ([]compactio
 
 // runGroups are the row groups of a run that can hold what the filters want. Their
 // directory tells by conversations only: it is for readers of one.
-func (r *run) runGroups(ctx context.Context, c compaction.Run) (out []compaction.RowGroup, skipped int, err error) {
-	seen := 0
+func (r *run) runGroups(ctx context.Context, c compaction.Run) (out []compaction.RowGroup, over skipped, err error) {
+	seen, rows := 0, int64(0)
 	for g, err := range r.directoryOf(ctx, c.ID) {
 		if err != nil {
-			return nil, 0, err
+			return nil, skipped{}, err
+		}
+		if _, run, ok := compaction.ParseKey(g.Object); !ok || run != c.ID {
+			return nil, skipped{}, fmt.Errorf("run %s: a row group is said to lie in %q: %w", c.ID, g.Object, store.ErrDamaged)
 		}
 		seen++
+		rows += int64(g.Rows)
 		if q := r.query; q.Conversation != "" && !g.MayHold(q.Conversation, math.MinInt64, math.MaxInt64) {
-			skipped++
+			over.parts++
 			continue
 		}
+		g.Conversations = nil
 		out = append(out, g)
 	}
-	if seen != c.Groups {
-		return nil, 0, fmt.Errorf("run %s: %d row groups of %d are in its directory: %w", c.ID, seen, c.Groups, store.ErrNotFound)
+	if seen != c.Groups || rows != c.Rows {
+		return nil, skipped{}, fmt.Errorf("run %s: %d row groups of %d are in its directory: %w", c.ID, seen, c.Groups, store.ErrNotFound)
 	}
-	return out, skipped, nil
+	return out, over, nil
 }
 
 // directoryOf are the row groups of a run, in order.
@@ -257,87 +294,4 @@ func (r *run) directoryOf(ctx context.Context, run string) iter.Seq2[compaction.
 			last = &some[batch-1]
 		}
 	}
-}
-
-// outside says whether all of it lies outside of the times asked for.
-func (r *run) outside(b compaction.TimeBounds) bool {
-	q := r.query
-	return !q.From.IsZero() && b.Last < q.From.UnixMilli() || !q.To.IsZero() && b.First >= q.To.UnixMilli()
-}
-
-// readAll reads the units that an earlier page found something in again, and then
-// those from the done-th on, until the time is over. It returns how many of the
-// plan's are done then: at least one more than before.
-func (r *run) readAll(ctx context.Context, done int, again []int) (int, error) {
-	order := slices.Clone(again)
-	for i := done; i < len(r.plan.units); i++ {
-		order = append(order, i)
-	}
-	return r.pipeline(ctx, order, len(again))
-}
-
-// pipeline reads units, readers at a time, and adds what they hold in their order.
-func (r *run) pipeline(ctx context.Context, order []int, must int) (done int, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var group errgroup.Group
-	defer func() { // nothing of this search runs on when it returns
-		cancel()
-		_ = group.Wait()
-	}()
-	results := make([]chan result, len(order))
-	begin := func(i int) {
-		if i >= len(order) {
-			return
-		}
-		ch := make(chan result, 1)
-		results[i] = ch
-		u, best := r.plan.units[order[i]], slices.Clone(r.best)
-		group.Go(func() error {
-			ch <- r.read(ctx, u, best)
-			return nil
-		})
-	}
-	started := 0
-	for i := range order {
-		for started < len(order) && started < i+readers {
-			begin(started)
-			started++
-		}
-		res := <-results[i]
-		results[i] = nil
-		if res.err != nil {
-			return 0, res.err
-		}
-		r.take(res)
-		if i >= must && r.late() {
-			return order[i] + 1, ctx.Err()
-		}
-	}
-	return len(r.plan.units), nil
-}
-
-func (r *run) late() bool { return !r.until.IsZero() && !r.Now().Before(r.until) }
-
-// take adds what was found in a unit to the answer.
-func (r *run) take(res result) {
-	l := &r.answer.Looked
-	l.Messages += res.looked.Messages
-	l.Bytes += res.looked.Bytes
-	l.Requests += res.looked.Requests
-	l.Parts += res.looked.Parts
-	l.Skipped += res.looked.Skipped
-	l.Unreadable += res.looked.Unreadable
-	for kind, n := range res.looked.Contents {
-		l.Contents[kind] += n
-	}
-	r.answer.Damaged = append(r.answer.Damaged, res.damaged...)
-	for _, h := range res.hits {
-		r.best = r.add(r.best, h)
-	}
-}
-
-// isDamage says whether an error means that a part cannot be read, now or later.
-func (r *run) isDamage(err error) bool {
-	return errors.Is(err, store.ErrDamaged) || r.last && errors.Is(err, store.ErrNotFound)
 }

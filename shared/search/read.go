@@ -9,6 +9,8 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/compaction"
+	"wecom-archive/shared/query"
+	"wecom-archive/shared/reading"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 )
@@ -23,7 +25,7 @@ type result struct {
 
 // read reads a unit. best is what is known to be next: what comes behind it is not
 // looked for.
-func (r *run) read(ctx context.Context, u unit, best []Hit) (res result) {
+func (r *run) read(ctx context.Context, u unit, best []Hit, stop query.Stop) (res result) {
 	res.looked.Contents = map[string]int64{}
 	if bounds, known := r.boundsOf(u); known && (bounds == nil || r.idle(*bounds, best)) {
 		res.looked.Skipped = 1
@@ -44,27 +46,32 @@ func (r *run) read(ctx context.Context, u unit, best []Hit) (res result) {
 	if u.stretch == nil { // it counts its row groups
 		res.looked.Parts = 1
 	}
-	t := &taker{run: r, unit: u.name(), best: best, res: &res}
-	var err error
-	switch {
-	case u.stretch != nil:
-		err = r.readStretch(ctx, u.stretch, t)
-	case u.group == nil:
-		err = r.readSegment(ctx, u.key, t)
-	default:
-		err = r.readGroup(ctx, *u.group, t)
-	}
-	switch {
-	case err == nil:
+	t := &taker{run: r, unit: u, best: best, res: &res, stop: stop}
+	if res.err = r.readUnit(ctx, u, t); res.err == nil {
 		res.hits = t.found
-	case r.isDamage(err):
-		if u.key == "" || !r.storedAgain(ctx, u.key) {
-			res.damaged = append(res.damaged, u.name())
-		}
-	default:
-		res.err = err
 	}
 	return res
+}
+
+func (r *run) readUnit(ctx context.Context, u unit, t *taker) error {
+	if u.stretch != nil {
+		return r.readStretch(ctx, u.stretch, t)
+	}
+	if u.group != nil {
+		err := r.readGroup(ctx, *u.group, t)
+		if err != nil && r.isDamage(err) {
+			err = r.groupLost(u.month, u.name(), err)
+		}
+		return err
+	}
+	err := r.readSegment(ctx, u.key, t)
+	if err == nil || !r.isDamage(err) {
+		return err
+	}
+	if !r.storedAgain(ctx, u.key) {
+		t.res.damaged = append(t.res.damaged, u.key)
+	}
+	return nil
 }
 
 func (r *run) boundsOf(u unit) (*compaction.TimeBounds, bool) {
@@ -84,7 +91,8 @@ func (r *run) storedAgain(ctx context.Context, key string) bool {
 // taker collects what a unit holds.
 type taker struct {
 	*run
-	unit  string
+	unit  unit
+	stop  query.Stop
 	best  []Hit // of the search so far
 	found []Hit // of the unit, Limit+1 at most
 	res   *result
@@ -116,22 +124,37 @@ func (t *taker) behind(ms int64) bool {
 
 func (t *taker) offer(h Hit) {
 	if t.wanted(h.Place.Position) && !t.behind(h.Place.Time.UnixMilli()) {
-		h.unit = t.unit
+		h.unit = t.unit.name()
 		t.found = t.add(t.found, h)
 	}
 }
 
-// whole looks at a row that was read with its place.
-func (t *taker) whole(row archive.Row, place archive.Place) {
+// keptText is the longest text that is kept until the page is known; longer ones are read
+// again.
+const keptText = 16 << 10
+
+// whole looks at a row that was read with its place, the n-th of where.
+func (t *taker) whole(row archive.Row, place archive.Place, where *textRef, n int) error {
 	if !row.Readable() {
 		t.res.looked.Unreadable++
-		return
+		return nil
 	}
 	t.counts(row.Reading)
-	if ranges, ok := t.matcher.Match(row); ok {
-		row.Raw = nil // not kept in memory
-		t.offer(Hit{Row: row, Place: place, Ranges: ranges})
+	if t.matcher.AdmitsTime(row.MsgTime) && reading.Unopened(row.Raw, row.Reading) {
+		t.res.looked.Unopened++
 	}
+	meant, err := t.matcher.Meant(row, t.stop)
+	if err != nil || !meant {
+		return err
+	}
+	row.Raw = nil // not kept in memory
+	h := Hit{Row: row, Place: place, size: len(row.Text)}
+	if h.size > keptText {
+		ref := *where
+		ref.row, h.text, h.Text = n, &ref, ""
+	}
+	t.offer(h)
+	return nil
 }
 
 func (r *run) readSegment(ctx context.Context, key string, t *taker) error {
@@ -149,7 +172,9 @@ func (r *run) readSegment(ctx context.Context, key string, t *taker) error {
 	var bounds *compaction.TimeBounds
 	for i, row := range rows {
 		place := archive.Place{Object: key, Row: i, Position: archive.Position{Time: row.MsgTime, Seq: row.Seq, Page: asked, Envelope: row.Position}}
-		t.whole(row, place)
+		if err := t.whole(row, place, &textRef{segment: key}, i); err != nil {
+			return err
+		}
 		if !row.Readable() {
 			continue
 		}
@@ -163,42 +188,60 @@ func (r *run) readSegment(ctx context.Context, key string, t *taker) error {
 	return nil
 }
 
-// readGroup reads a row group whose extracts cannot be used.
+// readGroup looks at a row group whose extracts cannot be used.
 func (r *run) readGroup(ctx context.Context, g compaction.RowGroup, t *taker) error {
-	layout, at := g.Layout()
-	data, err := r.derivedRange(ctx, g.Object, t, at.Offset, at.Length)
+	t.res.looked.Plain++
+	rows, err := r.groupRows(ctx, g, t.res)
 	if err != nil {
 		return err
+	}
+	for i, row := range rows {
+		if err := t.whole(row.Row, row.Place(), &textRef{group: &g}, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// groupRows reads a row group.
+func (r *run) groupRows(ctx context.Context, g compaction.RowGroup, res *result) ([]compaction.Row, error) {
+	layout, at := g.Layout()
+	data, err := r.derivedRange(ctx, g.Object, res, at.Offset, at.Length)
+	if err != nil {
+		return nil, err
 	}
 	rows, err := g.OpenOwn(data, "")
 	if len(g.Own) == 0 { // an older program wrote the directory
 		var footer []byte
-		if footer, err = r.derivedRange(ctx, g.Object, t, layout.Footer, layout.Size-layout.Footer); err != nil {
-			return err
+		if footer, err = r.derivedRange(ctx, g.Object, res, layout.Footer, layout.Size-layout.Footer); err != nil {
+			return nil, err
 		}
 		if err = layout.CheckFooter(footer); err == nil {
 			rows, err = layout.OpenGroup(g.Group, at, data, footer, "")
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", g.Object, err)
+		return nil, fmt.Errorf("%s: %w", g.Object, err)
 	}
 	all, err := rows.Read(0, rows.Len())
 	if err != nil {
-		return fmt.Errorf("%s: %w", g.Object, err)
+		return nil, fmt.Errorf("%s: %w", g.Object, err)
 	}
-	for _, row := range all {
-		t.whole(row.Row, row.Place())
-	}
-	return nil
+	return all, nil
 }
 
-func (r *run) derivedRange(ctx context.Context, key string, t *taker, offset, length int64) ([]byte, error) {
+// maxRange is more than anything that is read at once.
+const maxRange = 1 << 30
+
+func (r *run) derivedRange(ctx context.Context, key string, res *result, offset, length int64) ([]byte, error) {
 	if r.Derived == nil {
 		return nil, errors.New("the derived bucket is not set")
 	}
-	t.res.looked.Requests++
+	if offset < 0 || length < 0 || length > maxRange {
+		return nil, fmt.Errorf("%s: it is said to have %d bytes from %d on: %w", key, length, offset, store.ErrDamaged)
+	}
+	res.looked.Requests++
 	data, err := r.Derived.GetRange(ctx, key, offset, length)
-	t.res.looked.Bytes += int64(len(data))
+	res.looked.Bytes += int64(len(data))
 	return data, err
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/semaphore"
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
@@ -43,8 +44,15 @@ type Hit struct {
 	Place  archive.Place
 	Ranges []query.Range // where the terms stand in Text
 
+	// More: there are places of the terms behind those in Ranges.
+	More bool
+	// Unread: Text could not be read, neither in extracts and compacted objects nor in the
+	// segment. It is empty.
+	Unread bool
+
 	unit string   // that it was found in
-	text *textRef // where Text and Ranges come from; nil: they are there
+	text *textRef // where Text comes from; nil: it is there
+	size int      // bytes of Text, about
 }
 
 // Answer is a page.
@@ -53,12 +61,15 @@ type Answer struct {
 
 	// Next goes on behind the page; nil: there is no more.
 	Next *Cursor
-	// Complete: the time sufficed for the page. If not, there may be fewer hits than
-	// there are, and none, and Next goes on.
+	// Complete: the time sufficed for the page, and all could be read that had to be. If
+	// the time did not, there may be fewer hits than there are, and none, and Next goes on.
 	Complete bool
 
 	Looked  Looked
 	Damaged []string // keys of segments and of row groups ("key#3") that cannot be read, and so were not searched
+	// Instead are the names of what is derived and cannot be read, though all that it should
+	// hold was read elsewhere: row groups ("key#3"), directories, runs.
+	Instead []string
 }
 
 // Looked is what was looked at for a page.
@@ -68,12 +79,16 @@ type Looked struct {
 	Requests int64 // to the buckets: one for each read
 	Parts    int   // row groups and segments that were read
 	Skipped  int   // that cannot hold what is next, by what the index says of them
+	Plain    int   // of Parts: row groups that were read without extracts, which takes longer
 
 	// Messages that the filters admit, words aside, whose contents are no text: by
 	// kind of file, as archive.MediaRef has it.
 	Contents map[string]int64
 	// Rows of segments that hold no message (yet).
 	Unreadable int64
+	// Messages whose text the parser could not look into wholly (reading.Unopened), and whose
+	// time is admitted. Whose and what they are may be unknown, so other filters do not count.
+	Unopened int64
 }
 
 // textless are the kinds of files that say nothing. In all others, those of which nothing
@@ -114,12 +129,15 @@ type Scanner struct {
 	blocks *lru.Cache[string, []extract.Block]        // of directories of extracts, by key
 	bounds *lru.Cache[string, *compaction.TimeBounds] // of segments, by key: they never change; nil: no message in it
 
-	slots chan struct{} // parts in memory at a time, over all calls
+	slots  chan struct{}       // parts in memory at a time, over all calls
+	memory *semaphore.Weighted // bytes of unpacked texts at a time, over all calls
 }
 
 const (
 	readers    = 12 // parts read at a time: two cores, and those that wait for a bucket; one takes about 4 MB
 	keptBounds = 50_000
+
+	unpackedBytes = 64 << 20 // at a time, over all calls
 
 	keptDirectories    = 32
 	keptDirectoryBytes = 512 << 10 // a larger one is not kept
@@ -127,7 +145,7 @@ const (
 
 // New returns a Scanner.
 func New(c Config) *Scanner {
-	s := &Scanner{Config: c, slots: make(chan struct{}, 2*readers)}
+	s := &Scanner{Config: c, slots: make(chan struct{}, 2*readers), memory: semaphore.NewWeighted(unpackedBytes)}
 	s.blocks, _ = lru.New[string, []extract.Block](keptDirectories) // these fail for sizes below one
 	s.bounds, _ = lru.New[string, *compaction.TimeBounds](keptBounds)
 	return s
@@ -141,28 +159,31 @@ func (s *Scanner) Search(ctx context.Context, q Query) (Answer, error) {
 	if q.Limit < 1 || q.Limit > MaxLimit {
 		return Answer{}, fmt.Errorf("%w: limit %d is not between 1 and %d", ErrQuery, q.Limit, MaxLimit)
 	}
+	q.From, q.To = query.WholeMS(q.From), query.WholeMS(q.To)
 	until := time.Time{}
 	if q.Time > 0 {
 		until = s.Now().Add(q.Time)
 	}
 	const tries = 3
-	avoid := map[string]bool{}
+	known := newTroubles(q.Cursor.progress)
 	for try := 1; ; try++ {
-		r := &run{Scanner: s, query: q, matcher: query.NewMatcher(q.Query), until: until, last: try == tries, avoid: avoid}
+		r := &run{Scanner: s, query: q, matcher: query.NewMatcher(q.Query), until: until, last: try == tries, known: known}
 		r.answer.Looked.Contents = map[string]int64{}
 		err := r.search(ctx)
 		if err == nil {
 			err = r.fetchTexts(ctx)
 		}
-		var spoilt *spoiltError
-		if errors.As(err, &spoilt) { // once for a row group: the next run does without its extract
-			avoid[spoilt.name] = true
+		var found *foundError
+		switch {
+		case errors.As(err, &found) && known.add(found): // the next run knows, and does without
 			try--
-			continue
-		}
+		case err == nil:
+			r.answer.Instead = known.instead()
+			r.answer.Complete = r.answer.Complete && len(r.answer.Damaged) == 0
+			return r.answer, nil
 		// A run that was replaced is deleted a day later, and is not found by a
 		// search that has slept meanwhile. It looks again.
-		if err == nil || !errors.Is(err, store.ErrNotFound) || r.last {
+		case !errors.Is(err, store.ErrNotFound) || r.last:
 			return r.answer, err
 		}
 	}
@@ -174,8 +195,8 @@ type run struct {
 	query   Query
 	matcher *query.Matcher
 	until   time.Time
-	last    bool            // what is not found is damaged
-	avoid   map[string]bool // row groups, by name, whose extracts cannot be used
+	last    bool // what is not found is damaged
+	known   *troubles
 
 	plan   plan
 	best   []Hit // what is next as far as looked: query.Limit+1 at most, in order
@@ -208,8 +229,8 @@ func (r *run) search(ctx context.Context) error {
 		return nil
 	}
 	if certain > 0 {
-		r.answer.Hits = r.best[:certain]
-		after := r.best[certain-1].Place.Position
+		r.answer.Hits = r.best[:fitting(r.best[:certain])]
+		after := r.best[len(r.answer.Hits)-1].Place.Position
 		r.answer.Next = &Cursor{After: &after}
 		return nil
 	}
@@ -217,9 +238,23 @@ func (r *run) search(ctx context.Context) error {
 	return nil
 }
 
+// pageBytes are those of the texts of a page; one text may be longer.
+const pageBytes = 16 << 20
+
+// fitting is how many of the hits go onto a page.
+func fitting(hits []Hit) int {
+	size := 0
+	for i, h := range hits {
+		if size += h.size; size > pageBytes && i > 0 {
+			return i
+		}
+	}
+	return len(hits)
+}
+
 // finish makes the page of the best.
 func (r *run) finish() {
-	r.answer.Hits = r.best[:min(len(r.best), r.query.Limit)]
+	r.answer.Hits = r.best[:fitting(r.best[:min(len(r.best), r.query.Limit)])]
 	if n := len(r.answer.Hits); n < len(r.best) {
 		after := r.best[n-1].Place.Position
 		r.answer.Next = &Cursor{After: &after}
@@ -270,20 +305,4 @@ func (r *run) add(best []Hit, h Hit) []Hit {
 		best = best[:r.query.Limit+1]
 	}
 	return best
-}
-
-// idle says whether none of a unit's messages can be on the page.
-func (r *run) idle(b compaction.TimeBounds, best []Hit) bool {
-	q := r.query
-	if !q.From.IsZero() && b.Last < q.From.UnixMilli() || !q.To.IsZero() && b.First >= q.To.UnixMilli() {
-		return true
-	}
-	near, far := b.First, b.Last
-	if q.Descending {
-		near, far = far, near
-	}
-	if after := q.Cursor.After; after != nil && r.before(far, after.Time.UnixMilli()) {
-		return true
-	}
-	return len(best) > q.Limit && r.before(best[q.Limit].Place.Time.UnixMilli(), near)
 }

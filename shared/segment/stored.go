@@ -64,7 +64,7 @@ func mend(err *error) {
 	case errors.Is(*err, archive.ErrNewFormat):
 		*err = fmt.Errorf("segment: %w", *err)
 	default:
-		*err = fmt.Errorf("segment: %w: %w", store.ErrDamaged, *err)
+		*err = fmt.Errorf("segment: %w: %.300s", store.ErrDamaged, (*err).Error()) // the library's grow with the damage
 	}
 }
 

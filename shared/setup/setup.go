@@ -15,6 +15,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/plural"
 )
 
 // Settings are what the stack was deployed with. Empty ones are not known.
@@ -232,7 +233,9 @@ func (f Facts) scope() Step {
 	case f.Cursor.Envelopes > 0:
 		s.State, s.Found = Done, say("Messages have arrived.", "已收到消息。")
 	case f.State.Seats != nil && *f.State.Seats > 0:
-		s.State, s.Found = Done, say("%d employees are archived.", "已存档员工 %d 人。", *f.State.Seats)
+		s.State, s.Found = Done, archive.Bilingual{
+			English: plural.Of(*f.State.Seats, "employee is archived.", "employees are archived."), Chinese: fmt.Sprintf("已存档员工 %d 人。", *f.State.Seats),
+		}
 	}
 	return s
 }
@@ -245,7 +248,9 @@ func (f Facts) message() Step {
 			"由试点员工发送一条消息，立即拉取，并在此查看。开启范围后企业微信可能需要几分钟。"),
 	}
 	if f.Cursor.Envelopes > 0 {
-		s.State, s.Found = Done, say("%d messages are stored.", "已保存 %d 条消息。", f.Cursor.Envelopes)
+		s.State, s.Found = Done, archive.Bilingual{
+			English: plural.Of(f.Cursor.Envelopes, "message is stored.", "messages are stored."), Chinese: fmt.Sprintf("已保存 %d 条消息。", f.Cursor.Envelopes),
+		}
 	}
 	return s
 }

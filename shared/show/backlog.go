@@ -16,6 +16,9 @@ type backlog struct {
 	oldest     time.Time // when the oldest pending page was pulled; zero: there is none
 	quarantine quarantineStatus
 	newest     time.Time // when the newest page in quarantine was pulled
+	holding    int       // pages in quarantine with envelopes that cannot be read
+	headers    int       // pages in quarantine whose own header cannot be read
+	parts      int       // damaged parts of their segments
 	unreadable int64     // envelopes in quarantine that the cursor has passed and that are not pending
 }
 
@@ -23,7 +26,7 @@ type backlog struct {
 func (b backlog) judged() health.Quarantine {
 	q := b.quarantine
 	return health.Quarantine{
-		Pages: int(q.Pages), Envelopes: int(q.Envelopes), Newest: b.newest,
+		Pages: int(q.Pages), Envelopes: int(q.Envelopes), Holding: b.holding, Headers: b.headers, Parts: b.parts, Newest: b.newest,
 		Waiting: q.AtLeast || q.Reasons[archive.OutcomeUnknownKey] > 0,
 	}
 }
@@ -55,6 +58,16 @@ func (s *Books) count(ctx context.Context, cursor catalog.Cursor) (backlog, erro
 		b.quarantine.Pages++
 		if page.PulledAt.After(b.newest) {
 			b.newest = page.PulledAt
+		}
+		for _, key := range page.Damaged {
+			if _, own := archive.ParsePageKey(key); own {
+				b.headers++
+			} else {
+				b.parts++
+			}
+		}
+		if len(page.Unreadable) > 0 {
+			b.holding++
 		}
 		for reason, n := range page.Unreadable {
 			b.quarantine.Envelopes += int64(n)

@@ -206,6 +206,9 @@ func (s *Looks) addLooks(ctx context.Context, q LooksQuery, keys []string, found
 		switch {
 		case damage[i] != nil:
 			found.Unreadable = append(found.Unreadable, key)
+			if errors.Is(damage[i], store.ErrDamaged) {
+				s.report(ctx, archive.Finding{Where: archive.InArchive, Kind: archive.Altered, Key: key, By: reader, Detail: damage[i].Error()})
+			}
 		case q.wants(looks[i]):
 			found.Looks = append(found.Looks, viewLook(key, looks[i]))
 		}

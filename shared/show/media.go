@@ -47,6 +47,7 @@ type file struct {
 	Attempts int                 `json:"attempts,omitempty" doc:"Downloads begun"`
 	NextTry  string              `json:"next_try,omitempty" format:"date-time" doc:"Of a pending file"`
 
+	Damaged     bool            `json:"damaged,omitempty" doc:"What was stored is missing or altered now: it is reported, and there is no link"`
 	Key         string          `json:"key,omitempty" doc:"Of the archive's object"`
 	Type        string          `json:"type,omitempty" doc:"By the bytes of the file, whatever it calls itself"`
 	Size        *int64          `json:"size,omitempty" doc:"Bytes"`
@@ -82,6 +83,9 @@ func (s *Content) Media(ctx context.Context, in *mediaInput) (*mediaOutput, erro
 			return nil, err
 		}
 		for i := range files {
+			if err := s.check(ctx, &files[i]); err != nil {
+				return nil, err
+			}
 			if err := s.link(ctx, &files[i]); err != nil {
 				return nil, err
 			}
@@ -195,9 +199,21 @@ func newFile(conversation string, ref archive.MediaRef, known catalog.MediaFile)
 	return f
 }
 
+// check compares a stored file with what was stored.
+func (s *Content) check(ctx context.Context, f *file) error {
+	if f.State != archive.MediaStored {
+		return nil
+	}
+	intact, err := s.intact(ctx, catalog.MediaFile{Key: f.Key, SHA256: f.SHA256, Size: *f.Size})
+	if err == nil && !intact {
+		f.Damaged, f.MD5Verdict, f.SizeVerdict, f.Inline = true, "", "", ""
+	}
+	return err
+}
+
 // link adds the URL of a stored file, which works for a short time.
 func (s *Content) link(ctx context.Context, f *file) error {
-	if f.State != archive.MediaStored {
+	if f.State != archive.MediaStored || f.Damaged {
 		return nil
 	}
 	url, err := s.config.Objects.PresignGet(ctx, f.Key, f.saveAs(), linkTime)

@@ -9,9 +9,9 @@ import (
 // Message is one message as the API shows it.
 type Message struct {
 	Seq         int64      `json:"seq" doc:"WeCom's number of the message in the corp's stream"`
-	MsgID       string     `json:"msgid"`
+	MsgID       string     `json:"msgid,omitempty" doc:"Absent: not known, see original"`
 	Time        string     `json:"time" format:"date-time" example:"2026-11-23T08:00:00.000Z"`
-	TimeSource  string     `json:"time_source" doc:"Where in the message the time was read"`
+	TimeSource  string     `json:"time_source,omitempty" doc:"Where in the message the time was read. Absent: not known"`
 	Action      string     `json:"action,omitempty" example:"send"`
 	Type        string     `json:"type,omitempty" example:"text" doc:"msgtype"`
 	From        string     `json:"from,omitempty" doc:"Sender's id; employees' userids in lower case"`
@@ -30,9 +30,9 @@ type Message struct {
 	Text        string     `json:"text,omitempty" doc:"What a person would search for. Hostile input: never take it for markup"`
 	Media       []MediaRef `json:"media" nullable:"false"`
 
-	ParserVersion int    `json:"parser_version" doc:"Of the parser that read the members above out of the message"`
+	ParserVersion int    `json:"parser_version,omitempty" doc:"Of the parser that read the members above out of the message. Absent: not known"`
 	PublicKeyVer  *int64 `json:"publickey_ver,omitempty" doc:"Version of the key that it was encrypted with"`
-	RawSHA256     string `json:"raw_sha256" doc:"Hex, of the message as decrypted"`
+	RawSHA256     string `json:"raw_sha256,omitempty" doc:"Hex, of the message as decrypted. Absent: not known"`
 	Segment       string `json:"segment" doc:"Key of the archive's object that holds it"`
 	Row           int    `json:"row" doc:"Its row there, from 0"`
 	Page          string `json:"page" doc:"Key of the object that holds it as WeCom returned it, encrypted"`
@@ -46,7 +46,7 @@ type Message struct {
 
 // MediaRef is a file that a message refers to, as the message says.
 type MediaRef struct {
-	Path string `json:"path" doc:"Where in the message"`
+	Path string `json:"path,omitempty" doc:"Where in the message. Absent: not known, or the message itself"`
 	Kind string `json:"kind" example:"image"`
 	Name string `json:"name,omitempty"`
 	Size *int64 `json:"size,omitempty" doc:"Bytes, if the message says"`

@@ -9,12 +9,13 @@ import (
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/person"
+	"wecom-archive/shared/query"
 )
 
 type messagesInput struct {
 	ID     string `path:"id" example:"pair:li.na,wang.wei" doc:"Id of the conversation, percent-encoded"`
-	From   string `query:"from" maxLength:"64" example:"2026-11-23T00:00:00Z" doc:"Only messages at or after this time: RFC 3339, or Unix milliseconds"`
-	To     string `query:"to" maxLength:"64" example:"1795392000000" doc:"Only messages before this time: RFC 3339, or Unix milliseconds"`
+	From   string `query:"from" maxLength:"64" example:"2026-11-23T00:00:00Z" doc:"Only messages at or after this time: RFC 3339, or Unix milliseconds. Messages have whole ones; a fraction is rounded up"`
+	To     string `query:"to" maxLength:"64" example:"1795392000000" doc:"Only messages before this time: RFC 3339, or Unix milliseconds. Messages have whole ones; a fraction is rounded up, so that a message of that millisecond is shown"`
 	Order  string `query:"order" enum:"asc,desc" default:"asc" doc:"asc: oldest first; desc: newest first"`
 	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before; the other parameters but limit and raw must stay the same"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Most messages to return. Fewer may come, with a next_cursor, if they are long"`
@@ -101,7 +102,9 @@ func (in *messagesInput) query() (q catalog.PlaceQuery, sum [querySumSize]byte, 
 	return q, sum, nil
 }
 
-// ParseBound reads a bound of time. Empty is zero: no bound.
+// ParseBound reads a bound of time. Messages have whole milliseconds, and so has what it
+// returns: a fraction of one is rounded up, so that the same messages lie before it. Empty
+// is zero: no bound.
 func ParseBound(name, value string) (time.Time, error) {
 	if value == "" {
 		return time.Time{}, nil
@@ -119,7 +122,7 @@ func ParseBound(name, value string) (time.Time, error) {
 		}
 		return t, BadParameter("query."+name, detail)
 	}
-	if t = t.UTC(); t.Before(time.UnixMilli(0)) || !t.Before(MaxTime) {
+	if t = query.WholeMS(t.UTC()); t.Before(time.UnixMilli(0)) || !t.Before(MaxTime) {
 		return t, BadParameter("query."+name, name+" must lie between 1970 and 9999. Unix times are in milliseconds.")
 	}
 	return t, nil

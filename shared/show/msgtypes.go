@@ -9,6 +9,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/wecom"
 )
 
 // PlotDays is how many days the overview looks back, today with it.
@@ -30,6 +31,8 @@ type typesStatus struct {
 type TypeCount struct {
 	Type  string `json:"type" example:"text" doc:"msgtype; switch for that action; other for what a page has too many of"`
 	Count int64  `json:"count"`
+
+	Unknown bool `json:"unknown,omitempty" doc:"The program does not know this type: it shows and finds such messages by the words in them"`
 
 	Permille int64 `json:"-"` // of all that are counted
 }
@@ -82,7 +85,7 @@ const maxTypes = 100
 func ranked(sum catalog.MsgTypes) []TypeCount {
 	counts, all := []TypeCount{}, int64(0)
 	for name, n := range sum {
-		counts = append(counts, TypeCount{Type: name, Count: int64(n)})
+		counts = append(counts, TypeCount{Type: name, Count: int64(n), Unknown: name != archive.OtherTypes && !wecom.Known(name)})
 		all += int64(n)
 	}
 	slices.SortFunc(counts, func(a, b TypeCount) int {

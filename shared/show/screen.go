@@ -257,7 +257,8 @@ type HandedFile struct {
 	content *Content
 }
 
-// File hands out a file of the message with a seq. That it is not stored is a Problem.
+// File hands out a file of the message with a seq. That it is not stored, or not as it
+// was stored, is a Problem.
 func (s *Content) File(ctx context.Context, seq int64, fileIDSHA256 string) (*HandedFile, error) {
 	found, _, _, err := s.envelopes(ctx, seq)
 	if err != nil {
@@ -278,6 +279,11 @@ func (s *Content) File(ctx context.Context, seq int64, fileIDSHA256 string) (*Ha
 			look := access.Look{Conversation: m.Conversation, What: access.WhatMedia}
 			if err := s.recordLook(ctx, look, views([]transcript.Message{m})); err != nil {
 				return nil, err
+			}
+			if intact, err := s.intact(ctx, known); err != nil {
+				return nil, err
+			} else if !intact {
+				return nil, &Problem{Kind: NotThere, Detail: "What was stored of this file is missing or altered. It is reported to the operator."}
 			}
 			return &HandedFile{newFile(m.Conversation, ref, known), known, s}, nil
 		}

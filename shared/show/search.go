@@ -14,6 +14,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/chat"
+	"wecom-archive/shared/compaction"
 	"wecom-archive/shared/query"
 	"wecom-archive/shared/search"
 )
@@ -36,8 +37,8 @@ type SearchInput struct {
 	Type         string `query:"type" maxLength:"64" example:"file" doc:"Only messages of this msgtype"`
 	HasMedia     string `query:"has_media" enum:"true,false" doc:"Only messages that refer to a file, or that do not"`
 	File         string `query:"file" maxLength:"256" doc:"Only messages with a file whose name holds this"`
-	From         string `query:"from" maxLength:"64" example:"2026-11-23T00:00:00Z" doc:"Only messages at or after this time: RFC 3339, or Unix milliseconds"`
-	To           string `query:"to" maxLength:"64" example:"1795392000000" doc:"Only messages before this time: RFC 3339, or Unix milliseconds"`
+	From         string `query:"from" maxLength:"64" example:"2026-11-23T00:00:00Z" doc:"Only messages at or after this time: RFC 3339, or Unix milliseconds. Messages have whole ones; a fraction is rounded up"`
+	To           string `query:"to" maxLength:"64" example:"1795392000000" doc:"Only messages before this time: RFC 3339, or Unix milliseconds. Messages have whole ones; a fraction is rounded up, so that a message of that millisecond is shown"`
 	Order        string `query:"order" enum:"asc,desc" default:"desc" doc:"asc: oldest first; desc: newest first"`
 	Cursor       string `query:"cursor" maxLength:"2048" doc:"next_cursor of the page before; the other parameters but limit must stay the same"`
 	Limit        int    `query:"limit" minimum:"1" maximum:"50" default:"20" doc:"Most hits to return. Fewer may come, with a next_cursor"`
@@ -50,7 +51,7 @@ type SearchOutput struct{ Body SearchBody }
 type SearchBody struct {
 	Hits       []Hit  `json:"hits" nullable:"false" doc:"By time, then by seq, in the order asked for"`
 	NextCursor string `json:"next_cursor,omitempty" doc:"Absent at the end"`
-	Complete   bool   `json:"complete" doc:"false: the time was over before the page was full. There may be more hits than those here, which follow with next_cursor; a page may even have none"`
+	Complete   bool   `json:"complete" doc:"false: the time was over before the page was full, or something cannot be read (damaged). There may be more hits than those here, which follow with next_cursor, if there is one; a page may even have none"`
 
 	NotLookedAt notLookedAt `json:"not_looked_at" doc:"What a hit could be in all the same"`
 	LookedAt    lookedAt    `json:"looked_at" doc:"For this page"`
@@ -64,8 +65,12 @@ type Hit struct {
 	Ranges []TextRange `json:"ranges" nullable:"false" doc:"Where the terms stand in text"`
 	Before *Message    `json:"before,omitempty" doc:"The message before it in its conversation"`
 	After  *Message    `json:"after,omitempty" doc:"The message after it"`
-	Alone  bool        `json:"context_cut,omitempty" doc:"true: the time was over before the messages beside it, and whether it was recalled, were read"`
-	Link   string      `json:"link" example:"/m/17" doc:"Leads to the place in the transcript, on the web pages"`
+	More   bool        `json:"ranges_cut,omitempty" doc:"true: the terms stand in more places of the text, behind those in ranges"`
+	Alone  bool        `json:"context_cut,omitempty" doc:"true: the messages beside it were not read: the time was over, or what they lie in cannot be read"`
+
+	Original      string `json:"original,omitempty" enum:"missing,unread" doc:"The object that holds the message was not read: missing: it is gone; unread: it is damaged, or the time was over. What is shown is what the search found it by; other members are absent, though the message may have them. Absent: it was read, or its compacted copy"`
+	RecallUnknown bool   `json:"recall_unknown,omitempty" doc:"true: whether the message was recalled is not known"`
+	Link          string `json:"link" example:"/m/17" doc:"Leads to the place in the transcript, on the web pages"`
 
 	position archive.Position
 }
@@ -80,14 +85,19 @@ type notLookedAt struct {
 	Contents     map[string]int64 `json:"contents" doc:"Messages among those looked at for this page that fit the filters, the words aside, and refer to files whose contents are no text: by voice, image, video, file, emotion, call (a recording), voip_doc (shown in a call). Names of files and what the messages say beside them were searched"`
 	Unreadable   int64            `json:"unreadable" doc:"Messages of the whole archive that are not decrypted (yet)"`
 	WaitingPages int64            `json:"waiting_pages" doc:"Pages of WeCom's stream that are stored and not decrypted yet"`
-	Damaged      []string         `json:"damaged" nullable:"false" doc:"Keys of the archive's objects that should have been looked at for this page and cannot be read. Ask the operator for wecom-archive redrive (messages/) or compact --rebuild (compactions/)"`
+	Unopened     int64            `json:"unopened" doc:"Messages among those looked at for this page, and those that filters beside the time passed over, whose text could not be looked into wholly: the message is no JSON object, or nested deeper than the parser opens. Their own conversation, people and type may be unknown, so those filters do not count"`
+	Damaged      []string         `json:"damaged" nullable:"false" doc:"Keys of the archive's objects that should have been looked at for this page and cannot be read. Ask the operator for wecom-archive redrive"`
 }
 
 type lookedAt struct {
 	Messages int64 `json:"messages"`
 	Bytes    int64 `json:"bytes" doc:"Read out of the buckets"`
 	Requests int64 `json:"requests" doc:"To the buckets, for the search itself"`
-	MS       int64 `json:"ms" doc:"Time that it took, in ms"`
+
+	WithoutExtracts int      `json:"without_extracts,omitempty" doc:"Row groups of compacted objects that were read themselves, which takes longer, since their extracts are gone, damaged, or made by a program that folds texts otherwise. wecom-archive compact --rebuild makes them again"`
+	Instead         []string `json:"instead,omitempty" nullable:"false" doc:"Names of what is derived and cannot be read. All that it should hold was looked at elsewhere, if need be in the archive itself. Ask the operator for compact --rebuild"`
+
+	MS int64 `json:"ms" doc:"Time that it took, in ms"`
 }
 
 // Search finds messages. The look, with the terms, is recorded, also if nothing was found.
@@ -124,11 +134,9 @@ func (s *Content) Search(ctx context.Context, in *SearchInput) (*SearchOutput, e
 		body.NextCursor = encodeCursor(sum, next.Append(nil))
 	}
 	l := found.Looked
-	body.NotLookedAt.Contents, body.NotLookedAt.Damaged = l.Contents, append([]string{}, found.Damaged...)
-	body.LookedAt = lookedAt{Messages: l.Messages, Bytes: l.Bytes, Requests: l.Requests, MS: time.Since(began).Milliseconds()}
-	for _, key := range found.Damaged {
-		s.config.Log.ErrorContext(ctx, "a search could not read an object", "key", key, "request", AskerOf(ctx).Request)
-	}
+	body.NotLookedAt.Contents, body.NotLookedAt.Unopened, body.NotLookedAt.Damaged = l.Contents, l.Unopened, append([]string{}, found.Damaged...)
+	body.LookedAt = lookedAt{Messages: l.Messages, Bytes: l.Bytes, Requests: l.Requests, WithoutExtracts: l.Plain, Instead: found.Instead, MS: time.Since(began).Milliseconds()}
+	s.logDamage(ctx, found)
 	if err := s.recordSearch(ctx, in, query, body.Hits); err != nil {
 		return nil, err
 	}
@@ -264,6 +272,29 @@ func (s *Content) countUnread(ctx context.Context, n *notLookedAt) error {
 			n.Unreadable += int64(count)
 		}
 	})
+}
+
+// logDamage says what a search could not read, and reports it.
+func (s *Content) logDamage(ctx context.Context, found search.Answer) {
+	for _, key := range found.Damaged {
+		s.config.Log.ErrorContext(ctx, "a search could not read an object", "key", key, "request", AskerOf(ctx).Request)
+		s.report(ctx, unreadObject(key, "a search could not read it"))
+	}
+	for _, name := range found.Instead {
+		s.config.Log.ErrorContext(ctx, "a search could not read what is derived, and read it elsewhere", "name", name, "request", AskerOf(ctx).Request)
+		s.report(ctx, unreadObject(name, "a search could not read it, and read what it was made from"))
+	}
+}
+
+// unreadObject is the finding about an object, or a row group of one (key#3), that was
+// not what it must be.
+func unreadObject(name, why string) archive.Finding {
+	key, _, _ := strings.Cut(name, "#")
+	f := archive.Finding{Where: archive.InArchive, Kind: archive.Altered, Key: key, By: reader, Detail: why}
+	if strings.HasPrefix(key, compaction.Prefix) {
+		f.Where = archive.InDerived
+	}
+	return f
 }
 
 // recordSearch makes the record that must exist before the answer leaves, even of a

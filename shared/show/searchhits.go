@@ -11,6 +11,7 @@ import (
 
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/search"
+	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/transcript"
 )
@@ -29,7 +30,11 @@ func (s *Content) hits(ctx context.Context, found []search.Hit, aliases catalog.
 			err := s.fillHit(groupCtx, &all[i], f, aliases)
 			if err != nil && beside.Err() != nil && ctx.Err() == nil {
 				all[i].Alone, err = true, nil
+				if all[i].MsgID == "" {
+					all[i].Original = originalUnread
+				}
 			}
+			all[i].RecallUnknown = all[i].Original != ""
 			return err
 		})
 	}
@@ -98,11 +103,15 @@ func (s *Content) fillHit(ctx context.Context, h *Hit, f search.Hit, aliases cat
 		}
 	}()
 	at := f.Place.Position
+	if f.MsgID == "" { // out of an extract, which does not say: 0 would be a version
+		f.PublicKeyVer = -1
+	}
 	*h = Hit{
 		Conversation: f.Conversation, Message: View(s.newest(transcript.Message{Row: f.Row, Place: f.Place}, aliases), false),
-		Ranges: make([]TextRange, len(f.Ranges)), Link: "/m/" + strconv.FormatInt(f.Seq, 10), position: at,
+		Ranges: make([]TextRange, len(f.Ranges)), Link: "/m/" + strconv.FormatInt(f.Seq, 10), position: at, More: f.More,
 	}
 	h.Text = f.Text // that Ranges are of
+	found := f.MsgID != ""
 	for i, r := range f.Ranges {
 		h.Ranges[i] = TextRange{r.Start, r.End}
 	}
@@ -111,8 +120,15 @@ func (s *Content) fillHit(ctx context.Context, h *Hit, f search.Hit, aliases cat
 	here, err := s.transcript.Messages(ctx, catalog.PlaceQuery{Conversation: f.Conversation, After: &ahead, Limit: 2})
 	if err == nil && len(here) > 0 && here[0].Place.Compare(at) == 0 && here[0].Readable() {
 		h.Message = View(s.newest(here[0], aliases), false)
-		h.Text = f.Text
+		h.Text, found = f.Text, true
 		here = here[1:]
+	}
+	if !found || f.Unread {
+		why, m, err := s.original(ctx, h.Message, f, aliases)
+		if err != nil {
+			return err
+		}
+		h.Original, h.Message = why, m
 	}
 	before := []transcript.Message(nil)
 	if err == nil {
@@ -120,6 +136,7 @@ func (s *Content) fillHit(ctx context.Context, h *Hit, f search.Hit, aliases cat
 	}
 	if errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrNotFound) {
 		s.LogFailure(ctx, "reading the messages beside a hit", err)
+		h.Alone = true
 		return nil
 	}
 	if err != nil {
@@ -136,6 +153,39 @@ func (s *Content) fillHit(ctx context.Context, h *Hit, f search.Hit, aliases cat
 	return nil
 }
 
+// Values of Hit.Original.
+const (
+	originalMissing = "missing"
+	originalUnread  = "unread"
+)
+
+// original reads a message of which only what a search found is known where the truth lies.
+// If that cannot be read it says why, and shown stays.
+func (s *Content) original(ctx context.Context, shown Message, f search.Hit, aliases catalog.Aliases) (why string, m Message, err error) {
+	_, rows, err := segment.Read(ctx, s.config.Objects, f.Place.Object)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		why = originalMissing
+	case errors.Is(err, store.ErrDamaged):
+		why = originalUnread
+	case err != nil:
+		return "", shown, err
+	case f.Place.Row >= len(rows) || !rows[f.Place.Row].Readable() || rows[f.Place.Row].Seq != f.Seq:
+		return originalUnread, shown, nil // another message, or none
+	}
+	if err != nil {
+		s.LogFailure(ctx, "reading the original of a hit", err)
+		return why, shown, nil
+	}
+	m = View(s.newest(transcript.Message{Row: rows[f.Place.Row], Place: f.Place}, aliases), false)
+	if !f.Unread {
+		m.Text = f.Text // that Ranges are of
+	}
+	return "", m, nil
+}
+
+const rangeWeight = 30 // bytes of a range in an answer
+
 // fittingHits is like fitting.
 func fittingHits(hits []Hit) int {
 	size := 0
@@ -148,6 +198,7 @@ func fittingHits(hits []Hit) int {
 			}
 		}
 		h.Ranges = slices.DeleteFunc(h.Ranges, func(r TextRange) bool { return r.End > len(h.Text) })
+		size += len(h.Ranges) * rangeWeight
 		if size > answerWeight && i > 0 {
 			return i
 		}

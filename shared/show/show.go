@@ -9,6 +9,7 @@ import (
 	"wecom-archive/shared/access"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/compaction"
+	"wecom-archive/shared/damage"
 	"wecom-archive/shared/person"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/search"
@@ -21,6 +22,7 @@ import (
 type Config struct {
 	Objects   store.Objects      // archive bucket; required
 	Catalog   *catalog.Catalog   // required
+	Corp      string             // corpid, in what is recorded of damage
 	Derived   store.ObjectReader // derived bucket; required once something is compacted
 	Read      reading.Func       // the parser: a message by its seq is read anew if this is newer; nil: reading.Read
 	Access    LookRecorder       // required: without it no content is shown
@@ -54,6 +56,7 @@ type desk struct {
 
 	transcript *transcript.Reader
 	scanner    *search.Scanner
+	damage     *damage.Book
 }
 
 // Content shows what people said: messages, files, what a search finds. Each of its
@@ -106,7 +109,7 @@ func New(c Config) *Show {
 	}
 	compactions := compaction.NewIndex(c.Catalog.Table)
 	d := &desk{
-		config: c, transcript: transcript.New(transcript.Config{
+		config: c, damage: damage.New(c.Objects, c.Catalog.Table, c.Corp, c.Now), transcript: transcript.New(transcript.Config{
 			Objects: c.Objects, Derived: c.Derived,
 			Conversations: c.Catalog.Conversations, Pages: c.Catalog.Pages, Compactions: compactions,
 		}),

@@ -43,7 +43,10 @@ type Status struct {
 	Pending     pendingStatus    `json:"pending"`
 	Quarantine  quarantineStatus `json:"quarantine"`
 	Types       typesStatus      `json:"types"`
+	Parsed      []parsedDay      `json:"parsed" nullable:"false" doc:"What could be parsed of the messages of each day, newest day first, at most 14 of the last 90 days. Days that an older version archived are missing; reindex counts them"`
 	Media       mediaStatus      `json:"media"`
+	Damage      damageStatus     `json:"damage" doc:"What is not as it must be"`
+	Scrub       []scrubStatus    `json:"scrub" nullable:"false" doc:"How far the archive was read again, and compared with what it must be"`
 	Gaps        []gap            `json:"gaps" nullable:"false" doc:"Newest first, at most 100. They stay for ever"`
 	Runs        []run            `json:"runs" nullable:"false" doc:"Last runs of the puller, newest first"`
 	KeyBindings []keyBinding     `json:"key_bindings" nullable:"false" doc:"Which of our keys opens which publickey_ver, at most 100"`
@@ -172,16 +175,28 @@ func (s *Books) Status(ctx context.Context, _ *struct{}) (*statusOutput, error) 
 	if err != nil {
 		return nil, err
 	}
+	damaged, err := s.damage.Summary(ctx)
+	if err != nil {
+		return nil, err
+	}
+	body.Damage = damageView(damaged)
+	if body.Scrub, err = s.scrubs(ctx); err != nil {
+		return nil, err
+	}
 	if body.Types, err = s.types(ctx); err != nil {
 		return nil, err
 	}
-	body.Media = mediaView(media)
+	parsed, shown, err := s.parsed(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	body.Media, body.Parsed = mediaView(media), shown
 	if err := s.addHistory(ctx, &body, gaps); err != nil {
 		return nil, err
 	}
 	body.addHealth(now, health.Facts{
 		State: state, Cursor: cursor, OldestPending: backlog.oldest,
-		Quarantine: backlog.judged(), Gaps: gaps, Incidents: incidents, Media: media, Build: s.build(ctx),
+		Quarantine: backlog.judged(), Gaps: gaps, Incidents: incidents, Media: media, Parsed: parsed, Damage: damaged, Build: s.build(ctx),
 	})
 	return &statusOutput{Body: body}, nil
 }

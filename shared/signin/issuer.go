@@ -121,7 +121,9 @@ type Verifier struct {
 // Subject returns the subject of a token, person.ErrUnauthenticated, wrapped, for a
 // token that is not good, and any other error if that could not be found out.
 func (v *Verifier) Subject(ctx context.Context, token string) (string, error) {
-	parsed, err := jose.ParseSigned(token, algorithms)
+	// In its compact form only (RFC 9068, §2): the other one has headers that nobody signed,
+	// in which an ID token could call itself an access token.
+	parsed, err := jose.ParseSignedCompact(token, algorithms)
 	if err != nil || len(parsed.Signatures) != 1 {
 		return "", fmt.Errorf("%w: it is no token signed as it must be", person.ErrUnauthenticated)
 	}
@@ -215,7 +217,7 @@ type keySet jose.JSONWebKeySet
 
 // VerifySignature implements oidc.KeySet.
 func (k keySet) VerifySignature(_ context.Context, token string) ([]byte, error) {
-	parsed, err := jose.ParseSigned(token, algorithms)
+	parsed, err := jose.ParseSignedCompact(token, algorithms)
 	if err != nil {
 		return nil, err
 	}

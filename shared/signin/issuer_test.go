@@ -152,6 +152,10 @@ func TestTokens(t *testing.T) {
 	token := sign(t, jose.RS256, mine, p.good())
 	parts := strings.Split(token, ".")
 	sibling := newKey(t, "first") // of the same name
+	id := p.good()
+	delete(id, "token_use")
+	id["nonce"] = "n"
+	identity := sign(t, jose.RS256, mine, id)
 	for name, test := range map[string]struct {
 		token string
 		good  bool
@@ -176,6 +180,9 @@ func TestTokens(t *testing.T) {
 		"another key of the same name":   {sign(t, jose.RS256, sibling, p.good()), false},
 		"another algorithm than its key": {sign(t, jose.PS256, jose.JSONWebKey{Key: mine.Key, KeyID: "first"}, p.good()), false},
 		"other claims":                   {parts[0] + "." + encode([]byte(strings.Replace(string(body), "li.na", "zhang", 1))) + "." + parts[2], false},
+		"ID token by its nonce":          {identity, false},
+		"ID token with another header":   {rewrapped(identity)[2], false}, // that calls it an access token, unsigned
+		"access token in JSON":           {rewrapped(token)[0], false},
 		"without a signature":            {parts[0] + "." + parts[1] + ".", false},
 	} {
 		subject, err := p.verifier.Subject(t.Context(), test.token)

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/oauth2"
 
 	"wecom-archive/shared/guard"
@@ -155,6 +156,9 @@ func (h *handler) exchange(ctx context.Context, code string, f flow) (person.Per
 		return person.Person{}, errors.New("exchanging the code failed") // the error quotes the answer
 	}
 	raw, _ := token.Extra("id_token").(string)
+	if _, err := jose.ParseSignedCompact(raw, algorithms); err != nil { // its error quotes headers, which are nobody's yet
+		return person.Person{}, errors.New("the ID token is none signed as it must be")
+	}
 	verifier := provider.VerifierContext(oidc.ClientContext(context.Background(), h.Client), &oidc.Config{ClientID: h.ClientID, Now: h.Sessions.Now})
 	id, err := verifier.Verify(ctx, raw)
 	if err != nil {
@@ -259,10 +263,14 @@ func (h *handler) refuse(w http.ResponseWriter, status int, why string, err erro
 // localPath is a path on this host, or the first page for anything else. A query that
 // would make a cookie which browsers drop is cut off.
 func localPath(path string) string {
-	if doc, err := json.Marshal(path); err != nil || len(doc) > maxBack {
+	tooLong := func() bool { // JSON writes some letters as six
+		doc, err := json.Marshal(path)
+		return err != nil || len(doc) > maxBack
+	}
+	if tooLong() {
 		path, _, _ = strings.Cut(path, "?")
 	}
-	if len(path) > maxBack {
+	if tooLong() {
 		return "/"
 	}
 	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n\t") {

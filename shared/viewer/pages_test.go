@@ -87,6 +87,7 @@ func TestPagesByRole(t *testing.T) {
 		{"/record/1", see, see, refuse, signIn},
 		{"/m/1", http.StatusSeeOther, http.StatusSeeOther, refuse, signIn},
 		{"/access", refuse, see, refuse, signIn},
+		{"/damage", see, see, see, signIn},
 		{"/setup", refuse, refuse, see, signIn},
 	} {
 		for role, want := range map[string]int{"reader": c.reader, "auditor": c.auditor, "operator": c.operator, "": c.stranger_} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +43,11 @@ type statusAnswer struct {
 		Reasons                                                 map[string]int64
 		Oldest                                                  string `json:"oldest_pending"`
 		Expires                                                 string
+	}
+	Damage struct {
+		Archive, Holes, Strays, Derived, Acknowledged int64
+		AtLeast                                       bool `json:"at_least"`
+		Newest                                        []struct{ Key, Kind string }
 	}
 	Gaps []struct {
 		Since string
@@ -140,6 +146,24 @@ func TestStatusHealthy(t *testing.T) {
 	}
 	if s.Archived != 30 || s.Pending.Pages != 0 || s.Pending.Oldest != "" || s.Quarantine.Pages != 0 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestStatusOfDamage: a page whose own header is damaged has envelopes that nobody can
+// count, which is not said to be none.
+func TestStatusOfDamage(t *testing.T) {
+	f := newFixture(t)
+	pages := f.pull(3, 0)
+	for i, damaged := range [][]string{{archive.PageKey(pages[0].SeqAsked)}, {"messages/dt=2026-11-24/a.parquet", "messages/dt=2026-11-24/b.parquet"}} {
+		f.must(f.catalog.Pages.FinishPage(t.Context(), catalog.PageState{
+			Key: archive.PageKey(pages[i].SeqAsked), SeqAsked: pages[i].SeqAsked, LastSeq: pages[i].LastSeq, PulledAt: pages[i].PulledAt, Parts: 2, Damaged: damaged,
+		}))
+	}
+	f.finish(pages[2], nil)
+	f.proof(time.Minute)
+	s := f.status()
+	if len(s.Alarms) != 1 || !strings.HasPrefix(s.Alarms[0].Message, "1 page cannot be read: its header is damaged. ") || !strings.HasSuffix(s.Alarms[0].Message, " 2 parts of segments are damaged.") {
+		t.Errorf("%+v", s.Alarms)
 	}
 }
 
@@ -291,6 +315,9 @@ func TestStatusIsBounded(t *testing.T) {
 			items = append(items, store.Item{Partition: "pages:pending", Sort: sort, Value: value})
 		}
 	}
+	for i := range 501 {
+		items = append(items, store.Item{Partition: "damage", Sort: fmt.Sprintf("open#%016x", i), Value: fmt.Appendf(nil, `{"id":"%016x","finding":{"where":"archive","kind":"altered","key":"media/%d","noticed":"2026-11-24T08:00:00Z"}}`, i, i)})
+	}
 	f.must(f.index.Put(t.Context(), items...))
 	limits := &watchedIndex{Index: f.index}
 	f.handler = viewer.New(viewer.Config{Objects: f.objects, Catalog: catalog.New(limits), Access: f.access, Auth: people{}})
@@ -304,7 +331,10 @@ func TestStatusIsBounded(t *testing.T) {
 	if s.Archived != 0 {
 		t.Errorf("archived %d", s.Archived)
 	}
-	if limits.most > 501 || limits.queries > 60 {
+	if s.Damage.Archive != 500 || !s.Damage.AtLeast || len(s.Damage.Newest) != 20 {
+		t.Errorf("damage %+v", s.Damage)
+	}
+	if limits.most > 501 || limits.queries > 62 {
 		t.Errorf("%d queries, of up to %d items", limits.queries, limits.most)
 	}
 }

@@ -26,6 +26,7 @@ import (
 type Config struct {
 	Objects   store.Objects      // archive bucket; required
 	Catalog   *catalog.Catalog   // required
+	Corp      string             // corpid
 	Derived   store.ObjectReader // derived bucket; required once something is compacted
 	Read      reading.Func
 	Access    show.LookRecorder // required: without it no content is shown
@@ -63,7 +64,7 @@ func New(c Config) http.Handler {
 	}
 	unlocked, _ := c.Lock.(store.Unlocked)
 	shown := show.New(show.Config{
-		Objects: c.Objects, Catalog: c.Catalog, Derived: c.Derived, Read: c.Read, Access: c.Access, AskReason: c.AskReason,
+		Objects: c.Objects, Catalog: c.Catalog, Corp: c.Corp, Derived: c.Derived, Read: c.Read, Access: c.Access, AskReason: c.AskReason,
 		Setup: c.Setup, Version: c.Version, Compliance: c.Compliance, Unlocked: unlocked, Zone: c.Zone,
 		SearchTime: c.SearchTime, BesideTime: c.BesideTime, Now: c.Now, Log: c.Log,
 	})

@@ -16,13 +16,14 @@ const MaxDepth = 16
 // message would grow with the square of its size.
 const maxPath = 64
 
-// readContent collects the text of a message and the files that it speaks of.
-func readContent(f Fields, msgtype string) (string, []Media) {
+// readContent collects the text of a message and the files that it speaks of; unopened says
+// that something in it lies deeper than MaxDepth.
+func readContent(f Fields, msgtype string) (text string, files []Media, unopened bool) {
 	var r reader
 	body := f.Without(envelope...)
 	missing := r.message(body, strings.ToLower(msgtype), 0)
 	r.settle(0, missing)
-	return strings.Join(r.parts, "\n"), r.files
+	return strings.Join(r.parts, "\n"), r.files, r.unopened
 }
 
 // reader walks through one message.
@@ -30,6 +31,8 @@ type reader struct {
 	path  []string // where it is
 	parts []string
 	files []Media // also those whose sdkfileid the message does not name
+
+	unopened bool // a message or JSON lies too deep, and was taken as it is written
 }
 
 // within walks what is one step further down.
@@ -177,6 +180,7 @@ func (r *reader) itemContent(item Fields, depth int) (missing *Media) {
 // content reads an item's content that is an object, not a string.
 func (r *reader) content(f Fields, msgtype string, depth int) (missing *Media) {
 	if depth >= MaxDepth {
+		r.unopened = true
 		r.object(f, MediaFile, true, depth)
 		return nil
 	}
@@ -191,6 +195,8 @@ func (r *reader) written(s string, depth int, open func(any)) {
 			open(v)
 			return
 		}
+	} else if _, ok := decodeContainer(s); ok {
+		r.unopened = true
 	}
 	r.add(cutFileIDs(s))
 }

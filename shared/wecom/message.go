@@ -34,6 +34,10 @@ type Message struct {
 	Media  []Media // files that the message refers to, nested ones too
 	Fields Fields  // the whole message
 
+	// Unopened: Text has not all that it should, or has it as it is written: the plaintext
+	// is no JSON object that could be read, or something in it is nested deeper than MaxDepth.
+	Unopened bool
+
 	files []Media // see Files
 	mask  *Mask
 }
@@ -54,7 +58,7 @@ const (
 // msgid and pulledAt come from the envelope and its page, and stand in for a
 // message that lacks its own.
 func Parse(raw []byte, msgid string, pulledAt time.Time) Message {
-	m := Message{MsgID: validText(msgid), Conversation: chat.Unparsed}
+	m := Message{MsgID: validText(msgid), Conversation: chat.Unparsed, Unopened: true}
 	v, ok := decodeJSON(raw)
 	members, isObject := v.(map[string]any)
 	if !ok || !isObject {
@@ -75,7 +79,8 @@ func Parse(raw []byte, msgid string, pulledAt time.Time) Message {
 	if m.Ref = f.Object("revoke").String("pre_msgid"); m.Ref == "" {
 		m.Ref = f.String("pre_msgid")
 	}
-	text, files := readContent(f, m.MsgType)
+	text, files, unopened := readContent(f, m.MsgType)
+	m.Unopened = unopened
 	// No sdkfileid that the message uses may stand in the text or beside it, under
 	// whatever name WeCom may have repeated it.
 	m.files, m.mask = files, maskOf(files)

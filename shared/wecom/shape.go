@@ -83,6 +83,13 @@ func Types() []Type {
 	return append(list, Type{Name: Switch, Action: true})
 }
 
+// Known says whether Types has a type, however it is written.
+func Known(name string) bool {
+	name = strings.ToLower(name)
+	_, ok := shapes[name]
+	return ok || name == Switch
+}
+
 var newsText = []string{"title", "description", "url"}
 
 // hasItems says whether a type's payload is a list of further messages.

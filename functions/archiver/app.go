@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"wecom-archive/shared/awsevents"
+	"wecom-archive/shared/scrub"
+)
+
+// App is the function: it archives the pages that a queue names, and, when a schedule
+// asks for it, reads the day's share of the archive again.
+type App struct {
+	Batch *awsevents.Batch
+	Scrub *scrub.Scrubber // without Stop
+	Log   *slog.Logger
+}
+
+// Handle is the Lambda handler: of the queue's messages, and of the schedule's event,
+// which has no records.
+func (a *App) Handle(ctx context.Context, event json.RawMessage) (any, error) {
+	var order struct {
+		Reason string `json:"reason"`
+	}
+	var messages events.SQSEvent
+	if err := errors.Join(json.Unmarshal(event, &order), json.Unmarshal(event, &messages)); err != nil {
+		return nil, fmt.Errorf("the event is neither of SQS nor of the schedule: %w", err)
+	}
+	if len(messages.Records) == 0 && order.Reason == "scrub" {
+		return a.scrub(ctx)
+	}
+	return a.Batch.Handle(ctx, messages)
+}
+
+// scrub reads until little time is left. Tomorrow's event goes on.
+func (a *App) scrub(ctx context.Context) (scrub.Report, error) {
+	s := *a.Scrub
+	s.Stop = func() bool {
+		deadline, ok := ctx.Deadline()
+		return ok && time.Until(deadline) < reserve
+	}
+	report, err := s.Run(ctx)
+	if errors.Is(err, scrub.ErrUnfinished) {
+		err = nil
+	}
+	a.Log.InfoContext(ctx, "scrubbed", "report", report)
+	return report, err
+}

@@ -1,0 +1,8 @@
+package segment
+
+// Whose reads a stored segment whole, every value of it, and says of which page and corp
+// it is.
+func Whose(stored []byte) (pageKey, corp string, err error) {
+	meta, _, err := Decode(stored)
+	return meta.PageKey, meta.Corp, err
+}
