@@ -179,17 +179,24 @@ func (x *Indexer) spanned(ctx context.Context, u *unit) (bool, error) {
 	return true, x.stray(ctx, page.Key(), "it lies inside the stretch of "+over)
 }
 
-// spanning is the key of the page before, if that can be read and has what comes after
-// asked, up to end; empty if not.
+// spanning is the key of a page before that can be read and has what comes after asked, up
+// to end; empty if there is none. Pages between may be gone themselves.
 func (x *Indexer) spanning(ctx context.Context, asked, end uint64) (key string, err error) {
-	before, err := x.Pages.PageBefore(ctx, asked)
-	if errors.Is(err, store.ErrNotFound) {
-		return "", nil
+	const looked = 20
+	for range looked {
+		before, err := x.Pages.PageBefore(ctx, asked)
+		if errors.Is(err, store.ErrNotFound) {
+			return "", nil
+		}
+		if err != nil {
+			return "", err
+		}
+		if key, err = x.over(ctx, before, end); err != nil || key != "" {
+			return key, err
+		}
+		asked = before.SeqAsked
 	}
-	if err != nil {
-		return "", err
-	}
-	return x.over(ctx, before, end)
+	return "", nil
 }
 
 // over is the key of a page, if that can be read and reaches up to end.

@@ -124,7 +124,7 @@ func (t *trial) damage(ctx context.Context) error {
 		case p < lose+spoil && t.IntN(2) == 0:
 			t.note("cut short %s", key)
 			return body[:len(body)*t.IntN(100)/100]
-		case p < lose+spoil:
+		case p < lose+spoil && len(body) > 0:
 			at := t.IntN(len(body))
 			t.note("altered at %d of %d %s", at, len(body), key)
 			body[at] ^= 1 << t.IntN(8)
