@@ -92,12 +92,18 @@ func (x *Indexer) regionOf(ctx context.Context, asked uint64) (Region, error) {
 	if _, n, _ := archive.ParseAnyPageKey(before.Key); n > 0 { // it was pulled later than what comes behind it
 		r.First = r.First.AddDate(0, 0, -servedDays)
 	}
-	holes, err := x.openHolesAt(ctx, asked)
+	from, err := x.Holes.HoleAround(ctx, asked)
 	if err != nil {
 		return r, err
 	}
-	if len(holes) > 0 {
-		h := holes[0]
+	const looked = 100
+	holes, err := x.Holes.Holes(ctx, from, looked)
+	if err != nil {
+		return r, err
+	}
+	holes = slices.DeleteFunc(holes, func(h catalog.Hole) bool { return h.From > asked || h.To <= asked })
+	if len(holes) > 0 { // whatever became of it: that may hold no longer
+		h := slices.MaxFunc(holes, func(a, b catalog.Hole) int { return cmp.Compare(a.To, b.To) })
 		r.From, r.To, r.Since, r.By = h.From, h.To, h.Since, h.By
 		r.First, r.Last = cmp.Or(h.First, r.First), h.Last
 		return r, nil
