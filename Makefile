@@ -8,7 +8,7 @@ FUZZTIME ?= 30s
 TRYING := $(or $(filter staging,$(ENV)),$(filter 1,$(DIRTY)))
 ENV ?= staging
 
-.PHONY: sizes bench-local bench-search load-viewer test-media test-browser test-template costs deploy build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Reindexer build-Admin build-Signin help test race test-whole lint fuzz duckdb test-aws test-sdk layer bench memory build local ci platforms vuln memory-compact memory-reindex
+.PHONY: holes sizes bench-local bench-search load-viewer test-media test-browser test-template costs deploy build-Puller build-Archiver build-Media build-Directory build-Callback build-Compactor build-Reindexer build-Admin build-Signin help test race test-whole lint fuzz duckdb test-aws test-sdk layer bench memory build local ci platforms vuln memory-compact memory-reindex
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -72,6 +72,9 @@ memory-compact: ## peak memory of compacting 2,000,000 messages
 
 test-media: ## 3,000 files of 3 GB in all, 20 kills, peak memory, throughput
 	bash infra/bench/media.sh
+
+holes: ## 3,000 archives damaged at random, and what becomes of them (an hour)
+	bash infra/bench/holes.sh
 
 memory-reindex: ## peak memory of reindexing 2,000,000 messages
 	bash infra/bench/memory_reindex.sh

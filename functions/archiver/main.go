@@ -100,7 +100,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 	batch, err := newBatch(ctx, set.Bucket, decode.Config{
 		Corp: set.Corp, Program: program.Version(), Objects: objects, Lock: objects, Library: library,
 		Conversations: index.Conversations, People: index.People, Consents: index.Consents,
-		Media: index.Media, Pages: index.Pages,
+		Media: index.Media, Pages: index.Pages, Holes: index.Journal, Findings: damage.New(objects, index.Table, set.Corp, time.Now),
 		Derived: aws.Derived(set.Derived).WithKey(set.Capture, archive.FetchPrefix),
 		Keys: keyring.New(keyring.Config{
 			Corp: set.Corp, Objects: objects, Port: aws.Keyring(set.KeyringKey),

@@ -19,6 +19,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/awsevents"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/damage"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/localstore"
@@ -57,7 +58,7 @@ func TestArchives(t *testing.T) {
 	batch, err := newBatch(t.Context(), "bucket", decode.Config{
 		Corp: corpID, Program: "test", Objects: objects, Lock: objects, Keys: ring, Library: deadly{},
 		Conversations: catalog.Conversations, People: catalog.People, Consents: catalog.Consents,
-		Media: catalog.Media, Pages: catalog.Pages,
+		Media: catalog.Media, Pages: catalog.Pages, Holes: catalog.Journal, Findings: damage.New(objects, catalog.Table, "corp", time.Now),
 		Now: time.Now, Log: logger,
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"wecom-archive/shared/capture"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/clock"
+	"wecom-archive/shared/damage"
 	"wecom-archive/shared/doctor"
 	"wecom-archive/shared/metrics"
 	"wecom-archive/shared/store"
@@ -105,6 +106,7 @@ func (a *App) pull(ctx context.Context) (run archive.Run, err error) {
 	run, err = capture.New(capture.Config{
 		Seats: catalog.SeatList{People: a.Catalog.People, Now: a.Now},
 		Corp:  a.Corp, Objects: a.Objects, Lock: a.Lock, Pages: a.Catalog.Pages, Journal: a.Catalog.Journal, Keys: a.Catalog.Keys,
+		Holes: a.Catalog.Journal, Findings: damage.New(a.Objects, a.Catalog.Table, a.Corp, a.Now),
 		Queue: a.Queue, Chats: library, Limit: a.Limit,
 		Now: a.Now, Sleep: clock.Sleep, Owner: a.Owner, NewID: timeid.New, Log: a.Log,
 		Program: a.Program, SDKVersion: info.Version, SDKSHA256: info.SHA256,

@@ -31,6 +31,7 @@ import (
 	"wecom-archive/shared/awsstore"
 	"wecom-archive/shared/capture"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/damage"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/localstore"
@@ -220,7 +221,7 @@ func (s stack) work(ctx context.Context) error {
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	puller := capture.New(capture.Config{
-		Corp: corpID, Objects: objects, Lock: s.lock(), Pages: index.Pages, Journal: index.Journal, Keys: index.Keys, Queue: queue, Chats: chats, Seats: corp, Now: time.Now,
+		Corp: corpID, Objects: objects, Lock: s.lock(), Pages: index.Pages, Journal: index.Journal, Keys: index.Keys, Holes: index.Journal, Findings: damage.New(objects, index.Table, corpID, time.Now), Queue: queue, Chats: chats, Seats: corp, Now: time.Now,
 		Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 		Owner: rand.Text(), NewID: rand.Text, Log: log, Program: "test", SDKVersion: "simulator",
 		// A killed run's lease, and its lost messages, are waited for.
@@ -229,7 +230,7 @@ func (s stack) work(ctx context.Context) error {
 	archiver := decode.New(decode.Config{
 		Corp: corpID, Program: "test", Objects: objects, Lock: s.lock(), Keys: ring, Library: wecomtest.Library{}, Now: time.Now, Log: log,
 		Conversations: index.Conversations, People: index.People, Consents: index.Consents,
-		Media: index.Media, Pages: index.Pages,
+		Media: index.Media, Pages: index.Pages, Holes: index.Journal, Findings: damage.New(objects, index.Table, corpID, time.Now),
 	})
 	if err := archiver.Ready(ctx); err != nil {
 		return err

@@ -20,6 +20,7 @@ import (
 	"wecom-archive/shared/capture"
 	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/clock"
+	"wecom-archive/shared/damage"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/directory"
 	"wecom-archive/shared/keyring"
@@ -271,7 +272,7 @@ func (s *System) openStages(ctx context.Context) error {
 	}
 	s.puller = capture.New(capture.Config{
 		Corp: corpID, Objects: s.Objects, Lock: s.Lock, Queue: s.queue,
-		Pages: s.Catalog.Pages, Journal: s.Catalog.Journal, Keys: s.Catalog.Keys,
+		Pages: s.Catalog.Pages, Journal: s.Catalog.Journal, Keys: s.Catalog.Keys, Holes: s.Catalog.Journal, Findings: s.findings(),
 		Chats: lib.chats, Seats: s.Corp, Limit: s.Limit, Now: s.Now, Sleep: clock.Sleep,
 		Owner: "local", NewID: timeid.New, Log: s.Log.With("stage", "puller"),
 		Program: s.Program, SDKVersion: lib.version, SDKSHA256: lib.sha256,
@@ -291,11 +292,16 @@ func (s *System) openStages(ctx context.Context) error {
 	return s.openArchiver(ctx, lib.opener)
 }
 
+// findings is where stages tell what is not as it must be.
+func (s *System) findings() *damage.Book {
+	return damage.New(s.Objects, s.Catalog.Table, corpID, s.Now)
+}
+
 func (s *System) openArchiver(ctx context.Context, opener decode.Library) error {
 	s.archiver = decode.New(decode.Config{
 		Corp: corpID, Program: s.Program, Objects: s.Objects, Lock: s.Lock, Derived: s.Derived,
 		Conversations: s.Catalog.Conversations, People: s.Catalog.People, Consents: s.Catalog.Consents,
-		Media: s.Catalog.Media, Pages: s.Catalog.Pages,
+		Media: s.Catalog.Media, Pages: s.Catalog.Pages, Holes: s.Catalog.Journal, Findings: s.findings(),
 		Keys: s.Ring, Library: opener, Now: s.Now, Log: s.Log.With("stage", "archiver"),
 	})
 	return s.archiver.Ready(ctx)

@@ -9,11 +9,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"wecom-archive/shared/store"
 )
 
 // Envelope is one encrypted message of a page.
 type Envelope struct {
-	Position int // in the reply's chatdata, from 0
+	Position int // in the reply's chatdata, from 0; of a stored alternate, from PageHeader.FirstPosition
 
 	// Seq is valid if HasSeq. WeCom's seq is a uint64; one beyond int64 cannot be
 	// stored in a segment and is taken for garbage (HasSeq false).
@@ -144,6 +146,12 @@ func ParseStored(p Page) ([]Envelope, error) {
 	r, err := ParseReply(p.Reply, p.Header.SeqAsked, SeqLimits{MaxJump: math.MaxUint64, MaxFirst: math.MaxUint64})
 	if err != nil {
 		return nil, fmt.Errorf("page %d: %w", p.Header.SeqAsked, err)
+	}
+	if len(r.Envelopes) > 1<<alternateBits {
+		return nil, fmt.Errorf("page %d: %d envelopes, and a position has room for %d: %w", p.Header.SeqAsked, len(r.Envelopes), 1<<alternateBits, store.ErrDamaged)
+	}
+	for i := range r.Envelopes {
+		r.Envelopes[i].Position += p.Header.FirstPosition()
 	}
 	return r.Envelopes, nil
 }

@@ -13,14 +13,16 @@ import (
 func TestParseEventKey(t *testing.T) {
 	at := time.Date(2026, 11, 23, 8, 0, 0, 7e6, time.UTC)
 	for key, want := range map[string]string{
-		archive.RunKey(archive.Run{ID: "a-b", StartedAt: at}):                             archive.EventRun,
-		archive.GapKey(archive.Gap{Since: at.AddDate(0, 0, -6), SeenAt: at}):              archive.EventGap,
-		archive.BindingKey(archive.KeyBinding{PublicKeyVer: 2, Key: "2026-11-a"}, at):     archive.EventBinding,
-		archive.BindingKey(archive.KeyBinding{PublicKeyVer: math.MaxInt64, Key: "k"}, at): archive.EventBinding,
-		"events/dt=2026-11-23/run-x.json":                                                 "",
-		"events/dt=2026-11-23/hold-1795420800007-a.json":                                  "",
-		"events/dt=2026-11-23/binding-0000000002-key.json":                                "",
-		"pages/run-1795420800007-a.json":                                                  "",
+		archive.RunKey(archive.Run{ID: "a-b", StartedAt: at}):                                                archive.EventRun,
+		archive.GapKey(archive.Gap{Since: at.AddDate(0, 0, -6), SeenAt: at}):                                 archive.EventGap,
+		archive.BindingKey(archive.KeyBinding{PublicKeyVer: 2, Key: "2026-11-a"}, at):                        archive.EventBinding,
+		archive.BindingKey(archive.KeyBinding{PublicKeyVer: math.MaxInt64, Key: "k"}, at):                    archive.EventBinding,
+		archive.HoleKey(archive.ChainHole{From: 3, To: math.MaxUint64, Outcome: archive.HoleFilled, At: at}): archive.EventHole,
+		"events/dt=2026-11-23/hole-3-4-1795420800007-open.json":                                              "",
+		"events/dt=2026-11-23/run-x.json":                                                                    "",
+		"events/dt=2026-11-23/hold-1795420800007-a.json":                                                     "",
+		"events/dt=2026-11-23/binding-0000000002-key.json":                                                   "",
+		"pages/run-1795420800007-a.json":                                                                     "",
 	} {
 		kind, when, ok := archive.ParseEventKey(key)
 		if kind != want || ok != (want != "") || (ok && !when.Equal(at)) {
@@ -65,6 +67,7 @@ func TestBindingEvents(t *testing.T) {
 func FuzzParseEventKey(f *testing.F) {
 	at := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 	f.Add(archive.RunKey(archive.Run{ID: "a", StartedAt: at}))
+	f.Add(archive.HoleKey(archive.ChainHole{From: 1, To: 2, Outcome: archive.HoleOpen, At: at}))
 	f.Add(archive.GapKey(archive.Gap{Since: at, SeenAt: at}))
 	f.Add(archive.BindingKey(archive.KeyBinding{PublicKeyVer: 1, Key: "k"}, at))
 	f.Fuzz(func(t *testing.T, key string) {

@@ -150,22 +150,22 @@ func BindingKey(b KeyBinding, at time.Time) string {
 
 func bindingPrefix(version int64) string { return fmt.Sprintf("binding-%010d-", version) }
 
-var eventName = regexp.MustCompile(`^events/dt=(\d{4}-\d\d-\d\d)/(?:(run)-(\d{13})-[^/]+|(gap)-\d{13}-(\d{13})|(binding)-\d{10,}-(\d{13})-[^/]+)\.json$`)
+var eventName = regexp.MustCompile(`^events/dt=(\d{4}-\d\d-\d\d)/(?:(run)-(\d{13})-[^/]+|(gap)-\d{13}-(\d{13})|(binding)-\d{10,}-(\d{13})-[^/]+|(hole)-\d{20}-\d{20}-(\d{13})-[a-z]+)\.json$`)
 
 // ParseEventKey reads the kind and the time of an event from its key. It is not
-// ok for keys that are none of RunKey, GapKey, BindingKey.
+// ok for keys that are none of RunKey, GapKey, BindingKey, HoleKey.
 func ParseEventKey(key string) (kind string, at time.Time, ok bool) {
 	m := eventName.FindStringSubmatch(key)
 	if m == nil {
 		return "", time.Time{}, false
 	}
-	kinds := map[string]string{"run": EventRun, "gap": EventGap, "binding": EventBinding}
-	ms, err := strconv.ParseInt(m[3]+m[5]+m[7], 10, 64)
+	kinds := map[string]string{"run": EventRun, "gap": EventGap, "binding": EventBinding, "hole": EventHole}
+	ms, err := strconv.ParseInt(m[3]+m[5]+m[7]+m[9], 10, 64)
 	at = time.UnixMilli(ms).UTC()
 	if err != nil || Day(at) != m[1] {
 		return "", time.Time{}, false
 	}
-	return kinds[m[2]+m[4]+m[6]], at, true
+	return kinds[m[2]+m[4]+m[6]+m[8]], at, true
 }
 
 func eventKey(at time.Time, name string) string {

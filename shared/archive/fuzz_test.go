@@ -25,6 +25,11 @@ func FuzzDecodePage(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(good)
+	again, err := archive.EncodePage(archive.PageHeader{SeqAsked: 10, LastSeq: 14, FirstSeq: 11, Count: 2, PulledAt: time.UnixMilli(0), Alternate: 1, Until: 15, Stem: "2026-11-20"}, []byte(goodReply))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(again)
 	f.Add(good[:len(good)-3])
 	f.Add(good[:20])
 	f.Add([]byte{})

@@ -43,15 +43,42 @@ func PageKey(asked uint64) string { return PagesPrefix + SeqName(asked) + pageSu
 
 // ParsePageKey is the reverse of PageKey.
 func ParsePageKey(key string) (asked uint64, ok bool) {
+	asked, alternate, ok := ParseAnyPageKey(key)
+	return asked, ok && alternate == 0
+}
+
+// MaxAlternate is the greatest number of an alternate: positions of its rows must
+// fit into 32 bits.
+const MaxAlternate = 1<<11 - 1
+
+// AlternateKey is the key of the n-th alternate, from 1, of the page asked after seq.
+// In byte order it stands before the key of the page.
+func AlternateKey(asked uint64, n int) string {
+	return PageStem(asked) + "-" + strconv.Itoa(n) + pageSuffix
+}
+
+// PageStem is the common beginning of the keys of a page and of its alternates.
+func PageStem(asked uint64) string { return PagesPrefix + SeqName(asked) }
+
+// ParseAnyPageKey is the reverse of PageKey, with alternate 0, and of AlternateKey.
+func ParseAnyPageKey(key string) (asked uint64, alternate int, ok bool) {
 	name, ok := strings.CutPrefix(key, PagesPrefix)
 	if !ok {
-		return 0, false
+		return 0, 0, false
 	}
-	name, ok = strings.CutSuffix(name, pageSuffix)
-	if !ok {
-		return 0, false
+	if name, ok = strings.CutSuffix(name, pageSuffix); !ok {
+		return 0, 0, false
 	}
-	return parseSeqName(name)
+	name, number, numbered := strings.Cut(name, "-")
+	if numbered {
+		n, err := strconv.Atoi(number)
+		if err != nil || n < 1 || n > MaxAlternate || strconv.Itoa(n) != number {
+			return 0, 0, false
+		}
+		alternate = n
+	}
+	asked, ok = parseSeqName(name)
+	return asked, alternate, ok
 }
 
 // RejectKey is the key of the n-th reply of a run that is no page.

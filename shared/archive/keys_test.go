@@ -26,6 +26,16 @@ func TestKeys(t *testing.T) {
 		if got, ok := archive.ParsePageKey(archive.PageKey(a)); !ok || got != a {
 			t.Fatalf("%d comes back as %d, %v", a, got, ok)
 		}
+		n := rapid.IntRange(1, archive.MaxAlternate).Draw(t, "alternate")
+		if got, of, ok := archive.ParseAnyPageKey(archive.AlternateKey(a, n)); !ok || got != a || of != n {
+			t.Fatalf("alternate %d of %d comes back as %d of %d, %v", n, a, of, got, ok)
+		}
+		if _, ok := archive.ParsePageKey(archive.AlternateKey(a, n)); ok {
+			t.Fatalf("alternate %d of %d passes for a page", n, a)
+		}
+		if (a < b) != (archive.AlternateKey(a, n) < archive.PageKey(b)) && a != b {
+			t.Fatalf("an alternate of %d does not sort with it, before %d", a, b)
+		}
 		part := rapid.IntRange(0, 99).Draw(t, "part")
 		if day, got, n, ok := archive.ParseSegmentKey(archive.SegmentKey(at, a, part)); !ok || got != a || n != part || day != "2026-11-24" {
 			t.Fatalf("%d part %d comes back as %s %d part %d, %v", a, part, day, got, n, ok)
@@ -38,6 +48,12 @@ func TestKeys(t *testing.T) {
 	for _, bad := range []string{"", "pages/1.json.zst", "pages/0000000000000000000x.json.zst", "pages/00000000000000000001.json"} {
 		if _, ok := archive.ParsePageKey(bad); ok {
 			t.Errorf("%q passes for the key of a page", bad)
+		}
+	}
+	for _, bad := range []string{"pages/00000000000000000001-0.json.zst", "pages/00000000000000000001-01.json.zst", "pages/00000000000000000001-2048.json.zst",
+		"pages/00000000000000000001-.json.zst", "pages/00000000000000000001-1-1.json.zst", "pages/00000000000000000001-x.json.zst"} {
+		if _, _, ok := archive.ParseAnyPageKey(bad); ok {
+			t.Errorf("%q passes for the key of an alternate", bad)
 		}
 	}
 	for _, bad := range []string{"", "messages/dt=x/1.parquet", "messages/dt=2026-11-24/00000000000000000012-r0.parquet", "messages/dt=2026-11-24/00000000000000000012-r01.parquet",

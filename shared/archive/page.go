@@ -53,6 +53,12 @@ type PageHeader struct {
 	// first one after five days without a pull that reached the end.
 	Gap bool `json:"gap"`
 
+	// Of an alternate: a page asked for again, since what stood there is missing or
+	// cannot be read. Its reply is all that WeCom had of (SeqAsked, Until].
+	Alternate int    `json:"alternate,omitempty"` // its number, from 1; 0: a page
+	Until     uint64 `json:"until,omitempty"`
+	Stem      string `json:"stem,omitempty"` // day of its segment, which may be older than itself
+
 	HeaderSHA256 string `json:"header_sha256"` // of this header; set by EncodePage
 }
 
@@ -85,7 +91,52 @@ func (h PageHeader) check() error {
 	if h.LastSeq <= h.SeqAsked || h.Count < 1 {
 		return fmt.Errorf("asked %d, last %d, count %d", h.SeqAsked, h.LastSeq, h.Count)
 	}
+	if h.Alternate == 0 {
+		if h.Until != 0 || h.Stem != "" {
+			return fmt.Errorf("until %d, stem %q, and no alternate", h.Until, h.Stem)
+		}
+		return nil
+	}
+	if _, err := time.Parse(time.DateOnly, h.Stem); err != nil || h.Alternate < 0 || h.Alternate > MaxAlternate || h.Until < h.LastSeq {
+		return fmt.Errorf("alternate %d, last %d, until %d, stem %q", h.Alternate, h.LastSeq, h.Until, h.Stem)
+	}
 	return nil
+}
+
+// Key is where the page belongs.
+func (h PageHeader) Key() string {
+	if h.Alternate > 0 {
+		return AlternateKey(h.SeqAsked, h.Alternate)
+	}
+	return PageKey(h.SeqAsked)
+}
+
+// End is where the stretch of the stream ends that the page has: all of it after
+// SeqAsked up to here.
+func (h PageHeader) End() uint64 { return max(h.LastSeq, h.Until) }
+
+// FirstPosition is the position of the page's first envelope: those of a page and of
+// its alternates differ, since their rows stand in the same segment.
+func (h PageHeader) FirstPosition() int { return h.Alternate << alternateBits }
+
+const alternateBits = 20
+
+// AlternateOf says which alternate a position is of; 0: of the page itself.
+func AlternateOf(position int) int { return position >> alternateBits }
+
+// Filed is the header with a PulledAt on the day of its segment, by which keys are
+// made: that of an alternate may be an earlier or a later day. Rows say this time, so
+// that dt= of a segment is always the date of its rows' pulled_at.
+func (h PageHeader) Filed(stem string) PageHeader {
+	day, err := time.Parse(time.DateOnly, stem)
+	if err != nil || Day(h.PulledAt) == stem {
+		return h
+	}
+	if h.PulledAt.After(day) {
+		day = day.AddDate(0, 0, 1).Add(-time.Millisecond)
+	}
+	h.PulledAt = day
+	return h
 }
 
 func packWithHeader(header any, body []byte, maxHeader int) ([]byte, error) {

@@ -60,6 +60,66 @@ func TestPageHeaderFormat(t *testing.T) {
 	golden(t, "page-header.golden", stored[:length])
 }
 
+// TestAlternateHeaderFormat pins what an alternate has more than a page.
+func TestAlternateHeaderFormat(t *testing.T) {
+	stored, err := archive.EncodePage(archive.PageHeader{
+		Corp: "ww5117a9e0c0ffee01", SeqAsked: 10, Limit: 2, FirstSeq: 11, LastSeq: 14, Count: 2,
+		PulledAt: time.Date(2026, 11, 23, 8, 0, 0, 5e6, time.UTC), Run: "run-1", Program: "v1",
+		SDKVersion: "simulator", Alternate: 3, Until: 17, Stem: "2026-11-20",
+	}, []byte(goodReply))
+	if err != nil {
+		t.Fatal(err)
+	}
+	length := 8 + int(stored[4]) + int(stored[5])<<8
+	golden(t, "alternate-header.golden", stored[:length])
+	page, err := archive.DecodePage(stored)
+	if err != nil || page.Header.Key() != "pages/00000000000000000010-3.json.zst" || page.Header.End() != 17 {
+		t.Fatalf("%+v, %v", page.Header, err)
+	}
+	envelopes, err := archive.ParseStored(page)
+	if err != nil || envelopes[1].Position != 3<<20+1 || archive.AlternateOf(envelopes[1].Position) != 3 {
+		t.Errorf("%+v, %v", envelopes, err)
+	}
+}
+
+// TestAlternatesThatAreNone: what contradicts itself is not stored, nor read.
+func TestAlternatesThatAreNone(t *testing.T) {
+	good := archive.PageHeader{SeqAsked: 10, FirstSeq: 11, LastSeq: 14, Count: 2, Alternate: 1, Until: 14, Stem: "2026-11-20"}
+	for name, change := range map[string]func(*archive.PageHeader){
+		"until before its end":   func(h *archive.PageHeader) { h.Until = 13 },
+		"no day":                 func(h *archive.PageHeader) { h.Stem = "" },
+		"a day that never was":   func(h *archive.PageHeader) { h.Stem = "2026-02-30" },
+		"below the first":        func(h *archive.PageHeader) { h.Alternate = -1 },
+		"beyond the last":        func(h *archive.PageHeader) { h.Alternate = archive.MaxAlternate + 1 },
+		"a page with an end":     func(h *archive.PageHeader) { h.Alternate, h.Stem = 0, "" },
+		"a page with a day":      func(h *archive.PageHeader) { h.Alternate, h.Until = 0, 0 },
+		"no envelopes, as pages": func(h *archive.PageHeader) { h.Count = 0 },
+	} {
+		h := good
+		change(&h)
+		if _, err := archive.EncodePage(h, []byte(goodReply)); err == nil {
+			t.Errorf("%s: it is stored", name)
+		}
+	}
+	if _, err := archive.EncodePage(good, []byte(goodReply)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFiled: the rows of a page say a time on the day of its segment, whatever that is.
+func TestFiled(t *testing.T) {
+	at := time.Date(2026, 11, 23, 8, 0, 0, 5e6, time.UTC)
+	for stem, want := range map[string]time.Time{
+		"": at, "2026-11-23": at,
+		"2026-11-20": time.Date(2026, 11, 20, 23, 59, 59, 999e6, time.UTC),
+		"2026-11-24": time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC),
+	} {
+		if got := (archive.PageHeader{PulledAt: at}).Filed(stem).PulledAt; !got.Equal(want) || stem != "" && archive.Day(got) != stem {
+			t.Errorf("%s: %s, want %s", stem, got, want)
+		}
+	}
+}
+
 // TestStoredPageStaysReadable reads a whole page that an earlier program stored.
 func TestStoredPageStaysReadable(t *testing.T) {
 	path := filepath.Join("testdata", "page-v1.json.zst")

@@ -9,8 +9,8 @@ import (
 // Outcome says what became of one envelope.
 type Outcome string
 
-// Outcomes. Everything but OutcomeOK is unreadable for now, and a redrive may
-// read it later.
+// Outcomes. Everything but OutcomeOK and OutcomeElsewhere is unreadable for now, and a
+// redrive may read it later.
 const (
 	OutcomeOK         Outcome = "ok"
 	OutcomeUnknownKey Outcome = "unknown_key_version" // no private key of ours opens it
@@ -18,6 +18,10 @@ const (
 	OutcomeBadMessage Outcome = "bad_message"         // DecryptData refused key or body
 	OutcomeCrash      Outcome = "library_crash"       // WeCom's library died of it
 	OutcomeBadSeq     Outcome = "seq_out_of_range"    // seq beyond int64
+
+	// OutcomeElsewhere is that of an envelope of an alternate, or of a page that has
+	// alternates, whose message another row has: one that was there before.
+	OutcomeElsewhere Outcome = "elsewhere"
 
 	// OutcomeDamaged is never stored: a reader says it of a message whose segment
 	// cannot be read.
@@ -27,7 +31,7 @@ const (
 // Row is one row of a segment: one envelope of one page.
 type Row struct {
 	// Facts. They never change.
-	Position     int    // of the envelope in the page's chatdata, from 0
+	Position     int    // of the envelope in the page's chatdata, from PageHeader.FirstPosition
 	Seq          int64  // valid if HasSeq
 	HasSeq       bool   // false: the seq is beyond int64
 	MsgID        string // as the envelope says

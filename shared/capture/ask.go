@@ -17,48 +17,59 @@ import (
 // A minute's ban follows too many calls (docs/wecom.md, "Limits and bans").
 const rateBan = time.Minute
 
-// ask calls GetChatData until it gets a page or the end of the stream. It waits
-// by the class of each error, and gives up after Tries in a row.
-func (r *run) ask(ctx context.Context) ([]byte, archive.Reply, error) {
+// ask calls GetChatData until it gets a page or the end of the stream.
+func (r *run) ask(ctx context.Context) (got answer, err error) {
+	var doubted answer
+	err = r.persist(ctx, r.cursor.Seq, func() (err error) {
+		if got, err = r.call(ctx, r.cursor.Seq, r.limit); err == nil {
+			doubted, err = r.weigh(ctx, doubted, got)
+		}
+		return err
+	})
+	if err == nil {
+		r.limit = min(r.limit*2, r.config.Limit, 1000)
+	}
+	return got, err
+}
+
+// persist tries until it succeeds. It waits by the class of each error, and gives up
+// after Tries in a row.
+func (r *run) persist(ctx context.Context, at uint64, try func() error) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = time.Second, 30*time.Second
 	pause.RandomizationFactor = 0 // one puller; nobody to get out of step with
-	var doubted answer
-	for try := 1; ; try++ {
+	for n := 1; ; n++ {
 		if err := r.mayGoOn(ctx); err != nil {
-			return nil, archive.Reply{}, err
+			return err
 		}
-		got, err := r.call(ctx)
+		err := try()
 		if err == nil {
-			if doubted, err = r.weigh(ctx, doubted, got); err == nil {
-				r.limit = min(r.limit*2, r.config.Limit, 1000)
-				return got.reply, got.parsed, nil
-			}
+			return nil
 		}
 		wait := pause.NextBackOff()
 		var refused *wecom.Error
 		switch {
 		case errors.Is(err, errDoubtful):
 			wait = 0
-		case ctx.Err() != nil, errors.Is(err, errDeadline), errors.Is(err, archive.ErrImplausibleSeq), errors.Is(err, errStoring):
-			return nil, archive.Reply{}, err
+		case ctx.Err() != nil, errors.Is(err, errDeadline), errors.Is(err, archive.ErrImplausibleSeq), errors.Is(err, errStoring), errors.Is(err, errUnsure):
+			return err
 		case errors.As(err, &refused) && refused.Class() == wecom.Smaller:
-			if r.limit == 1 {
-				return nil, archive.Reply{}, fmt.Errorf("one message alone is too large to pull: %w", err)
+			if r.asked == 1 {
+				return fmt.Errorf("one message alone is too large to pull: %w", err)
 			}
-			r.limit, wait = r.limit/2, 0
-			try-- // the limit bounds these tries
+			r.limit, wait = r.asked/2, 0
+			n-- // the limit bounds these tries
 		case errors.As(err, &refused) && refused.Class() == wecom.Slower:
 			wait = rateBan
 		case errors.As(err, &refused) && refused.Class() != wecom.Retry:
-			return nil, archive.Reply{}, err
+			return err
 		}
-		if try >= r.config.Tries {
-			return nil, archive.Reply{}, fmt.Errorf("gave up after %d tries: %w", try, err)
+		if n >= r.config.Tries {
+			return fmt.Errorf("gave up after %d tries: %w", n, err)
 		}
-		r.config.Log.Warn("call failed, trying again", "seq", r.cursor.Seq, "try", try, "wait", wait, "limit", r.limit, "error", err)
+		r.config.Log.Warn("call failed, trying again", "seq", at, "try", n, "wait", wait, "limit", r.limit, "error", err)
 		if restErr := r.rest(ctx, wait); restErr != nil {
-			return nil, archive.Reply{}, fmt.Errorf("%w: %w", restErr, err)
+			return fmt.Errorf("%w: %w", restErr, err)
 		}
 	}
 }
@@ -74,34 +85,38 @@ func (r *run) rest(ctx context.Context, d time.Duration) error {
 	return r.config.Sleep(ctx, d)
 }
 
-// answer is a reply, as it came and understood.
+// answer is a reply, as it came and understood, to the question for what comes after at.
 type answer struct {
+	at     uint64
+	limit  int
 	reply  []byte
 	parsed archive.Reply
 }
 
 // call makes one call. A reply that is neither a page nor the end of the stream
 // is kept below rejects/ and returned as an error.
-func (r *run) call(ctx context.Context) (answer, error) {
+func (r *run) call(ctx context.Context, at uint64, limit int) (answer, error) {
 	if err := r.rest(ctx, r.limiter.ReserveN(r.config.Now(), 1).DelayFrom(r.config.Now())); err != nil {
 		return answer{}, err
 	}
 	r.did.Calls++
-	reply, err := r.config.Chats.GetChatData(ctx, r.cursor.Seq, r.limit)
+	r.asked = limit
+	reply, err := r.config.Chats.GetChatData(ctx, at, limit)
 	if err != nil {
-		return answer{}, fmt.Errorf("asking WeCom for what comes after %d: %w", r.cursor.Seq, err)
+		return answer{}, fmt.Errorf("asking WeCom for what comes after %d: %w", at, err)
 	}
-	parsed, err := archive.ParseReply(reply, r.cursor.Seq, r.config.Seqs)
+	parsed, err := archive.ParseReply(reply, at, r.config.Seqs)
+	got := answer{at, limit, reply, parsed}
 	if err == nil {
-		return answer{reply, parsed}, nil
+		return got, nil
 	}
-	if keepErr := r.reject(ctx, reply, parsed.Errcode, err); keepErr != nil {
+	if keepErr := r.reject(ctx, got, err); keepErr != nil {
 		return answer{}, keepErr
 	}
 	if errors.Is(err, archive.ErrErrcode) {
 		err = wecom.NewReplyError("GetChatData", parsed.Errcode, parsed.Errmsg)
 	}
-	return answer{}, fmt.Errorf("reply to what comes after %d: %w", r.cursor.Seq, err)
+	return answer{}, fmt.Errorf("reply to what comes after %d: %w", at, err)
 }
 
 // errDoubtful marks a reply that waits for a second one to confirm it.
@@ -115,7 +130,7 @@ func (r *run) weigh(ctx context.Context, doubted, got answer) (answer, error) {
 	// That a doubted reply had more steps of its kind contradicts it only if the new
 	// one does without any.
 	if doubted.reply != nil && (!believed || !got.parsed.Doubtful(r.config.Seqs)) {
-		if err := r.reject(ctx, doubted.reply, 0, archive.ErrUnconfirmed); err != nil {
+		if err := r.reject(ctx, doubted, archive.ErrUnconfirmed); err != nil {
 			return answer{}, err
 		}
 	}
@@ -133,20 +148,21 @@ var errStoring = errors.New("cannot store")
 
 // reject keeps a reply that is no page: the first MaxRejects of a run, and one of
 // each errcode, so that refusals leave room for what is harder to explain.
-func (r *run) reject(ctx context.Context, reply []byte, errcode int, reason error) error {
+func (r *run) reject(ctx context.Context, got answer, reason error) error {
+	errcode := got.parsed.Errcode
 	r.did.Rejects++
-	r.config.Log.Error("reply is no page", "seq", r.cursor.Seq, "bytes", len(reply), "reason", reason)
+	r.config.Log.Error("reply is no page", "seq", got.at, "bytes", len(got.reply), "reason", reason)
 	if r.kept >= r.config.MaxRejects || r.refused[errcode] {
 		return nil
 	}
 	stored, err := archive.EncodeReject(archive.RejectHeader{
-		Corp: r.config.Corp, SeqAsked: r.cursor.Seq, Limit: r.limit, PulledAt: r.config.Now().UTC().Truncate(time.Millisecond),
+		Corp: r.config.Corp, SeqAsked: got.at, Limit: got.limit, PulledAt: r.config.Now().UTC().Truncate(time.Millisecond),
 		Run: r.did.ID, Program: r.config.Program, SDKVersion: r.config.SDKVersion, Reason: reason.Error(),
-	}, reply)
+	}, got.reply)
 	if err != nil {
 		return fmt.Errorf("%w: packing a rejected reply: %w", errStoring, err)
 	}
-	key := archive.RejectKey(r.cursor.Seq, r.did.ID, r.did.Rejects)
+	key := archive.RejectKey(got.at, r.did.ID, r.did.Rejects)
 	if err := putBytes(ctx, r.config.Objects, key, stored); err != nil && !errors.Is(err, store.ErrExists) {
 		return fmt.Errorf("%w: %w", errStoring, err)
 	}

@@ -3,7 +3,9 @@
 // encrypted, before anybody tries to read it. It has no private key.
 //
 // Pages form a chain: each is stored under the seq it was asked after, and its
-// last seq is what is asked next. Only a stored page moves the cursor. That is
+// last seq is what is asked next. Only a stored page moves the cursor, or a hole
+// that is recorded: pages that are gone, behind which others are there. What is
+// missing is asked for again and stored beside its place, in alternates. That is
 // why nothing is lost or stored twice however often the puller is killed, runs
 // late, or runs twice at once: whoever puts the page first wins, and everybody
 // goes on from what is stored.

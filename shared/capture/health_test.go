@@ -12,6 +12,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/damage"
 	"wecom-archive/shared/health"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
@@ -46,17 +47,38 @@ func TestEveryFailureHasARemedy(t *testing.T) {
 	}
 }
 
-// TestDamagedPageHasARemedy: garbage under the cursor's key stops the puller, which
-// says what to look at.
-func TestDamagedPageHasARemedy(t *testing.T) {
+// TestGarbageAtTheCursor: what cannot be read under the cursor's key, and can never be
+// replaced, does not stop the puller. It asks again, stores an alternate, and says so.
+func TestGarbageAtTheCursor(t *testing.T) {
 	w := newWorld(50)
 	w.put(t, archive.PageKey(0), "garbage")
-	run, err := w.pull(t)
-	if !errors.Is(err, store.ErrDamaged) || !strings.Contains(run.Remedy, "pages/") || run.Calls > 0 {
-		t.Fatalf("run %+v: %v", run, err)
+	run := w.mustPull(t)
+	if run.Pages != 3 || run.Envelopes != 50 {
+		t.Fatalf("run %+v", run)
 	}
-	if _, f := w.judge(t); f.State.LastRemedy != run.Remedy {
-		t.Errorf("state %+v", f.State)
+	stored, err := store.ReadObject(t.Context(), w.objects, archive.AlternateKey(0, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := archive.DecodePageHeader(stored)
+	if err != nil || h.Alternate != 1 || h.Until != h.LastSeq || h.Stem != archive.Day(morning) || h.Count != 20 {
+		t.Errorf("alternate %+v, %v", h, err)
+	}
+	found, err := damage.New(w.objects, w.catalog.Table, corpID, w.Now).Summary(t.Context())
+	if err != nil || !slices.ContainsFunc(found.Open, func(e damage.Entry) bool {
+		return e.Finding.Kind == archive.Altered && e.Finding.Key == archive.PageKey(0)
+	}) {
+		t.Errorf("findings %+v, %v", found, err)
+	}
+	// Its alternate cannot be read either: there is a second one, and the cursor goes on.
+	w.index = storetest.NewIndex()
+	w.catalog = catalog.New(w.index)
+	w.objects = storetest.NewObjects()
+	w.put(t, archive.PageKey(0), "garbage")
+	w.put(t, archive.AlternateKey(0, 1), string(stored[:len(stored)/2]))
+	w.mustPull(t)
+	if _, err := store.ReadObject(t.Context(), w.objects, archive.AlternateKey(0, 2)); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -42,20 +41,22 @@ type Keys interface {
 
 // Config is what a Puller works with. Fields without a default must be set.
 type Config struct {
-	Corp    string           // corpid
-	Objects store.Objects    // archive bucket
-	Lock    store.Lock       // of Objects
-	Pages   *catalog.Pages   // whole: cursor, lease and pages are the puller's, it uses twelve methods
-	Journal Journal          //
-	Keys    Keys             //
-	Queue   store.Notifier   // of the archiver
-	Chats   Chats            //
-	Seats   Seats            // optional: without it an empty stream is never proof of health
-	Now     func() time.Time //
-	Sleep   func(ctx context.Context, d time.Duration) error
-	Owner   string        // who holds the lease; one per process
-	NewID   func() string // ids of runs, unique
-	Log     *slog.Logger
+	Corp     string           // corpid
+	Objects  store.Objects    // archive bucket
+	Lock     store.Lock       // of Objects
+	Pages    *catalog.Pages   // whole: cursor, lease and pages are the puller's, it uses twelve methods
+	Journal  Journal          //
+	Keys     Keys             //
+	Holes    Holes            // of the chain of pages
+	Findings catalog.Findings //
+	Queue    store.Notifier   // of the archiver
+	Chats    Chats            //
+	Seats    Seats            // optional: without it an empty stream is never proof of health
+	Now      func() time.Time //
+	Sleep    func(ctx context.Context, d time.Duration) error
+	Owner    string        // who holds the lease; one per process
+	NewID    func() string // ids of runs, unique
+	Log      *slog.Logger
 
 	Program    string // our version, written into pages
 	SDKVersion string // of WeCom's library
@@ -116,6 +117,9 @@ type run struct {
 	cursor  catalog.Cursor
 	lease   catalog.Lease
 	limit   int          // most envelopes of the next call
+	asked   int          // most envelopes of the last one
+	marked  bool         // a page was stored behind a gap, and says so
+	again   *place       // what cannot be read at the cursor; nil: nothing is there
 	kept    int          // rejects stored
 	refused map[int]bool // errcodes of rejects stored
 
@@ -156,7 +160,12 @@ const stage = "puller"
 func (r *run) work(ctx context.Context) error {
 	state, err := r.prepare(ctx)
 	if err == nil {
-		err = r.pull(ctx)
+		// What is missing is older than what comes next, and WeCom forgets it first. It
+		// keeps nothing else from being pulled.
+		holes := r.fill(ctx)
+		if err = r.pull(ctx); holes != nil && !errors.Is(holes, errDeadline) {
+			err = errors.Join(err, holes)
+		}
 		if !r.did.EndReachedAt.IsZero() {
 			err = errors.Join(err, r.recordGap(ctx, state, r.config.Now().UTC()))
 		}
@@ -193,165 +202,106 @@ func (r *run) prepare(ctx context.Context) (catalog.PullState, error) {
 	return state, errors.Join(adoptErr, r.recordGap(ctx, state, r.did.StartedAt))
 }
 
-// checkCursor compares the cursor with the page that it stands behind: a wrong one
-// would skip messages, or pull them twice.
-func (r *run) checkCursor(ctx context.Context) error {
-	c := r.cursor
-	if c.Seq == 0 {
-		return nil
-	}
-	wrong := func(why error) error {
-		return own(fmt.Errorf("the cursor says seq %d, behind page %d: %w: %w", c.Seq, c.Page, store.ErrIndexDamaged, why))
-	}
-	head, err := r.config.Objects.GetRange(ctx, archive.PageKey(c.Page), 0, archive.HeaderProbe)
-	if errors.Is(err, store.ErrNotFound) {
-		return wrong(err)
-	}
-	if err != nil {
-		return own(fmt.Errorf("reading page %d, which the cursor stands behind: %w", c.Page, err))
-	}
-	end := uint64(0)
-	h, err := archive.DecodePageHeader(head)
-	switch {
-	case err == nil:
-		end = h.LastSeq
-	case errors.Is(err, store.ErrDamaged): // then the index has to agree with itself
-		state, err := r.config.Pages.Page(ctx, c.Page)
-		if err != nil {
-			return own(err)
-		}
-		end = state.LastSeq
-	default:
-		return err
-	}
-	if end != c.Seq {
-		return wrong(fmt.Errorf("that page ends at %d", end))
-	}
-	return nil
-}
-
 // pull stores pages until the stream is at its end.
 func (r *run) pull(ctx context.Context) error {
 	for {
 		asked := r.config.Now().UTC()
-		reply, parsed, err := r.ask(ctx)
+		got, err := r.ask(ctx)
 		if err != nil {
 			return err
 		}
-		if len(parsed.Envelopes) == 0 {
-			if parsed.ProvesEnd {
+		if len(got.parsed.Envelopes) == 0 {
+			if got.parsed.ProvesEnd {
 				r.did.EndReachedAt = asked
 			} else {
 				r.config.Log.Warn("reply has no list of messages: nothing more now, but no proof of the end", "seq", r.cursor.Seq)
 			}
 			return nil
 		}
-		if err := r.store(ctx, reply, parsed); err != nil {
+		if err := r.store(ctx, got); err != nil {
 			return err
 		}
 	}
 }
 
-// store puts a page and moves the cursor over what is stored then.
-func (r *run) store(ctx context.Context, reply []byte, parsed archive.Reply) error {
-	h := archive.PageHeader{
-		Corp: r.config.Corp, SeqAsked: r.cursor.Seq, Limit: r.limit,
-		FirstSeq: parsed.FirstSeq, LastSeq: parsed.LastSeq, Count: len(parsed.Envelopes),
-		Size: int64(len(reply)), PulledAt: r.config.Now().UTC().Truncate(time.Millisecond), Run: r.did.ID,
-		Program: r.config.Program, SDKVersion: r.config.SDKVersion, SDKSHA256: r.config.SDKSHA256,
-		Gap: r.did.Gap && r.did.Pages == 0,
+// store puts a page and moves the cursor over what is stored then. If what stands there
+// cannot be read, the page is an alternate.
+func (r *run) store(ctx context.Context, got answer) error {
+	h := r.header(got)
+	h.Gap = r.did.Gap && !r.marked
+	if r.again != nil {
+		h.Alternate, h.Until, h.Stem = r.again.next, h.LastSeq, r.again.stem(h)
 	}
-	stored, err := archive.EncodePage(h, reply)
-	if err != nil {
-		return fmt.Errorf("packing page %d: %w", h.SeqAsked, err)
-	}
-	switch err := putBytes(ctx, r.config.Objects, archive.PageKey(h.SeqAsked), stored); {
+	switch err := r.put(ctx, h, got.reply); {
 	case errors.Is(err, store.ErrExists):
 		// Another run stored it, or a lost reply hid that we did. What is stored wins.
-		return r.adopt(ctx)
+		if err := r.adopt(ctx); err != nil {
+			return err
+		}
+		if r.cursor.Seq == h.SeqAsked && (r.again == nil || r.again.next <= h.Alternate) {
+			return own(fmt.Errorf("%s is stored, but cannot be found: %w", h.Key(), store.ErrDamaged))
+		}
+		return nil
 	case err != nil:
-		return own(err)
+		return err
 	}
-	r.did.Pages++
-	r.did.Envelopes += h.Count
+	r.marked = true
+	if h.Alternate > 0 {
+		if err := r.foundAgain(ctx, h); err != nil {
+			return err
+		}
+	}
 	if ours, err := r.advance(ctx, h); err != nil || ours {
 		return err
 	}
 	return r.adopt(ctx)
 }
 
+// header is what is known of a reply.
+func (r *run) header(got answer) archive.PageHeader {
+	return archive.PageHeader{
+		Corp: r.config.Corp, SeqAsked: got.at, Limit: got.limit,
+		FirstSeq: got.parsed.FirstSeq, LastSeq: got.parsed.LastSeq, Count: len(got.parsed.Envelopes),
+		Size: int64(len(got.reply)), PulledAt: r.config.Now().UTC().Truncate(time.Millisecond), Run: r.did.ID,
+		Program: r.config.Program, SDKVersion: r.config.SDKVersion, SDKSHA256: r.config.SDKSHA256,
+	}
+}
+
+// put stores a reply.
+func (r *run) put(ctx context.Context, h archive.PageHeader, reply []byte) error {
+	stored, err := archive.EncodePage(h, reply)
+	if err != nil {
+		return fmt.Errorf("packing page %d: %w", h.SeqAsked, err)
+	}
+	if err := putBytes(ctx, r.config.Objects, h.Key(), stored); err != nil {
+		return own(err)
+	}
+	r.did.Pages++
+	r.did.Envelopes += h.Count
+	return nil
+}
+
 // advance notes a stored page and moves the cursor over it. If another run has
 // moved it, the cursor is read again and ours is false.
 func (r *run) advance(ctx context.Context, h archive.PageHeader) (ours bool, err error) {
-	if err := r.config.Pages.NotePage(ctx, h); err != nil {
+	note := r.config.Pages.NotePage
+	if h.Alternate > 0 { // what the index knows is of the page that cannot be read
+		note = r.config.Pages.ReopenPage
+	}
+	if err := note(ctx, h); err != nil {
 		return false, own(err)
 	}
 	next, err := r.config.Pages.AdvanceCursor(ctx, r.cursor, h)
 	if errors.Is(err, store.ErrConflict) {
+		r.again = nil
 		r.cursor, err = r.config.Pages.Cursor(ctx)
 		return false, own(err)
 	}
 	if err != nil {
 		return false, own(err)
 	}
-	r.cursor = next
+	r.cursor, r.again = next, nil
 	return true, nil
-}
-
-// adopt moves the cursor over pages that are stored already: by a run that died
-// before it moved the cursor, or by another one at work. Their created-event may
-// have died with that run, so they are queued again.
-func (r *run) adopt(ctx context.Context) error {
-	for {
-		if err := r.mayGoOn(ctx); err != nil {
-			return err
-		}
-		h, err := r.storedPage(ctx)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		ours, err := r.advance(ctx, h)
-		if err != nil {
-			return err
-		}
-		if !ours {
-			continue
-		}
-		r.did.Adopted++
-		r.config.Log.Info("adopted a stored page", "page", h.SeqAsked, "envelopes", h.Count)
-		if err := r.config.Queue.Notify(ctx, archive.PageKey(h.SeqAsked)); err != nil {
-			r.config.Log.Warn("cannot queue an adopted page; it is queued again later", "page", h.SeqAsked, "error", err)
-		}
-	}
-}
-
-// storedPage reads the page at the cursor, or ErrNotFound. The cursor follows its
-// header; it must agree with the reply.
-func (r *run) storedPage(ctx context.Context) (archive.PageHeader, error) {
-	key := archive.PageKey(r.cursor.Seq)
-	stored, err := store.ReadObject(ctx, r.config.Objects, key)
-	if err != nil {
-		return archive.PageHeader{}, own(fmt.Errorf("looking for page %d: %w", r.cursor.Seq, err))
-	}
-	page, err := archive.DecodePage(stored)
-	if err != nil {
-		return archive.PageHeader{}, fmt.Errorf("adopting %s: %w", key, err)
-	}
-	h := page.Header
-	if h.SeqAsked != r.cursor.Seq || h.Corp != r.config.Corp {
-		return h, fmt.Errorf("adopting %s: its header says page %d of corp %s, not of %s: %w",
-			key, h.SeqAsked, h.Corp, r.config.Corp, store.ErrDamaged)
-	}
-	// Whether its steps are believable was judged when it was stored.
-	parsed, err := archive.ParseReply(page.Reply, h.SeqAsked, archive.SeqLimits{MaxJump: math.MaxUint64, MaxFirst: math.MaxUint64})
-	if err != nil || parsed.FirstSeq != h.FirstSeq || parsed.LastSeq != h.LastSeq || len(parsed.Envelopes) != h.Count {
-		return h, fmt.Errorf("adopting %s: its header (%d to %d, %d envelopes) is not that of its reply: %w",
-			key, h.FirstSeq, h.LastSeq, h.Count, store.ErrDamaged)
-	}
-	return h, nil
 }
 
 // mayGoOn renews the lease when it is due, and ends a run that is out of time.

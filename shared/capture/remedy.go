@@ -83,10 +83,16 @@ func remedy(err error) string {
 		return "Switch on versioning and Object Lock with a default retention for the archive bucket. Nothing is stored before."
 	case errors.Is(err, archive.ErrNewFormat):
 		return "A newer version of this program wrote what the error names. Run that version."
+	case errors.Is(err, errForeign):
+		return "The bucket holds pages of another company: look at the settings. Each company has a stack of its own."
+	case errors.Is(err, errOrphans):
+		return "The last pages are gone, of which messages are stored. The archiver finds out how far they reach, and the next run goes on from there; if it does not, make the index again: wecom-archive reindex."
+	case errors.Is(err, errChanged):
+		return "WeCom gives other answers each time, so nothing of them is stored. The next run asks again."
 	case errors.Is(err, store.ErrIndexDamaged):
 		return "The index holds what cannot be read. Drop it: it is built again from the objects."
 	case errors.Is(err, store.ErrDamaged):
-		return "Look at what the error names. A page below pages/: only it says where the next one begins, so the puller does not pass it; find out who wrote or altered it, and look at the earliest version of its key and at copies of the bucket."
+		return "Look at what the error names. Find out who wrote or altered it, and look at the earliest version of its key and at copies of the bucket."
 	case errors.Is(err, errQueue):
 		return "Look at the archiver's queue and the right to send to it. The pages are stored, and are queued again by the next run."
 	case errors.Is(err, errStoring), errors.As(err, &ours):

@@ -33,7 +33,7 @@ func (r *run) catchUp(ctx context.Context) (catalog.PullState, error) {
 	if err != nil {
 		return state, own(fmt.Errorf("listing the events: %w", err))
 	}
-	if !from.IsZero() && len(found.runs)+len(found.gaps)+len(found.bindings) == 0 {
+	if !from.IsZero() && len(found.runs)+len(found.gaps)+len(found.bindings)+len(found.holes) == 0 {
 		r.caughtUp = true
 		return state, nil
 	}
@@ -84,6 +84,7 @@ type eventList struct {
 	runs     []string            // the newest keepRuns
 	gaps     map[string][]string // by their Since: of each, the last record counts
 	bindings []string
+	holes    []string
 }
 
 // listEvents lists the events after a time. Those that lie ahead of the clock were
@@ -112,12 +113,14 @@ func (r *run) listEvents(ctx context.Context, from time.Time) (eventList, error)
 			found.gaps[since] = append(found.gaps[since], info.Key)
 		case archive.EventBinding:
 			found.bindings = append(found.bindings, info.Key)
+		case archive.EventHole:
+			found.holes = append(found.holes, info.Key)
 		}
 	}
 	return found, nil
 }
 
-// applyEvents puts gaps and key bindings into the index, which the archiver would
+// applyEvents puts gaps, holes and key bindings into the index, which the archiver would
 // not find again in pages that are done, and returns what the newest run knew.
 func (r *run) applyEvents(ctx context.Context, found eventList) (known archive.Known, err error) {
 	for _, keys := range found.gaps {
@@ -133,6 +136,18 @@ func (r *run) applyEvents(ctx context.Context, found eventList) (known archive.K
 				return known, err
 			}
 			break
+		}
+	}
+	for _, key := range found.holes {
+		hole, ok, err := readEvent(ctx, r, key, archive.EventHole, archive.HoleKey)
+		if err != nil {
+			return known, err
+		}
+		if !ok {
+			continue
+		}
+		if err := r.config.Holes.PutHole(ctx, hole); err != nil {
+			return known, err
 		}
 	}
 	for _, key := range found.bindings {

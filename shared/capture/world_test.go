@@ -19,6 +19,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/damage"
 	"wecom-archive/shared/store"
 	"wecom-archive/shared/store/storetest"
 	"wecom-archive/shared/wecom/wecomtest"
@@ -153,13 +154,14 @@ var ids atomic.Int64
 
 // take gives a puller its subjects of a catalog.
 func take(c *capture.Config, from *catalog.Catalog) {
-	c.Pages, c.Journal, c.Keys = from.Pages, from.Journal, from.Keys
+	c.Pages, c.Journal, c.Keys, c.Holes = from.Pages, from.Journal, from.Keys, from.Journal
+	c.Findings = damage.New(c.Objects, from.Table, corpID, c.Now)
 }
 
 // config is that of a puller with pages of 20.
 func (w *world) config() capture.Config {
 	return capture.Config{
-		Corp: corpID, Objects: w.objects, Lock: w.objects, Pages: w.catalog.Pages, Journal: w.catalog.Journal, Keys: w.catalog.Keys, Queue: w.queue, Chats: w.stream,
+		Corp: corpID, Objects: w.objects, Lock: w.objects, Pages: w.catalog.Pages, Journal: w.catalog.Journal, Keys: w.catalog.Keys, Holes: w.catalog.Journal, Findings: damage.New(w.objects, w.catalog.Table, corpID, w.Now), Queue: w.queue, Chats: w.stream,
 		Now: w.Now, Sleep: w.Sleep, Owner: "puller", Log: slog.New(slog.DiscardHandler),
 		NewID:   func() string { return fmt.Sprintf("run%06d", ids.Add(1)) },
 		Program: "test", SDKVersion: "stub", Limit: 20,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"wecom-archive/shared/archive"
@@ -11,13 +12,14 @@ import (
 	"wecom-archive/shared/store"
 )
 
-// PageState is what the index knows of a page.
+// PageState is what the index knows of a page, and of its alternates: they are one, since
+// their rows stand in one segment.
 type PageState struct {
-	Key        string                  `json:"key"`
+	Key        string                  `json:"key"` // of the page; if it cannot be read, of its last alternate
 	SeqAsked   uint64                  `json:"seq_asked"`
 	LastSeq    uint64                  `json:"last_seq"`
 	Count      int                     `json:"count"`
-	PulledAt   time.Time               `json:"pulled_at"`
+	PulledAt   time.Time               `json:"pulled_at"`            // on the day of its segment
 	Archived   bool                    `json:"archived"`             // its segment is stored and indexed
 	ArchivedAt time.Time               `json:"archived_at,omitzero"` //
 	Parts      int                     `json:"parts,omitempty"`      // segment objects
@@ -36,7 +38,7 @@ type PageState struct {
 func (s PageState) troubled() bool { return len(s.Unreadable) > 0 || len(s.Damaged) > 0 }
 
 func stateOf(h archive.PageHeader) PageState {
-	return PageState{Key: archive.PageKey(h.SeqAsked), SeqAsked: h.SeqAsked, LastSeq: h.LastSeq, Count: h.Count, PulledAt: h.PulledAt}
+	return PageState{Key: h.Key(), SeqAsked: h.SeqAsked, LastSeq: h.End(), Count: h.Count, PulledAt: h.Filed(h.Stem).PulledAt}
 }
 
 // NotePage records a stored page as waiting for the archiver, unless the
@@ -58,6 +60,9 @@ func (c *Pages) NotePage(ctx context.Context, h archive.PageHeader) error {
 	var known PageState
 	if _, err := c.table.Read(ctx, partitionPages, name, &known); err != nil || !known.Archived {
 		return err
+	}
+	if slices.Contains(known.Damaged, state.Key) { // what was there before is gone
+		return c.ReopenPage(ctx, h)
 	}
 	if err := c.table.Delete(ctx, store.Item{Partition: partitionPending, Sort: name}); err != nil {
 		return fmt.Errorf("noting page %d: %w", h.SeqAsked, err)
@@ -180,12 +185,21 @@ func (c *Pages) Quarantined(ctx context.Context, from uint64, limit int) ([]Page
 // PageOf returns the state of the page that has the messages around a seq: the last
 // one asked before it. ErrNotFound if that ends before.
 func (c *Pages) PageOf(ctx context.Context, seq uint64) (PageState, error) {
+	page, err := c.PageBefore(ctx, seq)
+	if err == nil && page.LastSeq < seq {
+		err = fmt.Errorf("the page with seq %d: %w", seq, store.ErrNotFound)
+	}
+	return page, err
+}
+
+// PageBefore returns the state of the last page asked before a seq, or ErrNotFound.
+func (c *Pages) PageBefore(ctx context.Context, seq uint64) (PageState, error) {
 	pages, err := table.List[PageState](ctx, c.table, store.IndexQuery{Partition: partitionPages, To: archive.SeqName(seq), Descending: true, Limit: 1})
+	if err == nil && len(pages) == 0 {
+		err = fmt.Errorf("a page before %d: %w", seq, store.ErrNotFound)
+	}
 	if err != nil {
 		return PageState{}, err
-	}
-	if len(pages) == 0 || pages[0].LastSeq < seq {
-		return PageState{}, fmt.Errorf("the page with seq %d: %w", seq, store.ErrNotFound)
 	}
 	return pages[0], nil
 }

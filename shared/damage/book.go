@@ -126,6 +126,9 @@ func (b *Book) Note(ctx context.Context, f archive.Finding) error {
 		if was.Finding.Noticed.Before(f.Noticed) {
 			e.Finding = was.Finding
 		}
+		if e.Again.Equal(e.Finding.Noticed) { // the same event, read again
+			e.Again = time.Time{}
+		}
 	}
 	return b.table.Write(ctx, partition, open.sort(id), e)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"time"
 
 	"wecom-archive/shared/archive"
@@ -50,6 +51,8 @@ type Config struct {
 	Consents      Consents
 	Media         Media
 	Pages         Pages
+	Holes         Holes
+	Findings      catalog.Findings
 	Keys          Keys
 	Library       Library
 	Read          reading.Func // default reading.Read
@@ -112,34 +115,43 @@ func (a *Archiver) Handle(ctx context.Context, pageKey string) error {
 }
 
 func (a *Archiver) handle(ctx context.Context, pageKey string) error {
-	asked, ok := archive.ParsePageKey(pageKey)
+	asked, alternate, ok := archive.ParseAnyPageKey(pageKey)
 	if !ok {
 		return errors.New("not the key of a page")
 	}
-	stored, err := store.ReadObject(ctx, a.Objects, pageKey)
+	u, err := readUnit(ctx, a.Objects, a.Corp, asked, a.Log)
 	if err != nil {
 		return err
 	}
-	page, err := archive.DecodePage(stored)
-	if err != nil {
+	x := a.indexer()
+	if len(u.pages) == 0 {
+		return x.missing(ctx, u)
+	}
+	if inside, err := x.spanned(ctx, u); err != nil || inside {
 		return err
 	}
-	if h := page.Header; h.SeqAsked != asked || h.Corp != a.Corp {
-		return fmt.Errorf("its header says page %d of corp %s, not of %s: %w", h.SeqAsked, h.Corp, a.Corp, store.ErrDamaged)
+	for _, headers := range byStem(u.headers()) {
+		if err := a.archive(ctx, &x, u, headers); err != nil {
+			return err
+		}
 	}
-	envelopes, err := archive.ParseStored(page)
-	if err != nil {
-		return err
+	if slices.ContainsFunc(u.unread, func(key string) bool { return key == pageKey }) {
+		a.Log.Error("a page cannot be read; its alternates are archived", "key", pageKey, "alternate", alternate)
 	}
-	seg := &pageSegment{page: page.Header}
+	return nil
+}
+
+// archive makes or completes the segment of pages that share one.
+func (a *Archiver) archive(ctx context.Context, x *Indexer, u *unit, headers []archive.PageHeader) error {
+	seg := newSegment(headers)
+	seg.unread = u.unread
 	if _, err := seg.reload(ctx, a.Objects, a.Log); err != nil {
 		return err
 	}
-	redriveAt, err := a.redriveAt(ctx, seg)
-	if err != nil {
-		return err
+	if seg.elsewhere() { // what another segment had is to be found there again
+		u.broken = true
 	}
-	rows, err := a.open(ctx, page.Header, seg.unresolved(envelopes, redriveAt))
+	redriveAt, err := a.redriveAt(ctx, seg)
 	if err != nil {
 		return err
 	}
@@ -147,26 +159,60 @@ func (a *Archiver) handle(ctx context.Context, pageKey string) error {
 	if err != nil {
 		return err
 	}
-	for i := range rows {
-		if rows[i].Readable() {
-			rows[i].Reading = reading.Apply(aliases, rows[i].Reading)
+	for _, page := range u.pages {
+		if !slices.Contains(headers, page.Header) {
+			continue
+		}
+		if err := a.page(ctx, x, u, seg, page, redriveAt, aliases); err != nil {
+			return err
 		}
 	}
-	if err := a.complete(ctx, seg, rows); err != nil {
+	if _, err = x.finish(ctx, seg); err != nil {
 		return err
 	}
-	return a.finish(ctx, seg, len(envelopes))
+	if a.Indexed != nil {
+		var all catalog.ParseCount
+		for _, p := range seg.parsed() {
+			all.Add(p.ParseCount)
+		}
+		a.Indexed(ctx, all)
+	}
+	return nil
 }
 
-// complete stores rows that are not stored yet. When another archiver is
+// page stores the rows of a page that are not stored yet. When another archiver is
 // quicker, only the difference to what it stored is left to do.
-func (a *Archiver) complete(ctx context.Context, seg *pageSegment, rows []archive.Row) error {
+func (a *Archiver) page(ctx context.Context, x *Indexer, u *unit, seg *pageSegment, page archive.Page, redriveAt time.Time, aliases catalog.Aliases) error {
+	envelopes, err := archive.ParseStored(page)
+	if err != nil {
+		return err
+	}
+	opened := map[int]archive.Row{}
 	for {
+		// What other segments hold is read anew before each put, too.
+		others, err := x.heldElsewhere(ctx, u, seg)
+		if err != nil {
+			return err
+		}
+		open, rows := seg.sort(page.Header, envelopes, seg.unresolved(envelopes, redriveAt), others)
+		fresh, err := a.openNew(ctx, page.Header.Filed(seg.stem()), open, opened, aliases)
+		if err != nil {
+			return err
+		}
+		if fresh && u.shared() { // opening took its time: others may have been quicker
+			if _, err := seg.reload(ctx, a.Objects, a.Log); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, e := range open {
+			rows = append(rows, opened[e.Position])
+		}
 		missing := seg.missing(rows)
 		if len(missing) == 0 {
 			return nil
 		}
-		err := a.putPart(ctx, seg, missing)
+		err = a.putPart(ctx, seg, page.Header, missing)
 		if !errors.Is(err, store.ErrExists) {
 			return err
 		}
@@ -179,14 +225,33 @@ func (a *Archiver) complete(ctx context.Context, seg *pageSegment, rows []archiv
 	}
 }
 
+// openNew opens envelopes that are not opened yet, and says whether there were any.
+func (a *Archiver) openNew(ctx context.Context, page archive.PageHeader, envelopes []archive.Envelope, opened map[int]archive.Row, aliases catalog.Aliases) (fresh bool, err error) {
+	envelopes = slices.DeleteFunc(slices.Clone(envelopes), func(e archive.Envelope) bool {
+		_, done := opened[e.Position]
+		return done
+	})
+	rows, err := a.open(ctx, page, envelopes)
+	if err != nil {
+		return false, err
+	}
+	for _, row := range rows {
+		if row.Readable() {
+			row.Reading = reading.Apply(aliases, row.Reading)
+		}
+		opened[row.Position] = row
+	}
+	return len(rows) > 0, nil
+}
+
 // putPart stores rows as the next part. A part is locked for years, so it is read
 // back before it is stored; and what was read back is what will be indexed.
-func (a *Archiver) putPart(ctx context.Context, seg *pageSegment, rows []archive.Row) error {
+func (a *Archiver) putPart(ctx context.Context, seg *pageSegment, page archive.PageHeader, rows []archive.Row) error {
 	number := seg.nextPart()
 	key := archive.SegmentKey(seg.page.PulledAt, seg.page.SeqAsked, number)
 	written := a.Now().UTC()
 	body, err := a.Encode(segment.Meta{
-		Corp: a.Corp, PageKey: archive.PageKey(seg.page.SeqAsked), PageSHA256: seg.page.SHA256,
+		Corp: a.Corp, PageKey: page.Key(), PageSHA256: page.SHA256,
 		Part: number, Program: a.Program, WrittenAt: written,
 	}, rows)
 	if err != nil {
@@ -202,13 +267,14 @@ func (a *Archiver) putPart(ctx context.Context, seg *pageSegment, rows []archive
 	if err := a.Objects.PutIfAbsent(ctx, key, bytes.NewReader(body)); err != nil {
 		return fmt.Errorf("storing %s: %w", key, err)
 	}
-	seg.add(part{key: key, number: number, written: written, rows: stored})
+	seg.add(part{key: key, number: number, alternate: page.Alternate, written: written, rows: stored})
 	if a.Stored != nil {
-		p := Part{Age: written.Sub(seg.page.PulledAt)}
+		p := Part{Age: written.Sub(page.PulledAt)}
 		for _, row := range stored {
-			if row.Readable() {
+			switch {
+			case row.Readable():
 				p.Readable++
-			} else {
+			case row.Outcome != archive.OutcomeElsewhere:
 				p.Unreadable++
 			}
 		}
@@ -229,20 +295,10 @@ func (a *Archiver) redriveAt(ctx context.Context, seg *pageSegment) (time.Time, 
 	return state.RedriveAt, err
 }
 
-func (a *Archiver) finish(ctx context.Context, seg *pageSegment, envelopes int) error {
-	x := Indexer{
-		Objects: a.Objects, Derived: a.Derived, Log: a.Log,
-		Conversations: a.Conversations, Consents: a.Consents, Media: a.Media, Pages: a.Pages,
+// indexer is what brings the index up to what the archiver stored.
+func (a *Archiver) indexer() Indexer {
+	return Indexer{
+		Corp: a.Corp, Objects: a.Objects, Derived: a.Derived, Log: a.Log, Now: a.Now,
+		Conversations: a.Conversations, Consents: a.Consents, Media: a.Media, Pages: a.Pages, Holes: a.Holes, Findings: a.Findings,
 	}
-	if _, err := x.finish(ctx, seg, envelopes); err != nil {
-		return err
-	}
-	if a.Indexed != nil {
-		var all catalog.ParseCount
-		for _, p := range seg.parsed() {
-			all.Add(p.ParseCount)
-		}
-		a.Indexed(ctx, all)
-	}
-	return nil
 }

@@ -7,12 +7,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/damage"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/reading"
 	"wecom-archive/shared/segment"
@@ -141,7 +143,7 @@ func TestIndexSaysWhatIsStored(t *testing.T) {
 	}
 }
 
-// TestNoPage: what is no page of this corp is refused and leaves nothing behind.
+// TestNoPage: what is no page of this corp is not archived; that it is there is a finding.
 func TestNoPage(t *testing.T) {
 	w := newWorld(t)
 	good := w.page(t, 0, seal(t, 0, 1, 1, message(1)))
@@ -152,18 +154,29 @@ func TestNoPage(t *testing.T) {
 	elsewhere := archive.PageKey(777)
 	w.put(t, elsewhere, stored)
 	damaged := archive.PageKey(888)
-	w.put(t, damaged, stored[:len(stored)-3])
+	own, err := archive.EncodePage(archive.PageHeader{Corp: corpID, SeqAsked: 888, LastSeq: 900, Count: 1}, []byte(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.put(t, damaged, own[:len(own)-3])
 	foreign, err := archive.EncodePage(archive.PageHeader{Corp: "wwother", SeqAsked: 999, LastSeq: 1000, Count: 1}, []byte(`{}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.put(t, archive.PageKey(999), foreign)
 	for key, want := range map[string]error{
-		elsewhere: store.ErrDamaged, damaged: store.ErrDamaged, archive.PageKey(999): store.ErrDamaged,
 		archive.PageKey(5): store.ErrNotFound, "pages/x": nil, archive.SegmentKey(noon, 0, 0): nil,
 	} {
 		if err := w.archiver().Handle(t.Context(), key); err == nil || want != nil && !errors.Is(err, want) {
 			t.Errorf("%s: error %v, want %v", key, err, want)
+		}
+	}
+	for key, want := range map[string]archive.FindingKind{elsewhere: archive.Stray, damaged: archive.Altered, archive.PageKey(999): archive.Stray} {
+		if err := w.archiver().Handle(t.Context(), key); err != nil {
+			t.Errorf("%s: %v", key, err)
+		}
+		if found, err := w.findings().Summary(t.Context()); err != nil || !slices.ContainsFunc(found.Open, func(e damage.Entry) bool { return e.Finding.Key == key && e.Finding.Kind == want }) {
+			t.Errorf("%s: findings %+v, %v", key, found.Open, err)
 		}
 	}
 	for info, err := range w.objects.List(t.Context(), archive.SegmentsPrefix, "") {

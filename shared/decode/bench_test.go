@@ -14,6 +14,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/damage"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/localstore"
@@ -55,7 +56,7 @@ func BenchmarkPageToSegment(b *testing.B) {
 		archiver := decode.New(decode.Config{
 			Corp: benchCorpID, Program: "bench", Objects: objects, Lock: objects, Keys: ring,
 			Conversations: catalog.Conversations, People: catalog.People, Consents: catalog.Consents,
-			Media: catalog.Media, Pages: catalog.Pages,
+			Media: catalog.Media, Pages: catalog.Pages, Holes: catalog.Journal, Findings: damage.New(objects, catalog.Table, "corp", time.Now),
 			Library: wecomtest.Library{}, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		})
 		start = time.Now()

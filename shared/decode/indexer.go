@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+	"time"
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
@@ -32,65 +34,90 @@ type Pages interface {
 	NoteParsed(ctx context.Context, p catalog.ParsedPart) error
 	CountParsed(ctx context.Context, day string) error
 	Page(ctx context.Context, asked uint64) (catalog.PageState, error)
+	PageBefore(ctx context.Context, seq uint64) (catalog.PageState, error)
 	FinishPage(ctx context.Context, s catalog.PageState) error
 	ReopenPage(ctx context.Context, h archive.PageHeader) error
+}
+
+// Holes are what the chain of pages does not have.
+type Holes interface {
+	Hole(ctx context.Context, from, to uint64) (h catalog.Hole, found bool, err error)
+	HoleAround(ctx context.Context, seq uint64) (from uint64, err error)
+	Holes(ctx context.Context, from uint64, limit int) ([]catalog.Hole, error)
+	OpenHoles(ctx context.Context, limit int) ([]catalog.Hole, error)
+	PutHole(ctx context.Context, h archive.ChainHole) error
+	NoteExamined(ctx context.Context, from, to uint64, ask []catalog.Ask, first, last time.Time) error
 }
 
 // Indexer brings the index up to the segments that are stored. It opens no
 // envelope, so it needs no keys.
 type Indexer struct {
+	Corp          string // corpid
 	Objects       store.Objects
 	Derived       store.Derived // for job lists of the media stage; nil: none are written
 	Conversations Conversations
 	Consents      Consents
 	Media         Media
 	Pages         Pages
+	Holes         Holes
+	Findings      catalog.Findings
+	Now           func() time.Time
 	Log           *slog.Logger
 }
 
-// Index indexes what is stored of a page's segment and marks the page as done,
-// like the archiver that stored it. If a segment lacks rows, or there is none,
-// the page is marked as waiting for the archiver, and complete is false. media says
-// whether files of its messages are still to be fetched, for which the archiver
-// writes the job lists.
-func (x *Indexer) Index(ctx context.Context, page archive.PageHeader) (complete, media bool, err error) {
-	seg := &pageSegment{page: page}
-	if _, err := seg.reload(ctx, x.Objects, x.Log); err != nil {
-		return false, false, err
-	}
-	if len(seg.latest()) >= page.Count {
-		media, err = x.finish(ctx, seg, page.Count)
-		return true, media, err
-	}
-	for _, p := range seg.parts { // what is there can be read meanwhile
-		if err := IndexConversationsPeopleRecallsConsents(ctx, x.Conversations, x.Consents, p.key, p.rows); err != nil {
+func (x *Indexer) now() time.Time { return x.Now().UTC().Truncate(time.Millisecond) }
+
+// Index indexes what is stored of the segment of a page and its alternates, of which
+// pages are those that can be read, the page itself first, and marks it as done, like the
+// archiver that stored it. If a segment lacks rows, or there is none, the page is marked
+// as waiting for the archiver, and complete is false. media says whether files of its
+// messages are still to be fetched, for which the archiver writes the job lists.
+func (x *Indexer) Index(ctx context.Context, pages []archive.PageHeader, unread []string) (complete, media bool, err error) {
+	complete = true
+	for _, headers := range byStem(pages) {
+		seg := newSegment(headers)
+		seg.unread = unread
+		if _, err := seg.reload(ctx, x.Objects, x.Log); err != nil {
 			return false, false, err
+		}
+		whole := !slices.ContainsFunc(headers, func(h archive.PageHeader) bool { return !seg.complete(h) })
+		var more bool
+		if whole {
+			more, err = x.finish(ctx, seg)
+		} else {
+			more, err = x.reopen(ctx, seg)
+		}
+		if err != nil {
+			return false, false, err
+		}
+		complete, media = complete && whole, media || more
+	}
+	return complete, media, nil
+}
+
+// reopen indexes what can be read meanwhile of a segment that lacks rows.
+func (x *Indexer) reopen(ctx context.Context, seg *pageSegment) (media bool, err error) {
+	for _, p := range seg.parts {
+		if err := IndexConversationsPeopleRecallsConsents(ctx, x.Conversations, x.Consents, p.key, p.rows); err != nil {
+			return false, err
 		}
 	}
 	if err := x.parsed(ctx, seg); err != nil {
-		return false, false, err
-	}
-	if media, err = x.media(ctx, seg); err != nil {
-		return false, false, err
-	}
-	return false, media, x.Pages.ReopenPage(ctx, page)
-}
-
-// IndexUnread indexes what is stored of the segment of a page whose header cannot
-// be read, and lists the page in the quarantine. page has the seq asked, the seq
-// where the next page begins, and a day on which the page may have been pulled.
-// found is false if no segment of that day is there.
-func (x *Indexer) IndexUnread(ctx context.Context, page archive.PageHeader) (found bool, err error) {
-	seg := &pageSegment{page: page}
-	if _, err := seg.reload(ctx, x.Objects, x.Log); err != nil {
 		return false, err
 	}
-	if len(seg.parts)+len(seg.damaged) == 0 {
-		return false, nil
+	if media, err = x.media(ctx, seg); err != nil {
+		return false, err
 	}
-	seg.unread = archive.PageKey(page.SeqAsked)
-	_, err = x.finish(ctx, seg, len(seg.latest()))
-	return true, err
+	return media, x.Pages.ReopenPage(ctx, seg.page)
+}
+
+// indexLost indexes what is stored of the segment of a page that is missing or cannot be
+// read, and lists the page in the quarantine. media says whether files are to be fetched.
+func (x *Indexer) indexLost(ctx context.Context, seg *pageSegment) (media bool, err error) {
+	if key := archive.PageKey(seg.page.SeqAsked); !slices.Contains(seg.unread, key) {
+		seg.unread = append(seg.unread, key)
+	}
+	return x.finish(ctx, seg)
 }
 
 // finish indexes all parts and then, last, marks the page as done. It looks
@@ -99,7 +126,7 @@ func (x *Indexer) IndexUnread(ctx context.Context, page archive.PageHeader) (fou
 //
 // What the index says of a page follows from objects alone, so that it can be
 // made again, word for word.
-func (x *Indexer) finish(ctx context.Context, seg *pageSegment, envelopes int) (media bool, err error) {
+func (x *Indexer) finish(ctx context.Context, seg *pageSegment) (media bool, err error) {
 	for more := true; more; {
 		for _, p := range seg.parts {
 			if err := IndexConversationsPeopleRecallsConsents(ctx, x.Conversations, x.Consents, p.key, p.rows); err != nil {
@@ -114,15 +141,19 @@ func (x *Indexer) finish(ctx context.Context, seg *pageSegment, envelopes int) (
 		}
 		h := seg.page
 		state := catalog.PageState{
-			Key: archive.PageKey(h.SeqAsked), SeqAsked: h.SeqAsked, LastSeq: h.LastSeq, Count: envelopes,
+			Key: h.Key(), SeqAsked: h.SeqAsked, LastSeq: h.End(),
 			PulledAt: h.PulledAt, ArchivedAt: seg.writtenAt().UTC(), Parts: len(seg.parts) + len(seg.damaged), Damaged: seg.damagedKeys(),
 		}
 		state.OK, state.Unreadable = seg.count()
+		state.Count = state.OK
+		for _, n := range state.Unreadable {
+			state.Count += n
+		}
 		state.Types = seg.types()
 		if err := x.Pages.FinishPage(ctx, state); err != nil {
 			return false, err
 		}
-		x.Log.Info("archived a page", "page", h.SeqAsked, "envelopes", envelopes, "ok", state.OK, "unreadable", state.Unreadable)
+		x.Log.Info("archived a page", "page", h.SeqAsked, "envelopes", state.Count, "ok", state.OK, "unreadable", state.Unreadable)
 		if more, err = seg.reload(ctx, x.Objects, x.Log); err != nil {
 			return false, err
 		}

@@ -31,10 +31,7 @@ func (a *Archiver) open(ctx context.Context, page archive.PageHeader, envelopes 
 	}
 	rows := make([]archive.Row, len(envelopes))
 	for i, e := range envelopes {
-		rows[i] = archive.Row{
-			Position: e.Position, Seq: e.Seq, HasSeq: e.HasSeq, MsgID: e.MsgID,
-			PublicKeyVer: e.PublicKeyVer, PulledAt: page.PulledAt,
-		}
+		rows[i] = rowOf(page, e)
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(a.Workers)

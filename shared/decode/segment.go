@@ -10,30 +10,46 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
-	"wecom-archive/shared/catalog"
-	"wecom-archive/shared/reading"
 	"wecom-archive/shared/segment"
 	"wecom-archive/shared/store"
 )
 
-// segment is what is stored of a page's segment.
+// pageSegment is what is stored of the segment of a page and its alternates.
 type pageSegment struct {
-	page    archive.PageHeader // without SHA256 if it cannot be read
-	parts   []part             // that can be read, in order of their numbers
-	damaged []part             // that cannot: their numbers are taken, their rows are stored again
-	unread  string             // the page's key, if the page itself cannot be read
+	page    archive.PageHeader   // that speaks for all, with a PulledAt on the segment's day
+	pages   []archive.PageHeader // that can be read; none: neither the page nor an alternate can
+	parts   []part               // that can be read, in order of their numbers
+	damaged []part               // that cannot: their numbers are taken, their rows are stored again
+	unread  []string             // the keys of the page and alternates that cannot be read
 }
 
 type part struct {
-	key     string
-	number  int
-	written time.Time
-	rows    []archive.Row // in the order of the object
+	key       string
+	number    int
+	alternate int // of which all its rows are; 0: of the page
+	written   time.Time
+	rows      []archive.Row // in the order of the object
 }
+
+// newSegment is the segment of pages asked for at one seq, the page itself first, of
+// which nothing is read yet.
+func newSegment(pages []archive.PageHeader) *pageSegment {
+	speaks := pages[0]
+	if speaks.Alternate > 0 {
+		speaks = pages[len(pages)-1]
+	}
+	for _, p := range pages {
+		speaks.Until = max(speaks.Until, p.End())
+	}
+	return &pageSegment{page: speaks.Filed(stemOf(pages)), pages: pages}
+}
+
+// stem is the day of the segment.
+func (s *pageSegment) stem() string { return archive.Day(s.page.PulledAt) }
 
 // reload reads the parts that are stored and not known yet, and says whether
 // there were any.
-func (s *pageSegment) reload(ctx context.Context, objects store.Objects, log *slog.Logger) (more bool, err error) {
+func (s *pageSegment) reload(ctx context.Context, objects store.ObjectReader, log *slog.Logger) (more bool, err error) {
 	for info, err := range objects.List(ctx, archive.SegmentStem(s.page), "") {
 		if err != nil {
 			return more, fmt.Errorf("listing the segment: %w", err)
@@ -45,29 +61,44 @@ func (s *pageSegment) reload(ctx context.Context, objects store.Objects, log *sl
 		if slices.ContainsFunc(slices.Concat(s.parts, s.damaged), func(p part) bool { return p.number == number }) {
 			continue
 		}
-		meta, rows, err := s.read(ctx, objects, info.Key)
+		p, err := s.read(ctx, objects, info.Key)
+		p.number = number
 		switch {
 		case errors.Is(err, store.ErrDamaged):
 			log.Error("a part of the segment cannot be read; its rows are stored again", "key", info.Key, "error", err)
-			s.damaged = append(s.damaged, part{key: info.Key, number: number})
+			s.damaged = append(s.damaged, p)
 		case err != nil:
 			return more, err
 		default:
-			s.add(part{key: info.Key, number: number, written: meta.WrittenAt, rows: rows})
+			s.add(p)
 		}
 		more = true
 	}
 	return more, nil
 }
 
-// read reads a part, or says that it is damaged. Of a page whose header cannot be
-// read the hash is not known.
-func (s *pageSegment) read(ctx context.Context, objects store.ObjectReader, key string) (segment.Meta, []archive.Row, error) {
+// read reads a part, or says that it is damaged. Of a page that cannot be read the
+// hash is not known.
+func (s *pageSegment) read(ctx context.Context, objects store.ObjectReader, key string) (part, error) {
+	p := part{key: key}
 	meta, rows, err := segment.Read(ctx, objects, key)
-	if err == nil && s.page.SHA256 != "" && meta.PageSHA256 != s.page.SHA256 {
-		err = fmt.Errorf("made of another page: %w", store.ErrDamaged)
+	if err != nil {
+		return p, err
 	}
-	return meta, rows, err
+	asked, alternate, ok := archive.ParseAnyPageKey(meta.PageKey)
+	if !ok || asked != s.page.SeqAsked {
+		return p, fmt.Errorf("made of %s: %w", meta.PageKey, store.ErrDamaged)
+	}
+	for _, page := range s.pages {
+		if page.Alternate == alternate && page.SHA256 != meta.PageSHA256 {
+			return p, fmt.Errorf("made of another page: %w", store.ErrDamaged)
+		}
+	}
+	if slices.ContainsFunc(rows, func(r archive.Row) bool { return archive.AlternateOf(r.Position) != alternate }) {
+		return p, fmt.Errorf("rows of something else than %s: %w", meta.PageKey, store.ErrDamaged)
+	}
+	p.alternate, p.written, p.rows = alternate, meta.WrittenAt, rows
+	return p, nil
 }
 
 func (s *pageSegment) add(p part) {
@@ -87,10 +118,7 @@ func (s *pageSegment) nextPart() int {
 // damagedKeys are the keys of the parts that cannot be read, and of the page if
 // that cannot.
 func (s *pageSegment) damagedKeys() []string {
-	var keys []string
-	if s.unread != "" {
-		keys = append(keys, s.unread)
-	}
+	keys := slices.Clone(s.unread)
 	for _, p := range s.damaged {
 		keys = append(keys, p.key)
 	}
@@ -187,55 +215,4 @@ func sameFacts(rows, stored []archive.Row) error {
 		}
 	}
 	return nil
-}
-
-// types counts the readable messages, each once though several parts may have it.
-func (s *pageSegment) types() catalog.MsgTypes {
-	types, counted := catalog.MsgTypes{}, map[int]bool{}
-	for _, p := range s.parts {
-		for _, r := range p.rows {
-			if r.Readable() && !counted[r.Position] {
-				counted[r.Position] = true
-				types[r.Type()]++
-			}
-		}
-	}
-	return types
-}
-
-// parsed counts what parsers made of the messages of each part. One that two parts have,
-// since one of them was damaged for a while, counts in both.
-func (s *pageSegment) parsed() []catalog.ParsedPart {
-	var all []catalog.ParsedPart
-	for _, p := range s.parts {
-		count := catalog.ParsedPart{Day: archive.Day(s.page.PulledAt), SeqAsked: s.page.SeqAsked, Part: p.number}
-		for _, r := range p.rows {
-			if !r.Readable() {
-				continue
-			}
-			if count.Messages == 0 || r.ParserVersion < count.Parser {
-				count.Parser = r.ParserVersion
-			}
-			reading.Count(&count.ParseCount, r.Reading)
-		}
-		if count.Messages > 0 {
-			all = append(all, count)
-		}
-	}
-	return all
-}
-
-// count sums up what the stored parts say.
-func (s *pageSegment) count() (ok int, unreadable map[archive.Outcome]int) {
-	for _, outcome := range s.latest() {
-		if outcome == archive.OutcomeOK {
-			ok++
-			continue
-		}
-		if unreadable == nil {
-			unreadable = map[archive.Outcome]int{}
-		}
-		unreadable[outcome]++
-	}
-	return ok, unreadable
 }

@@ -20,6 +20,7 @@ import (
 
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/damage"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/reading"
@@ -152,11 +153,15 @@ func (w *world) ring(now time.Time) *keyring.Ring {
 	})
 }
 
+func (w *world) findings() *damage.Book {
+	return damage.New(w.objects, w.catalog.Table, corpID, func() time.Time { return noon })
+}
+
 func (w *world) archiver() *decode.Archiver {
 	return decode.New(decode.Config{
 		Corp: corpID, Program: "test", Objects: w.objects, Lock: w.objects, Keys: w.ring(noon), Library: w.library,
 		Conversations: w.catalog.Conversations, People: w.catalog.People, Consents: w.catalog.Consents,
-		Media: w.catalog.Media, Pages: w.catalog.Pages,
+		Media: w.catalog.Media, Pages: w.catalog.Pages, Holes: w.catalog.Journal, Findings: w.findings(),
 		Read: w.read, Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler), Workers: 2,
 	})
 }

@@ -106,7 +106,7 @@ func TestWriteUnits(t *testing.T) {
 	catalog := catalog.New(counter.Index(storetest.NewIndex()))
 	indexer := &decode.Indexer{
 		Objects: objects, Log: slog.New(slog.DiscardHandler),
-		Conversations: catalog.Conversations, Consents: catalog.Consents, Media: catalog.Media, Pages: catalog.Pages,
+		Conversations: catalog.Conversations, Consents: catalog.Consents, Media: catalog.Media, Pages: catalog.Pages, Holes: catalog.Journal, Now: time.Now,
 	}
 	cursor, err := catalog.Pages.Cursor(ctx)
 	if err != nil {
@@ -133,7 +133,7 @@ func TestWriteUnits(t *testing.T) {
 		if err := objects.PutIfAbsent(ctx, archive.SegmentKey(pulled, h.SeqAsked, 0), bytes.NewReader(body)); err != nil {
 			t.Fatal(err)
 		}
-		if complete, _, err := indexer.Index(ctx, h); err != nil || !complete {
+		if complete, _, err := indexer.Index(ctx, []archive.PageHeader{h}, nil); err != nil || !complete {
 			t.Fatalf("complete %v: %v", complete, err)
 		}
 	}

@@ -82,14 +82,29 @@ func TestReindexDamage(t *testing.T) {
 		if report := w.reindex(t, false); report.Holes != 1 || report.Pages != want.Pages-1 {
 			t.Errorf("report %+v", report)
 		}
-		if cursor, err := catalog.New(w.index).Pages.Cursor(t.Context()); err != nil || cursor.Seq != second {
-			t.Errorf("cursor %+v, %v; it must stay before the hole", cursor, err)
+		if cursor, err := catalog.New(w.index).Pages.Cursor(t.Context()); err != nil || cursor.Seq != pages[len(pages)-1].Header.LastSeq {
+			t.Errorf("cursor %+v, %v; it stands behind the last page", cursor, err)
 		}
+		if h, found, err := catalog.New(w.index).Journal.Hole(t.Context(), second, secondLast); err != nil || !found || h.Outcome == archive.HoleFilled {
+			t.Errorf("hole %+v, %v, %v", h, found, err)
+		}
+		if n := messages(w); n != all {
+			t.Errorf("%d messages are found, want all %d: their segment is whole", n, all)
+		}
+	})
+	t.Run("the last page is gone", func(t *testing.T) {
+		last := pages[len(pages)-1].Header
+		w := base.damaged(t, func(key string, body []byte) []byte {
+			if key == archive.PageKey(last.SeqAsked) || strings.Contains(key, "messages/") && strings.Contains(key, archive.SeqName(last.SeqAsked)) {
+				return nil
+			}
+			return body
+		})
 		// Over an index that knows better it says so and leaves the cursor.
 		known := *w
 		known.index = whole.index
 		var ahead *catalog.CursorAheadError
-		if _, err := known.reindexer(&queue{}).Run(t.Context(), false); !errors.As(err, &ahead) || ahead.Stored != second {
+		if _, err := known.reindexer(&queue{}).Run(t.Context(), false); !errors.As(err, &ahead) || ahead.Stored != last.SeqAsked {
 			t.Errorf("reindex over the old index: %v", err)
 		}
 	})

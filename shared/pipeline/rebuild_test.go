@@ -63,6 +63,49 @@ func (w *world) redrive(t *testing.T, s rebuild.Selection) (pages int) {
 // quarantine, incidents, runs.
 func eventful(t *testing.T) *world {
 	t.Helper()
+	w := happened(t)
+	w.layOver(t)
+	return w
+}
+
+// eventfulHoled is eventful with a page that is gone, whose segment has all of it, and with
+// one that is gone with its segment, in whose place an alternate stands.
+func eventfulHoled(t *testing.T) *world {
+	t.Helper()
+	w := happened(t)
+	pages := w.read(t).pages
+	covered, filled := uint64(0), pages[len(pages)-2].Header.SeqAsked
+	for _, p := range pages[1:5] { // one of which all can be read
+		if state, err := catalog.New(w.index).Pages.Page(t.Context(), p.Header.SeqAsked); err == nil && state.OK == state.Count {
+			covered = p.Header.SeqAsked
+		}
+	}
+	w = w.lose(t, func(asked uint64) bool { return asked == filled }, covered, filled)
+	w.reindex(t, false)
+	w.advance(time.Hour)
+	w.boot(nil).mustFinish(t)
+	w.reindex(t, true) // it counts what is there
+	holes, err := catalog.New(w.index).Journal.Holes(t.Context(), 0, 10)
+	if err != nil || len(holes) != 2 || holes[0].Outcome != archive.HoleCovered || holes[1].Outcome != archive.HoleFilled {
+		t.Fatalf("holes %+v, %v", holes, err)
+	}
+	w.layOver(t)
+	return w
+}
+
+// layOver lays something over the truth.
+func (w *world) layOver(t *testing.T) {
+	t.Helper()
+	w.objects.PlantDeleteMarker(archive.PageKey(0))
+	w.objects.PlantVersion(archive.KeyRecordKey("key-1"), []byte("another key"))
+	if _, err := catalog.RecordIncidents(t.Context(), w.objects, w.objects, catalog.New(w.index).Journal, corpID, ""); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// happened is eventful without incidents.
+func happened(t *testing.T) *world {
+	t.Helper()
 	w := newWorld(t, 120, 10, func(c *wecomtest.Config) {
 		c.KeyChanges = []int{40, 80}
 		c.Extents = []wecomtest.Extent{
@@ -80,11 +123,6 @@ func eventful(t *testing.T) *world {
 	w.advance(time.Hour)
 	if pages := w.redrive(t, rebuild.Selection{Reason: archive.OutcomeUnknownKey}); pages == 0 {
 		t.Fatal("no page waits for the third key")
-	}
-	w.objects.PlantDeleteMarker(archive.PageKey(0))
-	w.objects.PlantVersion(archive.KeyRecordKey("key-1"), []byte("another key"))
-	if _, err := catalog.RecordIncidents(t.Context(), w.objects, w.objects, catalog.New(w.index).Journal, corpID, ""); err != nil {
-		t.Fatal(err)
 	}
 	return w
 }
@@ -195,7 +233,7 @@ func wantSameFacts(t *testing.T, got, want *storetest.Index) {
 // TestReindexEqual drops the index and makes it again: each of its items is as
 // before, and each answer of the API byte for byte.
 func TestReindexEqual(t *testing.T) {
-	w := eventful(t)
+	w := eventfulHoled(t)
 	cat := catalog.New(w.index)
 	gaps, _ := cat.Journal.Gaps(t.Context(), 10)
 	incidents, _ := cat.Journal.Incidents(t.Context(), 10)
@@ -230,7 +268,7 @@ func TestReindexEqual(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := rebuild.Report{Pages: cursor.Pages, Envelopes: cursor.Envelopes, Events: report.Events, Incidents: 2, Media: 11} // nobody fetches files here
+	want := rebuild.Report{Pages: cursor.Pages, Envelopes: cursor.Envelopes, Events: report.Events, Incidents: 2, Media: 11, Holes: 1} // nobody fetches files here
 	if report != want || report.Events < 8 {
 		t.Errorf("report %+v, want %+v", report, want)
 	}

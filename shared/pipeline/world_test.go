@@ -18,6 +18,7 @@ import (
 	"wecom-archive/shared/archive"
 	"wecom-archive/shared/capture"
 	"wecom-archive/shared/catalog"
+	"wecom-archive/shared/damage"
 	"wecom-archive/shared/decode"
 	"wecom-archive/shared/keyring"
 	"wecom-archive/shared/reading"
@@ -180,8 +181,9 @@ func (w *world) boot(change func(*decode.Config)) *process {
 	}
 	// The store sends the event, whatever becomes of who put the object.
 	objects := w.faults.Objects(announcing{w.objects, notifier})
+	book := damage.New(objects, p.catalog.Table, corpID, w.Now)
 	p.puller = capture.New(capture.Config{
-		Corp: corpID, Objects: objects, Lock: w.faults.Lock(w.objects), Pages: p.catalog.Pages, Journal: p.catalog.Journal, Keys: p.catalog.Keys, Queue: w.faults.Notifier(notifier), Chats: w.chats, Seats: w.corp,
+		Corp: corpID, Objects: objects, Lock: w.faults.Lock(w.objects), Pages: p.catalog.Pages, Journal: p.catalog.Journal, Keys: p.catalog.Keys, Holes: p.catalog.Journal, Findings: book, Queue: w.faults.Notifier(notifier), Chats: w.chats, Seats: w.corp,
 		Now: w.Now, Sleep: w.Sleep, Owner: "puller", Log: w.log, Limit: w.limit, Program: "test", SDKVersion: "simulator",
 		NewID: func() string { w.runs++; return fmt.Sprintf("run%06d", w.runs) },
 	})
@@ -189,7 +191,7 @@ func (w *world) boot(change func(*decode.Config)) *process {
 	config := decode.Config{
 		Corp: corpID, Program: "test", Objects: objects, Lock: w.faults.Lock(w.objects), Derived: w.faults.Derived(w.derived), Keys: ring,
 		Conversations: p.catalog.Conversations, People: p.catalog.People, Consents: p.catalog.Consents,
-		Media: p.catalog.Media, Pages: p.catalog.Pages,
+		Media: p.catalog.Media, Pages: p.catalog.Pages, Holes: p.catalog.Journal, Findings: book,
 		Library: wecomtest.Library{}, Now: w.Now, Log: w.log, Workers: 2,
 	}
 	if change != nil {
@@ -209,7 +211,7 @@ func (a announcing) PutIfAbsent(ctx context.Context, key string, body io.ReadSee
 	if err := a.Objects.PutIfAbsent(ctx, key, body); err != nil {
 		return err
 	}
-	if _, ok := archive.ParsePageKey(key); ok {
+	if _, _, ok := archive.ParseAnyPageKey(key); ok {
 		_ = a.queue.Notify(ctx, key) // a lost event fails no put
 	}
 	return nil

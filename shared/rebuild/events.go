@@ -112,6 +112,8 @@ func (r *run) event(ctx context.Context, key string) error {
 		return apply(ctx, e, key, archive.RunKey, r.pastRun)
 	case archive.EventGap:
 		return apply(ctx, e, key, archive.GapKey, r.Catalog.Journal.PutGap)
+	case archive.EventHole:
+		return apply(ctx, e, key, archive.HoleKey, r.Catalog.Journal.PutHole)
 	case archive.EventBinding:
 		_, at, _ := archive.ParseEventKey(key)
 		keyOf := func(b archive.KeyBinding) string { return archive.BindingKey(b, at) }

@@ -1,48 +1,64 @@
 package rebuild
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
-	"time"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/decode"
 	"wecom-archive/shared/store"
 )
 
-// stored is a page below pages/.
+// stored is what lies below pages/ of the page asked for at a seq: itself, and alternates.
 type stored struct {
-	key      string
 	asked    uint64
-	header   archive.PageHeader // zero if it cannot be read
-	readable bool
-	complete bool // its segment is
-	media    bool // files of its messages are to be fetched
+	keys     []string
+	pages    []archive.PageHeader // whose header can be read, the page itself first
+	unread   []string             // keys of those whose header cannot
+	alone    bool                 // it is left alone: another page has its stretch
+	complete bool                 // its segment is
+	media    bool                 // files of its messages are to be fetched
 }
 
-// pages walks all pages in order of their seq. The cursor follows as long as they
-// are one chain.
+// end is where its stretch ends; 0 if nothing of it can be read.
+func (p *stored) end() (end uint64) {
+	for _, h := range p.pages {
+		end = max(end, h.End())
+	}
+	return end
+}
+
+// pages walks all pages in order of their seq. The cursor stands behind the last one.
 func (r *run) pages(ctx context.Context) error {
 	batch := make([]*stored, 0, r.Parallel)
 	for info, err := range r.Objects.List(ctx, archive.PagesPrefix, r.After) {
 		if err != nil {
 			return fmt.Errorf("listing the pages: %w", err)
 		}
-		asked, ok := archive.ParsePageKey(info.Key)
+		asked, _, ok := archive.ParseAnyPageKey(info.Key)
 		if !ok {
-			r.Log.Error("not the key of a page", "key", info.Key)
+			if err := r.stray(ctx, info.Key, "its name is not that of a page"); err != nil {
+				return err
+			}
 			continue
 		}
-		if batch = append(batch, &stored{key: info.Key, asked: asked}); len(batch) < r.Parallel {
+		if n := len(batch); n > 0 && batch[n-1].asked == asked {
+			batch[n-1].keys = append(batch[n-1].keys, info.Key)
 			continue
 		}
-		if err := r.pageBatch(ctx, batch); err != nil {
-			return err
+		if len(batch) == r.Parallel {
+			if err := r.pageBatch(ctx, batch); err != nil {
+				return err
+			}
+			batch = batch[:0]
 		}
-		batch = batch[:0]
+		batch = append(batch, &stored{asked: asked, keys: []string{info.Key}})
 	}
 	return r.pageBatch(ctx, batch)
 }
@@ -55,29 +71,31 @@ func (r *run) pageBatch(ctx context.Context, batch []*stored) error {
 	if err := r.keep(ctx); err != nil {
 		return err
 	}
-	group, groupCtx := errgroup.WithContext(ctx)
-	for _, p := range batch {
-		group.Go(func() error { return r.page(groupCtx, p) })
+	if err := each(ctx, batch, r.headers); err != nil {
+		return err
 	}
-	if err := group.Wait(); err != nil {
+	if err := r.aside(ctx, batch); err != nil {
+		return err
+	}
+	if err := each(ctx, batch, r.page); err != nil {
 		return err
 	}
 	var waiting []string
 	for _, p := range batch {
-		if !p.readable {
-			if err := r.unreadPage(ctx, p); err != nil {
-				return err
-			}
+		if p.alone {
+			continue
 		}
-		r.follow(p)
-		if p.readable && !p.complete {
+		if err := r.follow(ctx, p); err != nil {
+			return err
+		}
+		if len(p.pages) > 0 && !p.complete {
 			r.Report.Waiting++
 		}
-		if p.readable && p.media {
+		if p.media {
 			r.Report.Media++
 		}
-		if p.readable && (!p.complete || p.media) {
-			waiting = append(waiting, p.key)
+		if len(p.pages) > 0 && (!p.complete || p.media) {
+			waiting = append(waiting, p.pages[0].Key())
 		}
 	}
 	if len(waiting) > 0 {
@@ -86,110 +104,200 @@ func (r *run) pageBatch(ctx context.Context, batch []*stored) error {
 			r.Log.Warn("cannot queue pages that wait for the archiver", "pages", len(waiting), "error", err)
 		}
 	}
-	r.After = batch[len(batch)-1].key
+	last := batch[len(batch)-1].keys
+	r.After = last[len(last)-1]
 	return r.save(ctx)
 }
 
-// page indexes one page.
-func (r *run) page(ctx context.Context, p *stored) error {
-	h, err := r.header(ctx, p.key, p.asked)
-	if errors.Is(err, store.ErrDamaged) || errors.Is(err, archive.ErrNewFormat) {
-		r.Log.Error("the header of a page cannot be read", "key", p.key, "error", err)
+// aside leaves out pages inside the stretch of another one that can be read: nobody asks
+// for what a page has, but for alternates, while it could not be read.
+func (r *run) aside(ctx context.Context, batch []*stored) error {
+	next := r.Next
+	for _, p := range batch {
+		if inside := len(p.pages) > 0 && p.pages[len(p.pages)-1].Alternate == 0 && p.end() <= next || len(p.pages) == 0 && p.asked < next; inside {
+			var err error
+			if p.alone, err = decode.CanRead(ctx, r.Objects, r.Corp, r.Over); err != nil {
+				return err
+			}
+		}
+		for _, key := range p.keys {
+			if !p.alone {
+				break
+			}
+			if err := r.stray(ctx, key, "it lies inside the stretch of another page"); err != nil {
+				return err
+			}
+		}
+		if end := p.end(); end > next {
+			next = end
+			for _, h := range p.pages {
+				if h.End() == end {
+					r.Over = h.Key()
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// each calls do for all of a batch at a time.
+func each(ctx context.Context, batch []*stored, do func(context.Context, *stored) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, p := range batch {
+		group.Go(func() error { return do(ctx, p) })
+	}
+	return group.Wait()
+}
+
+// headers reads what the headers say.
+func (r *run) headers(ctx context.Context, p *stored) error {
+	for _, key := range p.keys {
+		h, err := r.header(ctx, key)
+		switch {
+		case err == nil && h.Key() == key && h.Corp == r.Corp:
+			p.pages = append(p.pages, h)
+		case err == nil:
+			if err := r.stray(ctx, key, "its header names another page"); err != nil {
+				return err
+			}
+		case errors.Is(err, store.ErrDamaged) || errors.Is(err, archive.ErrNewFormat):
+			r.Log.Error("the header of a page cannot be read", "key", key, "error", err)
+			p.unread = append(p.unread, key)
+			if err := r.altered(ctx, key, err); err != nil {
+				return err
+			}
+		default:
+			return err
+		}
+	}
+	slices.SortFunc(p.pages, func(a, b archive.PageHeader) int { return cmp.Compare(a.Alternate, b.Alternate) })
+	return nil
+}
+
+// header reads the header alone; the reply is the archiver's to check.
+func (r *run) header(ctx context.Context, key string) (archive.PageHeader, error) {
+	start, err := r.Objects.GetRange(ctx, key, 0, archive.HeaderProbe)
+	if err != nil {
+		return archive.PageHeader{}, fmt.Errorf("reading %s: %w", key, err)
+	}
+	return archive.DecodePageHeader(start)
+}
+
+// page indexes one page and its alternates.
+func (r *run) page(ctx context.Context, p *stored) (err error) {
+	if len(p.pages) == 0 || p.alone {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	p.header, p.readable = h, true
-	if p.complete, p.media, err = r.indexer.Index(ctx, h); err != nil {
+	if p.complete, p.media, err = r.indexer.Index(ctx, p.pages, p.unread); err != nil {
 		return fmt.Errorf("indexing page %d: %w", p.asked, err)
 	}
 	return nil
 }
 
-// header reads the header alone; the reply is the archiver's to check.
-func (r *run) header(ctx context.Context, key string, asked uint64) (archive.PageHeader, error) {
-	start, err := r.Objects.GetRange(ctx, key, 0, archive.HeaderProbe)
-	if err != nil {
-		return archive.PageHeader{}, fmt.Errorf("reading %s: %w", key, err)
+// follow moves the cursor over a page. What lies between it and the page before is a hole.
+func (r *run) follow(ctx context.Context, p *stored) error {
+	if len(p.unread) > 0 {
+		r.Report.DamagedPages++
 	}
-	h, err := archive.DecodePageHeader(start)
-	if err == nil && (h.SeqAsked != asked || h.Corp != r.Corp) {
-		err = fmt.Errorf("%s: its header says page %d of corp %s: %w", key, h.SeqAsked, h.Corp, store.ErrDamaged)
-	}
-	return h, err
-}
-
-// follow moves the cursor over a page, if the chain goes on there.
-func (r *run) follow(p *stored) {
-	r.Report.Pages++
-	if p.asked != r.Next {
-		r.Log.Error("the chain of pages is broken", "key", p.key, "expected", r.Next)
-		r.Report.Holes++
-		r.Broken = true // whoever pulls goes on before the hole
-	}
-	if p.readable {
-		r.Report.Envelopes += int64(p.header.Count)
-		r.Day = p.header.PulledAt
-	}
-	if r.Next = p.header.LastSeq; !r.Broken && r.Next > r.Cursor.Seq {
-		if p.readable {
-			r.Cursor = r.Cursor.Over(p.header)
-		} else {
-			// The chain is not broken, the next page shows where this one ended.
-			r.Cursor.Seq = r.Next
-			r.Cursor.Pages++
+	if len(p.pages) == 0 {
+		if len(p.unread) > 0 {
+			r.Report.Pages++
+			r.Unread = p.asked
 		}
+		return nil // where it ended, the next page shows
 	}
-}
-
-// unreadPage finds the segment of a page whose header cannot be read: it ended
-// where the next one begins, and was pulled between its neighbours.
-func (r *run) unreadPage(ctx context.Context, p *stored) error {
-	r.Report.DamagedPages++
-	next, until, err := r.neighbour(ctx, p.key)
-	if err != nil {
-		return err
+	r.Report.Pages++
+	speaks := p.pages[0]
+	if speaks.Alternate > 0 {
+		speaks = p.pages[len(p.pages)-1]
 	}
-	p.header = archive.PageHeader{Corp: r.Corp, SeqAsked: p.asked, LastSeq: next}
-	const week = 7 * 24 * time.Hour
-	from := r.Day
-	if from.IsZero() {
-		from = until.Add(-week)
-	}
-	for day := from.UTC().Truncate(24 * time.Hour); !day.After(until); day = day.AddDate(0, 0, 1) {
-		p.header.PulledAt = day
-		if found, err := r.indexer.IndexUnread(ctx, p.header); err != nil || found {
+	if p.asked > r.Next {
+		if r.Unread != r.Next || r.Report.Pages == 1 {
+			r.Log.Error("the chain of pages is broken", "page", p.asked, "expected", r.Next)
+			r.Report.Holes++
+		}
+		if err := r.region(ctx, decode.Region{From: r.Next, To: p.asked, First: r.Day, Last: speaks.PulledAt, Since: r.Since, By: "reindex"}); err != nil {
 			return err
 		}
 	}
-	r.Log.Error("no segment of the page was found either", "key", p.key, "from", from, "until", until)
+	r.Report.Envelopes += int64(speaks.Count)
+	if end := p.end(); end > r.Next {
+		speaks.Until = end
+		r.Cursor, r.Next = r.Cursor.Over(speaks), end
+	}
+	if speaks.Alternate > 0 { // it was pulled later than what comes behind it
+		return nil
+	}
+	r.Day = speaks.PulledAt
+	if speaks.Count < speaks.Limit { // it had all that WeCom had then
+		r.Since = speaks.PulledAt
+	}
 	return nil
 }
 
-// neighbour finds the page after one, and when it was pulled.
-func (r *run) neighbour(ctx context.Context, key string) (asked uint64, pulledAt time.Time, err error) {
-	pulledAt = r.Now()
-	for info, err := range r.Objects.List(ctx, archive.PagesPrefix, key) {
-		if err != nil {
-			return 0, pulledAt, fmt.Errorf("listing the pages: %w", err)
+// regionsKept bounds what is saved of an unfinished reindex.
+const regionsKept = 500
+
+// region notes a stretch that no page has. It is looked at when the events are read, which
+// say what is known of it.
+func (r *run) region(ctx context.Context, region decode.Region) error {
+	if r.Regions = append(r.Regions, region); len(r.Regions) < regionsKept {
+		return nil
+	}
+	return r.holes(ctx)
+}
+
+// holes finds out what is stored of each stretch that no page has.
+func (r *run) holes(ctx context.Context) error {
+	for len(r.Regions) > 0 {
+		if err := r.keep(ctx); err != nil {
+			return err
 		}
-		next, ok := archive.ParsePageKey(info.Key)
-		if !ok {
-			continue
+		if _, err := r.survey(ctx, r.Regions[0]); err != nil {
+			return err
 		}
-		if asked == 0 {
-			asked = next
-		}
-		h, err := r.header(ctx, info.Key, next)
-		if err == nil {
-			return asked, h.PulledAt, nil
-		}
-		if !errors.Is(err, store.ErrDamaged) && !errors.Is(err, archive.ErrNewFormat) {
-			return 0, pulledAt, err
+		r.Regions = r.Regions[1:]
+		if err := r.save(ctx); err != nil {
+			return err
 		}
 	}
-	return asked, pulledAt, nil
+	return nil
+}
+
+// survey looks at a stretch that no page has, and queues what has files to fetch.
+func (r *run) survey(ctx context.Context, region decode.Region) (end uint64, err error) {
+	end, media, err := r.indexer.Survey(ctx, region)
+	if err != nil || len(media) == 0 {
+		return end, err
+	}
+	r.Report.Media += int64(len(media))
+	if err := r.Queue.Notify(ctx, media...); err != nil {
+		r.Log.Warn("cannot queue pages whose files are to be fetched", "pages", len(media), "error", err)
+	}
+	return end, nil
+}
+
+// end puts the cursor behind the last page. Segments of pages behind that, which are gone,
+// are indexed, and the cursor stands behind these: WeCom is not asked for them again.
+func (r *run) end(ctx context.Context) error {
+	if err := r.keep(ctx); err != nil {
+		return err
+	}
+	end, err := r.survey(ctx, decode.Region{From: r.Next, First: r.Day, Since: r.Since, By: "reindex"})
+	if err != nil {
+		return err
+	}
+	if end > r.Next {
+		r.Report.Holes++
+	}
+	r.Cursor = r.Cursor.Behind(end)
+	return r.restoreCursor(ctx)
+}
+
+// stray reports what no part of the program puts below pages/. It changes nothing.
+func (r *run) stray(ctx context.Context, key, why string) error {
+	r.Log.Error("an object below pages/ is left alone", "key", key, "why", why)
+	return r.damage.Report(ctx, archive.Finding{Where: archive.InArchive, Kind: archive.Stray, Key: key, By: "reindex", Detail: why})
 }
 
 // leased keeps the lease while versions are listed, and notes the last key of which

@@ -64,7 +64,7 @@ type Report struct {
 	Waiting       int64 `json:"waiting"`        // pages without a complete segment, queued for the archiver
 	Media         int64 `json:"media"`          // pages with files to fetch, queued for the archiver, which writes their job lists
 	DamagedPages  int64 `json:"damaged_pages"`  // whose header cannot be read
-	Holes         int64 `json:"holes"`          // places where the chain of pages is broken
+	Holes         int64 `json:"holes"`          // places where pages are missing
 	Events        int64 `json:"events"`         //
 	DamagedEvents int64 `json:"damaged_events"` // passed over
 	Names         int64 `json:"names"`          // parts of the directory
@@ -81,6 +81,8 @@ const (
 	phasePages     phase = "pages"
 	phaseCursor    phase = "cursor"
 	phaseEvents    phase = "events"
+	phaseHoles     phase = "holes"
+	phaseEnd       phase = "end"
 	phaseDirectory phase = "directory"
 	phaseConsents  phase = "consents"
 	phaseIncidents phase = "incidents"
@@ -93,11 +95,15 @@ type progress struct {
 	Dropped bool           `json:"dropped"`         // the index was emptied first
 	After   string         `json:"after,omitempty"` // last object of the phase that is done
 	Cursor  catalog.Cursor `json:"cursor"`          // after the pages so far
-	Broken  bool           `json:"broken"`          // the chain ended before; Cursor stays there
 	Next    uint64         `json:"next"`            // seq asked that continues the chain
+	Over    string         `json:"over,omitempty"`  // key of the page that ends there
+	Unread  uint64         `json:"unread"`          // seq asked of the last page that cannot be read
 	Day     time.Time      `json:"day,omitzero"`    // pull time of the last page
-	Learned learned        `json:"learned"`         // from events
-	Report  Report         `json:"report"`
+	Since   time.Time      `json:"since,omitzero"`  // and of the last that had all that WeCom had
+
+	Regions []decode.Region `json:"regions,omitempty"` // without pages, not yet looked at
+	Learned learned         `json:"learned"`           // from events
+	Report  Report          `json:"report"`
 }
 
 const progressName = "reindex"
@@ -122,10 +128,12 @@ type run struct {
 // (*catalog.LeaseHeldError), or the index knows of pages that are not stored
 // (*catalog.CursorAheadError).
 func (x *Reindexer) Run(ctx context.Context, drop bool) (Report, error) {
-	r := &run{Reindexer: x, indexer: decode.Indexer{
-		Objects: x.Objects, Log: x.Log,
+	book := damage.New(x.Objects, x.Catalog.Table, x.Corp, x.Now)
+	r := &run{Reindexer: x, damage: book, indexer: decode.Indexer{
+		Corp: x.Corp, Objects: x.Objects, Now: x.Now, Log: x.Log,
 		Conversations: x.Catalog.Conversations, Consents: x.Catalog.Consents, Media: x.Catalog.Media, Pages: x.Catalog.Pages,
-	}, damage: damage.New(x.Objects, x.Catalog.Table, x.Corp, x.Now)}
+		Holes: x.Catalog.Journal, Findings: book,
+	}}
 	var err error
 	if r.lease, err = x.Catalog.Pages.AcquireLease(ctx, x.Owner, x.Now(), x.LeaseTTL); err != nil {
 		return Report{}, fmt.Errorf("starting to reindex: %w", err)
@@ -166,9 +174,11 @@ func (r *run) work(ctx context.Context, drop bool) error {
 		next  phase
 	}{
 		{phaseDrop, r.drop, phasePages},
-		{phasePages, r.pages, phaseCursor},
-		{phaseCursor, r.restoreCursor, phaseEvents},
-		{phaseEvents, r.events, phaseDirectory},
+		{phasePages, r.pages, phaseEvents},
+		{phaseCursor, r.restoreCursor, phaseEvents}, // where a program of before stopped
+		{phaseEvents, r.events, phaseHoles},
+		{phaseHoles, r.holes, phaseEnd},
+		{phaseEnd, r.end, phaseDirectory},
 		{phaseDirectory, r.directory, phaseConsents},
 		{phaseConsents, r.consents, phaseIncidents},
 		{phaseIncidents, r.incidents, phaseState},
@@ -290,7 +300,7 @@ func (r *run) altered(ctx context.Context, key string, why error) error {
 	return r.damage.Report(ctx, archive.Finding{Where: archive.InArchive, Kind: archive.Altered, Key: key, By: "reindex", Detail: why.Error()})
 }
 
-// restoreCursor puts the cursor to the end of the chain.
+// restoreCursor puts the cursor behind the last page.
 func (r *run) restoreCursor(ctx context.Context) error {
 	return r.Catalog.Pages.RestoreCursor(ctx, r.Cursor)
 }

@@ -80,7 +80,20 @@ func (s *Content) envelopes(ctx context.Context, seq int64) (found []transcript.
 	if err != nil {
 		return nil, nil, page, err
 	}
-	found, unreadable, err = s.withSeq(ctx, page, seq)
+	for at := page; ; {
+		found, unreadable, err = s.withSeq(ctx, at, seq)
+		if err != nil || !slices.Contains(unreadable, archive.OutcomeElsewhere) {
+			break
+		}
+		// It was there when an alternate came: in the segment of a page asked for before.
+		before, beforeErr := s.config.Catalog.Pages.PageBefore(ctx, at.SeqAsked)
+		if errors.Is(beforeErr, store.ErrNotFound) || beforeErr == nil && before.LastSeq < uint64(seq) {
+			break
+		}
+		if at, err = before, beforeErr; err != nil {
+			break
+		}
+	}
 	if err == nil && len(found)+len(unreadable) == 0 && page.Archived {
 		err = NoSuchMessage()
 	}
