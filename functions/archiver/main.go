@@ -33,6 +33,7 @@ import (
 	"wecom-archive/shared/program"
 	"wecom-archive/shared/scrub"
 	"wecom-archive/shared/segment"
+	"wecom-archive/shared/wecom"
 	"wecom-archive/shared/wecom/financesdk/decrypt"
 	"wecom-archive/shared/wecom/financesdk/native"
 )
@@ -114,7 +115,10 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 	if err != nil {
 		return nil, err
 	}
-	checker := scrub.Checker{Objects: objects, Corp: set.Corp, Segment: segment.Whose}
+	checker := scrub.Checker{Objects: objects, Corp: set.Corp, Segment: segment.Whose, Index: &scrub.Index{
+		Pages: index.Pages, Conversations: index.Conversations, People: index.People,
+		Rows: segment.RowsOf, Parser: wecom.ParserVersion, Now: time.Now,
+	}}
 	app := &App{Batch: batch, Log: log, Scrub: scrub.New(scrub.Config{
 		Name: scrub.Archive, Objects: objects, Journal: index.Journal, Parts: checker.Archive(), Shares: set.ScrubDays,
 		Expected: []scrub.Expected{scrub.PagesAndSegments(index.Pages), scrub.KeyRecords(index.Keys)},

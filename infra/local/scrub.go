@@ -9,6 +9,7 @@ import (
 	"wecom-archive/shared/damage"
 	"wecom-archive/shared/scrub"
 	"wecom-archive/shared/segment"
+	"wecom-archive/shared/wecom"
 )
 
 // scrubEvery is how often one machine reads its whole archive again.
@@ -16,21 +17,31 @@ const scrubEvery = 24 * time.Hour
 
 // Scrub reads the whole archive again, and compares it with what it must be.
 func (s *System) Scrub(ctx context.Context) (archive, files scrub.Report, err error) {
-	checker := scrub.Checker{Objects: s.Objects, Corp: s.Corpid(), Segment: segment.Whose, Look: func(stored []byte) error {
+	checker := scrub.Checker{Objects: s.Objects, Corp: s.Corpid(), Segment: segment.Whose, Index: s.told(), Look: func(stored []byte) error {
 		_, err := access.Decode(stored)
 		return err
 	}}
 	c := scrub.Config{
 		Name: scrub.Archive, Objects: s.Objects, Journal: s.Catalog.Journal, Parts: checker.Archive(), Shares: 1,
-		Expected: []scrub.Expected{scrub.PagesAndSegments(s.Catalog.Pages), scrub.KeyRecords(s.Catalog.Keys)},
-		Book:     damage.New(s.Objects, s.Catalog.Table, s.Corpid(), s.Now), Now: s.Now, Log: s.Log,
+		Expected: []scrub.Expected{
+			scrub.PagesAndSegments(s.Catalog.Pages), scrub.KeyRecords(s.Catalog.Keys), scrub.Removed(s.Versions, checker.Archive()),
+		},
+		Book: damage.New(s.Objects, s.Catalog.Table, s.Corpid(), s.Now), Now: s.Now, Log: s.Log,
 	}
 	if archive, err = scrub.New(c).Run(ctx); err != nil {
 		return archive, files, err
 	}
-	c.Name, c.Parts, c.Expected = scrub.Files, checker.Files(), []scrub.Expected{checker.LinkedFiles()}
+	c.Name, c.Parts, c.Expected = scrub.Files, checker.Files(), []scrub.Expected{checker.LinkedFiles(), scrub.Removed(s.Versions, checker.Files())}
 	files, err = scrub.New(c).Run(ctx)
 	return archive, files, err
+}
+
+// told is what the index must say of pages and segments.
+func (s *System) told() *scrub.Index {
+	return &scrub.Index{
+		Pages: s.Catalog.Pages, Conversations: s.Catalog.Conversations, People: s.Catalog.People,
+		Rows: segment.RowsOf, Parser: wecom.ParserVersion, Now: s.Now,
+	}
 }
 
 // scrubDaily scrubs once a day. That it fails is logged; the status says when the last

@@ -25,6 +25,8 @@ type Checker struct {
 	// Segment reads a segment whole, and says of which page it is (segment.Decode). Nil:
 	// segments are not looked at.
 	Segment func(stored []byte) (pageKey, corp string, err error)
+	// Index is compared with pages and segments. Nil: it is not.
+	Index *Index
 	// Look reads a record of a look (access.Decode). Nil: they are not looked at.
 	Look func(stored []byte) error
 }
@@ -70,7 +72,10 @@ func (c Checker) page(ctx context.Context, key string) error {
 	if err == nil && p.Header.SeqAsked != asked {
 		err = notIts("its header names another page")
 	}
-	return errors.Join(err, whole(err, c.of(p.Header.Corp)))
+	if err = errors.Join(err, whole(err, c.of(p.Header.Corp))); err != nil {
+		return err
+	}
+	return c.Index.page(ctx, p.Header)
 }
 
 // whole is a further error, unless there is one already.
@@ -168,7 +173,10 @@ func (c Checker) segment(ctx context.Context, key string) error {
 	if of, isPage := archive.ParsePageKey(page); err == nil && isPage && of != asked {
 		err = notIts("it is the segment of another page")
 	}
-	return errors.Join(err, whole(err, c.of(corp)))
+	if err = errors.Join(err, whole(err, c.of(corp))); err != nil {
+		return err
+	}
+	return c.Index.segment(ctx, key, asked, stored)
 }
 
 func (c Checker) look(ctx context.Context, key string) error {
@@ -236,6 +244,26 @@ func PagesAndSegments(pages Pages) Expected {
 			}
 			from = states[len(states)-1].SeqAsked + 1
 		}
+	}
+}
+
+// Removed expects all that anybody ever removed, where that is known: what no other
+// object and no index names, as well.
+func Removed(versions store.Versions, parts []Part) Expected {
+	return func(ctx context.Context, mine func(string) bool, must func(string) error) error {
+		for _, p := range parts {
+			for v, err := range versions.ListVersions(ctx, p.Prefix, "") {
+				if err != nil {
+					return fmt.Errorf("listing what was removed: %w", err)
+				}
+				if v.DeleteMarker && mine(v.Key) {
+					if err := must(v.Key); err != nil {
+						return err
+					}
+				}
+			}
+		}
+		return nil
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wecom-archive/shared/archive"
+	"wecom-archive/shared/catalog"
 	"wecom-archive/shared/damage"
 	"wecom-archive/shared/environment"
 	"wecom-archive/shared/store"
@@ -118,10 +119,16 @@ type run struct {
 	*Scrubber
 	Standing
 	report Report
-	open   map[string]archive.ClosedAs // keys with a finding, and whether somebody took note of it
-	told   map[string]bool             // in this run
+	open   map[place]archive.ClosedAs // those with a finding, and whether somebody took note of it
+	told   map[string]bool            // in this run
 	inARow int
 	since  int
+}
+
+// place is where something was found.
+type place struct {
+	where archive.Where
+	key   string
 }
 
 // Run reads the day's share, or what is left of it.
@@ -172,7 +179,7 @@ func (r *run) work(ctx context.Context) error {
 			r.Passed = n
 			return nil
 		})
-		if err != nil {
+		if err != nil && !errors.Is(err, store.ErrIndexDamaged) { // the check of the pages says what the index lacks
 			return err
 		}
 	}
@@ -212,27 +219,42 @@ func (r *run) keep(ctx context.Context) error {
 
 // recheck looks first, each day, at what was found before: is it whole again?
 func (r *run) recheck(ctx context.Context) error {
-	r.open, r.told = map[string]archive.ClosedAs{}, map[string]bool{}
+	r.open, r.told = map[place]archive.ClosedAs{}, map[string]bool{}
 	s, err := r.Book.Summary(ctx)
 	if err != nil {
 		return err
 	}
 	for _, e := range append(s.Open, s.Acknowledged...) {
 		f := e.Finding
-		if f.Where != archive.InArchive || f.Kind != archive.Missing && f.Kind != archive.Altered {
+		if f.Where == archive.InArchive && f.Kind == archive.Stray {
+			if err := r.strayGone(ctx, f); err != nil {
+				return err
+			}
+		}
+		if f.Where == archive.InDerived || f.Kind != archive.Missing && f.Kind != archive.Altered {
 			continue
 		}
 		for _, p := range r.Parts {
 			if !strings.HasPrefix(f.Key, p.Prefix) {
 				continue
 			}
-			r.open[f.Key] = e.As
+			r.open[place{f.Where, f.Key}] = e.As
 			if err := r.check(ctx, p, f.Key); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// strayGone ends what was found of an object that does not lie there any more.
+func (r *run) strayGone(ctx context.Context, f archive.Finding) error {
+	_, err := r.Objects.Head(ctx, f.Key)
+	if !errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	r.report.Mended++
+	return r.Book.Mended(ctx, f, r.Name)
 }
 
 func (r *run) part(ctx context.Context, p Part) error {
@@ -261,22 +283,22 @@ func (r *run) part(ctx context.Context, p Part) error {
 // altered on the way.
 func (r *run) check(ctx context.Context, p Part, key string) error {
 	err := p.Check(ctx, key)
-	if errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrNotFound) || errors.Is(err, catalog.ErrUntold) {
 		err = p.Check(ctx, key)
 	}
 	f := archive.Finding{Where: archive.InArchive, Kind: archive.Altered, Key: key, By: r.Name}
 	switch {
 	case err == nil, errors.Is(err, archive.ErrNewFormat): // a newer program wrote it
 		r.inARow = 0
-		if _, damaged := r.open[key]; !damaged {
-			return nil
-		}
-		delete(r.open, key)
-		r.report.Mended++
-		return r.Book.Whole(ctx, archive.InArchive, key, r.Name)
+		return r.whole(ctx, key, archive.InArchive, archive.InIndex)
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, ErrStray):
+	case errors.Is(err, catalog.ErrUntold): // the object itself is whole
+		f.Where = archive.InIndex
+		if err := r.whole(ctx, key, archive.InArchive); err != nil {
+			return err
+		}
+	case errors.Is(err, ErrStray), errors.Is(err, store.ErrUnverified): // the latter: at a name that we might have used
 		f.Kind = archive.Stray
 	case errors.Is(err, store.ErrNotFound):
 		f.Kind = archive.Missing
@@ -293,6 +315,21 @@ func (r *run) check(ctx context.Context, p Part, key string) error {
 	return r.found(ctx, f, err)
 }
 
+// whole ends what was found at an object.
+func (r *run) whole(ctx context.Context, key string, where ...archive.Where) error {
+	for _, w := range where {
+		if _, damaged := r.open[place{w, key}]; !damaged {
+			continue
+		}
+		delete(r.open, place{w, key})
+		r.report.Mended++
+		if err := r.Book.Whole(ctx, w, key, r.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (r *run) found(ctx context.Context, f archive.Finding, why error) error {
 	f.Detail = why.Error()
 	if len(f.Detail) > 300 {
@@ -302,7 +339,7 @@ func (r *run) found(ctx context.Context, f archive.Finding, why error) error {
 		return nil
 	}
 	r.told[f.Key] = true
-	if r.open[f.Key] == archive.Acknowledged {
+	if r.open[place{f.Where, f.Key}] == archive.Acknowledged {
 		r.report.Known++
 		return nil
 	}

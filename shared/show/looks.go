@@ -191,10 +191,16 @@ func (s *Looks) addLooks(ctx context.Context, q LooksQuery, keys []string, found
 	for i, key := range keys {
 		readers.Go(func() error {
 			doc, err := store.ReadObject(ctx, s.config.Objects, key)
+			if err == nil {
+				looks[i], err = access.Decode(doc)
+			}
+			if errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrNotFound) || errors.Is(err, archive.ErrNewFormat) {
+				damage[i] = err
+				return nil
+			}
 			if err != nil {
 				return fmt.Errorf("reading a look: %w", err)
 			}
-			looks[i], damage[i] = access.Decode(doc)
 			return nil
 		})
 	}
@@ -206,7 +212,7 @@ func (s *Looks) addLooks(ctx context.Context, q LooksQuery, keys []string, found
 		switch {
 		case damage[i] != nil:
 			found.Unreadable = append(found.Unreadable, key)
-			if errors.Is(damage[i], store.ErrDamaged) {
+			if errors.Is(damage[i], store.ErrDamaged) && !errors.Is(damage[i], store.ErrUnverified) { // of strays the scrub tells
 				s.report(ctx, archive.Finding{Where: archive.InArchive, Kind: archive.Altered, Key: key, By: reader, Detail: damage[i].Error()})
 			}
 		case q.wants(looks[i]):

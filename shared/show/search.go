@@ -51,7 +51,7 @@ type SearchOutput struct{ Body SearchBody }
 type SearchBody struct {
 	Hits       []Hit  `json:"hits" nullable:"false" doc:"By time, then by seq, in the order asked for"`
 	NextCursor string `json:"next_cursor,omitempty" doc:"Absent at the end"`
-	Complete   bool   `json:"complete" doc:"false: the time was over before the page was full, or something cannot be read (damaged). There may be more hits than those here, which follow with next_cursor, if there is one; a page may even have none"`
+	Complete   bool   `json:"complete" doc:"false: the time was over before the page was full, or something cannot be read (damaged), or the index does not tell of all that is archived (the status says so). There may be more hits than those here, which follow with next_cursor, if there is one; a page may even have none"`
 
 	NotLookedAt notLookedAt `json:"not_looked_at" doc:"What a hit could be in all the same"`
 	LookedAt    lookedAt    `json:"looked_at" doc:"For this page"`
@@ -124,7 +124,9 @@ func (s *Content) Search(ctx context.Context, in *SearchInput) (*SearchOutput, e
 	if body.Hits, err = s.hits(ctx, found.Hits, aliases); err != nil {
 		return nil, err
 	}
-	body.Complete = found.Complete
+	if body.Complete, err = s.complete(ctx, found); err != nil {
+		return nil, err
+	}
 	next := found.Next
 	if n := fittingHits(body.Hits); n < len(body.Hits) {
 		body.Hits = body.Hits[:n]
@@ -141,6 +143,16 @@ func (s *Content) Search(ctx context.Context, in *SearchInput) (*SearchOutput, e
 		return nil, err
 	}
 	return out, nil
+}
+
+// complete says whether a search looked at everything. What the index does not tell of, it
+// could not.
+func (s *Content) complete(ctx context.Context, found search.Answer) (bool, error) {
+	if !found.Complete {
+		return false, nil
+	}
+	damaged, err := s.damage.Summary(ctx)
+	return damaged.Count(archive.InIndex, archive.Missing, archive.Altered) == 0, err
 }
 
 // known widens a query to all userids of the people in it, and calls the conversation as
