@@ -3,6 +3,7 @@ package show
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"wecom-archive/shared/archive"
@@ -114,6 +115,14 @@ type damageOutput struct {
 		Damage     []DamagedThing `json:"damage" nullable:"false" doc:"In no order that matters"`
 		NextCursor string         `json:"next_cursor,omitempty" doc:"Absent at the end"`
 	}
+}
+
+// indexTells says whether nothing is known to be wrong with what the index says. While
+// something is, no answer that rests on it is complete.
+func (s *desk) indexTells(ctx context.Context) (bool, error) {
+	entries, next, err := s.damage.List(ctx, "", "", damage.SummaryMax)
+	wrong := slices.ContainsFunc(entries, func(e damage.Entry) bool { return e.Finding.Where == archive.InIndex })
+	return !wrong && next == "", err
 }
 
 // Damage lists what is not as it must be.

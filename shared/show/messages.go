@@ -55,8 +55,12 @@ func (s *Content) Messages(ctx context.Context, in *messagesInput) (*messagesOut
 		shown[i] = View(s.newest(found[i], aliases), in.Raw)
 	}
 	shown = shown[:fitting(shown)]
+	tells, err := s.indexTells(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := new(messagesOutput)
-	out.Body.Messages, out.Body.Complete = shown, !part.Incomplete
+	out.Body.Messages, out.Body.Complete = shown, tells && !part.Incomplete
 	if out.Body.People, err = s.people.nameMessages(ctx, shown); err != nil {
 		return nil, err
 	}

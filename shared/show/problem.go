@@ -10,7 +10,9 @@ import (
 
 	"strconv"
 
+	"wecom-archive/shared/archive"
 	"wecom-archive/shared/person"
+	"wecom-archive/shared/store"
 	"wecom-archive/shared/transcript"
 )
 
@@ -59,6 +61,10 @@ func (s *desk) Explain(ctx context.Context, err error) *Problem {
 	s.LogFailure(ctx, "answering", err)
 	if errors.Is(err, transcript.ErrIncomplete) {
 		return &Problem{Kind: NotNow, Detail: "Not all of this conversation can be read now. Try again later, or ask the operator to look at the status."}
+	}
+	if errors.Is(err, store.ErrIndexDamaged) {
+		s.report(ctx, archive.Finding{Where: archive.InIndex, Kind: archive.Altered, Key: "an item that a page or an answer is made of", By: reader, Detail: "it cannot be read: reindex --drop"})
+		return &Problem{Kind: NotNow, Detail: "The index is damaged. The operator makes it again (wecom-archive reindex --drop); no message is lost. Give the operator this request's id: " + AskerOf(ctx).Request + "."}
 	}
 	return &Problem{Kind: Internal, Detail: FailedInside(AskerOf(ctx).Request)}
 }

@@ -19,8 +19,8 @@ const (
 	Screenful = 30
 	// screenRequests is what finding them may take, of the 15 requests to index and
 	// buckets that a page may. The others are for what stands beside them, for gaps and
-	// for the record of the look (two).
-	screenRequests = 11
+	// for the record of the look (two), and for whether the index tells of all.
+	screenRequests = 10
 	// gapRequests is what looking at the message before a page may take, where a gap is
 	// recorded; that there is none is what everybody works for.
 	gapRequests = 4
@@ -61,7 +61,12 @@ func (s *Content) Screen(ctx context.Context, id, beside string, p ScreenPlace) 
 	if !conversationID(id) {
 		return Screen{}, NoPlace("no conversation")
 	}
+	tells, err := s.indexTells(ctx)
+	if err != nil {
+		return Screen{}, err
+	}
 	sc, err := s.screen(ctx, id, p)
+	sc.Incomplete = sc.Incomplete || !tells
 	if err != nil {
 		return Screen{}, err
 	}

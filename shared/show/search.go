@@ -151,8 +151,7 @@ func (s *Content) complete(ctx context.Context, found search.Answer) (bool, erro
 	if !found.Complete {
 		return false, nil
 	}
-	damaged, err := s.damage.Summary(ctx)
-	return damaged.Count(archive.InIndex, archive.Missing, archive.Altered) == 0, err
+	return s.indexTells(ctx)
 }
 
 // known widens a query to all userids of the people in it, and calls the conversation as
