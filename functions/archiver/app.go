@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
-	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -18,8 +16,7 @@ import (
 // asks for it, reads the day's share of the archive again.
 type App struct {
 	Batch *awsevents.Batch
-	Scrub *scrub.Scrubber // without Stop
-	Log   *slog.Logger
+	Scrub *scrub.Scrubber
 }
 
 // Handle is the Lambda handler: of the queue's messages, and of the schedule's event,
@@ -33,22 +30,7 @@ func (a *App) Handle(ctx context.Context, event json.RawMessage) (any, error) {
 		return nil, fmt.Errorf("the event is neither of SQS nor of the schedule: %w", err)
 	}
 	if len(messages.Records) == 0 && order.Reason == "scrub" {
-		return a.scrub(ctx)
+		return a.Scrub.RunInTime(ctx, reserve)
 	}
 	return a.Batch.Handle(ctx, messages)
-}
-
-// scrub reads until little time is left. Tomorrow's event goes on.
-func (a *App) scrub(ctx context.Context) (scrub.Report, error) {
-	s := *a.Scrub
-	s.Stop = func() bool {
-		deadline, ok := ctx.Deadline()
-		return ok && time.Until(deadline) < reserve
-	}
-	report, err := s.Run(ctx)
-	if errors.Is(err, scrub.ErrUnfinished) {
-		err = nil
-	}
-	a.Log.InfoContext(ctx, "scrubbed", "report", report)
-	return report, err
 }

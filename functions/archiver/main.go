@@ -119,7 +119,7 @@ func build(ctx context.Context, getenv func(string) string, log *slog.Logger) (a
 		Pages: index.Pages, Conversations: index.Conversations, People: index.People,
 		Rows: segment.RowsOf, Parser: wecom.ParserVersion, Now: time.Now,
 	}}
-	app := &App{Batch: batch, Log: log, Scrub: scrub.New(scrub.Config{
+	app := &App{Batch: batch, Scrub: scrub.New(scrub.Config{
 		Name: scrub.Archive, Objects: objects, Journal: index.Journal, Parts: checker.Archive(), Shares: set.ScrubDays,
 		Expected: []scrub.Expected{scrub.PagesAndSegments(index.Pages), scrub.KeyRecords(index.Keys)},
 		Book:     damage.New(objects, index.Table, set.Corp, time.Now), Now: time.Now, Log: log,

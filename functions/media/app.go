@@ -27,7 +27,7 @@ type App struct {
 	Secrets  store.Secrets
 	Open     func(ctx context.Context, secret, proxyPassword string) (Library, error)
 	Requeuer *mediafetch.Requeuer
-	Scrub    *scrub.Scrubber   // without Stop
+	Scrub    *scrub.Scrubber
 	Stage    mediafetch.Config // without Library
 }
 
@@ -52,28 +52,13 @@ func (a *App) Handle(ctx context.Context, event json.RawMessage) (any, error) {
 		Reason string `json:"reason"`
 	}
 	if len(messages.Records) == 0 && json.Unmarshal(event, &order) == nil && order.Reason == "scrub" {
-		return a.scrub(ctx)
+		return a.Scrub.RunInTime(ctx, reserve)
 	}
 	if len(messages.Records) == 0 {
 		queued, err := a.Requeuer.Run(ctx)
 		return Answer{queued}, err
 	}
 	return a.fetch(ctx, messages)
-}
-
-// scrub reads files again until little time is left. Tomorrow's event goes on.
-func (a *App) scrub(ctx context.Context) (scrub.Report, error) {
-	s := *a.Scrub
-	s.Stop = func() bool {
-		deadline, ok := ctx.Deadline()
-		return ok && time.Until(deadline) < reserve
-	}
-	report, err := s.Run(ctx)
-	if errors.Is(err, scrub.ErrUnfinished) {
-		err = nil
-	}
-	a.Stage.Log.InfoContext(ctx, "scrubbed", "report", report)
-	return report, err
 }
 
 // fetch works on the job lists that messages name.

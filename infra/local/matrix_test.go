@@ -27,11 +27,10 @@ const leastKinds = 90
 
 // Why rows wait.
 const (
-	// Transcripts say that they are not complete while the index is said not to tell of
-	// all, as searches do; a switch that is gone or garbled is passed over by searches.
-	waitsIndex = "transcripts and searches that say what the index lacks"
-	// A rebuild goes on behind a hole among the pages.
-	waitsHoles = "a rebuild with holes"
+	// Searches pass over a switch that is gone or garbled.
+	waitsSwitch = "searches that say which switches are not there"
+	// A page that was acknowledged as lost stays in the quarantine, and so in its alarm.
+	waitsQuarantine = "a quarantine without pages that somebody took note of"
 	// Nothing compares the cursor with the pages.
 	waitsCursor = "a check of the cursor"
 	// The status cannot be told while the state of a page cannot be read.
@@ -40,10 +39,10 @@ const (
 
 // waits are rows that fail until something else is there. The list is exact.
 var waits = map[string]string{
-	"switches gone":    waitsIndex,
-	"a switch garbled": waitsIndex,
+	"switches gone":    waitsSwitch,
+	"a switch garbled": waitsSwitch,
 
-	"page missing, made anew": waitsHoles,
+	"page missing, made anew": waitsQuarantine,
 
 	"cursor too far": waitsCursor,
 	"cursor too low": waitsCursor,

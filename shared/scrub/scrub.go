@@ -156,6 +156,22 @@ func (s *Scrubber) Run(ctx context.Context) (Report, error) {
 	return r.report, err
 }
 
+// RunInTime is Run for a function: it stops where less time than that is left of ctx's,
+// which is no error. Tomorrow's goes on.
+func (s *Scrubber) RunInTime(ctx context.Context, reserve time.Duration) (Report, error) {
+	timed := *s
+	timed.Stop = func() bool {
+		deadline, ok := ctx.Deadline()
+		return ok && time.Until(deadline) < reserve
+	}
+	report, err := timed.Run(ctx)
+	if errors.Is(err, ErrUnfinished) {
+		err = nil
+	}
+	s.Log.InfoContext(ctx, "scrubbed", "scrub", s.Name, "report", report)
+	return report, err
+}
+
 func (r *run) work(ctx context.Context) error {
 	if err := r.recheck(ctx); err != nil {
 		return err
